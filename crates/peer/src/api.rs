@@ -1,0 +1,135 @@
+//! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript types are generated from these.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Snapshot {
+    pub me: Me,
+    /// Nearby first, then elsewhere, then seen earlier; by label within a group.
+    pub peers: Vec<PeerCard>,
+    /// What the user should know, in plain words; empty when all is well.
+    pub notices: Vec<Notice>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Me {
+    /// Peer id, base58.
+    pub id: String,
+    pub label: String,
+    pub email: String,
+    /// 16 hex digits, empty without an avatar.
+    pub avatar_hash: String,
+    /// Multiaddrs others on this network can dial, without `/p2p/<id>`.
+    pub listen: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct PeerCard {
+    /// Peer id, base58.
+    pub id: String,
+    /// Self-chosen name; at most 4096 bytes, anything may be in it.
+    pub label: String,
+    pub email: String,
+    /// 16 hex digits, empty without an avatar.
+    pub avatar_hash: String,
+    pub group: Group,
+    /// The presence was proved by the peer's own key.
+    pub verified: bool,
+    /// Unix time in milliseconds when a sign of life was last accepted.
+    #[ts(type = "number")]
+    pub last_seen: i64,
+    /// How this machine is connected to it now.
+    pub path: Option<Path>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(export)]
+pub enum Group {
+    /// Seen on the local network.
+    Nearby,
+    /// Seen through a rendezvous server.
+    Elsewhere,
+    /// Not online now.
+    Earlier,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Path {
+    pub kind: PathKind,
+    pub transport: Transport,
+    /// Round-trip time in milliseconds; null until measured.
+    pub rtt_ms: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(export)]
+pub enum PathKind {
+    Lan,
+    Direct,
+    Relayed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+#[ts(export)]
+pub enum Transport {
+    Tcp,
+    Quic,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Notice {
+    /// Stable name, for tests and translations: `no-multicast`, `port-taken`, …
+    pub code: String,
+    /// What happened, why, and what to do.
+    pub message: String,
+}
+
+/// Where an address typed or pasted by the user leads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Place {
+    /// Peer id, base58.
+    pub peer: String,
+    /// Path within the site, beginning with `/`; query and fragment included.
+    pub path: String,
+}
+
+/// A document of a visited site was requested by the window's frame.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Navigated {
+    pub place: Place,
+    /// HTTP status of the answer; null while it is being fetched.
+    pub status: Option<u16>,
+}
+
+/// How the UI reaches what it shows beside the snapshot.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Session {
+    pub version: String,
+    /// Own peer id, base58.
+    pub peer: String,
+    /// Port of the viewer: sites are at `http://<label>.localhost:<port>/p/<peer>/…`.
+    pub viewer_port: u16,
+}
+
+/// Every failure as a skin reports it.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Failure {
+    /// Stable name: `offline`, `not-found`, `too-slow`, …
+    pub code: String,
+    /// One or two plain sentences: what happened, why, what to do.
+    pub message: String,
+}

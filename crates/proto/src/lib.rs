@@ -1,0 +1,19 @@
+//! The rules of Goop2, without time and I/O: what goes over the wire, what is accepted from it, and who counts as online.
+//!
+//! Everything here is a function of its arguments. No socket, file, clock or random number: the crates that own those
+//! hand the values in, so every rule can be tested and fuzzed by itself. Section numbers name PROTOCOL sections.
+
+pub mod avatar;
+pub mod content;
+pub mod data;
+pub mod go_json;
+pub mod id;
+pub mod mdns;
+pub mod path;
+pub mod presence;
+pub mod roster;
+pub mod site;
+
+pub use libp2p_identity::PeerId;
+pub use multiaddr::Multiaddr;
+pub use path::SitePath;
