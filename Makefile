@@ -1,0 +1,34 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check types ui dev bench fuzz audit
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the demo peer in a window (without a display: in a browser), with a neighbour to visit
+	@scripts/run
+
+test: ## every check; STEPS="clippy rust" runs only these
+	@scripts/test $(STEPS)
+
+check: ## format, lints and unit tests of one crate, fast: CRATE=goop2-proto
+	@cargo fmt -p $(or $(CRATE),goop2) --check
+	@cargo clippy -p $(or $(CRATE),goop2) --all-targets -- -D warnings
+	@cargo test -p $(or $(CRATE),goop2)
+
+types: ## the TypeScript types of the UI, from the Rust ones
+	@scripts/types
+
+ui: ## the UI alone
+	@bash -c '. scripts/lib.sh; need_node; build_ui'
+
+dev: ## the UI with invented peers, reloading as you edit
+	@bash -c '. scripts/lib.sh; need_node; npm_packages ui; npm run --prefix ui dev:mock'
+
+bench: ## the figures that we claim, measured here in release
+	@cargo bench --workspace
+
+fuzz: ## every decoder, for SECONDS=60 each
+	@scripts/fuzz $(or $(SECONDS),60)
+
+audit: ## known holes in what we depend on; asks the advisory databases
+	@scripts/audit

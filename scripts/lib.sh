@@ -1,0 +1,138 @@
+# What the scripts beside this file share. Sourced, never run.
+# It leaves the shell at the top of the checkout, stopping at the first failure.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# sudo and cron start with a short PATH; rustup puts its tools here.
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+
+node_minimum=20
+fuzz_version=0.13.2
+deny_version=0.20.2
+
+say() {
+  if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi
+}
+
+fail() {
+  printf 'goop2: %s\n' "$*" >&2
+  exit 1
+}
+
+# `sudo make …` would fill the checkout with root's files, and root has neither the user's toolchain
+# nor their display. Go on as the user; only packages are installed as root.
+leave_sudo() {
+  [ "$(id -u)" = 0 ] && [ "${SUDO_USER:-root}" != root ] || return 0
+  exec sudo -H --preserve-env=CI,DISPLAY,WAYLAND_DISPLAY,XAUTHORITY,XDG_RUNTIME_DIR -u "$SUDO_USER" "$@"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "packages are missing and there is no sudo: run as root: $*"
+  fi
+}
+
+# Reads lines `package: why`, installs the packages that are missing and says so.
+need_packages() {
+  local package why missing=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "This is neither Debian nor Ubuntu, so nothing is installed. Needed here (Debian's names):"
+    sed 's/^/  /'
+    return
+  fi
+  while IFS=: read -r package why; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed && continue
+    [ ${#missing[@]} -gt 0 ] || say "Installing system packages:"
+    printf '  %-32s%s\n' "$package" "$why"
+    missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  as_root apt-get update -qq </dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
+}
+
+packages_build() {
+  cat <<'END'
+build-essential: compiles SQLite and the cryptography
+pkg-config: finds system libraries
+END
+}
+
+packages_desktop() {
+  cat <<'END'
+libwebkit2gtk-4.1-dev: the webview of the window
+librsvg2-dev: icons
+libayatana-appindicator3-dev: the tray icon
+libxdo-dev: the window's keyboard input
+END
+}
+
+packages_test() {
+  cat <<'END'
+chromium: the browser that the UI and hostile pages are tested in
+chromium-driver: drives it
+webkit2gtk-driver: drives the desktop window
+xvfb: a display for it where there is none
+iproute2: networks for the tests, in namespaces of their own
+nftables: their routers
+fonts-dejavu-core: text in screenshots
+fonts-noto-color-emoji: emoji in screenshots
+END
+}
+
+# at_least 1.91 1.95.0: is the second version the first or newer?
+at_least() {
+  [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+need_rust() {
+  local minimum have
+  minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  command -v cargo >/dev/null && command -v rustc >/dev/null ||
+    fail "Rust is missing. Install $minimum or newer as https://rustup.rs says, then run this again."
+  have=$(rustc --version | cut -d' ' -f2)
+  at_least "$minimum" "$have" ||
+    fail "Rust $minimum or newer is needed, this is $have. Remedy: \`rustup update stable\`, or install it as https://rustup.rs says."
+}
+
+need_rust_checks() {
+  cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+    fail "rustfmt or clippy is missing. Remedy: \`rustup component add rustfmt clippy\`."
+}
+
+need_node() {
+  command -v node >/dev/null && command -v npm >/dev/null ||
+    fail "Node.js is missing. Install $node_minimum or newer as https://nodejs.org says, then run this again."
+  at_least "$node_minimum" "$(node --version | tr -d v)" ||
+    fail "Node.js $node_minimum or newer is needed, this is $(node --version). Remedy: install it as https://nodejs.org says."
+}
+
+# need_cargo_tool cargo-deny 0.0.0 "why"
+need_cargo_tool() {
+  command -v "$1" >/dev/null && return
+  say "Installing $1 $2 ($3), once; this takes minutes"
+  # A checking tool runs for seconds: compile it fast instead of making it fast.
+  CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    env -u CARGO_TARGET_DIR cargo install --quiet --locked --version "$2" "$1"
+}
+
+# npm_packages DIR: exactly those of the lock file, installed again only when it changes.
+npm_packages() {
+  local lock
+  lock=$(sha256sum <"$1/package-lock.json")
+  [ "$(cat "$1/node_modules/.lock" 2>/dev/null)" = "$lock" ] && return
+  say "Installing the packages of $1/package-lock.json"
+  npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
+  printf '%s\n' "$lock" >"$1/node_modules/.lock"
+}
+
+# The app embeds the UI, so a build that changed nothing must leave its files untouched.
+build_ui() {
+  npm_packages ui
+  [ -f ui/dist/index.html ] &&
+    [ -z "$(find ui -name node_modules -prune -o -path ui/dist -prune -o -type f -newer ui/dist/index.html -print -quit)" ] &&
+    return
+  npm run --silent --prefix ui build
+}
