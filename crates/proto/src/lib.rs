@@ -3,6 +3,7 @@
 //! Everything here is a function of its arguments. No socket, file, clock or random number: the crates that own those
 //! hand the values in, so every rule can be tested and fuzzed by itself. Section numbers name PROTOCOL sections.
 
+mod addr;
 pub mod avatar;
 pub mod content;
 pub mod data;

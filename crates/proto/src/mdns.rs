@@ -10,7 +10,16 @@ pub struct Tag(String);
 
 impl Tag {
     pub fn parse(text: &str) -> Option<Self> {
-        todo!()
+        let fits = (1..=63).contains(&text.len());
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        (fits && plain).then(|| Self(text.to_owned()))
+    }
+
+    /// The tag as configured.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -48,7 +57,12 @@ pub fn query(tag: &Tag, id: u16) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// Someone asks for our tag: answer with [`Service::response`] under this id; `unicast` when the QU bit was set.
-    Query { id: u16, unicast: bool },
+    /// No answer when our instance is among the `known` (§2.5).
+    Query {
+        id: u16,
+        unicast: bool,
+        known: Vec<String>,
+    },
     /// Peers found (own instance included), with the addresses that parsed; a TTL of 0 is a goodbye.
     Found(Vec<Found>),
     /// Nothing for us, or not DNS at all.
