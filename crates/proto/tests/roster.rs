@@ -1,0 +1,354 @@
+//! Who counts as online, told as stories; then the invariants under any interleaving.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use goop2_proto::{
+    PeerId,
+    presence::{Kind, Presence},
+    roster::{Change, MAX_EARLIER, MAX_ONLINE, REPLAY_MEMORY, REPLAY_SLACK, Roster, Source},
+};
+use libp2p_identity::{PublicKey, ed25519};
+use proptest::prelude::*;
+
+const TTL: Duration = Duration::from_secs(20);
+const LAN: Source = Source::Lan;
+const WAN: Source = Source::Wan(0);
+
+/// Seconds pass, messages come; the sender's clock runs with ours.
+struct Story {
+    roster: Roster,
+    start: Instant,
+    seconds: u64,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self {
+            roster: Roster::new(peer(0), TTL),
+            start: Instant::now(),
+            seconds: 0,
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.start + Duration::from_secs(self.seconds)
+    }
+
+    fn wait(&mut self, seconds: u64) -> Vec<Change> {
+        self.seconds += seconds;
+        self.roster.poll(self.now())
+    }
+
+    fn hear(&mut self, kind: Kind, source: Source) -> Option<Change> {
+        self.hear_late(kind, source, 0)
+    }
+
+    /// A message sent so many milliseconds ago.
+    fn hear_late(&mut self, kind: Kind, source: Source, age: i64) -> Option<Change> {
+        let ts = self.clock() - age;
+        self.roster.handle(message(1, kind, ts), source, self.now())
+    }
+
+    fn clock(&self) -> i64 {
+        1_795_423_273_770 + i64::try_from(self.seconds).unwrap() * 1000
+    }
+
+    fn online(&self) -> bool {
+        self.roster
+            .get(&peer(1))
+            .is_some_and(|record| record.online)
+    }
+}
+
+fn peer(number: u32) -> PeerId {
+    let mut seed = [0; 32];
+    seed[..4].copy_from_slice(&number.to_be_bytes());
+    let secret = ed25519::SecretKey::try_from_bytes(seed).unwrap();
+    PublicKey::from(ed25519::Keypair::from(secret).public()).to_peer_id()
+}
+
+fn message(number: u32, kind: Kind, ts: i64) -> Presence {
+    let label = if kind == Kind::Offline {
+        String::new()
+    } else {
+        "alpha".into()
+    };
+    Presence {
+        kind,
+        label,
+        ..Presence::offline(peer(number), ts)
+    }
+}
+
+fn updated() -> Option<Change> {
+    Some(Change::Updated(peer(1)))
+}
+
+fn gone() -> Option<Change> {
+    Some(Change::Gone(peer(1)))
+}
+
+#[test]
+fn a_peer_appears_with_its_first_message_and_heartbeats_change_nothing() {
+    let mut story = Story::new();
+    assert_eq!(story.hear(Kind::Update, LAN), updated());
+    assert!(story.online());
+    assert_eq!(story.wait(5), []);
+    assert_eq!(story.hear(Kind::Update, LAN), None);
+    assert_eq!(story.roster.get(&peer(1)).unwrap().last_seen, story.now());
+}
+
+#[test]
+fn own_messages_are_ignored() {
+    let mut story = Story::new();
+    let own = message(0, Kind::Online, 1);
+    assert_eq!(story.roster.handle(own, LAN, story.now()), None);
+    assert_eq!(story.roster.records().count(), 0);
+}
+
+#[test]
+fn a_new_label_is_a_change() {
+    let mut story = Story::new();
+    story.hear(Kind::Online, LAN);
+    let renamed = Presence {
+        label: "beta".into(),
+        ..message(1, Kind::Update, story.clock())
+    };
+    assert_eq!(story.roster.handle(renamed, LAN, story.now()), updated());
+    assert_eq!(story.roster.get(&peer(1)).unwrap().presence.label, "beta");
+}
+
+#[test]
+fn silence_for_the_ttl_is_absence() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, LAN);
+    assert_eq!(story.roster.poll_timeout(), Some(story.now() + TTL));
+    assert_eq!(story.wait(19), []);
+    assert_eq!(story.wait(1), [Change::Gone(peer(1))]);
+    assert_eq!(story.roster.poll_timeout(), None);
+    assert_eq!(story.hear(Kind::Update, LAN), updated());
+}
+
+#[test]
+fn who_left_is_seen_earlier_with_the_last_label() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, LAN);
+    assert_eq!(story.hear(Kind::Offline, LAN), gone());
+    let record = story.roster.get(&peer(1)).unwrap();
+    assert!(!record.online && record.sources.is_empty());
+    assert_eq!(record.presence.label, "alpha");
+    assert_eq!(story.hear(Kind::Offline, LAN), None);
+}
+
+#[test]
+fn an_offline_of_a_stranger_is_nothing() {
+    let mut story = Story::new();
+    assert_eq!(story.hear(Kind::Offline, LAN), None);
+    assert_eq!(story.roster.records().count(), 0);
+}
+
+#[test]
+fn offline_counts_only_where_it_was_heard() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, LAN);
+    assert_eq!(story.hear(Kind::Update, WAN), updated());
+    assert_eq!(story.roster.get(&peer(1)).unwrap().sources, [LAN, WAN]);
+    assert_eq!(story.hear(Kind::Offline, WAN), updated());
+    assert_eq!(story.roster.get(&peer(1)).unwrap().sources, [LAN]);
+    assert_eq!(story.hear(Kind::Offline, Source::Wan(1)), None);
+    assert!(story.online());
+    assert_eq!(story.hear(Kind::Offline, LAN), gone());
+}
+
+#[test]
+fn each_source_has_its_own_ttl() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, LAN);
+    story.wait(10);
+    story.hear(Kind::Update, WAN);
+    assert_eq!(story.wait(10), [Change::Updated(peer(1))]);
+    assert_eq!(story.roster.get(&peer(1)).unwrap().sources, [WAN]);
+    assert_eq!(story.wait(10), [Change::Gone(peer(1))]);
+}
+
+#[test]
+fn leaving_a_rendezvous_forgets_what_it_said() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, WAN);
+    assert_eq!(story.roster.forget(LAN), []);
+    assert_eq!(story.roster.forget(WAN), [Change::Gone(peer(1))]);
+    assert_eq!(story.roster.forget(WAN), []);
+    // Its clock is forgotten too.
+    assert_eq!(story.hear_late(Kind::Update, WAN, 1_000_000), updated());
+}
+
+#[test]
+fn a_replayed_message_is_ignored_and_a_late_one_is_not() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, LAN);
+    story.wait(15);
+    story.hear(Kind::Update, LAN);
+    story.wait(15);
+    // Within the slack it counts as a heartbeat; beyond it, it does not keep the peer online.
+    assert_eq!(
+        story.hear_late(Kind::Update, LAN, REPLAY_SLACK + 15_001),
+        None
+    );
+    assert_eq!(
+        story.roster.poll_timeout(),
+        Some(story.now() + Duration::from_secs(5))
+    );
+    assert_eq!(
+        story.hear_late(Kind::Update, LAN, REPLAY_SLACK + 15_000),
+        None
+    );
+    assert_eq!(story.roster.poll_timeout(), Some(story.now() + TTL));
+}
+
+#[test]
+fn a_late_heartbeat_does_not_bring_back_who_left() {
+    let mut story = Story::new();
+    story.hear(Kind::Update, LAN);
+    story.hear(Kind::Offline, LAN);
+    assert_eq!(story.hear_late(Kind::Update, LAN, 1), None);
+    assert!(!story.online());
+    assert_eq!(story.hear(Kind::Online, LAN), updated());
+}
+
+#[test]
+fn a_late_offline_does_not_send_away_who_came_back() {
+    let mut story = Story::new();
+    story.hear(Kind::Online, LAN);
+    assert_eq!(story.hear_late(Kind::Offline, LAN, 1), None);
+    assert!(story.online());
+}
+
+#[test]
+fn a_clock_set_back_hides_its_peer_for_a_while_only() {
+    let mut story = Story::new();
+    story.hear_late(Kind::Update, LAN, -86_400_000);
+    story.wait(20);
+    assert_eq!(story.hear(Kind::Update, LAN), None);
+    story.wait(REPLAY_MEMORY.as_secs() - 20);
+    assert_eq!(story.hear(Kind::Update, LAN), None);
+    story.wait(1);
+    assert_eq!(story.hear(Kind::Update, LAN), updated());
+    assert_eq!(story.hear(Kind::Offline, LAN), gone());
+}
+
+#[test]
+fn the_crowd_is_bounded_and_newcomers_wait() {
+    let mut story = Story::new();
+    let most = u32::try_from(MAX_ONLINE).unwrap();
+    for number in 1..=most {
+        assert!(
+            story
+                .roster
+                .handle(message(number, Kind::Update, 0), LAN, story.now())
+                .is_some()
+        );
+    }
+    assert_eq!(
+        story
+            .roster
+            .handle(message(most + 1, Kind::Update, 0), LAN, story.now()),
+        None
+    );
+    assert_eq!(story.roster.records().count(), MAX_ONLINE);
+
+    // Those who leave make room; of them only the latest are kept.
+    story.seconds = 1;
+    for number in 1..=most {
+        story.seconds += 1;
+        assert!(
+            story
+                .roster
+                .handle(message(number, Kind::Offline, 1), LAN, story.now())
+                .is_some()
+        );
+    }
+    assert_eq!(story.roster.records().count(), MAX_EARLIER);
+    let kept: BTreeSet<_> = story.roster.records().map(|(peer, _)| *peer).collect();
+    assert_eq!(
+        kept,
+        (most - u32::try_from(MAX_EARLIER).unwrap() + 1..=most)
+            .map(peer)
+            .collect()
+    );
+    assert!(
+        story
+            .roster
+            .handle(message(most + 1, Kind::Update, 0), LAN, story.now())
+            .is_some()
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Hear {
+        number: u32,
+        kind: Kind,
+        source: Source,
+        age: i64,
+    },
+    Forget(Source),
+    Wait(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![Just(Kind::Online), Just(Kind::Update), Just(Kind::Offline)];
+    let source = prop_oneof![Just(LAN), Just(WAN), Just(Source::Wan(1))];
+    let hear = (0..5_u32, kind, source.clone(), -40_000..40_000_i64).prop_map(
+        |(number, kind, source, age)| Step::Hear {
+            number,
+            kind,
+            source,
+            age,
+        },
+    );
+    let step = prop_oneof![8 => hear, 1 => source.prop_map(Step::Forget), 3 => (0..30_u64).prop_map(Step::Wait)];
+    proptest::collection::vec(step, 0..120)
+}
+
+proptest! {
+    /// What the changes tell is what the records say; online means a source that spoke within the TTL; time is never
+    /// left unannounced.
+    #[test]
+    fn whatever_happens_the_roster_is_consistent(steps in steps()) {
+        let mut story = Story::new();
+        let mut told_online = BTreeSet::new();
+        for step in steps {
+            let changes = match step {
+                Step::Hear { number, kind, source, age } => {
+                    let ts = story.clock() - age;
+                    story.roster.handle(message(number, kind, ts), source, story.now()).into_iter().collect()
+                }
+                Step::Forget(source) => story.roster.forget(source),
+                Step::Wait(seconds) => story.wait(seconds),
+            };
+            for change in changes {
+                match change {
+                    Change::Updated(peer) => told_online.insert(peer),
+                    Change::Gone(peer) => told_online.remove(&peer),
+                };
+            }
+            let online: BTreeSet<_> = story.roster.records().filter(|(_, r)| r.online).map(|(p, _)| *p).collect();
+            prop_assert_eq!(&online, &told_online);
+            prop_assert!(!online.contains(&peer(0)));
+            for (peer, record) in story.roster.records() {
+                prop_assert_eq!(record.online, !record.sources.is_empty());
+                prop_assert_eq!(record.presence.peer, *peer);
+                prop_assert_ne!(record.presence.kind, Kind::Offline);
+            }
+            match story.roster.poll_timeout() {
+                Some(next) => prop_assert!(next > story.now() && next <= story.now() + TTL),
+                None => prop_assert!(online.is_empty()),
+            }
+        }
+        story.wait(TTL.as_secs());
+        prop_assert!(story.roster.records().all(|(_, record)| !record.online));
+    }
+}
