@@ -1,1 +1,40 @@
-//! Work in progress.
+//! The peer's place in the network: the only crate that knows libp2p.
+//!
+//! [`spawn`] returns once the node listens, with three ends to hold: the [`Node`] handle (cheap to clone, only sends
+//! commands), the streams other peers open ([`InboundStream`]), and the [`Event`]s. One task, the event loop, owns the
+//! swarm; everything else talks to it over bounded channels.
+//!
+//! ```text
+//!   Node ──commands──▶ event loop ◀── swarm: limits, streams, gossipsub, identify, ping
+//!    │                  │    ▲
+//!    │ status (watch) ◀─┘    ├── mdns: who announces itself on which interface
+//!    │                       └── interfaces: the machine's addresses as they come and go
+//!    └─ open ──▶ stream::Control ──▶ one handler per connection
+//! ```
+//!
+//! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a burst, picks
+//!   connections at random and does not say whether one is relayed.
+//! - [`mdns`] finds peers under a tag. It is our own too: the library's name cannot be chosen.
+//! - `dial` decides whom to dial when, `addresses` remembers where peers were seen. Both are plain state machines.
+#![deny(missing_docs)]
+
+mod addresses;
+mod behaviour;
+mod bucket;
+mod dial;
+mod event_loop;
+mod gossip;
+mod interfaces;
+mod listen;
+pub mod mdns;
+mod node;
+mod status;
+pub mod stream;
+
+pub use libp2p::identity::Keypair;
+
+pub use addresses::Invalid;
+pub use event_loop::Event;
+pub use node::{Config, Error, Node, OpenError, spawn};
+pub use status::{Connection, Multicast, Status, Transport};
+pub use stream::{InboundStream, Stream};

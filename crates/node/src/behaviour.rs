@@ -1,0 +1,119 @@
+//! The swarm: which protocols a connection carries, over which transports, within which limits.
+
+use std::{error::Error, time::Duration};
+
+use libp2p::{
+    Swarm, SwarmBuilder, connection_limits, gossipsub, identify,
+    identity::Keypair,
+    memory_connection_limits, noise, ping,
+    swarm::NetworkBehaviour,
+    tcp, tls, yamux,
+};
+
+use crate::{gossip, stream};
+
+/// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
+const MAX_CONNECTIONS: u32 = 512;
+
+/// Of those, made by others: they cannot use up the ones we need to reach anybody.
+const MAX_INCOMING: u32 = 384;
+
+/// To one peer: both dialled at once over TCP and QUIC, and one relayed.
+const MAX_PER_PEER: u32 = 8;
+
+/// Handshakes under way. They cost a key exchange each, so strangers get no more of them than a start on a busy LAN needs.
+const MAX_PENDING: u32 = 64;
+
+/// Memory of the process above which no connection is added.
+const MAX_MEMORY_BYTES: usize = 1 << 30;
+
+/// How long a connection without streams stays: existing peers keep theirs open for good, and a visitor who reads a page
+/// for some minutes should not wait for a handshake on the next click.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// Streams on one TCP connection, the library's maximum: above it the muxer closes the whole connection, so the limits on
+/// streams are ours (`stream`) and far below.
+const MAX_MUXED_STREAMS: usize = 4096;
+
+/// Inbound streams being negotiated on one connection; more wait in the muxer.
+const MAX_NEGOTIATING: usize = 512;
+
+/// How often the round trip is measured, and how long an answer may take.
+const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a dial may take, handshakes included.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asked first, so that a denied connection has not been seen by the others.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    streams: stream::Behaviour,
+    pub(crate) gossip: gossipsub::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+}
+
+/// Everything is registered here, before the first connection: HEAD peers hang up on whoever does not serve
+/// `/goop/content/1.0.0` at once (§12.5).
+pub(crate) fn swarm(
+    key: &Keypair,
+    topic: &gossipsub::IdentTopic,
+    streams: stream::Behaviour,
+) -> Result<Swarm<Behaviour>, Box<dyn Error + Send + Sync>> {
+    let behaviour = Behaviour {
+        limits: connection_limits::Behaviour::new(
+            connection_limits::ConnectionLimits::default()
+                .with_max_established(Some(MAX_CONNECTIONS))
+                .with_max_established_incoming(Some(MAX_INCOMING))
+                .with_max_established_per_peer(Some(MAX_PER_PEER))
+                .with_max_pending_incoming(Some(MAX_PENDING))
+                .with_max_pending_outgoing(Some(MAX_PENDING)),
+        ),
+        memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+        streams,
+        gossip: gossip::behaviour(key, topic)?,
+        identify: identify::Behaviour::new(
+            identify::Config::new("/goop/1.0.0".into(), key.public())
+                .with_agent_version(format!("goop2/{}", env!("CARGO_PKG_VERSION")))
+                .with_push_listen_addr_updates(true)
+                // The address book is ours: `addresses`.
+                .with_cache_size(0),
+        ),
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
+    };
+    let transports = || {
+        SwarmBuilder::with_existing_identity(key.clone())
+            .with_tokio()
+            // Noise first: a tenth faster than TLS.
+            .with_tcp(tcp::Config::default(), (noise::Config::new, tls::Config::new), muxer)
+            .map(|builder| builder.with_quic())
+    };
+    let tune = |config: libp2p::swarm::Config| {
+        config.with_idle_connection_timeout(IDLE).with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
+    };
+    // Without a usable resolver configuration names cannot be dialled, but everything else works.
+    Ok(match transports()?.with_dns() {
+        Ok(builder) => builder
+            .with_behaviour(|_| behaviour)?
+            .with_swarm_config(tune)
+            .with_connection_timeout(DIAL_TIMEOUT)
+            .build(),
+        Err(error) => {
+            tracing::debug!(%error, "addresses with names cannot be dialled");
+            transports()?
+                .with_behaviour(|_| behaviour)?
+                .with_swarm_config(tune)
+                .with_connection_timeout(DIAL_TIMEOUT)
+                .build()
+        }
+    })
+}
+
+fn muxer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(MAX_MUXED_STREAMS);
+    config
+}

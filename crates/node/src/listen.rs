@@ -1,0 +1,92 @@
+//! Which port to listen on: the same number for TCP and UDP, IPv4 and IPv6.
+//!
+//! The library's listeners share their port with anybody who asks to (hole punching dials from the listening port), so a
+//! second peer on a configured port would start and then share its connections at random. A plain bind, made first and
+//! given up again, notices that.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
+};
+
+use goop2_proto::Multiaddr;
+use libp2p::multiaddr::Protocol;
+
+/// How often to look for a number that is free for TCP and UDP. A handful is free of everything on any machine.
+const ATTEMPTS: usize = 16;
+
+/// The port, and what can listen on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    pub(crate) ip6: bool,
+    pub(crate) quic: bool,
+}
+
+impl Port {
+    /// The addresses that lead here by way of this IP address, the plainest first.
+    pub(crate) fn addresses(self, ip: IpAddr) -> impl Iterator<Item = Multiaddr> {
+        let host = Multiaddr::from(ip);
+        let tcp = host.clone().with(Protocol::Tcp(self.number));
+        let quic = host.with(Protocol::Udp(self.number)).with(Protocol::QuicV1);
+        let usable = ip.is_ipv4() || self.ip6;
+        usable.then_some(tcp).into_iter().chain((usable && self.quic).then_some(quic))
+    }
+}
+
+/// Chooses the port: `wanted`, or a free one for 0. Fails only when TCP over IPv4 cannot listen.
+pub(crate) fn choose(wanted: u16) -> io::Result<Port> {
+    if wanted != 0 {
+        return look_at(wanted);
+    }
+    let mut last = look_at(0)?;
+    for _ in 1..ATTEMPTS {
+        if last.quic {
+            break;
+        }
+        last = look_at(0)?;
+    }
+    Ok(last)
+}
+
+fn look_at(number: u16) -> io::Result<Port> {
+    let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, number))?;
+    let number = tcp.local_addr()?.port();
+    let ip6 = ip6_listener(number);
+    if let Err(error) = &ip6
+        && error.kind() == io::ErrorKind::AddrInUse
+    {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    let quic = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok();
+    Ok(Port { number, ip6: ip6.is_ok(), quic })
+}
+
+fn ip6_listener(number: u16) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
+    socket.set_only_v6(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&std::net::SocketAddr::from((Ipv6Addr::UNSPECIFIED, number)).into())?;
+    socket.listen(1)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_refused_even_when_its_owner_shares_it() {
+        let owner = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        owner.set_reuse_address(true).unwrap();
+        #[cfg(unix)]
+        owner.set_reuse_port(true).unwrap();
+        owner.bind(&std::net::SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).unwrap();
+        owner.listen(1).unwrap();
+        let taken = owner.local_addr().unwrap().as_socket().unwrap().port();
+        assert_eq!(choose(taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(owner);
+        assert_eq!(choose(taken).unwrap().number, taken);
+    }
+}

@@ -1,0 +1,208 @@
+//! The handle: what the rest of the program may ask of the node.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use goop2_proto::{Multiaddr, PeerId, mdns::Tag};
+use libp2p::{gossipsub::IdentTopic, identity::Keypair};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    Event, InboundStream, Invalid, Status, Stream,
+    addresses::parse_typed,
+    behaviour,
+    event_loop::{self, Command, EventLoop},
+    listen,
+    stream::{self, Control, Failure},
+};
+
+/// Commands under way to the event loop; a caller waits when it is behind.
+const COMMANDS: usize = 256;
+
+/// Events under way to the application: a whole LAN announcing itself at once.
+const EVENTS: usize = 1024;
+
+/// How long [`Node::open`] tries, dial and retries included. A HEAD peer met again within seconds may need 5 s (§12.5);
+/// who wants to wait less drops the future.
+const OPEN: Duration = Duration::from_secs(15);
+
+/// The pause before another attempt at a stream.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// How the node is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The identity; its peer id is how others name this node.
+    pub keypair: Keypair,
+    /// TCP and UDP port; 0 takes a free one at each start.
+    pub listen_port: u16,
+    /// The tag under which peers on the local network find each other; `None` switches discovery off.
+    pub mdns_tag: Option<Tag>,
+    /// The gossip topic of presence.
+    pub topic: String,
+    /// The protocols other peers may open streams for, fixed for the life of the node.
+    pub protocols: Vec<&'static str>,
+}
+
+/// Why the node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program has the port.
+    #[error(
+        "port {0} is taken by another program: stop it, or set p2p.listen_port in goop.json to another number (0 takes any free one)"
+    )]
+    PortTaken(u16),
+    /// The system does not let us listen.
+    #[error("cannot listen on port {port}: {error}")]
+    Listen {
+        /// The port, 0 for any.
+        port: u16,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The network stack could not be built.
+    #[error("the network could not be set up: {0}")]
+    Setup(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a stream could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is no way to the peer, and why.
+    #[error("the peer cannot be reached: {0}")]
+    NotReachable(String),
+    /// The peer is there, but does not speak the protocol.
+    #[error("the peer does not speak this protocol")]
+    Unsupported,
+    /// The peer is connected, but did not answer in time.
+    #[error("the peer did not answer in time")]
+    TimedOut,
+}
+
+/// Starts a node; returns once it listens.
+///
+/// The streams and events must be taken: a stream waits for its place in the channel, an event that finds none is
+/// dropped ([`Status`] holds what matters, presence repeats itself).
+pub async fn spawn(config: Config) -> Result<(Node, mpsc::Receiver<InboundStream>, mpsc::Receiver<Event>), Error> {
+    let port = listen::choose(config.listen_port).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Error::PortTaken(config.listen_port),
+        _ => Error::Listen { port: config.listen_port, error },
+    })?;
+    let peer_id = config.keypair.public().to_peer_id();
+    let control = Control::default();
+    let (inbound_tx, inbound) = mpsc::channel(stream::INBOUND_CHANNEL);
+    let (events_tx, events) = mpsc::channel(EVENTS);
+    let (commands, commands_rx) = mpsc::channel(COMMANDS);
+    let topic = IdentTopic::new(config.topic);
+    let streams = stream::Behaviour::new(control.clone(), config.protocols, inbound_tx);
+    let swarm = behaviour::swarm(&config.keypair, &topic, streams).map_err(Error::Setup)?;
+
+    let mut event_loop = EventLoop::new(swarm, topic, control.clone(), port, events_tx);
+    event_loop.listen().await.map_err(|error| Error::Listen { port: port.number, error })?;
+    let status = event_loop.status();
+    let task = tokio::spawn(event_loop.run(config.mdns_tag, commands_rx));
+
+    let task = Arc::new(Mutex::new(Some(AbortOnDropHandle::new(task))));
+    Ok((Node { peer_id, commands, control, status, task }, inbound, events))
+}
+
+/// A running node. Clones are the same node; when the last is dropped without [`Node::shutdown`], it stops at once and
+/// nobody is told.
+#[derive(Clone)]
+pub struct Node {
+    peer_id: PeerId,
+    commands: mpsc::Sender<Command>,
+    control: Control,
+    status: watch::Receiver<Status>,
+    task: Arc<Mutex<Option<AbortOnDropHandle<()>>>>,
+}
+
+impl Node {
+    /// Who this node is.
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Its state, as it changes.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Opens a stream, connecting first if need be. A connection that does not answer is tried again, and another one if
+    /// there is one. At most [`stream::MAX_OPEN_PER_PEER`] are open to a peer; further calls wait.
+    pub async fn open(&self, peer: PeerId, protocol: &'static str) -> Result<Stream, OpenError> {
+        if peer == self.peer_id {
+            return Err(OpenError::NotReachable("it is this peer itself".into()));
+        }
+        let deadline = Instant::now() + OPEN;
+        let attempts = async {
+            for attempt in 0.. {
+                let opened = async {
+                    let share = self.control.share(peer).await?;
+                    self.control.open(peer, protocol, share, attempt).await
+                };
+                match opened.await {
+                    Ok(stream) => return Ok(stream),
+                    Err(Failure::Unsupported) => return Err(OpenError::Unsupported),
+                    Err(Failure::NotConnected) => {
+                        if attempt > 0 {
+                            tokio::time::sleep(RETRY).await;
+                        }
+                        self.connect(peer).await?;
+                    }
+                    Err(failure @ (Failure::TimedOut | Failure::Broken(_))) => {
+                        tracing::debug!(%peer, protocol, %failure, "trying the stream again");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            }
+            Err(OpenError::TimedOut)
+        };
+        timeout_at(deadline, attempts).await.unwrap_or(Err(OpenError::TimedOut))
+    }
+
+    /// Connects to a peer whose address is known; at once when it is connected.
+    pub async fn connect(&self, peer: PeerId) -> Result<(), OpenError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::Connect { peer, reply }).await;
+        let answer = answer.await.unwrap_or_else(|_| Err("this peer is shutting down".into()));
+        answer.map_err(OpenError::NotReachable)
+    }
+
+    /// Addresses a peer gave for itself. A hint: nothing is dialled, and it is dropped when the node is busy.
+    pub fn learn(&self, peer: PeerId, addrs: Vec<Multiaddr>) {
+        let _ = self.commands.try_send(Command::Learn { peer, addrs });
+    }
+
+    /// Takes an address typed by hand, `/…/p2p/<peer id>`, and keeps dialling it until the peer is connected, again
+    /// whenever it is lost, for as long as the node runs.
+    pub async fn add_address(&self, addr: Multiaddr) -> Result<PeerId, Invalid> {
+        let (peer, addr) = parse_typed(addr, &self.peer_id)?;
+        self.commands.send(Command::Add { peer, addr }).await.map_err(|_| Invalid::Closed)?;
+        Ok(peer)
+    }
+
+    /// Publishes to the presence topic. That nobody listens yet is no error: [`Event::Subscribed`] tells when to repeat.
+    pub async fn publish(&self, message: Vec<u8>) {
+        let _ = self.commands.send(Command::Publish(message)).await;
+    }
+
+    /// Says goodbye and stops: what was published before has left, the connections are closed, the tasks have ended.
+    /// Takes about a second at worst. Other clones answer with errors from then on.
+    pub async fn shutdown(self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = self.commands.send(Command::Shutdown).await;
+        if let Some(task) = task
+            && tokio::time::timeout(event_loop::SHUTDOWN, task).await.is_err()
+        {
+            tracing::warn!("the node did not stop in time and was stopped hard");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One connection's streams: negotiates what is asked for, delivers what arrives.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll, ready as ready_or_pending},
+};
+
+use libp2p::{
+    InboundUpgrade, StreamProtocol,
+    core::{UpgradeInfo, upgrade::ReadyUpgrade},
+    swarm::{
+        ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol,
+        handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound},
+    },
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio_util::sync::{PollSemaphore, PollSender};
+
+use super::{ATTEMPT, Failure, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request, Stream};
+
+/// See the module.
+pub(crate) struct Handler {
+    registration: Registration,
+    relayed: bool,
+    accept: Accept,
+    requests: mpsc::Receiver<Request>,
+    /// Negotiated, not yet delivered.
+    waiting: VecDeque<(libp2p::Stream, &'static str)>,
+    share: PollSemaphore,
+    /// Taken from `share` while the channel is full.
+    permit: Option<OwnedSemaphorePermit>,
+    inbound: PollSender<InboundStream>,
+}
+
+impl Handler {
+    pub(super) fn new(
+        registration: Registration,
+        requests: mpsc::Receiver<Request>,
+        relayed: bool,
+        protocols: Arc<[&'static str]>,
+        inbound: mpsc::Sender<InboundStream>,
+    ) -> Self {
+        Self {
+            share: PollSemaphore::new(registration.inbound.clone()),
+            registration,
+            relayed,
+            accept: Accept(protocols),
+            requests,
+            waiting: VecDeque::new(),
+            permit: None,
+            inbound: PollSender::new(inbound),
+        }
+    }
+
+    /// Delivers as much as the peer's share and the channel allow; ready once nothing waits.
+    fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.waiting.is_empty() {
+            if self.permit.is_none() {
+                self.permit = ready_or_pending!(self.share.poll_acquire(cx));
+            }
+            if ready_or_pending!(self.inbound.poll_reserve(cx)).is_err() {
+                // Nobody serves any more: the node is shutting down.
+                self.waiting.clear();
+            }
+            if let (Some(share), Some((inner, protocol))) = (self.permit.take(), self.waiting.pop_front()) {
+                let _ = self.inbound.send_item(InboundStream {
+                    peer: self.registration.peer,
+                    protocol,
+                    relayed: self.relayed,
+                    stream: Stream { inner, _share: share },
+                });
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Infallible;
+    type ToBehaviour = Infallible;
+    type InboundProtocol = Accept;
+    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = oneshot::Sender<Result<libp2p::Stream, Failure>>;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Accept> {
+        SubstreamProtocol::new(self.accept.clone(), ())
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Infallible>> {
+        let _ = self.poll_deliver(cx);
+        loop {
+            return match self.requests.poll_recv(cx) {
+                Poll::Ready(Some(request)) if request.reply.is_closed() => continue,
+                Poll::Ready(Some(Request { protocol, reply })) => {
+                    let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), reply).with_timeout(ATTEMPT);
+                    Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
+                }
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            };
+        }
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<'_, Accept, Self::OutboundProtocol, (), Self::OutboundOpenInfo>,
+    ) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {
+                if self.waiting.len() < MAX_WAITING_PER_CONNECTION {
+                    self.waiting.push_back(protocol);
+                } else {
+                    tracing::debug!(peer = %self.registration.peer, "too many streams at once: one was reset");
+                }
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+                let _ = info.send(Ok(protocol));
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                let _ = info.send(Err(match error {
+                    StreamUpgradeError::NegotiationFailed => Failure::Unsupported,
+                    StreamUpgradeError::Timeout => Failure::TimedOut,
+                    StreamUpgradeError::Io(error) => Failure::Broken(error),
+                    StreamUpgradeError::Apply(never) => match never {},
+                }));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_behaviour_event(&mut self, event: Infallible) {
+        match event {}
+    }
+}
+
+/// Accepts any of the configured protocols and says which it was.
+#[derive(Clone)]
+pub(crate) struct Accept(Arc<[&'static str]>);
+
+impl UpgradeInfo for Accept {
+    type Info = &'static str;
+    type InfoIter = std::vec::IntoIter<&'static str>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.to_vec().into_iter()
+    }
+}
+
+impl InboundUpgrade<libp2p::Stream> for Accept {
+    type Output = (libp2p::Stream, &'static str);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Infallible>>;
+
+    fn upgrade_inbound(self, stream: libp2p::Stream, protocol: &'static str) -> Self::Future {
+        ready(Ok((stream, protocol)))
+    }
+}
