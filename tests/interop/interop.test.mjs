@@ -155,8 +155,9 @@ describe('leaving', () => {
   })
 
   test('js hears that ours leaves', async () => {
+    const { id } = ours
     assert.equal(await ours.stop(), 0)
     ours = undefined
-    await eventually('our farewell', () => js.heard.find(({ type, from }) => type === 'offline' && from === js.heard[0].peerId))
+    await eventually('our farewell', () => js.heard.find(({ type, from }) => type === 'offline' && from === id))
   })
 })
