@@ -1,0 +1,78 @@
+// Debian's Chromium, and the windows of Goop2 in it.
+
+import { chromium } from 'playwright-core'
+
+/** For a page to do what it should: local and small, so this is only ever waited for by a failure. */
+const PATIENCE_MS = 15_000
+
+const args = [
+  '--disable-gpu',
+  // Nothing outside this machine is there to be asked.
+  '--disable-quic',
+  '--disable-sync',
+]
+
+export async function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
+}
+
+/** A user's browser, with nothing remembered. */
+export async function profile(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1120, height: 720 }, serviceWorkers: 'allow', ...options })
+  context.setDefaultTimeout(PATIENCE_MS)
+  return context
+}
+
+/** Goop2's own window in a browser, as a person or a screen reader finds things in it. */
+export class Window {
+  constructor(page) {
+    this.page = page
+    this.toolbar = page.getByRole('toolbar', { name: 'Site browser' })
+    this.search = page.getByRole('textbox', { name: 'Find a peer or paste an address' })
+    this.address = this.toolbar.getByRole('button', { name: /^Address:/ })
+    this.back = this.toolbar.getByRole('button', { name: 'Back' })
+    this.forward = this.toolbar.getByRole('button', { name: 'Forward' })
+    this.reload = this.toolbar.getByRole('button', { name: 'Reload' })
+    this.copyLink = this.toolbar.getByRole('button', { name: 'Copy link' })
+    this.site = page.frameLocator('iframe')
+  }
+
+  /** As the printed address does: with the token, once. */
+  static async open(context, peer) {
+    const page = await context.newPage()
+    await page.goto(peer.openUrl)
+    const window = new Window(page)
+    await page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    return window
+  }
+
+  /** Those listed under one heading. */
+  group(title) {
+    return this.page.getByRole('navigation', { name: 'Peers' }).getByRole('region', { name: title })
+  }
+
+  row(group, name) {
+    return this.group(group).getByRole('button', { name })
+  }
+
+  /** Goes where a pasted text leads. */
+  async go(text) {
+    await this.search.fill(text)
+    await this.search.press('Enter')
+  }
+
+  /** The frame's document, once it is at this address. */
+  async frame(url) {
+    const there = () => this.page.frames().find((frame) => frame.url() === url)
+    while (!there()) await this.page.waitForEvent('framenavigated', { predicate: (frame) => frame.url() === url })
+    const frame = there()
+    await frame.waitForLoadState()
+    return frame
+  }
+
+  /** Visits a site of another peer and gives the frame that shows it. */
+  async visit(peer, other, path = '/') {
+    await this.go(`goop://${other.id}${path}`)
+    return this.frame(await peer.site(other, path))
+  }
+}

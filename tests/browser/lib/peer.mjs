@@ -1,0 +1,188 @@
+// Real peers: the built program, run on folders made for one test.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const top = fileURLToPath(new URL('../../../', import.meta.url))
+const program = process.env.GOOP2 ?? join(top, 'target/debug/goop2')
+
+/** A start takes a fraction of a second; a machine that compiles beside it may need this. */
+const READY_MS = 20_000
+/** For anything a peer should say: more than any deadline it has itself. */
+const EVENT_MS = 20_000
+/** "Ctrl-C and SIGTERM shut down in order, within 2 s", and some for a busy machine. */
+const STOP_MS = 5_000
+
+export const guestbook = {
+  guestbook: {
+    policy: 'public',
+    columns: [
+      { name: 'name', type: 'TEXT' },
+      { name: 'message', type: 'TEXT', not_null: true },
+    ],
+  },
+}
+
+export class Peer {
+  #child
+  #events = []
+  #listeners = new Set()
+
+  /** `site` maps paths to texts, `tables` is what `tables.json` says, `config` what `goop.json` says besides the name. */
+  static async start(label, { site = {}, tables = {}, config = {}, from } = {}) {
+    const peer = new Peer()
+    peer.label = label
+    peer.dir = await mkdtemp(join(tmpdir(), 'goop2-'))
+    if (from) await cp(join(top, from), peer.dir, { recursive: true, filter: (path) => !/\/data(\.db.*)?$/.test(path) })
+    // A tag of its own: peers meet only where a test joins them.
+    const settings = {
+      ...config,
+      p2p: { mdns_tag: `test-${process.pid}-${label.replace(/\W/g, '')}`, ...config.p2p },
+      profile: { label, ...config.profile },
+      viewer: { http_addr: '127.0.0.1:0', ...config.viewer },
+    }
+    await writeFile(join(peer.dir, 'goop.json'), JSON.stringify(settings))
+    if (!from) await writeFile(join(peer.dir, 'tables.json'), JSON.stringify(tables))
+    await mkdir(join(peer.dir, 'site'), { recursive: true })
+    for (const [path, text] of Object.entries(site)) await peer.write(path, text)
+    await peer.run()
+    return peer
+  }
+
+  /** Runs the folder, again if it ran before. */
+  async run() {
+    const stderr = []
+    this.#events = []
+    this.#child = spawn(program, ['peer', this.dir, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child.once('error', (error) => stderr.push(`${program}: ${error.message}`))
+    this.#child.stderr.on('data', (data) => stderr.push(data))
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#hear(JSON.parse(line)))
+    this.exited = new Promise((done) => this.#child.once('close', done))
+    const gone = this.exited.then(() => assert.fail(`${this.label} ended: ${stderr.join('')}`))
+    gone.catch(() => {})
+    const ready = await Promise.race([this.event((event) => event.event === 'ready', READY_MS), gone])
+    this.id = ready.peer_id
+    this.url = ready.viewer_url
+    this.openUrl = ready.open_url
+    this.port = Number(new URL(this.url).port)
+    this.listen = ready.listen
+    const answer = await fetch(this.openUrl, { redirect: 'manual' })
+    this.cookie = answer.headers.get('set-cookie').split(';')[0]
+    const { label } = await this.placeOf(this.id)
+    this.origin = `http://${label}.localhost:${this.port}`
+  }
+
+  async write(path, text) {
+    const file = join(this.dir, 'site', path)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, text)
+  }
+
+  /** The UI's API, as the user. A path with a body is a POST. */
+  async api(path, body) {
+    const init = { headers: { cookie: this.cookie, 'content-type': 'application/json' } }
+    if (body !== undefined) Object.assign(init, { method: 'POST', body: JSON.stringify(body) })
+    const response = await fetch(new URL(path, this.url), init)
+    const text = await response.text()
+    assert.ok(response.ok, `${path}: ${response.status} ${text}`)
+    return JSON.parse(text)
+  }
+
+  /** All rows of an own table. */
+  async rows(table) {
+    return (await this.api('api/data/query', { table })) ?? []
+  }
+
+  /** The address of a site as this peer's viewer serves it. */
+  async site(peer, path = '/') {
+    return `${(await this.placeOf(peer.id)).origin}/p/${peer.id}${path}`
+  }
+
+  /** Where the viewer sends a browser that opens the address people know. */
+  async placeOf(id) {
+    const { status, location } = await redirect(`${this.url}p/${id}/`)
+    assert.equal(status, 307)
+    const { origin, hostname } = new URL(location)
+    return { origin, label: hostname.replace(/\.localhost$/, '') }
+  }
+
+  /** Knows another by its address, and waits until both see each other. */
+  async join(other) {
+    const address = other.listen.find((text) => text.startsWith('/ip4/127.0.0.1/tcp/'))
+    assert.ok(address, `no loopback address among ${other.listen}`)
+    const dialable = address.includes('/p2p/') ? address : `${address}/p2p/${other.id}`
+    assert.deepEqual(await this.api('api/address', { address: dialable }), { peer: other.id })
+    await Promise.all([this.sees(other), other.sees(this)])
+  }
+
+  sees(other, state = 'online') {
+    return this.event((event) => event.event === 'peer' && event.peer_id === other.id && event.state === state)
+  }
+
+  /** The first event that fits, past ones of this run included. */
+  async event(fits, patience = EVENT_MS) {
+    const past = this.#events.find(fits)
+    if (past) return past
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#listeners.delete(listener)
+        reject(new Error(`${this.label} did not say what was expected; it said ${JSON.stringify(this.#events)}`))
+      }, patience)
+      const listener = (event) => {
+        if (!fits(event)) return
+        clearTimeout(late)
+        this.#listeners.delete(listener)
+        resolve(event)
+      }
+      this.#listeners.add(listener)
+    })
+  }
+
+  /** What was said so far no longer counts as an answer. */
+  forget() {
+    this.#events = []
+  }
+
+  #hear(event) {
+    this.#events.push(event)
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  /** Ends it in order; it says goodbye. */
+  async stop() {
+    this.#child.kill('SIGTERM')
+    const late = setTimeout(() => this.kill(), STOP_MS)
+    await this.exited
+    clearTimeout(late)
+  }
+
+  /** Ends it as a crash does. */
+  async kill() {
+    this.#child.kill('SIGKILL')
+    await this.exited
+  }
+
+  async remove() {
+    await this.stop()
+    await rm(this.dir, { recursive: true, force: true })
+  }
+}
+
+/** Stops and removes all, whichever of them exist. */
+export const removeAll = (...peers) => Promise.all(peers.filter(Boolean).map((peer) => peer.remove()))
+
+/** `fetch` hides where a redirect leads; a browser's navigation is what asks for one. */
+async function redirect(url) {
+  const headers = { accept: 'text/html', 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  const request = get(url, { headers })
+  const [response] = await once(request, 'response')
+  response.resume()
+  return { status: response.statusCode, location: response.headers.location }
+}
