@@ -1,0 +1,79 @@
+// Goop.forms: any table, shown with its rows, and a form for a new one, made from its description.
+
+const path = sitePeer ? `/api/p/${sitePeer}/data` : "/api/data";
+const run = (suffix, body) => post(`${path}/${suffix}`, body);
+/** Rows shown at most. */
+const LIMIT = 200;
+
+const css = `
+.goop-table { border-collapse: collapse; font: inherit; }
+.goop-table th, .goop-table td { padding: .25rem .625rem; text-align: start; vertical-align: top; overflow-wrap: anywhere;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
+.goop-insert { display: grid; gap: .75rem; max-width: 32rem; margin-block: 1rem; }
+.goop-insert label { display: grid; gap: .25rem; }
+.goop-insert input, .goop-insert button { padding: .375rem .5rem; font: inherit; }
+.goop-insert button { justify-self: start; }
+.goop-insert output { min-height: 1.4em; }
+`;
+
+const at = (target) => (typeof target === "string" ? document.querySelector(target) : target);
+
+/** The columns people fill in: the others are the table's own. */
+async function columns(table) {
+  const description = await run("tables/describe", { table });
+  const all = Array.isArray(description) ? description : (description?.columns ?? description?.schema?.columns ?? []);
+  return all.filter(({ name }) => !name.startsWith("_"));
+}
+
+const numeric = ({ type = "" }) => /INT|REAL|NUM|FLOA|DOUB/i.test(type);
+
+function value(column, text) {
+  if (text === "" && !column.not_null) return null;
+  return numeric(column) && text !== "" ? Number(text) : text;
+}
+
+async function insertForm(target, table, onInserted) {
+  style("forms", css);
+  const fields = await columns(table);
+  const inputs = fields.map((column) =>
+    element("input", { name: column.name, type: numeric(column) ? "number" : "text", step: "any", required: Boolean(column.not_null) && column.default == null }),
+  );
+  const labels = inputs.map((input) => element("label", {}, input.name, input));
+  const message = element("output", { role: "status" });
+  const form = element("form", { className: "goop-insert" }, ...labels, element("button", { textContent: "Add" }), message);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    message.value = "";
+    try {
+      const row = Object.fromEntries(fields.map((column, index) => [column.name, value(column, inputs[index].value)]));
+      const inserted = await run("insert", { table, data: row });
+      form.reset();
+      onInserted?.(inserted);
+    } catch (error) {
+      message.value = error.message;
+    }
+  });
+  at(target).replaceChildren(form);
+}
+
+async function listing(table) {
+  const rows = (await run("query", { table, limit: LIMIT })) ?? [];
+  if (!rows.length) return element("p", { textContent: "Nothing here yet." });
+  const names = Object.keys(rows[0]).filter((name) => !name.startsWith("_"));
+  const cell = (tag) => (text) => element(tag, { textContent: text ?? "" });
+  const head = element("thead", {}, element("tr", {}, ...names.map(cell("th"))));
+  const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...names.map((name) => cell("td")(row[name])))));
+  return element("table", { className: "goop-table" }, head, body);
+}
+
+async function render(target, table) {
+  style("forms", css);
+  const form = element("div");
+  const list = element("div");
+  at(target).replaceChildren(list, form);
+  const refresh = async () => list.replaceChildren(await listing(table));
+  await refresh();
+  await insertForm(form, table, refresh);
+}
+
+Goop.forms = { render, insertForm };

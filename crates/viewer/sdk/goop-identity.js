@@ -1,0 +1,21 @@
+// Goop.identity: who is looking at this page.
+
+let known;
+
+function get() {
+  known ??= request("/api/self").catch((error) => {
+    known = undefined;
+    throw error;
+  });
+  return known;
+}
+
+Goop.identity = {
+  get,
+  id: async () => (await get()).id,
+  label: async () => (await get()).label,
+  email: async () => (await get()).email,
+  refresh() {
+    known = undefined;
+  },
+};

@@ -1,0 +1,59 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use goop2_peer::{Peer, api::Navigated};
+use goop2_proto::PeerId;
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::{origin, target::Target, token::Token};
+
+/// Event streams open at once: each is a window of the UI, and a browser allows six to an origin.
+const MAX_SUBSCRIBERS: usize = 64;
+/// Navigations kept for a reader that is behind: more than a person makes between two looks.
+const NAVIGATIONS: usize = 64;
+
+pub(crate) struct App {
+    pub(crate) peer: Peer,
+    pub(crate) port: u16,
+    pub(crate) token: Token,
+    pub(crate) navigated: broadcast::Sender<Navigated>,
+    pub(crate) subscribers: Arc<Semaphore>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(peer: Peer, port: u16, stop: CancellationToken) -> Self {
+        let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
+        Self {
+            peer,
+            port,
+            token: Token::random(),
+            navigated: broadcast::Sender::new(NAVIGATIONS),
+            subscribers,
+            stop,
+        }
+    }
+
+    /// Where a file of a site really lives.
+    pub(crate) fn site_url(&self, target: &Target) -> String {
+        format!(
+            "{}{}",
+            origin::of_site(&target.peer, self.port),
+            target.url_path()
+        )
+    }
+
+    /// Tells whoever shows the frame. Nobody listening is fine.
+    pub(crate) fn announce(&self, target: &Target, status: Option<u16>) {
+        let _nobody = self.navigated.send(Navigated {
+            place: target.place(),
+            status,
+        });
+    }
+
+    pub(crate) fn is_own(&self, peer: &PeerId) -> bool {
+        *peer == self.peer.id()
+    }
+}

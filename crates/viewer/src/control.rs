@@ -1,0 +1,96 @@
+//! The user's own origin: the UI, the API behind the token, and the address of every site that people know.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Path, Request, State},
+    http::{HeaderMap, StatusCode, Uri, header::CONTENT_SECURITY_POLICY},
+    middleware::{Next, from_fn_with_state, map_response_with_state},
+    response::{IntoResponse, Redirect, Response},
+    routing::{any, get, post},
+};
+use goop2_peer::api::Failure;
+use goop2_proto::id;
+
+use crate::{
+    api,
+    app::App,
+    avatar,
+    data::{self, Input},
+    files, guard, page, peers, policy, sdk,
+    target::Target,
+    ui,
+};
+
+/// All there is on the user's own origin.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        .route("/api/session", get(api::session))
+        .route("/api/snapshot", get(api::snapshot))
+        .route("/api/events", get(api::events))
+        .route("/api/place", post(api::place))
+        .route("/api/address", post(api::address))
+        .route("/api/self", get(peers::me))
+        .route("/api/peers", get(peers::all))
+        .route("/api/peers/events", get(peers::events))
+        .route("/api/data/{*suffix}", any(data::local))
+        .route("/api/p/{peer}/data/{*suffix}", any(any_data))
+        .route("/api/avatar", get(avatar::own))
+        .route("/api/avatar/peer/{peer}", get(avatar::of_any))
+        .route("/api/logs/client", post(api::log))
+        .route("/api/{*unknown}", any(api::unknown))
+        .route_layer(from_fn_with_state(Arc::clone(&app), with_token));
+    Router::new()
+        .merge(api)
+        .route("/", get(ui::index))
+        .route("/p/{*address}", get(visit))
+        .route("/sdk/{file}", get(sdk::file))
+        .route("/assets/js/{file}", get(sdk::file))
+        .fallback(get(ui::file))
+        .method_not_allowed_fallback(api::wrong_method)
+        .layer(DefaultBodyLimit::max(data::MAX_BODY))
+        .layer(map_response_with_state(Arc::clone(&app), policy::control))
+        .with_state(app)
+}
+
+async fn with_token(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if app.token.is_in(request.headers(), app.port) {
+        return next.run(request).await;
+    }
+    let message = "This browser does not know you yet. Open the address that Goop2 printed when it started: it ends in ?token=…";
+    (
+        StatusCode::UNAUTHORIZED,
+        Json(Failure {
+            code: "unauthorized".into(),
+            message: message.into(),
+        }),
+    )
+        .into_response()
+}
+
+/// `/p/<peer>/…`: a person is sent to the site's own origin; a program gets the file, good for nothing but reading.
+async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    match Target::of_peer(&uri) {
+        None => page::failure(&headers, &goop2_peer::Error::NotFound, "/"),
+        Some(target) if guard::is_navigation(&headers) => {
+            Redirect::temporary(&app.site_url(&target)).into_response()
+        }
+        Some(target) => (
+            [(CONTENT_SECURITY_POLICY, policy::SANDBOX)],
+            files::visit(&app, &target, &headers).await,
+        )
+            .into_response(),
+    }
+}
+
+async fn any_data(
+    State(app): State<Arc<App>>,
+    Path((peer, suffix)): Path<(String, String)>,
+    Input(body): Input,
+) -> Response {
+    match id::parse(&peer) {
+        None => page::text(StatusCode::BAD_REQUEST, "missing peer id"),
+        Some(peer) => data::proxy(&app, peer, &suffix, &body).await,
+    }
+}

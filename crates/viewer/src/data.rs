@@ -1,0 +1,210 @@
+//! The data API (PROTOCOL §9.4): a suffix and a JSON body are one operation on one peer's database.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequest, Path, Request, State},
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use goop2_peer::Error;
+use goop2_proto::{PeerId, data, go_json};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use crate::{api, app::App, page};
+
+/// What a data stream carries at most: a larger body could not be sent on.
+pub(crate) const MAX_BODY: usize = data::MAX_REQUEST;
+/// For a body to arrive; it comes from this machine.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A whole request body, bounded in size and time.
+pub(crate) struct Input(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Input {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(body) => body
+                .map(Self)
+                .map_err(|rejection| page::text(rejection.status(), &rejection.body_text())),
+            Err(_) => Err(page::text(
+                StatusCode::REQUEST_TIMEOUT,
+                "The request did not arrive in time.",
+            )),
+        }
+    }
+}
+
+/// Suffix, operation, and the method the local API wants; without one it has no such operation.
+const OPERATIONS: [(&str, &str, Option<Method>); 13] = [
+    ("tables", "tables", Some(Method::GET)),
+    ("tables/create", "create-table", Some(Method::POST)),
+    ("tables/describe", "describe", Some(Method::POST)),
+    ("tables/delete", "delete-table", Some(Method::POST)),
+    ("tables/add-column", "add-column", Some(Method::POST)),
+    ("tables/drop-column", "drop-column", Some(Method::POST)),
+    ("tables/rename", "rename-table", Some(Method::POST)),
+    ("insert", "insert", Some(Method::POST)),
+    ("query", "query", Some(Method::POST)),
+    ("update", "update", Some(Method::POST)),
+    ("delete", "delete", Some(Method::POST)),
+    ("lua/call", "lua-call", None),
+    ("lua/list", "lua-list", None),
+];
+
+/// `/api/data/<suffix>`: the own database, without restriction.
+pub(crate) async fn local(
+    State(app): State<Arc<App>>,
+    Path(suffix): Path<String>,
+    method: Method,
+    Input(body): Input,
+) -> Response {
+    let wanted = OPERATIONS
+        .iter()
+        .find(|(name, ..)| *name == suffix)
+        .and_then(|(_, op, wanted)| Some((*op, wanted.clone()?)));
+    match wanted {
+        _ if suffix == "tables/set-policy" && method == Method::POST => {
+            set_policy(&app, &body).await
+        }
+        Some((op, wanted)) if wanted == method => match request(op, &body) {
+            Ok(request) => run(&app, app.peer.id(), request, locally_missing).await,
+            Err(error) => page::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}")),
+        },
+        None if suffix != "tables/set-policy" => {
+            page::text(StatusCode::NOT_FOUND, "unknown data operation")
+        }
+        _ => api::wrong_method().await,
+    }
+}
+
+/// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the own one as above.
+pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) -> Response {
+    let Some((_, op, _)) = OPERATIONS.iter().find(|(name, ..)| *name == suffix) else {
+        return page::text(StatusCode::NOT_FOUND, "unknown data operation");
+    };
+    match request(op, body) {
+        Ok(request) => run(app, peer, request, |_| false).await,
+        Err(error) => page::text(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+/// §9.4: an operation's own error is 500 with its text, a lost way to the peer 502.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    match page::status(error) {
+        StatusCode::GATEWAY_TIMEOUT => StatusCode::BAD_GATEWAY,
+        status => status,
+    }
+}
+
+async fn run(
+    app: &App,
+    peer: PeerId,
+    request: data::Request,
+    incomplete: fn(&str) -> bool,
+) -> Response {
+    match app.peer.data(peer, request).await {
+        Ok(value) => answer(&value.unwrap_or(Value::Null)),
+        Err(Error::Data(text)) if incomplete(&text) => page::text(StatusCode::BAD_REQUEST, &text),
+        Err(error) => page::text(status(&error), &error.to_string()),
+    }
+}
+
+/// The local API tells missing fields from failed operations (§9.4); their texts all end alike (§5.4).
+fn locally_missing(error: &str) -> bool {
+    error.ends_with(" required")
+}
+
+fn answer(value: &Value) -> Response {
+    let mut line = go_json::to_vec(value);
+    line.push(b'\n');
+    ([(CONTENT_TYPE, "application/json")], line).into_response()
+}
+
+async fn set_policy(app: &App, body: &[u8]) -> Response {
+    let object: Map<String, Value> = match serde_json::from_slice(body) {
+        Ok(object) => object,
+        Err(error) => {
+            return page::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}"));
+        }
+    };
+    let field = |name| {
+        object
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (table, policy) = (field("table"), field("policy"));
+    match app.peer.set_policy(table, policy.clone()).await {
+        Ok(()) => answer(&json!({"status": "updated", "policy": policy})),
+        Err(error) => page::text(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+/// The body is the operation's request without its name; two suffixes spell a field their own way.
+fn request(op: &str, body: &[u8]) -> Result<data::Request, String> {
+    let body = if body.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        body
+    };
+    let mut object: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    match op {
+        "create-table" => {
+            if let Some(columns) = object.shift_remove("columns") {
+                object.insert("column_defs".into(), columns);
+            }
+        }
+        "drop-column" => {
+            if let Some(Value::String(name)) = object.get("column") {
+                object["column"] = json!({ "name": name });
+            }
+        }
+        _ => {}
+    }
+    let request = data::Request::decode(Value::Object(object).to_string().as_bytes())
+        .map_err(|invalid| invalid.0)?;
+    Ok(data::Request {
+        op: op.into(),
+        ..request
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_become_requests() {
+        let request = |op, body: &str| request(op, body.as_bytes());
+        assert_eq!(
+            request("tables", "").unwrap(),
+            data::Request {
+                op: "tables".into(),
+                ..Default::default()
+            }
+        );
+        let create = request(
+            "create-table",
+            r#"{"name":"t","columns":[{"name":"a","type":"TEXT"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (create.name.as_str(), create.column_defs[0].name.as_str()),
+            ("t", "a")
+        );
+        let drop = request("drop-column", r#"{"table":"t","column":"a"}"#).unwrap();
+        assert_eq!(drop.column.unwrap().name, "a");
+        let query = request("query", r#"{"op":"delete-table","Op":"x","table":"t","columns":["a"],"where":"a = ?","args":[1]}"#).unwrap();
+        assert_eq!((query.op.as_str(), query.columns.len()), ("query", 1));
+        for body in ["{", "[]", "1", r#"{"id":"1"}"#, "\u{fffd}"] {
+            assert!(request("query", body).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A site's files on their way to the browser: the bytes are handed on as they come, and a transfer that is cut breaks the
+//! connection, so that nobody takes a part for the whole.
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderValue,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use goop2_peer::{Error, Page};
+
+use crate::{app::App, guard, page, target::Target};
+
+/// Answers with the file, or says why not.
+pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Response {
+    let framed = guard::is_frame(headers);
+    if framed {
+        app.announce(target, None);
+    }
+    let response = open(app, target)
+        .await
+        .unwrap_or_else(|error| page::failure(headers, &error, &target.url_path()));
+    if framed {
+        app.announce(target, Some(response.status().as_u16()));
+    }
+    response
+}
+
+async fn open(app: &App, target: &Target) -> Result<Response, Error> {
+    let path = target.file().ok_or(Error::NotFound)?;
+    let page = app.peer.open(target.peer, &path).await?;
+    let headers = [
+        (CONTENT_TYPE, content_type(&page, &path)),
+        (CONTENT_LENGTH, page.len.into()),
+    ];
+    Ok((headers, Body::from_stream(page.body)).into_response())
+}
+
+/// The owner's word, except when it says nothing: then what the name says (PROTOCOL §9.2).
+fn content_type(page: &Page, path: &str) -> HeaderValue {
+    let vague = ["text/plain", "application/octet-stream"]
+        .iter()
+        .any(|start| page.mime.starts_with(start));
+    let by_name = if vague || page.mime.is_empty() {
+        by_name(path)
+    } else {
+        None
+    };
+    let mime = by_name.as_deref().unwrap_or(&page.mime);
+    match HeaderValue::from_str(mime) {
+        Ok(value) if !mime.is_empty() => value,
+        _ => HeaderValue::from_static("application/octet-stream"),
+    }
+}
+
+fn by_name(path: &str) -> Option<String> {
+    let path = if path.ends_with('/') {
+        "index.html"
+    } else {
+        path
+    };
+    let mime = mime_guess::from_path(path).first()?;
+    Some(if mime.type_() == mime_guess::mime::TEXT {
+        format!("{mime}; charset=utf-8")
+    } else {
+        mime.to_string()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{StreamExt, stream};
+
+    use super::*;
+
+    #[test]
+    fn a_type_that_says_nothing_is_replaced_by_what_the_name_says() {
+        let table = [
+            (
+                "text/html; charset=utf-8",
+                "/x.css",
+                "text/html; charset=utf-8",
+            ),
+            ("", "/", "text/html; charset=utf-8"),
+            ("", "/a.css", "text/css; charset=utf-8"),
+            (
+                "text/plain; charset=utf-8",
+                "/a.js",
+                "text/javascript; charset=utf-8",
+            ),
+            ("application/octet-stream", "/a.svg", "image/svg+xml"),
+            ("application/octet-stream", "/a.wasm", "application/wasm"),
+            (
+                "text/plain; charset=utf-8",
+                "/README",
+                "text/plain; charset=utf-8",
+            ),
+            ("", "/README", "application/octet-stream"),
+            ("text/\u{7f}html", "/a.html", "application/octet-stream"),
+        ];
+        for (mime, path, expected) in table {
+            let page = Page {
+                mime: mime.into(),
+                len: 0,
+                body: stream::empty().boxed(),
+            };
+            assert_eq!(content_type(&page, path), expected, "{mime} {path}");
+        }
+    }
+}

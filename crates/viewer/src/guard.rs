@@ -1,0 +1,187 @@
+//! Who sent a request: browsers say so in `Origin` and `Sec-Fetch-*`, which pages cannot forge. Programs other than browsers send
+//! neither; they are stopped by the token where it matters.
+
+use axum::{
+    extract::Request,
+    http::{
+        HeaderMap, HeaderName, Method, StatusCode,
+        header::{ACCEPT, ORIGIN},
+    },
+};
+
+use crate::page::Refusal;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
+
+/// `own` is the URL of the origin the request is for. Another origin's page may link here, and nothing else: what it links to
+/// says itself who may frame it, and nothing under `/api/` is a page.
+pub(crate) fn admit(request: &Request, own: &str) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if headers.contains_key(SERVICE_WORKER) {
+        return Err(NO_WORKERS);
+    }
+    if headers
+        .get_all(ORIGIN)
+        .into_iter()
+        .any(|origin| origin != own)
+    {
+        return Err(FOREIGN);
+    }
+    let same_origin = matches!(
+        text(headers, &SEC_FETCH_SITE),
+        None | Some("same-origin" | "none")
+    );
+    let linked = [Method::GET, Method::HEAD].contains(request.method())
+        && text(headers, &SEC_FETCH_MODE) == Some("navigate")
+        && matches!(
+            text(headers, &SEC_FETCH_DEST),
+            None | Some("document" | "iframe" | "frame")
+        )
+        && !request.uri().path().starts_with("/api/");
+    if same_origin || linked {
+        Ok(())
+    } else {
+        Err(FOREIGN)
+    }
+}
+
+/// A person waits for a page, in a window or a frame.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    let browser = [SEC_FETCH_SITE, SEC_FETCH_MODE, SEC_FETCH_DEST]
+        .iter()
+        .any(|name| headers.contains_key(name));
+    text(headers, &SEC_FETCH_MODE).map_or(browser && wants_html(headers), |mode| mode == "navigate")
+}
+
+/// A document in a frame: the window's, or one within a site.
+pub(crate) fn is_frame(headers: &HeaderMap) -> bool {
+    is_navigation(headers) && matches!(text(headers, &SEC_FETCH_DEST), Some("iframe" | "frame"))
+}
+
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+    text(headers, &ACCEPT).is_some_and(|accept| accept.contains("text/html"))
+}
+
+const FOREIGN: Refusal = Refusal {
+    status: StatusCode::FORBIDDEN,
+    message: "Another site's page may link to this address, but not use it.",
+};
+const NO_WORKERS: Refusal = Refusal {
+    status: StatusCode::FORBIDDEN,
+    message: "Sites have no service workers here: a site is there only while its owner is, and must not outlive that in a cache.",
+};
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    const OWN: &str = "http://127.0.0.1:8080";
+
+    fn request(line: &str, headers: &[(&str, &str)]) -> Request {
+        let (method, path) = line.split_once(' ').unwrap();
+        let builder = Request::builder().method(method).uri(path);
+        headers
+            .iter()
+            .fold(builder, |builder, (name, value)| {
+                builder.header(*name, *value)
+            })
+            .body(Body::empty())
+            .unwrap()
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_only_link() {
+        let site = |value| ("sec-fetch-site", value);
+        let navigate = ("sec-fetch-mode", "navigate");
+        let dest = |value| ("sec-fetch-dest", value);
+        let table: &[(&str, &[(&str, &str)], bool)] = &[
+            ("GET /x", &[], true),
+            ("POST /api/x", &[], true),
+            ("POST /api/x", &[("origin", OWN)], true),
+            ("POST /api/x", &[("origin", OWN), site("same-origin")], true),
+            ("GET /x", &[site("none"), navigate], true),
+            ("POST /api/x", &[("origin", "http://127.0.0.1:8081")], false),
+            ("POST /api/x", &[("origin", "null")], false),
+            ("GET /x", &[("origin", "https://evil.example")], false),
+            (
+                "GET /x",
+                &[("origin", OWN), ("origin", "https://evil.example")],
+                false,
+            ),
+            ("GET /x", &[site("cross-site")], false),
+            ("GET /x", &[site("same-site")], false),
+            ("GET /x", &[site("")], false),
+            ("GET /x", &[site("cross-site"), navigate], true),
+            (
+                "HEAD /x",
+                &[site("cross-site"), navigate, dest("document")],
+                true,
+            ),
+            (
+                "GET /x",
+                &[site("cross-site"), navigate, dest("iframe")],
+                true,
+            ),
+            (
+                "GET /x",
+                &[site("cross-site"), navigate, dest("object")],
+                false,
+            ),
+            (
+                "GET /x",
+                &[
+                    site("cross-site"),
+                    ("sec-fetch-mode", "no-cors"),
+                    dest("image"),
+                ],
+                false,
+            ),
+            ("GET /api/x", &[site("cross-site"), navigate], false),
+            ("POST /x", &[site("cross-site"), navigate], false),
+            (
+                "GET /sw.js",
+                &[("service-worker", "script"), site("same-origin")],
+                false,
+            ),
+        ];
+        for (line, headers, admitted) in table {
+            assert_eq!(
+                admit(&request(line, headers), OWN).is_ok(),
+                *admitted,
+                "{line} {headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_navigation_is_told_by_the_browser() {
+        let table: &[(&[(&str, &str)], bool)] = &[
+            (&[], false),
+            (&[("accept", "text/html")], false),
+            (&[("accept", "text/html"), ("sec-fetch-site", "none")], true),
+            (&[("sec-fetch-mode", "navigate")], true),
+            (
+                &[("sec-fetch-mode", "cors"), ("accept", "text/html")],
+                false,
+            ),
+        ];
+        for (headers, expected) in table {
+            assert_eq!(
+                is_navigation(request("GET /", headers).headers()),
+                *expected,
+                "{headers:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which origin a request is for. `Host` alone decides: it is the one thing a page cannot choose for the requests it sends, and a
+//! foreign name that was pointed at 127.0.0.1 (DNS rebinding) shows itself by it.
+
+use axum::{
+    extract::Request,
+    http::{StatusCode, Uri, header::HOST},
+};
+use goop2_proto::{PeerId, id};
+
+use crate::page::Refusal;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The user's own: UI and API.
+    Control,
+    /// One peer's site.
+    Site(PeerId),
+}
+
+/// The origin and its URL as a browser writes it in `Origin`.
+pub(crate) fn of(request: &Request, port: u16) -> Result<(Origin, String), Refusal> {
+    let mut hosts = request.headers().get_all(HOST).into_iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(NO_HOST);
+    };
+    let host = host.to_str().map_err(|_| UNKNOWN_HOST)?;
+    if request
+        .uri()
+        .authority()
+        .is_some_and(|authority| authority.as_str() != host)
+    {
+        return Err(UNKNOWN_HOST);
+    }
+    let origin = classify(host, port).ok_or(UNKNOWN_HOST)?;
+    Ok((origin, format!("http://{host}")))
+}
+
+/// The origin of a peer's site.
+pub(crate) fn of_site(peer: &PeerId, port: u16) -> String {
+    format!("http://{}.localhost:{port}", id::to_label(peer))
+}
+
+/// The path of a URL of this site's own origin, with its query: what a `Referer` may say.
+pub(crate) fn path_within<'a>(url: &'a str, peer: &PeerId, port: u16) -> Option<&'a str> {
+    let path = url.strip_prefix(&of_site(peer, port))?;
+    (path.starts_with('/') && path.parse::<Uri>().is_ok()).then_some(path)
+}
+
+const NO_HOST: Refusal = Refusal {
+    status: StatusCode::BAD_REQUEST,
+    message: "Which site is this for? The request must name one host.",
+};
+const UNKNOWN_HOST: Refusal = Refusal {
+    status: StatusCode::MISDIRECTED_REQUEST,
+    message: "There is no such site on this machine. Open 127.0.0.1 instead.",
+};
+
+fn classify(host: &str, port: u16) -> Option<Origin> {
+    let (name, given) = match host.rsplit_once(':') {
+        Some((name, digits)) if !digits.ends_with(']') => (name, digits.parse::<u16>().ok()?),
+        _ => (host, 80),
+    };
+    match name {
+        _ if given != port => None,
+        "127.0.0.1" | "localhost" | "[::1]" => Some(Origin::Control),
+        _ => id::from_label(name.strip_suffix(".localhost")?).map(Origin::Site),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    const ID: &str = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+    const LABEL: &str = "k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or";
+
+    #[test]
+    fn only_the_names_of_this_viewer_are_known() {
+        for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"] {
+            assert_eq!(classify(host, 8080), Some(Origin::Control), "{host}");
+        }
+        assert_eq!(classify("localhost", 80), Some(Origin::Control));
+        assert_eq!(classify("[::1]", 80), Some(Origin::Control));
+        assert_eq!(
+            classify(&format!("{LABEL}.localhost:8080"), 8080),
+            id::parse(ID).map(Origin::Site)
+        );
+        let upper = format!("{}.localhost:8080", LABEL.to_uppercase());
+        let nested = format!("a.{LABEL}.localhost:8080");
+        let by_id = format!("{ID}.localhost:8080");
+        for host in [
+            "",
+            ":8080",
+            "127.0.0.1",
+            "127.0.0.1:8081",
+            "127.0.0.2:8080",
+            "localhost.:8080",
+            "evil.example:8080",
+            "127.0.0.1.evil.example:8080",
+            "a.localhost:8080",
+            ".localhost:8080",
+            "localhost:8080:8080",
+            "0.0.0.0:8080",
+            "localhost:+8080 ",
+            &upper,
+            &nested,
+            &by_id,
+        ] {
+            assert_eq!(classify(host, 8080), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn one_host_is_needed_and_the_request_line_cannot_name_another() {
+        let request = |uri: &str, hosts: &[&str]| {
+            let builder = hosts
+                .iter()
+                .fold(Request::builder().uri(uri), |builder, host| {
+                    builder.header(HOST, *host)
+                });
+            of(&builder.body(Body::empty()).unwrap(), 8080)
+                .map_err(|refusal| refusal.status.as_u16())
+        };
+        assert_eq!(
+            request("/", &["localhost:8080"]),
+            Ok((Origin::Control, "http://localhost:8080".into()))
+        );
+        assert_eq!(request("/", &[]), Err(400));
+        assert_eq!(
+            request("/", &["localhost:8080", "localhost:8080"]),
+            Err(400)
+        );
+        assert_eq!(
+            request("http://localhost:8080/", &["127.0.0.1:8080"]),
+            Err(421)
+        );
+        assert_eq!(request("/", &["evil.example"]), Err(421));
+    }
+
+    #[test]
+    fn a_referer_counts_only_from_the_same_origin() {
+        let peer = id::parse(ID).unwrap();
+        let own = of_site(&peer, 8080);
+        assert_eq!(
+            path_within(&format!("{own}/a?b"), &peer, 8080),
+            Some("/a?b")
+        );
+        for url in [
+            own.clone(),
+            format!("{own}0/"),
+            format!("{own}.evil.example/"),
+            "http://evil.example/".into(),
+            "/a".into(),
+        ] {
+            assert_eq!(path_within(&url, &peer, 8080), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Who is who, in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and its visitor.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    response::{Response, sse::Event},
+};
+use futures::{StreamExt, stream};
+use goop2_peer::api::{Group, Me, PeerCard, Snapshot};
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{app::App, events, site::Site};
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Listed {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(flatten)]
+    facts: Facts,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Facts {
+    /// The display name.
+    content: String,
+    email: String,
+    avatar_hash: String,
+    /// Calls are not offered yet.
+    video_disabled: bool,
+    last_seen: String,
+}
+
+/// The user, who on a site is its visitor.
+pub(crate) async fn me(State(app): State<Arc<App>>) -> Json<Value> {
+    let snapshot = Arc::clone(&app.peer.snapshot().borrow());
+    let Me {
+        id,
+        label,
+        email,
+        avatar_hash,
+        ..
+    } = &snapshot.me;
+    Json(json!({ "avatar_hash": avatar_hash, "email": email, "id": id, "label": label }))
+}
+
+/// Everybody online.
+pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<Listed>> {
+    Json(online(&app.peer.snapshot().borrow()).collect())
+}
+
+/// Everybody online, and every change.
+pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
+    let mut known = None;
+    let snapshots = events::snapshots(app.peer.snapshot());
+    events::answer(
+        &app,
+        snapshots.flat_map(move |snapshot| stream::iter(changes(&mut known, online(&snapshot)))),
+    )
+}
+
+/// The owner of the site while online, and the visitor.
+pub(crate) async fn of_site(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+) -> Json<Vec<Listed>> {
+    let snapshot = Arc::clone(&app.peer.snapshot().borrow());
+    let owner = site.to_base58();
+    Json(
+        online(&snapshot)
+            .filter(|peer| peer.id == owner)
+            .chain([visitor(&snapshot.me)])
+            .collect(),
+    )
+}
+
+fn online(snapshot: &Snapshot) -> impl Iterator<Item = Listed> {
+    snapshot
+        .peers
+        .iter()
+        .filter(|peer| peer.group != Group::Earlier)
+        .map(listed)
+}
+
+fn listed(
+    PeerCard {
+        id,
+        label,
+        email,
+        avatar_hash,
+        last_seen,
+        ..
+    }: &PeerCard,
+) -> Listed {
+    let last_seen = OffsetDateTime::from_unix_timestamp_nanos(i128::from(*last_seen) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    Listed {
+        id: id.clone(),
+        facts: facts(label, email, avatar_hash, last_seen),
+    }
+}
+
+fn visitor(me: &Me) -> Listed {
+    Listed {
+        id: me.id.clone(),
+        facts: facts(
+            &me.label,
+            &me.email,
+            &me.avatar_hash,
+            OffsetDateTime::now_utc(),
+        ),
+    }
+}
+
+fn facts(label: &str, email: &str, avatar_hash: &str, last_seen: OffsetDateTime) -> Facts {
+    let last_seen = last_seen.format(&Rfc3339).unwrap_or_default();
+    Facts {
+        content: label.into(),
+        email: email.into(),
+        avatar_hash: avatar_hash.into(),
+        video_disabled: false,
+        last_seen,
+    }
+}
+
+/// The whole list first, differences afterwards.
+fn changes(
+    known: &mut Option<BTreeMap<String, Facts>>,
+    now: impl Iterator<Item = Listed>,
+) -> Vec<Event> {
+    let now: BTreeMap<_, _> = now.map(|peer| (peer.id, peer.facts)).collect();
+    let events = match known {
+        None => {
+            let peers: Vec<_> = now
+                .iter()
+                .map(|(id, facts)| Listed {
+                    id: id.clone(),
+                    facts: facts.clone(),
+                })
+                .collect();
+            vec![events::event(
+                "snapshot",
+                &json!({ "type": "snapshot", "peers": peers }),
+            )]
+        }
+        Some(before) => {
+            let gone = before.keys().filter(|id| !now.contains_key(*id));
+            let gone =
+                gone.map(|id| events::event("remove", &json!({ "type": "remove", "peer_id": id })));
+            let new = now
+                .iter()
+                .filter(|(id, facts)| before.get(*id) != Some(facts));
+            let new = new.map(|(id, facts)| {
+                events::event(
+                    "update",
+                    &json!({ "type": "update", "peer_id": id, "peer": facts }),
+                )
+            });
+            gone.chain(new).collect()
+        }
+    };
+    *known = Some(now);
+    events
+}

@@ -1,0 +1,98 @@
+//! What browsers are told to forbid, on every answer of each origin.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{
+        HeaderMap, HeaderName, HeaderValue,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+            X_DNS_PREFETCH_CONTROL,
+        },
+    },
+    response::Response,
+};
+
+use crate::app::App;
+
+/// For a file handed out from the user's own origin: whatever it is, it gets an origin of its own and runs nothing.
+pub(crate) const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
+
+/// Headers of a site's origin.
+pub(crate) async fn site(State(app): State<Arc<App>>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    add(headers, CONTENT_SECURITY_POLICY, &site_content(app.port));
+    add(
+        headers,
+        HeaderName::from_static("permissions-policy"),
+        PERMISSIONS,
+    );
+    add(headers, REFERRER_POLICY, "same-origin");
+    // Names can be looked up past every other rule, and a looked-up name is a message to its owner.
+    add(headers, X_DNS_PREFETCH_CONTROL, "off");
+    // A site vanishes with its owner: nothing of it stays on this machine.
+    add(headers, CACHE_CONTROL, "no-store");
+    isolate(headers);
+    response
+}
+
+/// Headers of the user's own origin.
+pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    add(headers, CONTENT_SECURITY_POLICY, &control_content(app.port));
+    add(headers, REFERRER_POLICY, "no-referrer");
+    add(headers, CACHE_CONTROL, "no-store");
+    isolate(headers);
+    response
+}
+
+/// A site may use itself and the public https web. Scripts may be written in the page or made from text: the origin is the
+/// site's alone, so that takes nothing from anybody. Loopback and the local network speak plain http, which is not in the list.
+fn site_content(port: u16) -> String {
+    let app = format!(
+        "http://127.0.0.1:{port} http://localhost:{port} http://[::1]:{port} tauri://localhost http://tauri.localhost https://tauri.localhost"
+    );
+    format!(
+        "default-src 'self' https: data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https: wss: data: blob:; \
+         frame-src 'self' https:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; webrtc 'block'"
+    )
+}
+
+fn control_content(port: u16) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+         frame-src http://*.localhost:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// What a page may not ask the visitor for, and may not lend to what it frames.
+const PERMISSIONS: &str = "bluetooth=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), hid=(), idle-detection=(), \
+     local-fonts=(), local-network-access=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=(), \
+     window-management=()";
+
+/// Other origins can neither embed it, nor hold a handle to its window, nor share a process with it.
+fn isolate(headers: &mut HeaderMap) {
+    add(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(
+        headers,
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    add(
+        headers,
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    add(
+        headers,
+        HeaderName::from_static("origin-agent-cluster"),
+        "?1",
+    );
+}
+
+/// Unless the handler knew better.
+fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    let value = HeaderValue::from_str(value).expect("policies are visible ASCII");
+    headers.entry(name).or_insert(value);
+}

@@ -1,0 +1,131 @@
+//! The site SDK (PROTOCOL §9.6): scripts that sites of both generations load by absolute path, the visitor's copy. Each is sent
+//! with `core.js` before it, in one closure. A script for something this version lacks explains itself instead of being missing.
+
+use axum::{
+    extract::Path,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA},
+    },
+    response::{IntoResponse, Response},
+};
+use rust_embed::RustEmbed;
+
+use crate::page;
+
+/// Longest name of a script that could exist.
+const MAX_NAME: usize = 64;
+
+#[derive(RustEmbed)]
+#[folder = "sdk/"]
+struct Sources;
+
+/// As §9.3 says: a new version of Goop2 is seen at once.
+const NEVER_KEPT: &str = "no-store, no-cache, must-revalidate, max-age=0";
+
+pub(crate) async fn file(Path(name): Path<String>) -> Response {
+    match source(&name) {
+        Some((kind, text)) => (
+            [
+                (CONTENT_TYPE, kind),
+                (CACHE_CONTROL, NEVER_KEPT),
+                (PRAGMA, "no-cache"),
+                (EXPIRES, "0"),
+            ],
+            text,
+        )
+            .into_response(),
+        None => page::text(StatusCode::NOT_FOUND, "not found"),
+    }
+}
+
+fn source(name: &str) -> Option<(&'static str, String)> {
+    let (stem, kind) = name.strip_prefix("goop-")?.rsplit_once('.')?;
+    let plain = stem
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    match kind {
+        _ if !plain || stem.is_empty() || name.len() > MAX_NAME => None,
+        "css" => Some(("text/css; charset=utf-8", read(name).unwrap_or_default())),
+        "js" => Some(("text/javascript; charset=utf-8", script(stem, name))),
+        _ => None,
+    }
+}
+
+fn script(stem: &str, name: &str) -> String {
+    let body =
+        read(name).unwrap_or_else(|| embedded("unavailable.js").replace("__NAME__", &global(stem)));
+    format!(
+        "(() => {{\n\"use strict\";\n{}\n{body}}})();\n",
+        embedded("core.js")
+    )
+}
+
+/// `component-file-list` hangs on `Goop` as `fileList`, `call-ui` belongs to `call`.
+fn global(stem: &str) -> String {
+    let stem = stem
+        .strip_prefix("component-")
+        .unwrap_or(stem)
+        .trim_end_matches("-ui");
+    let mut words = stem.split('-').filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        name + &word[..1].to_uppercase() + &word[1..]
+    })
+}
+
+fn read(name: &str) -> Option<String> {
+    Sources::get(name).and_then(|file| String::from_utf8(file.data.into_owned()).ok())
+}
+
+fn embedded(name: &str) -> String {
+    read(name).expect("the file stands in sdk/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_is_there_and_those_we_lack_say_so() {
+        for name in [
+            "data", "identity", "site", "peers", "form", "forms", "ui", "log",
+        ] {
+            let (kind, text) = source(&format!("goop-{name}.js")).unwrap();
+            assert_eq!(kind, "text/javascript; charset=utf-8");
+            assert!(text.contains(&format!("Goop.{name} = ")), "{name}");
+        }
+        for (file, name) in [
+            ("goop-chat.js", "chat"),
+            ("goop-call-ui.js", "call"),
+            ("goop-component-file-list.js", "fileList"),
+        ] {
+            assert!(
+                source(file).unwrap().1.contains(&format!("\"{name}\"")),
+                "{file}"
+            );
+        }
+        assert_eq!(
+            source("goop-component-tabs.css").unwrap(),
+            ("text/css; charset=utf-8", String::new())
+        );
+        assert!(!source("goop-page.css").unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn nothing_else_is_there() {
+        for name in [
+            "core.js",
+            "unavailable.js",
+            "goop-.js",
+            "goop-x.html",
+            "goop-a\"b.js",
+            "goop-../core.js",
+            "goop-",
+            "",
+            "goop-A.js",
+        ] {
+            assert!(source(name).is_none(), "{name}");
+        }
+    }
+}

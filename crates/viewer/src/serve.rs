@@ -1,0 +1,155 @@
+//! From a socket to a router: connections are counted, timed and joined.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request, http::uri::PathAndQuery, response::Response};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{
+    app::App,
+    control, guard,
+    origin::{self, Origin},
+    page,
+    site::{self, Site},
+};
+
+/// Connections at once: browsers open six to each origin, so this is eighty sites in view; each may hold [`MAX_HEAD`] and a body.
+const MAX_CONNECTIONS: usize = 512;
+/// Bytes of a request before its body: cookies of a site of its own and a long address fit many times.
+const MAX_HEAD: usize = 64 * 1024;
+/// A connection on which no request is complete for this long is closed; idle ones included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// After the end was asked for: long enough for an answer that is ready, short within the 2 s of the whole program.
+const GRACE: Duration = Duration::from_millis(300);
+/// When the system has no more file handles, accepting at once again would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves on each listener until `stop`; every task is in the returned set or in one of its tasks' sets.
+pub(crate) fn spawn(
+    listeners: Vec<TcpListener>,
+    app: Arc<App>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
+    let routers = Routers {
+        control: control::router(Arc::clone(&app)),
+        site: site::router(Arc::clone(&app)),
+        port: app.port,
+    };
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        tasks.spawn(accept(
+            listener,
+            routers.clone(),
+            Arc::clone(&room),
+            stop.clone(),
+        ));
+    }
+    tasks
+}
+
+async fn accept(
+    listener: TcpListener,
+    routers: Routers,
+    room: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    while let Some(permit) = stop
+        .run_until_cancelled(Arc::clone(&room).acquire_owned())
+        .await
+    {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let connection = connection(stream, routers.clone(), stop.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(stream: TcpStream, routers: Routers, stop: CancellationToken) {
+    let _best_effort = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        routers.clone().answer(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(GRACE, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+#[derive(Clone)]
+struct Routers {
+    control: Router,
+    site: Router,
+    port: u16,
+}
+
+impl Routers {
+    /// The way of every request. Nothing is looked at before its origin is known and its sender admitted.
+    async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
+        let (origin, url) = match origin::of(&request, self.port) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(page::refusal(&refusal)),
+        };
+        collapse_slashes(&mut request);
+        if let Err(refusal) = guard::admit(&request, &url) {
+            return Ok(page::refusal(&refusal));
+        }
+        match origin {
+            Origin::Control => self.control.oneshot(request).await,
+            Origin::Site(peer) => {
+                request.extensions_mut().insert(Site(peer));
+                self.site.oneshot(request).await
+            }
+        }
+    }
+}
+
+/// `//p/…` is `/p/…`: a path that begins with two slashes would read as a host wherever it is used as a link again.
+fn collapse_slashes(request: &mut Request) {
+    let Some(whole) = request
+        .uri()
+        .path_and_query()
+        .map(PathAndQuery::as_str)
+        .filter(|whole| whole.starts_with("//"))
+    else {
+        return;
+    };
+    let single = format!("/{}", whole.trim_start_matches('/'));
+    if let Ok(uri) = single.parse() {
+        *request.uri_mut() = uri;
+    }
+}

@@ -1,0 +1,109 @@
+//! One visited site's origin: its files, its data, the SDK, and the few facts a site may read about its visitor.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    middleware::map_response_with_state,
+    response::{IntoResponse, Redirect, Response},
+    routing::{any, get, post},
+};
+use goop2_proto::{PeerId, id};
+
+use crate::{
+    api,
+    app::App,
+    avatar,
+    data::{self, Input},
+    files, form, guard, page, peers, policy, sdk,
+    target::Target,
+};
+
+/// The peer whose origin a request is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Site(pub(crate) PeerId);
+
+/// All there is on a site's origin.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/p/{*address}", get(visit))
+        .route("/api/p/{peer}/data/{*suffix}", any(site_data))
+        .route("/api/self", get(peers::me))
+        .route("/api/peers", get(peers::of_site))
+        .route("/api/avatar", get(avatar::own))
+        .route("/api/avatar/peer/{peer}", get(avatar::of_site))
+        .route("/api/logs/client", post(api::log))
+        .route("/api/{*unknown}", any(api::unknown))
+        .route("/sdk/{file}", get(sdk::file))
+        .route("/assets/js/{file}", get(sdk::file))
+        .fallback(get(root))
+        .method_not_allowed_fallback(api::wrong_method)
+        .layer(DefaultBodyLimit::max(data::MAX_BODY))
+        .layer(map_response_with_state(Arc::clone(&app), policy::site))
+        .with_state(app)
+}
+
+/// `/p/<peer>/…`: this site's file, or the way to where another's is.
+async fn visit(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    match Target::of_peer(&uri) {
+        None => page::failure(
+            &headers,
+            &goop2_peer::Error::NotFound,
+            &format!("/p/{site}/"),
+        ),
+        Some(target) if target.peer != site && guard::is_navigation(&headers) => {
+            Redirect::temporary(&app.site_url(&target)).into_response()
+        }
+        Some(target) if target.peer != site => page::text(
+            StatusCode::FORBIDDEN,
+            "A site can link to another site, but not read it.",
+        ),
+        Some(target) if !target.canonical => {
+            Redirect::temporary(&target.url_path()).into_response()
+        }
+        Some(target) => files::visit(&app, &target, &headers).await,
+    }
+}
+
+/// Any other path is the site's own, so that root-relative links work.
+async fn root(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let target = Target::of_root(site, &uri);
+    if target.canonical {
+        files::visit(&app, &target, &headers).await
+    } else {
+        Redirect::temporary(&target.url_path()).into_response()
+    }
+}
+
+/// The origin decides whose data it is; naming another peer leads nowhere.
+async fn site_data(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+    Path((peer, suffix)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+    Input(body): Input,
+) -> Response {
+    match id::parse(&peer) {
+        None => page::text(StatusCode::BAD_REQUEST, "missing peer id"),
+        Some(peer) if peer != site => {
+            page::text(StatusCode::FORBIDDEN, "A site can use its own data only.")
+        }
+        Some(_) if suffix == "insert" && method == Method::POST && form::is_form(&headers) => {
+            form::insert(&app, site, &headers, &body).await
+        }
+        Some(_) => data::proxy(&app, site, &suffix, &body).await,
+    }
+}

@@ -1,0 +1,114 @@
+//! Which file of which site an address names.
+
+use axum::http::Uri;
+use goop2_peer::api::Place;
+use goop2_proto::{PeerId, id};
+use percent_encoding::percent_decode_str;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) peer: PeerId,
+    /// As in the URL: percent-encoded, beginning with `/`.
+    path: String,
+    query: Option<String>,
+    /// The address is written the one way that sites' scripts can read (PROTOCOL §9.2): the id in base58, a slash after it.
+    pub(crate) canonical: bool,
+}
+
+impl Target {
+    /// `/p/<peer id>/<path>`, the id in any form.
+    pub(crate) fn of_peer(uri: &Uri) -> Option<Self> {
+        let rest = uri.path().strip_prefix("/p/")?;
+        let (text, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let peer = id::parse(text)?;
+        let canonical = !path.is_empty() && peer.to_base58() == text;
+        let path = if path.is_empty() { "/" } else { path };
+        Some(Self {
+            peer,
+            path: path.into(),
+            query: uri.query().map(Into::into),
+            canonical,
+        })
+    }
+
+    /// Any path of a site's own origin: root-relative links lead there.
+    pub(crate) fn of_root(peer: PeerId, uri: &Uri) -> Self {
+        Self {
+            peer,
+            path: uri.path().into(),
+            query: uri.query().map(Into::into),
+            canonical: uri.path() != "/",
+        }
+    }
+
+    /// The path and query of its URL, on its origin or any other.
+    pub(crate) fn url_path(&self) -> String {
+        format!("/p/{}{}", self.peer, self.path_and_query())
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            peer: self.peer.to_base58(),
+            path: self.path_and_query(),
+        }
+    }
+
+    /// The path as its owner knows it; `None` when it is no text.
+    pub(crate) fn file(&self) -> Option<String> {
+        percent_decode_str(&self.path)
+            .decode_utf8()
+            .ok()
+            .map(Into::into)
+    }
+
+    fn path_and_query(&self) -> String {
+        self.query.as_ref().map_or_else(
+            || self.path.clone(),
+            |query| format!("{}?{query}", self.path),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+    const LABEL: &str = "k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or";
+
+    fn target(path: &str) -> Option<Target> {
+        Target::of_peer(&path.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_names_a_peer_and_a_path() {
+        let page = target(&format!("/p/{ID}/a%20b.html?x=%20")).unwrap();
+        assert!(page.canonical);
+        assert_eq!(page.url_path(), format!("/p/{ID}/a%20b.html?x=%20"));
+        assert_eq!(
+            page.place(),
+            Place {
+                peer: ID.into(),
+                path: "/a%20b.html?x=%20".into()
+            }
+        );
+        assert_eq!(page.file().unwrap(), "/a b.html");
+        assert!(target(&format!("/p/{ID}/%ff")).unwrap().file().is_none());
+        for path in ["/p/", "/p/nobody/", "/p//", "/q/", "/"] {
+            assert_eq!(target(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_ways_to_write_it_are_the_same_place() {
+        for path in [
+            format!("/p/{ID}"),
+            format!("/p/{LABEL}/"),
+            format!("/p/{LABEL}"),
+        ] {
+            let page = target(&path).unwrap();
+            assert!(!page.canonical, "{path}");
+            assert_eq!(page.url_path(), format!("/p/{ID}/"));
+        }
+    }
+}
