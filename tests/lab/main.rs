@@ -1,0 +1,27 @@
+//! Two machines on one network: how fast they meet, that they always do, that strangers do not, and what survives when the network
+//! or a peer does not. Each test prints its figures.
+#![cfg(target_os = "linux")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod change;
+mod meet;
+mod part;
+mod visit;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Tests that measure do not share two processors with those that load them.
+static MEASURING: Mutex<()> = Mutex::new(());
+
+fn inside_alone(test: &str, body: impl FnOnce()) {
+    let _alone = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
+    support::lab::inside(test, body);
+}
+
+/// Long enough for anything that works at all; what must be fast is measured.
+const PATIENCE: Duration = Duration::from_secs(20);
