@@ -1,0 +1,25 @@
+import { Refusal } from './index';
+
+/** Copies by the clipboard API, or the old way where a webview withholds it. */
+export async function copyText(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    if (!copySelection(text)) {
+      throw new Refusal({ code: 'clipboard', message: 'The clipboard could not be used. Select the address and copy it by hand.' });
+    }
+  }
+}
+
+function copySelection(text: string): boolean {
+  const focused = document.activeElement;
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.className = 'visually-hidden';
+  (document.querySelector('dialog[open]') ?? document.body).append(area);
+  area.select();
+  const copied = document.execCommand('copy');
+  area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return copied;
+}

@@ -1,0 +1,143 @@
+// The UI in a browser, served by the viewer itself. The key is a cookie that the printed address left behind, so there
+// is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
+
+import { copyText } from './clipboard';
+import { Refusal, type Api, type Listener, type Navigated, type Place, type Session, type Snapshot, type Stop } from './index';
+
+/** Pauses between attempts to reach a viewer that went away; the last one repeats. */
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+
+/** A local answer that takes longer than this is not coming. Reaching a peer is the viewer's business and has its own deadline. */
+const ANSWER_MS = 30_000;
+
+export function http(): Api {
+  const events = new Events();
+  return {
+    session: () => request<Session>('/api/session'),
+    subscribe: (listener) => events.subscribe(listener),
+    reconnect: () => events.reconnect(),
+    onNavigated: (callback) => events.onNavigated(callback),
+    place: (text) => request<Place>('/api/place', { text }),
+    addAddress: async (address) => (await request<{ peer: string }>('/api/address', { address })).peer,
+    avatar,
+    openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
+    copy: copyText,
+  };
+}
+
+/**
+ * One event stream for everything, opened while someone listens. The browser's own reconnection says neither why it
+ * failed nor when it tries again, so each attempt is ours: ask for the session first, which tells "gone" from "locked".
+ */
+class Events {
+  #listeners = new Set<Listener>();
+  #navigated = new Set<(event: Navigated) => void>();
+  #source: EventSource | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  /** Attempts since the last snapshot. */
+  #attempts = 0;
+  /** Only the newest attempt may act on what it learns. */
+  #newest = 0;
+  #last: Snapshot | null = null;
+
+  subscribe(listener: Listener): Stop {
+    this.#listeners.add(listener);
+    if (this.#last) listener.snapshot(this.#last);
+    if (this.#listeners.size === 1) void this.#connect();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#close();
+    };
+  }
+
+  onNavigated(callback: (event: Navigated) => void): Stop {
+    this.#navigated.add(callback);
+    return () => this.#navigated.delete(callback);
+  }
+
+  reconnect(): void {
+    this.#attempts = 0;
+    void this.#connect();
+  }
+
+  async #connect(): Promise<void> {
+    this.#close();
+    const attempt = this.#newest;
+    try {
+      await request<Session>('/api/session');
+    } catch (thrown) {
+      if (attempt !== this.#newest) return;
+      if (thrown instanceof Refusal && thrown.code === 'locked') this.#tell((to) => to.link('locked'));
+      else this.#lost();
+      return;
+    }
+    if (attempt === this.#newest && this.#listeners.size > 0) this.#open();
+  }
+
+  #open(): void {
+    const source = new EventSource('/api/events');
+    this.#source = source;
+    source.addEventListener('snapshot', (event: MessageEvent<string>) => {
+      const value = JSON.parse(event.data) as Snapshot;
+      this.#last = value;
+      this.#attempts = 0;
+      this.#tell((to) => {
+        to.snapshot(value);
+        to.link('live');
+      });
+    });
+    source.addEventListener('navigated', (event: MessageEvent<string>) => {
+      const value = JSON.parse(event.data) as Navigated;
+      for (const callback of this.#navigated) callback(value);
+    });
+    source.onerror = () => this.#lost();
+  }
+
+  #lost(): void {
+    this.#close();
+    this.#tell((to) => to.link('lost'));
+    const pause = RETRY_MS[Math.min(this.#attempts++, RETRY_MS.length - 1)];
+    this.#retry = setTimeout(() => void this.#connect(), pause);
+  }
+
+  #close(): void {
+    this.#newest++;
+    clearTimeout(this.#retry);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #tell(message: (to: Listener) => void): void {
+    for (const listener of this.#listeners) message(listener);
+  }
+}
+
+async function request<T>(path: string, body?: object): Promise<T> {
+  const response = await ask(path, body);
+  const value: unknown = await response.json().catch(() => null);
+  if (response.status === 401) throw new Refusal({ code: 'locked', message: 'This page has no key to Goop2. Open the address that goop2 printed.' });
+  if (response.ok) return value as T;
+  throw Refusal.from(value, `Goop2 answered with an error it did not explain (${response.status}). Try again.`);
+}
+
+async function ask(path: string, body?: object): Promise<Response> {
+  const init: RequestInit = { signal: AbortSignal.timeout(ANSWER_MS), cache: 'no-store' };
+  if (body) Object.assign(init, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+  try {
+    return await fetch(path, init);
+  } catch {
+    throw new Refusal({ code: 'unreachable', message: 'Goop2 does not answer. It may have been closed.' });
+  }
+}
+
+async function avatar(peer: string, hash: string): Promise<string | null> {
+  if (hash === '') return null;
+  try {
+    const response = await fetch(`/api/avatar/peer/${encodeURIComponent(peer)}?hash=${encodeURIComponent(hash)}`);
+    const type = response.headers.get('Content-Type') ?? '';
+    return response.ok && type.startsWith('image/') ? URL.createObjectURL(await response.blob()) : null;
+  } catch {
+    return null;
+  }
+}
+

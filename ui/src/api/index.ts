@@ -1,0 +1,69 @@
+// The one port between the UI and whatever runs the peer. Three implementations: the desktop shell (`tauri.ts`), the
+// viewer's own page in a browser (`http.ts`) and a pretended peer (`mock.ts`). Views and state know only this file.
+
+import type { Failure } from './types/Failure';
+import type { Navigated } from './types/Navigated';
+import type { Place } from './types/Place';
+import type { Session } from './types/Session';
+import type { Snapshot } from './types/Snapshot';
+
+export type { Failure, Navigated, Place, Session, Snapshot };
+export type { Group } from './types/Group';
+export type { Me } from './types/Me';
+export type { Notice } from './types/Notice';
+export type { Path } from './types/Path';
+export type { PeerCard } from './types/PeerCard';
+
+/**
+ * Whether the peer can be heard: `connecting` until the first snapshot, `live`, `lost` while it does not answer
+ * (attempts go on by themselves), `locked` when it answers but this page has no key to it.
+ */
+export type Link = 'connecting' | 'live' | 'lost' | 'locked';
+
+export type Stop = () => void;
+
+export interface Listener {
+  snapshot(value: Snapshot): void;
+  link(value: Link): void;
+}
+
+/** Every method that can fail rejects with a {@link Refusal}. */
+export interface Api {
+  session(): Promise<Session>;
+  /** Snapshots, the first at once, until stopped; and how well they come. */
+  subscribe(listener: Listener): Stop;
+  /** Try now instead of waiting for the next attempt. */
+  reconnect(): void;
+  onNavigated(callback: (event: Navigated) => void): Stop;
+  /** Where a typed or pasted text leads. */
+  place(text: string): Promise<Place>;
+  /** Remembers a multiaddr ending in `/p2p/<id>` and answers that id. */
+  addAddress(address: string): Promise<string>;
+  /** An address for `<img>`, or null where there is no picture. */
+  avatar(peer: string, hash: string): Promise<string | null>;
+  openExternal(url: string): Promise<void>;
+  copy(text: string): Promise<void>;
+}
+
+/** A failure in plain words, ready to be shown. */
+export class Refusal extends Error implements Failure {
+  readonly code: string;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.name = 'Refusal';
+    this.code = failure.code;
+  }
+
+  /** What was thrown, as a refusal: ours unchanged, a serialised failure revived, anything else under `fallback`. */
+  static from(thrown: unknown, fallback: string): Refusal {
+    if (thrown instanceof Refusal) return thrown;
+    return new Refusal(isFailure(thrown) ? thrown : { code: 'failed', message: fallback });
+  }
+}
+
+export function isFailure(value: unknown): value is Failure {
+  if (typeof value !== 'object' || value === null) return false;
+  const { code, message } = value as Record<string, unknown>;
+  return typeof code === 'string' && typeof message === 'string';
+}

@@ -1,0 +1,187 @@
+// A pretended peer: every state the window has, with nothing behind it. `?scenario=` chooses one; the names are the keys
+// of SCENARIOS. Development only: no build contains it.
+
+import { link } from '../lib/place';
+import { siteLabel } from '../lib/id';
+import { Refusal, type Api, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
+
+const MINUTE = 60_000;
+const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
+
+interface Scenario {
+  peers: PeerCard[];
+  notices?: Notice[];
+  label?: string;
+  /** What happens to the connection, and after how many milliseconds. */
+  link?: { to: 'lost' | 'locked' | 'never'; after: number };
+  /** Peers come, go and answer faster and slower, this often. */
+  changing?: number;
+}
+
+const NORMAL: PeerCard[] = [
+  card('Anselm — field notes', 'nearby', lan(2.1), { avatar: true }),
+  card('Kitchen tablet', 'nearby', lan(4)),
+  card('Studio guestbook', 'nearby', lan(3.2)),
+  card('Lena’s radio', 'elsewhere', { kind: 'direct', transport: 'quic', rtt_ms: 34 }),
+  card('Oskar’s chess club', 'elsewhere', { kind: 'relayed', transport: 'tcp', rtt_ms: 88 }, { verified: false }),
+  card('Tomás — zines', 'earlier', null, { seen: 14 }),
+];
+
+const NOTICES: Notice[] = [
+  { code: 'no-multicast', message: 'This computer’s network does not pass on multicast, so peers nearby cannot be found by themselves. Add them by address, or connect to another network.' },
+  { code: 'port-taken', message: 'Port 8080 was taken by another program; Goop2 uses 8081 for now.' },
+];
+
+const SCENARIOS: Record<string, () => Scenario> = {
+  normal: () => ({ peers: NORMAL, changing: 2000 }),
+  still: () => ({ peers: NORMAL }),
+  empty: () => ({ peers: [] }),
+  many: () => ({ peers: crowd(500), changing: 1000 }),
+  crowd: () => ({ peers: crowd(5000), changing: 200 }),
+  names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
+  rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
+  notice: () => ({ peers: NORMAL, notices: NOTICES }),
+  lost: () => ({ peers: NORMAL, link: { to: 'lost', after: 400 } }),
+  gone: () => ({ peers: [], link: { to: 'lost', after: 0 } }),
+  locked: () => ({ peers: [], link: { to: 'locked', after: 0 } }),
+  loading: () => ({ peers: [], link: { to: 'never', after: 0 } }),
+};
+
+export function mock(): Api {
+  const name = new URLSearchParams(location.search).get('scenario') ?? 'normal';
+  const scenario: Scenario = SCENARIOS[name]?.() ?? { peers: NORMAL };
+  const me = id('me');
+  const port = Number(location.port);
+  let stand: Snapshot = {
+    me: {
+      id: me,
+      label: scenario.label ?? 'Mira’s corner',
+      email: '',
+      avatar_hash: '',
+      listen: ['/ip4/192.168.1.17/tcp/40123', '/ip4/192.168.1.17/udp/40123/quic-v1', '/ip6/fd12:3456:789a::17/udp/40124/quic-v1'],
+    },
+    peers: scenario.peers,
+    notices: scenario.notices ?? [],
+  };
+
+  return {
+    session: async () => ({ version: '0.1.0', peer: me, viewer_port: port }),
+    subscribe: (listener) => {
+      const stops = [arrive(listener, scenario, stand)];
+      if (scenario.changing) {
+        const timer = setInterval(() => {
+          stand = { ...stand, peers: drift(stand.peers) };
+          listener.snapshot(structuredClone(stand));
+        }, scenario.changing);
+        stops.push(() => clearInterval(timer));
+      }
+      return () => stops.forEach((stop) => stop());
+    },
+    reconnect: () => location.reload(),
+    onNavigated: (callback) => {
+      import.meta.hot?.on('goop2:navigated', (event: Navigated) => callback(event));
+      return () => {};
+    },
+    place: async (text) => place(text),
+    addAddress: async (address) => {
+      await new Promise((done) => setTimeout(done, 400));
+      const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1];
+      if (!peer || !siteLabel(peer)) throw new Refusal({ code: 'invalid', message: 'The address must end in /p2p/ and the id of the peer, so that nobody else can answer in its place.' });
+      return peer;
+    },
+    avatar: async (_, hash) => (hash === '' ? null : HERON),
+    openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
+    copy: (text) => navigator.clipboard.writeText(text),
+  };
+}
+
+function arrive(listener: Listener, { link: fate }: Scenario, first: Snapshot): Stop {
+  if (fate?.to === 'never') return () => {};
+  if (fate && fate.after === 0) {
+    listener.link(fate.to === 'locked' ? 'locked' : 'lost');
+    return () => {};
+  }
+  listener.snapshot(first);
+  listener.link('live');
+  const timer = fate && setTimeout(() => listener.link(fate.to === 'locked' ? 'locked' : 'lost'), fate.after);
+  return () => clearTimeout(timer);
+}
+
+function place(text: string): { peer: string; path: string } {
+  const goop = /^(?:goop:\/\/|https?:\/\/[^/]+\/p\/)?([1-9A-HJ-NP-Za-km-z]{30,})(\/.*)?$/.exec(text);
+  const peer = goop?.[1];
+  if (!peer || !siteLabel(peer)) {
+    throw new Refusal({ code: 'invalid', message: `This is no address of a peer. It looks like ${link({ peer: id('me'), path: '/' }).slice(0, 18)}… and is best copied whole.` });
+  }
+  return { peer, path: goop[2] ?? '/' };
+}
+
+/** A few peers measure another round trip; now and then one leaves or comes back. */
+function drift(peers: readonly PeerCard[]): PeerCard[] {
+  return peers.map((peer): PeerCard => {
+    const chance = Math.random();
+    if (peer.path?.rtt_ms && chance < 0.2) return { ...peer, last_seen: Date.now(), path: { ...peer.path, rtt_ms: Math.max(0.4, peer.path.rtt_ms + Math.random() * 2 - 1) } };
+    return peer;
+  });
+}
+
+function names(): PeerCard[] {
+  return [
+    card('The extraordinarily long-winded workshop of Bartholomew & Co', 'nearby', lan(0.4)),
+    card('دفتر الزوار في المقهى القديم على ضفة النهر', 'nearby', lan(12)),
+    card('ספר האורחים של נועה', 'nearby', lan(3)),
+    card('\u202eevil reversed\u202c name', 'nearby', null, { verified: false }),
+    card('東京の小さな本棚', 'elsewhere', { kind: 'direct', transport: 'quic', rtt_ms: 240 }),
+    card('🌿 Garden', 'elsewhere', { kind: 'relayed', transport: 'tcp', rtt_ms: 1340 }),
+    card('', 'elsewhere', null),
+    card('two\nlines\tand a tab', 'earlier', null, { seen: 0.2 }),
+    card('ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ', 'earlier', null, { seen: 60 * 30 }),
+  ];
+}
+
+function crowd(count: number): PeerCard[] {
+  const first = ['Anna', 'Bo', 'Chidi', 'Dana', 'Emre', 'Fay', 'Goran', 'Hana', 'Ines', 'Jun', 'Kofi', 'Lena', 'Mira', 'Noor', 'Oskar', 'Pia'];
+  const last = ['garden', 'radio', 'zines', 'library', 'workshop', 'kitchen', 'notes', 'chess club', 'darkroom', 'choir', 'bikes', 'maps'];
+  return Array.from({ length: count }, (_, i) => {
+    const label = `${first[i % first.length]}’s ${last[Math.floor(i / first.length) % last.length]} ${i}`;
+    if (i < count * 0.1) return card(label, 'nearby', lan(1 + (i % 9)));
+    if (i < count * 0.6) return card(label, 'elsewhere', { kind: i % 3 === 0 ? 'relayed' : 'direct', transport: 'quic', rtt_ms: 20 + (i % 200) });
+    return card(label, 'earlier', null, { seen: i });
+  });
+}
+
+function card(label: string, group: Group, path: Path | null, more: { seen?: number; verified?: boolean; avatar?: boolean } = {}): PeerCard {
+  return {
+    id: id(label),
+    label,
+    email: '',
+    avatar_hash: more.avatar ? '0123456789abcdef' : '',
+    group,
+    verified: more.verified ?? true,
+    last_seen: Date.now() - (more.seen ?? 0) * MINUTE,
+    path,
+  };
+}
+
+function lan(rtt: number): Path {
+  return { kind: 'lan', transport: 'quic', rtt_ms: rtt };
+}
+
+/** A well-formed Ed25519 peer id that stays the same for a name: the fixed head of all of them, and 32 made-up bytes. */
+function id(seed: string): string {
+  let state = 0x9e3779b9;
+  for (const char of seed) state = Math.imul(state ^ (char.codePointAt(0) ?? 0), 0x85ebca6b) ^ (state >>> 13);
+  let value = 0x0024080112n * 256n + 0x20n;
+  for (let i = 0; i < 32; i++) {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + i;
+    value = value * 256n + BigInt((state >>> 11) & 0xff);
+  }
+  let text = '';
+  for (; value > 0n; value /= 58n) text = (BASE58[Number(value % 58n)] ?? '') + text;
+  return `1${text}`;
+}
+
+/** A picture of nobody, to see pictures with. */
+const HERON = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 30 30"><rect width="30" height="30" fill="#d8e6e4"/><circle cx="21" cy="9" r="4" fill="#eeb35c"/><path d="M0 22q8-5 15 0t15 0v8H0z" fill="#4f8a8b"/><path d="M12 24V12q0-4 4-3l4 2-5 1v4" fill="none" stroke="#2b3a42" stroke-width="1.6"/></svg>',
+)}`;

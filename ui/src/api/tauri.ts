@@ -1,0 +1,58 @@
+// The UI in the desktop window: commands and events of the shell. The only file that knows Tauri.
+
+import { invoke } from '@tauri-apps/api/core';
+import { listen, type EventCallback } from '@tauri-apps/api/event';
+import { copyText } from './clipboard';
+import { Refusal, type Api, type Listener, type Navigated, type Place, type Session, type Snapshot, type Stop } from './index';
+
+export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
+
+export function tauri(): Api {
+  return {
+    session: () => call<Session>('session'),
+    subscribe,
+    reconnect: () => {},
+    onNavigated: (callback) => on<Navigated>('navigated', ({ payload }) => callback(payload)),
+    place: (text) => call<Place>('place', { text }),
+    addAddress: (address) => call<string>('add_address', { address }),
+    avatar: (peer, hash) => (hash === '' ? Promise.resolve(null) : call<string | null>('avatar', { peer, hash }).catch(() => null)),
+    openExternal: (url) => call<void>('open_external', { url }),
+    copy: copyText,
+  };
+}
+
+/** Listens before it asks, so that no change falls between the two; an event that overtakes the answer is the newer one. */
+function subscribe(listener: Listener): Stop {
+  let heard = false;
+  let stopped = false;
+  const hear = (value: Snapshot): void => {
+    if (stopped) return;
+    heard = true;
+    listener.snapshot(value);
+    listener.link('live');
+  };
+  const listening = listen<Snapshot>('snapshot', ({ payload }) => hear(payload));
+  listening
+    .then(() => call<Snapshot>('snapshot'))
+    .then(
+      (value) => void (heard || hear(value)),
+      () => void (heard || stopped || listener.link('lost')),
+    );
+  return () => {
+    stopped = true;
+    void listening.then((stop) => stop());
+  };
+}
+
+function on<T>(name: string, callback: EventCallback<T>): Stop {
+  const listening = listen<T>(name, callback);
+  return () => void listening.then((stop) => stop());
+}
+
+async function call<T>(command: string, args?: Record<string, unknown>): Promise<T> {
+  try {
+    return await invoke<T>(command, args);
+  } catch (thrown) {
+    throw Refusal.from(thrown, typeof thrown === 'string' ? thrown : 'Goop2 could not do this. Try again.');
+  }
+}

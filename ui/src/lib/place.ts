@@ -1,0 +1,57 @@
+// Places as text: the address people share, and the address the frame loads.
+
+import type { Place } from '../api/types/Place';
+import { siteLabel } from './id';
+
+export const home = (peer: string): Place => ({ peer, path: '/' });
+
+/** `goop://<peer id>/<path>`: what is shown, copied and pasted. */
+export const link = (place: Place): string => `goop://${place.peer}${tidy(place.path)}`;
+
+/** The site in its own origin; null when the peer id is none. */
+export function frameUrl(place: Place, port: number): string | null {
+  const label = siteLabel(place.peer);
+  return label && `http://${label}.localhost:${port}/p/${place.peer}${tidy(place.path)}`;
+}
+
+/** The address every browser on this machine opens; the viewer sends it on to the site's own origin. */
+export const localUrl = (place: Place, port: number): string => `http://127.0.0.1:${port}/p/${place.peer}${tidy(place.path)}`;
+
+/** One spelling per path: absolute, escaped as URLs are, so that what was typed and what was fetched compare equal. */
+export function tidy(path: string): string {
+  try {
+    const url = new URL(`http://site${path.startsWith('/') ? '' : '/'}${path}`);
+    return url.pathname + url.search + url.hash;
+  } catch {
+    return '/';
+  }
+}
+
+/** The same document: fragments stay in the browser, so they are never told back. */
+export function sameDocument(a: Place, b: Place): boolean {
+  return a.peer === b.peer && withoutFragment(a.path) === withoutFragment(b.path);
+}
+
+/** As people read it: unescaped where that is possible. */
+export function readable(path: string): string {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Whether a text was meant as an address rather than as a name to look for. */
+export function looksLikeAddress(text: string): boolean {
+  const trimmed = text.trim();
+  return (
+    /^(goop|https?):/i.test(trimmed) ||
+    isMultiaddr(trimmed) ||
+    /^k[0-9a-z]{40,}(\.localhost|$)/.test(trimmed) ||
+    siteLabel(trimmed.split('/')[0] ?? '') !== null
+  );
+}
+
+export const isMultiaddr = (text: string): boolean => /^\/(ip[46]|dns[46]?|dnsaddr)\//.test(text.trim());
+
+const withoutFragment = (path: string): string => tidy(path).split('#', 1)[0] ?? '/';

@@ -1,0 +1,83 @@
+// What the running peer last said, and whether it is still there.
+
+import { Refusal, type Api, type Link, type Notice, type PeerCard, type Session, type Snapshot, type Stop } from '../api';
+import { grouped, reconcile } from './reconcile';
+
+/** Snapshots closer together than this are shown as one: nobody reads faster, and a busy network sends hundreds. */
+const SNAPSHOT_MS = 100;
+
+/** How often "14 min ago" is looked at again. */
+const TICK_MS = 20_000;
+
+export class Backend {
+  link = $state<Link>('connecting');
+  session = $state.raw<Session | null>(null);
+  snapshot = $state.raw<Snapshot | null>(null);
+  /** Unix time in milliseconds, ticking. */
+  now = $state(Date.now());
+  #dismissed = $state.raw<string[]>([]);
+
+  readonly peers = $derived(this.snapshot?.peers ?? []);
+  readonly groups = $derived(grouped(this.peers));
+  readonly notices = $derived((this.snapshot?.notices ?? []).filter((notice) => !this.#dismissed.includes(keyOf(notice))));
+
+  #byId = $derived(new Map(this.peers.map((peer) => [peer.id, peer])));
+  #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  start(): Stop {
+    let newest: Snapshot | null = null;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const show = (): void => {
+      timer = undefined;
+      if (!newest) return;
+      this.snapshot = reconcile(this.snapshot, newest);
+      newest = null;
+      timer = setTimeout(show, SNAPSHOT_MS);
+    };
+    const stop = this.#api.subscribe({
+      snapshot: (value) => {
+        newest = value;
+        if (timer === undefined) show();
+      },
+      link: (value) => void this.#linked(value),
+    });
+    const tick = setInterval(() => (this.now = Date.now()), TICK_MS);
+    return () => {
+      stop();
+      clearTimeout(timer);
+      clearInterval(tick);
+    };
+  }
+
+  peer(id: string): PeerCard | undefined {
+    return this.#byId.get(id);
+  }
+
+  dismiss(notice: Notice): void {
+    this.#dismissed = [...this.#dismissed, keyOf(notice)];
+  }
+
+  retry(): void {
+    this.link = 'connecting';
+    this.#api.reconnect();
+  }
+
+  /** A peer that comes back may be another run of it, on another port: each return asks anew. */
+  async #linked(link: Link): Promise<void> {
+    const returned = link === 'live' && this.link !== 'live';
+    if (link !== this.link) this.link = link;
+    if (!returned) return;
+    try {
+      this.session = await this.#api.session();
+    } catch (thrown) {
+      this.link = Refusal.from(thrown, '').code === 'locked' ? 'locked' : 'lost';
+    }
+  }
+}
+
+/** A notice comes back when it has something else to say. */
+const keyOf = (notice: Notice): string => `${notice.code}\n${notice.message}`;

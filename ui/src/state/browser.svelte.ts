@@ -1,0 +1,151 @@
+// The site browser: the history, what the frame is to load, and what is known of how that goes.
+
+import { Refusal, type Api, type Navigated, type Place, type Stop } from '../api';
+import { frameUrl, home, isMultiaddr, sameDocument, tidy } from '../lib/place';
+import type { Backend } from './backend.svelte';
+import { canGo, current, go, start, told, visit, type Entry } from './history';
+
+/** A document request that has not even reached the viewer by now never will: its name does not resolve here. */
+const UNREACHED_MS = 6000;
+
+/** Word of a document can come this much later than the frame's own word that it is loaded. */
+const LATE_MS = 1000;
+
+/** What the frame is told to load. Another generation is another frame: nothing of the old page stays behind. */
+export interface Target {
+  readonly url: string;
+  readonly generation: number;
+}
+
+export class Browser {
+  target = $state.raw<Target | null>(null);
+  loading = $state(false);
+  /** The user stopped a page from loading; there is nothing to show in its place. */
+  stopped = $state(false);
+  /** No request for the page ever arrived where sites are served. */
+  unreached = $state(false);
+
+  #history = $state.raw(start);
+  readonly entry: Entry = $derived(current(this.#history));
+  readonly canBack = $derived(canGo(this.#history, -1));
+  readonly canForward = $derived(canGo(this.#history, 1));
+
+  #api: Api;
+  #backend: Backend;
+  /** What we sent the frame to and have not heard of yet; words about other documents are echoes of earlier pages. */
+  #expected: Place | null = null;
+  /** Heard while nobody looked at this window: another one may have caused it, unless our frame loads too. */
+  #held: Navigated | null = null;
+  #everTold = false;
+  #loadedAt = 0;
+  #generation = 0;
+  #patience: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(api: Api, backend: Backend) {
+    this.#api = api;
+    this.#backend = backend;
+  }
+
+  start(): Stop {
+    return this.#api.onNavigated((event) => this.#hear(event));
+  }
+
+  /** Goes where a typed or pasted text leads; rejects with a refusal to show. */
+  async open(text: string): Promise<void> {
+    if (isMultiaddr(text)) await this.add(text);
+    else this.visit(await this.#api.place(text.trim()));
+  }
+
+  /** Remembers a network address and goes to the peer behind it; rejects with a refusal to show. */
+  async add(address: string): Promise<void> {
+    this.visit(home(await this.#api.addAddress(address.trim())));
+  }
+
+  visit(place: Place): void {
+    const entry = { peer: place.peer, path: tidy(place.path) };
+    const here = this.entry;
+    if (!here || here.peer !== entry.peer || here.path !== entry.path) this.#history = visit(this.#history, entry);
+    this.#load();
+  }
+
+  welcome(): void {
+    if (this.entry) this.#history = visit(this.#history, null);
+    this.#load();
+  }
+
+  go(by: -1 | 1): void {
+    if (!canGo(this.#history, by)) return;
+    this.#history = go(this.#history, by);
+    this.#load();
+  }
+
+  /** A new frame: an address with a fragment would otherwise only scroll. */
+  reload(): void {
+    this.#load(true);
+  }
+
+  stop(): void {
+    this.#settle();
+    this.target = null;
+    this.stopped = true;
+  }
+
+  /** The frame finished a document, whichever it was. */
+  loaded(): void {
+    this.#loadedAt = Date.now();
+    this.#expected = null;
+    if (this.#held) this.#follow(this.#held);
+    this.loading = false;
+  }
+
+  /** Where the current page is for another browser on this machine. */
+  get port(): number | null {
+    return this.#backend.session?.viewer_port ?? null;
+  }
+
+  #load(fresh = false): void {
+    const entry = this.entry;
+    const url = entry && this.port !== null ? frameUrl(entry, this.port) : null;
+    this.#settle();
+    this.stopped = false;
+    if (!entry || !url) {
+      this.target = null;
+      return;
+    }
+    const sameSite = this.target !== null && new URL(this.target.url).host === new URL(url).host;
+    if (fresh || !sameSite) this.#generation++;
+    this.target = { url, generation: this.#generation };
+    this.#expected = entry;
+    this.loading = true;
+    if (!this.#everTold) this.#patience = setTimeout(() => (this.unreached = true), UNREACHED_MS);
+  }
+
+  #settle(): void {
+    clearTimeout(this.#patience);
+    this.#expected = null;
+    this.#held = null;
+    this.loading = false;
+    this.unreached = false;
+  }
+
+  #hear(event: Navigated): void {
+    if (!this.entry || !this.target) return;
+    if (this.#expected && !sameDocument(this.#expected, event.place)) return;
+    if (this.#expected || document.visibilityState === 'visible') this.#follow(event);
+    else this.#held = event;
+  }
+
+  #follow({ place, status }: Navigated): void {
+    clearTimeout(this.#patience);
+    this.#everTold = true;
+    this.unreached = false;
+    this.#expected = null;
+    this.#held = null;
+    this.#history = told(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
+    if (status === null) this.loading = true;
+    else if (Date.now() - this.#loadedAt < LATE_MS) this.loading = false;
+  }
+}
+
+/** Every failure of `open`, in words. */
+export const reason = (thrown: unknown): string => Refusal.from(thrown, 'This address could not be opened.').message;

@@ -1,0 +1,52 @@
+// Where this window has been. The frame shows another origin, so the browser's own history can neither be read nor
+// trusted to belong to us: this list is the history, and the viewer tells which documents the frame really asked for.
+//
+// Plain values and pure functions; `browser.svelte.ts` holds the current one.
+
+import type { Place } from '../api/types/Place';
+import { sameDocument } from '../lib/place';
+
+/** null is the welcome page. */
+export type Entry = Place | null;
+
+export interface History {
+  readonly entries: readonly Entry[];
+  readonly index: number;
+  /** The current document answered "look elsewhere": the next one takes its entry. */
+  readonly redirected: boolean;
+}
+
+/** Older entries are forgotten; nobody goes back further. */
+const MAX_ENTRIES = 200;
+
+export const start: History = { entries: [null], index: 0, redirected: false };
+
+export const current = (history: History): Entry => history.entries[history.index] ?? null;
+export const canGo = (history: History, by: number): boolean => history.index + by >= 0 && history.index + by < history.entries.length;
+
+/** The user asked for a place: what lay ahead is dropped. */
+export function visit(history: History, entry: Entry): History {
+  const entries = [...history.entries.slice(0, history.index + 1), entry].slice(-MAX_ENTRIES);
+  return { entries, index: entries.length - 1, redirected: false };
+}
+
+export function go(history: History, by: number): History {
+  return canGo(history, by) ? { ...history, index: history.index + by, redirected: false } : history;
+}
+
+/** The frame asked for a document: by a link, a form, a redirect, its own back button, or because we sent it there. */
+export function told(history: History, place: Place, status: number | null): History {
+  const redirected = status !== null && status >= 300 && status < 400 && status !== 304;
+  const here = current(history);
+  if (here && sameDocument(here, place)) return { ...history, redirected };
+  if (here && history.redirected) return { ...replace(history, place), redirected };
+  for (const by of [-1, 1]) {
+    const neighbour = history.entries[history.index + by];
+    if (neighbour && sameDocument(neighbour, place)) return { ...go(history, by), redirected };
+  }
+  return { ...visit(history, place), redirected };
+}
+
+function replace(history: History, entry: Entry): History {
+  return { ...history, entries: history.entries.with(history.index, entry) };
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { canGo, current, go, start, told, visit, type History } from '../src/state/history';
+
+const at = (path: string, peer = 'anna') => ({ peer, path });
+const paths = (history: History) => history.entries.map((entry) => entry && entry.path);
+
+const abc = [at('/a'), at('/b'), at('/c')].reduce(visit, start);
+
+describe('what the user does', () => {
+  it('starts at the welcome page with nowhere to go', () => {
+    expect(current(start)).toBeNull();
+    expect([canGo(start, -1), canGo(start, 1)]).toEqual([false, false]);
+    expect(go(start, -1)).toBe(start);
+  });
+
+  it('goes back and forward, and a new place drops what lay ahead', () => {
+    const back = go(go(abc, -1), -1);
+    expect(current(back)).toEqual(at('/a'));
+    expect(current(go(back, 1))).toEqual(at('/b'));
+    const elsewhere = visit(back, at('/d'));
+    expect(paths(elsewhere)).toEqual([null, '/a', '/d']);
+    expect(canGo(elsewhere, 1)).toBe(false);
+  });
+
+  it('forgets the oldest entries first', () => {
+    let history = start;
+    for (let i = 0; i < 1000; i++) history = visit(history, at(`/${i}`));
+    expect(history.entries.length).toBe(200);
+    expect(current(history)).toEqual(at('/999'));
+  });
+});
+
+describe('what the frame did', () => {
+  it('is an entry of its own when it is somewhere new', () => {
+    const history = told(visit(start, at('/a')), at('/b'), 200);
+    expect(paths(history)).toEqual([null, '/a', '/b']);
+    expect(current(history)).toEqual(at('/b'));
+  });
+
+  it('is nothing new when we sent it there, however often it is said', () => {
+    const history = told(told(visit(start, at('/a#part')), at('/a'), null), at('/a'), 200);
+    expect(paths(history)).toEqual([null, '/a#part']);
+  });
+
+  it('is a step back or forward when a neighbour is meant', () => {
+    const back = told(abc, at('/b'), 200);
+    expect([paths(back).length, back.index]).toEqual([4, 2]);
+    expect(told(back, at('/c'), 200).index).toBe(3);
+  });
+
+  it('takes the entry of the page that redirected to it', () => {
+    const history = told(told(told(visit(start, at('/old')), at('/old'), 302), at('/new'), null), at('/new'), 200);
+    expect(paths(history)).toEqual([null, '/new']);
+    expect(paths(told(history, at('/next'), 200))).toEqual([null, '/new', '/next']);
+  });
+
+  it('is not redirected by an answer that nothing changed', () => {
+    const history = told(told(visit(start, at('/a')), at('/a'), 304), at('/b'), 200);
+    expect(paths(history)).toEqual([null, '/a', '/b']);
+  });
+
+  it('leaves the welcome page reachable', () => {
+    const history = told(visit(start, at('/a')), at('/', 'bo'), 200);
+    expect(current(go(go(history, -1), -1))).toBeNull();
+  });
+});

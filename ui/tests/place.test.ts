@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { frameUrl, home, isMultiaddr, link, localUrl, looksLikeAddress, readable, sameDocument, tidy } from '../src/lib/place';
+
+const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
+const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
+
+it('writes a place as link, frame address and local address', () => {
+  const place = { peer: PEER, path: '/a b/ü.html?q=1#top' };
+  expect(link(place)).toBe(`goop://${PEER}/a%20b/%C3%BC.html?q=1#top`);
+  expect(frameUrl(place, 8080)).toBe(`http://${LABEL}.localhost:8080/p/${PEER}/a%20b/%C3%BC.html?q=1#top`);
+  expect(localUrl(home(PEER), 9000)).toBe(`http://127.0.0.1:9000/p/${PEER}/`);
+  expect(frameUrl(home('nobody'), 8080)).toBeNull();
+});
+
+it.each([
+  ['', '/'],
+  ['/', '/'],
+  ['page', '/page'],
+  ['/a/../b', '/b'],
+  ['//evil.example/x', '//evil.example/x'],
+  ['/%zz', '/%zz'],
+  ['@evil.example/', '/@evil.example/'],
+  [':99/', '/:99/'],
+])('tidies %j to %j, never out of the site', (path, tidied) => {
+  expect(tidy(path)).toBe(tidied);
+  expect(new URL(frameUrl({ peer: PEER, path }, 8080) ?? '').host).toBe(`${LABEL}.localhost:8080`);
+});
+
+it('compares documents without their fragments, however they are spelled', () => {
+  const at = (path: string, peer = PEER) => ({ peer, path });
+  expect(sameDocument(at('/a#x'), at('/a#y'))).toBe(true);
+  expect(sameDocument(at('/a b'), at('/a%20b'))).toBe(true);
+  expect(sameDocument(at('/a?x'), at('/a'))).toBe(false);
+  expect(sameDocument(at('/a'), at('/a', 'other'))).toBe(false);
+});
+
+it('shows paths unescaped where that is possible', () => {
+  expect(readable('/a%20b')).toBe('/a b');
+  expect(readable('/%zz')).toBe('/%zz');
+});
+
+describe('looksLikeAddress', () => {
+  it.each([`goop://${PEER}/`, 'GOOP://x', 'http://127.0.0.1:8080/p/x/', PEER, `${PEER}/page`, LABEL, `${LABEL}.localhost`, '/ip4/10.0.0.1/tcp/1/p2p/x', ' /dns4/a/tcp/1 '])('takes %j', (text) =>
+    expect(looksLikeAddress(text)).toBe(true),
+  );
+  it.each(['', 'kitchen', 'http', '/', 'Anna: notes', '12D3Koo'])('leaves %j to the search', (text) => expect(looksLikeAddress(text)).toBe(false));
+});
+
+it('knows network addresses', () => {
+  expect(isMultiaddr('/ip6/::1/udp/1/quic-v1')).toBe(true);
+  expect(isMultiaddr('/index.html')).toBe(false);
+});

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import type { PeerCard, Snapshot } from '../src/api';
+import { grouped, reconcile } from '../src/state/reconcile';
+
+const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1 }, ...more });
+const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [] });
+
+it('takes the first snapshot as it is', () => {
+  const first = snapshot(peer('a'));
+  expect(reconcile(null, first)).toBe(first);
+});
+
+it('hands on everything that did not change', () => {
+  const old = snapshot(peer('a'), peer('b'));
+  const next = reconcile(old, structuredClone(old));
+  expect(next.me).toBe(old.me);
+  expect(next.peers).toBe(old.peers);
+  expect(next.notices).toBe(old.notices);
+});
+
+it('replaces only the peers that changed, in the new order', () => {
+  const old = snapshot(peer('a'), peer('b'), peer('gone'));
+  const next = reconcile(old, snapshot(peer('b', { path: null }), peer('a'), peer('new')));
+  expect(next.peers.map((one) => one.id)).toEqual(['b', 'a', 'new']);
+  expect(next.peers[0]).not.toBe(old.peers[1]);
+  expect(next.peers[0]?.path).toBeNull();
+  expect(next.peers[1]).toBe(old.peers[0]);
+});
+
+it('groups without reordering', () => {
+  const groups = grouped([peer('a'), peer('z', { group: 'earlier' }), peer('b'), peer('y', { group: 'elsewhere' })]);
+  expect(groups.nearby.map((one) => one.id)).toEqual(['a', 'b']);
+  expect(groups.elsewhere).toHaveLength(1);
+  expect(groups.earlier).toHaveLength(1);
+});
