@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # sudo and cron start with a short PATH; rustup puts its tools here.
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 
-node_minimum=20
+node_minimum=20.19
 fuzz_version=0.13.2
 deny_version=0.20.2
 
