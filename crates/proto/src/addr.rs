@@ -16,7 +16,7 @@ pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Whether the host can only mean the machine that reads it, or no single machine.
-pub(crate) fn is_elsewhere_meaningless(ip: IpAddr) -> bool {
+pub(crate) fn is_no_destination(ip: IpAddr) -> bool {
     ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
 }
 

@@ -3,6 +3,8 @@
 //! Everything here is a function of its arguments. No socket, file, clock or random number: the crates that own those
 //! hand the values in, so every rule can be tested and fuzzed by itself. Section numbers name PROTOCOL sections.
 
+#![deny(missing_docs)]
+
 mod addr;
 pub mod avatar;
 pub mod content;

@@ -310,9 +310,9 @@ fn parse_string(string: &[u8]) -> Option<(Multiaddr, PeerId)> {
 
 /// Link-local IPv4 stays: two machines on one cable have nothing else.
 fn is_dialable(address: &Multiaddr) -> bool {
-    addr::ip(address).is_some_and(|ip| {
-        !addr::is_elsewhere_meaningless(ip) && !(ip.is_ipv6() && addr::is_link_local(ip))
-    }) && !addr::is_relayed(address)
+    let misleads =
+        |ip: IpAddr| addr::is_no_destination(ip) || ip.is_ipv6() && addr::is_link_local(ip);
+    addr::ip(address).is_some_and(|ip| !misleads(ip)) && !addr::is_relayed(address)
 }
 
 fn flushing(mut record: Record) -> Record {

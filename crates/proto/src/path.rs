@@ -92,7 +92,7 @@ fn clean(path: &str) -> Result<String, Refusal> {
 fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
-        && !name.ends_with(['.', ' '])
+        && !name.ends_with(|c: char| c == '.' || c.is_whitespace())
         && !name.contains(is_special)
         && !is_device(name)
         && !is_short_name(name)
@@ -268,6 +268,7 @@ mod tests {
                 "/a/Aux.tar.gz",
                 "/com1",
                 "/LPT9.x",
+                "/a\u{a0}/",
                 "/com¹",
                 "/con .x",
             ],

@@ -1,5 +1,10 @@
 //! The packets of mDNS: ours against those that existing peers were seen to send, byte for byte.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best where it broke by breaking there"
+)]
+
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
