@@ -7,6 +7,8 @@ const PATIENCE_MS = 15_000
 
 const args = [
   '--disable-gpu',
+  // A camera and a microphone, to be refused.
+  '--use-fake-device-for-media-stream',
   // Nothing outside this machine is there to be asked.
   '--disable-quic',
   '--disable-sync',

@@ -1,0 +1,209 @@
+// A visited page stays in its frame: the window around it goes nowhere, shows nothing false, and keeps working.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { launch, profile, Window } from './lib/browser.mjs'
+import { Canary } from './lib/canary.mjs'
+import { Peer, removeAll } from './lib/peer.mjs'
+
+const page = (title, text = '') => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
+
+let browser, context, elsewhere, visitor, host, other, window, frame
+let departures = []
+let pages = []
+
+before(async () => {
+  ;[browser, elsewhere, visitor, host, other] = await Promise.all([
+    launch(),
+    Canary.start(),
+    Peer.start('Visitor'),
+    Peer.start('Harm', { site: { 'index.html': page('Harm'), 'outer.html': page('Outer', '<iframe src="inner.html"></iframe>'), 'inner.html': page('Inner') } }),
+    Peer.start('Other', { site: { 'index.html': page('Other') } }),
+  ])
+  await visitor.join(host)
+  await visitor.join(other)
+  context = await profile(browser)
+})
+
+/** At the hostile site, in a window that came from somewhere else, so that "back" could leave. */
+async function arrive() {
+  if (!window) {
+    window = new Window(await context.newPage())
+    await window.page.goto(elsewhere.url)
+    await window.page.goto(visitor.openUrl)
+    window.page.on('framenavigated', (moved) => moved === window.page.mainFrame() && departures.push(moved.url()))
+    context.on('page', (opened) => pages.push(opened.url()))
+  }
+  elsewhere.heard = 0
+  frame = await window.visit(visitor, host)
+  departures = []
+  pages = []
+}
+
+/** The window is where it was, nothing opened beside it, nobody else was told, and it does what the user wants. */
+async function unharmed() {
+  const shown = await window.visit(visitor, other)
+  assert.equal(await shown.getByRole('heading').textContent(), 'Other')
+  await window.address.filter({ hasText: 'Other' }).waitFor()
+  assert.equal(window.page.url(), visitor.url)
+  assert.deepEqual({ departures, pages, heard: elsewhere.heard }, { departures: [], pages: [], heard: 0 })
+}
+
+after(async () => {
+  await browser?.close()
+  await Promise.all([elsewhere?.stop(), removeAll(visitor, host, other)])
+})
+
+describe('the window is not taken away', () => {
+  const attempts = {
+    'top.location': (url) => { top.location = url },
+    'top.location.replace': (url) => top.location.replace(url),
+    'parent.location.href': (url) => { parent.location.href = url },
+    'a script as an address': () => { top.location = 'javascript:document.body.remove()' },
+    'a link to the top': (url) => clicked({ href: url, target: '_top' }),
+    'a link to the parent': (url) => clicked({ href: url, target: '_parent' }),
+    'a form to the top': (url) => submitted({ action: url, target: '_top' }),
+    'window.open of the top': (url) => open(url, '_top'),
+    'the history': () => history.go(-5),
+    'top.close': () => top.close(),
+    'a pop-up': (url) => { globalThis.opened = open(url) },
+    'a link to a new window': (url) => clicked({ href: url, target: '_blank' }),
+    'a link to a new window with an opener': (url) => clicked({ href: url, target: '_blank', rel: 'opener' }),
+    'a form to a new window': (url) => submitted({ action: url, target: '_blank' }),
+    'the opener': (url) => { opener.location = url },
+    'a base': (url) => document.head.append(Object.assign(document.createElement('base'), { href: url, target: '_top' })),
+  }
+  for (const [name, attempt] of Object.entries(attempts)) {
+    test(`by ${name}`, async () => {
+      await arrive()
+      await frame.evaluate(() => {
+        globalThis.clicked = (attributes) => {
+          const link = Object.assign(document.createElement('a'), attributes, { textContent: 'x' })
+          document.body.append(link)
+          link.click()
+        }
+        globalThis.submitted = (attributes) => {
+          const form = Object.assign(document.createElement('form'), attributes, { method: 'post' })
+          document.body.append(form)
+          form.submit()
+        }
+      })
+      await frame.evaluate(attempt, elsewhere.url).catch((error) => assert.match(error.message, /SecurityError|null|Blocked/))
+      await unharmed()
+    })
+  }
+})
+
+describe('the frame is not taken to what is no site', () => {
+  const goals = {
+    'another port': () => elsewhere.url,
+    'a private address': () => elsewhere.at(process.env.LAN),
+    'the window itself': () => visitor.url,
+    'the user’s API': () => `${visitor.url}api/snapshot`,
+    'the web': () => `https://${process.env.LAN}/`,
+    'a page made of text': () => 'data:text/html,<h1>Other</h1>',
+  }
+  for (const [name, goal] of Object.entries(goals)) {
+    test(name, async () => {
+      await arrive()
+      const refused = window.page.evaluate(() => new Promise((resolve) => document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective))))
+      await frame.evaluate((url) => { location.href = url }, goal())
+      assert.equal(await refused, 'frame-src')
+      await unharmed()
+    })
+  }
+})
+
+describe('the window shows nothing false', () => {
+  test('when a page has frames of its own', async () => {
+    await arrive()
+    const outer = await window.visit(visitor, host, '/outer.html')
+    await outer.childFrames()[0].waitForLoadState()
+    await window.address.filter({ hasText: '/outer.html' }).waitFor()
+    await outer.evaluate(() => document.querySelector('iframe').contentWindow.location.replace('index.html'))
+    await outer.childFrames()[0].waitForURL(/index\.html/)
+    assert.match(await window.address.textContent(), /\/outer\.html/)
+  })
+
+  test('when another tab asks for a site in a frame', async () => {
+    await arrive()
+    await window.address.filter({ hasText: 'Harm' }).waitFor()
+    const tab = await context.newPage()
+    await tab.goto(elsewhere.url)
+    elsewhere.heard = 0
+    const refused = tab.waitForEvent('console', { predicate: (message) => /frame-ancestors/.test(message.text()) })
+    await tab.evaluate((url) => document.body.append(Object.assign(document.createElement('iframe'), { src: url })), await visitor.site(other))
+    await refused
+    await window.page.bringToFront()
+    await window.address.filter({ hasText: 'Harm' }).waitFor({ timeout: 2000 })
+    assert.match(await window.address.textContent(), /Harm/)
+    await tab.close()
+  })
+
+  test('when messages are sent to it', async () => {
+    await arrive()
+    await frame.evaluate(
+      ([id]) => {
+        const place = { peer: id, path: '/' }
+        for (const message of [place, { place, status: 200 }, { type: 'navigated', place }, { event: 'navigated', data: { place, status: 200 } }, JSON.stringify({ place }), 'x', null])
+          for (const to of [parent, top]) to.postMessage(message, '*')
+      },
+      [other.id],
+    )
+    // A message is delivered before one that the window sends itself afterwards.
+    await window.page.evaluate(() => new Promise((resolve) => {
+      addEventListener('message', ({ data }) => data === 'last' && resolve())
+      postMessage('last', '*')
+    }))
+    assert.match(await window.address.textContent(), /Harm/)
+    await unharmed()
+  })
+})
+
+describe('the window keeps working', () => {
+  test('after a dialog', async () => {
+    await arrive()
+    window.page.on('dialog', (dialog) => dialog.dismiss())
+    await frame.evaluate(() => {
+      alert('x')
+      confirm('x')
+      prompt('x')
+      print()
+    })
+    await unharmed()
+  })
+
+  test('after a download', async () => {
+    await arrive()
+    await frame.evaluate(() => {
+      const href = URL.createObjectURL(new Blob(['x'], { type: 'application/octet-stream' }))
+      const link = Object.assign(document.createElement('a'), { href, download: 'x.exe' })
+      document.body.append(link)
+      link.click()
+    })
+    await unharmed()
+  })
+
+  test('when a page wants to be left by nobody', async () => {
+    await arrive()
+    await frame.evaluate(() => {
+      onbeforeunload = (event) => event.preventDefault()
+    })
+    await frame.locator('h1').click()
+    await unharmed()
+  })
+
+  test('when a page wants the whole screen', async () => {
+    await arrive()
+    assert.equal(await frame.evaluate(() => document.documentElement.requestFullscreen().then(() => 'filled', (error) => error.name)), 'TypeError')
+    await unharmed()
+  })
+
+  test('when a page never ends', async () => {
+    await arrive()
+    frame.evaluate(() => {
+      for (;;);
+    }).catch(() => {})
+    await unharmed()
+  })
+})
