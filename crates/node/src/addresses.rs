@@ -57,8 +57,15 @@ pub(crate) struct Book(HashMap<PeerId, Vec<Entry>>);
 
 impl Book {
     /// Remembers an address, or that it was heard of again; whether it is news. `addr` is without `/p2p`.
-    pub(crate) fn add(&mut self, peer: PeerId, addr: Multiaddr, source: Source, now: Instant) -> bool {
-        if !self.0.contains_key(&peer) && self.0.len() >= MAX_PEERS && !self.make_room(source, now) {
+    pub(crate) fn add(
+        &mut self,
+        peer: PeerId,
+        addr: Multiaddr,
+        source: Source,
+        now: Instant,
+    ) -> bool {
+        if !self.0.contains_key(&peer) && self.0.len() >= MAX_PEERS && !self.make_room(source, now)
+        {
             return false;
         }
         let expires = match source {
@@ -70,18 +77,29 @@ impl Book {
         if let Some(entry) = entries.iter_mut().find(|e| e.addr == addr) {
             let news = !entry.is_alive(now);
             if news || source >= entry.source {
-                *entry = Entry { addr, source, expires };
+                *entry = Entry {
+                    addr,
+                    source,
+                    expires,
+                };
             }
             return news;
         }
         if entries.len() >= MAX_PER_PEER {
-            let weakest = entries.iter().enumerate().min_by_key(|(_, e)| (e.source, e.expires));
+            let weakest = entries
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, e)| (e.source, e.expires));
             match weakest {
                 Some((at, weakest)) if weakest.source <= source => drop(entries.remove(at)),
                 _ => return false,
             }
         }
-        entries.push(Entry { addr, source, expires });
+        entries.push(Entry {
+            addr,
+            source,
+            expires,
+        });
         true
     }
 
@@ -97,14 +115,24 @@ impl Book {
 
     /// What to dial for this peer, most trusted first.
     pub(crate) fn addresses(&self, peer: &PeerId, now: Instant) -> Vec<Multiaddr> {
-        let mut alive: Vec<_> = self.0.get(peer).into_iter().flatten().filter(|e| e.is_alive(now)).collect();
+        let mut alive: Vec<_> = self
+            .0
+            .get(peer)
+            .into_iter()
+            .flatten()
+            .filter(|e| e.is_alive(now))
+            .collect();
         alive.sort_by_key(|e| std::cmp::Reverse(e.source));
         alive.into_iter().map(|e| e.addr.clone()).collect()
     }
 
     /// Whether we want to be connected to this peer without being asked: it announces itself here, or the user named it.
     pub(crate) fn is_wanted(&self, peer: &PeerId, now: Instant) -> bool {
-        self.0.get(peer).into_iter().flatten().any(|e| e.source >= Source::Announced && e.is_alive(now))
+        self.0
+            .get(peer)
+            .into_iter()
+            .flatten()
+            .any(|e| e.source >= Source::Announced && e.is_alive(now))
     }
 
     fn make_room(&mut self, source: Source, now: Instant) -> bool {
@@ -116,9 +144,16 @@ impl Book {
             return true;
         }
         let strength = |entries: &Vec<Entry>| entries.iter().map(|e| (e.source, e.expires)).max();
-        let weakest = self.0.iter().filter(|(_, e)| strength(e).is_some_and(|(s, _)| s <= source));
-        let weakest = weakest.filter(|(_, e)| e.iter().all(|e| e.source != Source::Manual)).min_by_key(|(_, e)| strength(e));
-        let Some(peer) = weakest.map(|(peer, _)| *peer) else { return false };
+        let weakest = self
+            .0
+            .iter()
+            .filter(|(_, e)| strength(e).is_some_and(|(s, _)| s <= source));
+        let weakest = weakest
+            .filter(|(_, e)| e.iter().all(|e| e.source != Source::Manual))
+            .min_by_key(|(_, e)| strength(e));
+        let Some(peer) = weakest.map(|(peer, _)| *peer) else {
+            return false;
+        };
         self.0.remove(&peer).is_some()
     }
 }
@@ -127,7 +162,9 @@ impl Book {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// Without the id nobody could tell whether the right peer answers.
-    #[error("the address must end in /p2p/<peer id>, for example /ip4/192.168.1.20/tcp/4001/p2p/12D3KooW…")]
+    #[error(
+        "the address must end in /p2p/<peer id>, for example /ip4/192.168.1.20/tcp/4001/p2p/12D3KooW…"
+    )]
     NoPeer,
     /// The address of this very peer.
     #[error("this is the address of this peer itself")]
@@ -141,8 +178,13 @@ pub enum Invalid {
 }
 
 /// Splits an address typed by hand into the peer and the place.
-pub(crate) fn parse_typed(mut addr: Multiaddr, own: &PeerId) -> Result<(PeerId, Multiaddr), Invalid> {
-    let Some(Protocol::P2p(peer)) = addr.pop() else { return Err(Invalid::NoPeer) };
+pub(crate) fn parse_typed(
+    mut addr: Multiaddr,
+    own: &PeerId,
+) -> Result<(PeerId, Multiaddr), Invalid> {
+    let Some(Protocol::P2p(peer)) = addr.pop() else {
+        return Err(Invalid::NoPeer);
+    };
     if peer == *own {
         return Err(Invalid::Own);
     }
@@ -167,7 +209,11 @@ pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multia
 
 /// The same for an address heard by mDNS: only where a local peer can be, so that nobody on the LAN can point us at the
 /// rest of the world.
-pub(crate) fn from_neighbour(addr: Multiaddr, peer: &PeerId, own: &Interfaces) -> Option<Multiaddr> {
+pub(crate) fn from_neighbour(
+    addr: Multiaddr,
+    peer: &PeerId,
+    own: &Interfaces,
+) -> Option<Multiaddr> {
     from_stranger(addr, peer).filter(|addr| ip(addr).is_some_and(|ip| own.is_local(ip)))
 }
 
@@ -176,7 +222,9 @@ pub(crate) fn transport(addr: &Multiaddr) -> Option<crate::Transport> {
     let mut parts = addr.iter();
     match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
         (host, Protocol::Tcp(_), None, None) if is_host(&host) => Some(crate::Transport::Tcp),
-        (host, Protocol::Udp(_), Some(Protocol::QuicV1), None) if is_host(&host) => Some(crate::Transport::Quic),
+        (host, Protocol::Udp(_), Some(Protocol::QuicV1), None) if is_host(&host) => {
+            Some(crate::Transport::Quic)
+        }
         _ => None,
     }
 }
@@ -184,7 +232,11 @@ pub(crate) fn transport(addr: &Multiaddr) -> Option<crate::Transport> {
 fn is_host(part: &Protocol<'_>) -> bool {
     matches!(
         part,
-        Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_)
+        Protocol::Ip4(_)
+            | Protocol::Ip6(_)
+            | Protocol::Dns(_)
+            | Protocol::Dns4(_)
+            | Protocol::Dns6(_)
     )
 }
 
@@ -200,11 +252,19 @@ pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
 /// Whether another machine may reach this address: not loopback, link-local, unspecified or multicast.
 pub(crate) fn is_reachable(ip: IpAddr) -> bool {
     let excluded = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
-    !excluded
-        && match ip {
-            IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_broadcast(),
-            IpAddr::V6(ip) => !ip.is_unicast_link_local() && ip.to_ipv4_mapped().is_none(),
-        }
+    let odd = match ip {
+        IpAddr::V4(ip) => ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some(),
+    };
+    !excluded && !odd && !is_link_local(ip)
+}
+
+/// Whether the address means something on one link only.
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
 }
 
 /// Whether the address is of a range kept for local networks.
@@ -230,7 +290,10 @@ mod tests {
         book.add(peer, addr("/ip4/10.0.0.1/tcp/1"), Source::Learned, now);
         book.add(peer, addr("/ip4/10.0.0.2/tcp/1"), Source::Manual, now);
         book.add(peer, addr("/ip4/10.0.0.2/tcp/1"), Source::Learned, now);
-        assert_eq!(book.addresses(&peer, now), [addr("/ip4/10.0.0.2/tcp/1"), addr("/ip4/10.0.0.1/tcp/1")]);
+        assert_eq!(
+            book.addresses(&peer, now),
+            [addr("/ip4/10.0.0.2/tcp/1"), addr("/ip4/10.0.0.1/tcp/1")]
+        );
         let later = now + LEARNED_FOR * 100;
         assert_eq!(book.addresses(&peer, later), [addr("/ip4/10.0.0.2/tcp/1")]);
         assert!(book.is_wanted(&peer, later));
@@ -242,15 +305,28 @@ mod tests {
         let (mut book, typed) = (Book::default(), PeerId::random());
         book.add(typed, addr("/ip4/10.0.0.1/tcp/1"), Source::Manual, now);
         for _ in 0..MAX_PEERS + 50 {
-            book.add(PeerId::random(), addr("/ip4/10.0.0.1/tcp/1"), Source::Announced, now);
+            book.add(
+                PeerId::random(),
+                addr("/ip4/10.0.0.1/tcp/1"),
+                Source::Announced,
+                now,
+            );
         }
         assert_eq!(book.0.len(), MAX_PEERS);
         assert!(book.is_wanted(&typed, now));
         for port in 1..100 {
-            book.add(typed, addr(&format!("/ip4/10.0.0.9/tcp/{port}")), Source::Learned, now);
+            book.add(
+                typed,
+                addr(&format!("/ip4/10.0.0.9/tcp/{port}")),
+                Source::Learned,
+                now,
+            );
         }
         assert_eq!(book.0[&typed].len(), MAX_PER_PEER);
-        assert!(book.addresses(&typed, now).contains(&addr("/ip4/10.0.0.1/tcp/1")));
+        assert!(
+            book.addresses(&typed, now)
+                .contains(&addr("/ip4/10.0.0.1/tcp/1"))
+        );
     }
 
     #[test]
@@ -266,7 +342,11 @@ mod tests {
         ] {
             assert_eq!(from_stranger(addr(&refused), &peer), None, "{refused}");
         }
-        for taken in ["/ip4/192.168.1.1/tcp/4001", "/ip6/2001:db8::1/udp/4001/quic-v1", "/dns4/example.org/tcp/1"] {
+        for taken in [
+            "/ip4/192.168.1.1/tcp/4001",
+            "/ip6/2001:db8::1/udp/4001/quic-v1",
+            "/dns4/example.org/tcp/1",
+        ] {
             let with_peer = addr(taken).with(Protocol::P2p(peer));
             assert_eq!(from_stranger(with_peer, &peer), Some(addr(taken)));
         }

@@ -3,11 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use libp2p::{
-    Swarm, SwarmBuilder, connection_limits, gossipsub, identify,
-    identity::Keypair,
-    memory_connection_limits, noise, ping,
-    swarm::NetworkBehaviour,
-    tcp, tls, yamux,
+    Swarm, SwarmBuilder, connection_limits, gossipsub, identify, identity::Keypair,
+    memory_connection_limits, noise, ping, swarm::NetworkBehaviour, tcp, tls, yamux,
 };
 
 use crate::{gossip, stream};
@@ -82,17 +79,27 @@ pub(crate) fn swarm(
                 // The address book is ours: `addresses`.
                 .with_cache_size(0),
         ),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
+        ping: ping::Behaviour::new(
+            ping::Config::new()
+                .with_interval(PING_EVERY)
+                .with_timeout(PING_TIMEOUT),
+        ),
     };
     let transports = || {
         SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
             // Noise first: a tenth faster than TLS.
-            .with_tcp(tcp::Config::default(), (noise::Config::new, tls::Config::new), muxer)
+            .with_tcp(
+                tcp::Config::default(),
+                (noise::Config::new, tls::Config::new),
+                muxer,
+            )
             .map(|builder| builder.with_quic())
     };
     let tune = |config: libp2p::swarm::Config| {
-        config.with_idle_connection_timeout(IDLE).with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
+        config
+            .with_idle_connection_timeout(IDLE)
+            .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
     };
     // Without a usable resolver configuration names cannot be dialled, but everything else works.
     Ok(match transports()?.with_dns() {

@@ -12,7 +12,12 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(burst: u32, per_second: f64, now: Instant) -> Self {
-        Self { burst: burst.into(), per_second, tokens: burst.into(), filled: now }
+        Self {
+            burst: burst.into(),
+            per_second,
+            tokens: burst.into(),
+            filled: now,
+        }
     }
 
     /// Takes one token, if there is one.

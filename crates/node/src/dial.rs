@@ -40,16 +40,26 @@ struct Want {
 
 impl Dialler {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { wanted: HashMap::new(), queue: BTreeSet::new(), rate: Bucket::new(BURST, PER_MINUTE / 60.0, now) }
+        Self {
+            wanted: HashMap::new(),
+            queue: BTreeSet::new(),
+            rate: Bucket::new(BURST, PER_MINUTE / 60.0, now),
+        }
     }
 
     /// The peer should be connected and its addresses are news: it is due at `due`, unless it is being dialled already.
     pub(crate) fn want(&mut self, peer: PeerId, due: Instant) {
-        let want = self.wanted.entry(peer).or_insert(Want { failures: 0, due: Some(due) });
+        let want = self.wanted.entry(peer).or_insert(Want {
+            failures: 0,
+            due: Some(due),
+        });
         let Some(old) = want.due else { return };
         self.queue.remove(&(old, peer));
         let due = due.min(old);
-        *want = Want { failures: 0, due: Some(due) };
+        *want = Want {
+            failures: 0,
+            due: Some(due),
+        };
         self.queue.insert((due, peer));
     }
 
@@ -66,11 +76,16 @@ impl Dialler {
 
     /// The dial failed. `jitter` in 0..1 spreads the next one, so that two peers do not stay in step.
     pub(crate) fn failed(&mut self, peer: PeerId, jitter: f64, now: Instant) {
-        let Some(want) = self.wanted.get_mut(&peer) else { return };
+        let Some(want) = self.wanted.get_mut(&peer) else {
+            return;
+        };
         if let Some(old) = want.due {
             self.queue.remove(&(old, peer));
         }
-        let wait = FIRST_WAIT.saturating_mul(1 << want.failures.min(16)).min(LAST_WAIT).mul_f64(0.5 + jitter);
+        let wait = FIRST_WAIT
+            .saturating_mul(1 << want.failures.min(16))
+            .min(LAST_WAIT)
+            .mul_f64(0.5 + jitter);
         want.failures += 1;
         want.due = Some(now + wait);
         self.queue.insert((now + wait, peer));
@@ -91,7 +106,9 @@ impl Dialler {
 
     /// When [`Self::poll`] has something to give next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.queue.first().map(|(due, _)| (*due).max(self.rate.ready_at()))
+        self.queue
+            .first()
+            .map(|(due, _)| (*due).max(self.rate.ready_at()))
     }
 }
 
@@ -138,7 +155,10 @@ mod tests {
         for _ in 0..1000 {
             dialler.want(PeerId::random(), now);
         }
-        assert_eq!(std::iter::from_fn(|| dialler.poll(now)).count(), BURST as usize);
+        assert_eq!(
+            std::iter::from_fn(|| dialler.poll(now)).count(),
+            BURST as usize
+        );
         let minute = now + Duration::from_secs(60);
         assert!(dialler.poll_timeout().unwrap() > now);
         let mut at = now;

@@ -9,11 +9,17 @@ use std::{
 };
 
 use futures::StreamExt;
-use goop2_proto::{Multiaddr, PeerId, mdns::{Found, Tag}, presence::Presence};
+use goop2_proto::{
+    Multiaddr, PeerId,
+    mdns::{Found, Tag},
+    presence::Presence,
+};
 use libp2p::{
-    Swarm, gossipsub, identify, ping,
+    Swarm,
     core::ConnectedPoint,
+    gossipsub, identify,
     multiaddr::Protocol,
+    ping,
     swarm::{
         ConnectionId, DialError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -151,15 +157,25 @@ impl EventLoop {
         };
         listen(&mut self.swarm, format!("/ip4/0.0.0.0/tcp/{number}"))?;
         self.port.ip6 = ip6 && listen(&mut self.swarm, format!("/ip6/::/tcp/{number}")).is_ok();
-        self.port.quic = quic && listen(&mut self.swarm, format!("/ip4/0.0.0.0/udp/{number}/quic-v1")).is_ok();
+        self.port.quic = quic
+            && listen(
+                &mut self.swarm,
+                format!("/ip4/0.0.0.0/udp/{number}/quic-v1"),
+            )
+            .is_ok();
         if self.port.ip6 && self.port.quic {
             // Said by the line for either when it fails.
-            self.port.ip6 = listen(&mut self.swarm, format!("/ip6/::/udp/{number}/quic-v1")).is_ok();
+            self.port.ip6 =
+                listen(&mut self.swarm, format!("/ip6/::/udp/{number}/quic-v1")).is_ok();
         }
         missing.extend((!self.port.ip6).then_some("IPv6"));
         missing.extend((!self.port.quic).then_some("QUIC"));
         if !missing.is_empty() {
-            tracing::info!(port = number, "listening without {}: not available here", missing.join(" and "));
+            tracing::info!(
+                port = number,
+                "listening without {}: not available here",
+                missing.join(" and ")
+            );
         }
         let first = async {
             while self.swarm.listeners().next().is_none() {
@@ -182,13 +198,23 @@ impl EventLoop {
         match tag {
             Some(tag) => {
                 let own = *self.swarm.local_peer_id();
-                let discovery = mdns::Discovery { tag, own, port: self.port, found: found_tx, state: multicast_tx };
+                let discovery = mdns::Discovery {
+                    tag,
+                    own,
+                    port: self.port,
+                    found: found_tx,
+                    state: multicast_tx,
+                };
                 tasks.spawn(discovery.run(self.interfaces.subscribe(), stop.clone()));
             }
             None => drop(multicast_tx.send(Multicast::Off("it is switched off".into()))),
         }
         loop {
-            let timer = self.tell_at.into_iter().chain(self.dialler.poll_timeout()).min();
+            let timer = self
+                .tell_at
+                .into_iter()
+                .chain(self.dialler.poll_timeout())
+                .min();
             let due = async {
                 match timer {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -254,7 +280,12 @@ impl EventLoop {
             }
             Command::Publish(message) => {
                 // Errors here mean that nobody listens, or not fast enough: the next announcement repeats it.
-                if let Err(error) = self.swarm.behaviour_mut().gossip.publish(self.topic.clone(), message) {
+                if let Err(error) = self
+                    .swarm
+                    .behaviour_mut()
+                    .gossip
+                    .publish(self.topic.clone(), message)
+                {
                     tracing::debug!(%error, "presence was not published");
                 }
             }
@@ -266,7 +297,10 @@ impl EventLoop {
         if peer == *self.swarm.local_peer_id() {
             return;
         }
-        for addr in addrs.into_iter().filter_map(|addr| addresses::from_stranger(addr, &peer)) {
+        for addr in addrs
+            .into_iter()
+            .filter_map(|addr| addresses::from_stranger(addr, &peer))
+        {
             self.book.add(peer, addr, Source::Learned, Instant::now());
         }
     }
@@ -280,10 +314,16 @@ impl EventLoop {
         }
         let addrs: Vec<_> = {
             let interfaces = self.interfaces.borrow();
-            found.addrs.into_iter().filter_map(|a| addresses::from_neighbour(a, &peer, &interfaces)).collect()
+            found
+                .addrs
+                .into_iter()
+                .filter_map(|a| addresses::from_neighbour(a, &peer, &interfaces))
+                .collect()
         };
         if found.goodbye {
-            self.book.retain(peer, |addr, source| source != Source::Announced || !addrs.contains(addr));
+            self.book.retain(peer, |addr, source| {
+                source != Source::Announced || !addrs.contains(addr)
+            });
             if !self.book.is_wanted(&peer, now) {
                 self.dialler.forget(&peer);
             }
@@ -294,14 +334,18 @@ impl EventLoop {
             news |= self.book.add(peer, addr.clone(), Source::Announced, now);
         }
         let reached = |(to, connection): &(PeerId, Connection)| {
-            *to == peer && addrs.iter().any(|addr| addresses::ip(addr) == addresses::ip(&connection.remote))
+            *to == peer
+                && addrs
+                    .iter()
+                    .any(|addr| addresses::ip(addr) == addresses::ip(&connection.remote))
         };
         if addrs.is_empty() || self.connections.values().any(reached) {
             return;
         }
         if news || !self.dialler.wants(&peer) {
             let first = own < peer;
-            self.dialler.want(peer, if first { now } else { now + HEAD_START });
+            self.dialler
+                .want(peer, if first { now } else { now + HEAD_START });
         }
     }
 
@@ -329,8 +373,14 @@ impl EventLoop {
             return Err("no address of it is known".into());
         }
         let near = addrs.iter().all(|addr| self.is_lan(addr));
-        let options = DialOpts::peer_id(peer).condition(PeerCondition::NotDialing).addresses(addrs);
-        let options = if near { options.allocate_new_port() } else { options };
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::NotDialing)
+            .addresses(addrs);
+        let options = if near {
+            options.allocate_new_port()
+        } else {
+            options
+        };
         match self.swarm.dial(options.build()) {
             Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => Ok(()),
             Err(error) => Err(explain(&error)),
@@ -346,7 +396,8 @@ impl EventLoop {
             waiting.tries += 1;
             if waiting.tries < CONNECT_TRIES {
                 self.dialler.forget(&peer);
-                self.dialler.want(peer, now + CONNECT_PAUSE.mul_f64(1.0 + jitter));
+                self.dialler
+                    .want(peer, now + CONNECT_PAUSE.mul_f64(1.0 + jitter));
                 return;
             }
         }
@@ -360,7 +411,12 @@ impl EventLoop {
 
     /// Tells everybody who waits for a connection to `peer` how it went.
     fn answer(&mut self, peer: &PeerId, outcome: &Result<(), String>) {
-        for reply in self.waiting.remove(peer).into_iter().flat_map(|w| w.replies) {
+        for reply in self
+            .waiting
+            .remove(peer)
+            .into_iter()
+            .flat_map(|w| w.replies)
+        {
             let _ = reply.send(outcome.clone());
         }
     }
@@ -369,14 +425,35 @@ impl EventLoop {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) => {
                 tracing::debug!(peer = %peer_id, agent = info.agent_version, "identified");
                 self.learn(peer_id, info.listen_addrs);
             }
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, num_established, .. } => {
-                self.on_connected(peer_id, connection_id, &endpoint, num_established.get() == 1);
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                num_established,
+                ..
+            } => {
+                self.on_connected(
+                    peer_id,
+                    connection_id,
+                    &endpoint,
+                    num_established.get() == 1,
+                );
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, cause, .. } => {
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                num_established,
+                cause,
+                ..
+            } => {
                 tracing::debug!(peer = %peer_id, ?cause, left = num_established, "connection closed");
                 self.connections.remove(&connection_id);
                 self.status_changed();
@@ -384,11 +461,18 @@ impl EventLoop {
                     self.emit(Event::Disconnected(peer_id));
                     let now = Instant::now();
                     if self.book.is_wanted(&peer_id, now) {
-                        self.dialler.want(peer_id, now + HEAD_START.mul_f64(1.0 + rand::random::<f64>()));
+                        self.dialler.want(
+                            peer_id,
+                            now + HEAD_START.mul_f64(1.0 + rand::random::<f64>()),
+                        );
                     }
                 }
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                error,
+                ..
+            } => {
                 tracing::debug!(%peer, %error, "dial failed");
                 if let DialError::WrongPeerId { address, .. } = &error {
                     let address = without_peer(address.clone());
@@ -396,19 +480,32 @@ impl EventLoop {
                 }
                 self.dial_failed(peer, explain(&error));
             }
-            SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => self.status_changed(),
-            SwarmEvent::ListenerClosed { addresses, reason: Err(error), .. } => {
+            SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => {
+                self.status_changed()
+            }
+            SwarmEvent::ListenerClosed {
+                addresses,
+                reason: Err(error),
+                ..
+            } => {
                 tracing::warn!(?addresses, %error, "stopped listening");
             }
             _ => {}
         }
     }
 
-    fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint, first: bool) {
+    fn on_connected(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+        first: bool,
+    ) {
         let remote = without_peer(endpoint.get_remote_address().clone());
         tracing::debug!(%peer, %remote, dialled = endpoint.is_dialer(), "connected");
         if endpoint.is_dialer() {
-            self.book.add(peer, remote.clone(), Source::Learned, Instant::now());
+            self.book
+                .add(peer, remote.clone(), Source::Learned, Instant::now());
         }
         let elsewhere = addresses::ip(&remote);
         self.connections.insert(
@@ -429,7 +526,9 @@ impl EventLoop {
             ),
         );
         // It has moved, perhaps: the way to where it was may lead nowhere now.
-        self.probe(|(to, connection)| *to == peer && addresses::ip(&connection.remote) != elsewhere);
+        self.probe(|(to, connection)| {
+            *to == peer && addresses::ip(&connection.remote) != elsewhere
+        });
         self.dialler.forget(&peer);
         self.answer(&peer, &Ok(()));
         self.status_changed();
@@ -440,8 +539,14 @@ impl EventLoop {
 
     fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
-            gossipsub::Event::Message { propagation_source, message_id, message } => {
-                let (verdict, presence) = self.gate.judge(propagation_source, &message, Instant::now());
+            gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            } => {
+                let (verdict, presence) =
+                    self.gate
+                        .judge(propagation_source, &message, Instant::now());
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
                 gossip.report_message_validation_result(&message_id, &propagation_source, verdict);
                 if let Some(presence) = presence {
@@ -475,7 +580,8 @@ impl EventLoop {
     fn probe(&mut self, which: impl Fn(&(PeerId, Connection)) -> bool) {
         for (&id, (peer, _)) in self.connections.iter().filter(|(_, entry)| which(entry)) {
             let (control, peer) = (self.control.clone(), *peer);
-            self.probes.spawn(async move { (id, control.answers(peer, id).await) });
+            self.probes
+                .spawn(async move { (id, control.answers(peer, id).await) });
         }
     }
 
@@ -486,23 +592,35 @@ impl EventLoop {
     }
 
     fn is_lan(&self, addr: &Multiaddr) -> bool {
-        !is_relayed(addr) && addresses::ip(addr).is_some_and(|ip| ip.is_loopback() || self.interfaces.borrow().is_local(ip))
+        !is_relayed(addr)
+            && addresses::ip(addr)
+                .is_some_and(|ip| ip.is_loopback() || self.interfaces.borrow().is_local(ip))
     }
 
     fn status_changed(&mut self) {
-        self.tell_at.get_or_insert_with(|| Instant::now() + COALESCE);
+        self.tell_at
+            .get_or_insert_with(|| Instant::now() + COALESCE);
     }
 
     fn tell_status(&mut self) {
         self.tell_at = None;
         let mut status = Status {
             port: self.port.number,
-            listen: self.interfaces.borrow().reachable().flat_map(|ip| self.port.addresses(ip)).collect(),
+            listen: self
+                .interfaces
+                .borrow()
+                .reachable()
+                .flat_map(|ip| self.port.addresses(ip))
+                .collect(),
             multicast: self.multicast.clone(),
             ..Status::default()
         };
         for (peer, connection) in self.connections.values() {
-            status.connections.entry(*peer).or_default().push(connection.clone());
+            status
+                .connections
+                .entry(*peer)
+                .or_default()
+                .push(connection.clone());
         }
         for connections in status.connections.values_mut() {
             connections.sort_by_key(|c| c.since);

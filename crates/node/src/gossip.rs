@@ -26,7 +26,10 @@ const NEIGHBOUR: (u32, f64) = (2000, 500.0);
 /// Authors and neighbours whose rate is watched at a time; beyond, everybody new has to wait until one calms down.
 const MAX_WATCHED: usize = 8192;
 
-pub(crate) fn behaviour(key: &Keypair, topic: &gossipsub::IdentTopic) -> Result<gossipsub::Behaviour, String> {
+pub(crate) fn behaviour(
+    key: &Keypair,
+    topic: &gossipsub::IdentTopic,
+) -> Result<gossipsub::Behaviour, String> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(gossipsub::ValidationMode::Strict)
         .validate_messages()
@@ -38,7 +41,8 @@ pub(crate) fn behaviour(key: &Keypair, topic: &gossipsub::IdentTopic) -> Result<
         .duplicate_cache_time(Duration::from_secs(120))
         .build()
         .map_err(|e| e.to_string())?;
-    let mut behaviour = gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(key.clone()), config)?;
+    let mut behaviour =
+        gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Signed(key.clone()), config)?;
     behaviour.subscribe(topic).map_err(|e| e.to_string())?;
     Ok(behaviour)
 }
@@ -65,8 +69,12 @@ impl Gate {
         message: &gossipsub::Message,
         now: Instant,
     ) -> (MessageAcceptance, Option<Presence>) {
-        let Some(author) = message.source else { return (MessageAcceptance::Reject, None) };
-        if !take(&mut self.neighbours, neighbour, NEIGHBOUR, now) || !take(&mut self.authors, author, AUTHOR, now) {
+        let Some(author) = message.source else {
+            return (MessageAcceptance::Reject, None);
+        };
+        if !take(&mut self.neighbours, neighbour, NEIGHBOUR, now)
+            || !take(&mut self.authors, author, AUTHOR, now)
+        {
             return (MessageAcceptance::Ignore, None);
         }
         match Presence::decode(&message.data) {
@@ -80,12 +88,20 @@ impl Gate {
     }
 }
 
-fn take(buckets: &mut HashMap<PeerId, Bucket>, peer: PeerId, (burst, rate): (u32, f64), now: Instant) -> bool {
+fn take(
+    buckets: &mut HashMap<PeerId, Bucket>,
+    peer: PeerId,
+    (burst, rate): (u32, f64),
+    now: Instant,
+) -> bool {
     if !buckets.contains_key(&peer) && buckets.len() >= MAX_WATCHED {
         buckets.retain(|_, bucket| !bucket.is_full(now));
         if buckets.len() >= MAX_WATCHED {
             return false;
         }
     }
-    buckets.entry(peer).or_insert_with(|| Bucket::new(burst, rate, now)).take(now)
+    buckets
+        .entry(peer)
+        .or_insert_with(|| Bucket::new(burst, rate, now))
+        .take(now)
 }

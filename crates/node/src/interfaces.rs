@@ -1,11 +1,6 @@
 //! The machine's interfaces and addresses, as they come and go.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
 use futures::StreamExt;
 use if_watch::tokio::IfWatcher;
@@ -31,7 +26,10 @@ pub(crate) struct Interface {
 impl Interface {
     /// The addresses others can reach, IPv4 first.
     pub(crate) fn reachable(&self) -> impl Iterator<Item = IpAddr> {
-        self.addrs.iter().map(|(ip, _)| *ip).filter(|ip| is_reachable(*ip))
+        self.addrs
+            .iter()
+            .map(|(ip, _)| *ip)
+            .filter(|ip| is_reachable(*ip))
     }
 }
 
@@ -44,12 +42,17 @@ impl Interfaces {
     pub(crate) fn read() -> io::Result<Self> {
         let mut interfaces = BTreeMap::<(u32, String), Vec<(IpAddr, u8)>>::new();
         for found in if_addrs::get_if_addrs()? {
-            let Some(index) = found.index.filter(|_| !found.is_loopback()) else { continue };
+            let Some(index) = found.index.filter(|_| !found.is_loopback()) else {
+                continue;
+            };
             let prefix = match &found.addr {
                 if_addrs::IfAddr::V4(v4) => v4.prefixlen,
                 if_addrs::IfAddr::V6(v6) => v6.prefixlen,
             };
-            interfaces.entry((index, found.name.clone())).or_default().push((found.ip(), prefix));
+            interfaces
+                .entry((index, found.name.clone()))
+                .or_default()
+                .push((found.ip(), prefix));
         }
         Ok(Self(
             interfaces
@@ -69,14 +72,23 @@ impl Interfaces {
 
     /// Whether the address is of one of our subnets, or of a private range that a router may join to ours.
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
-        is_private(ip) || self.0.iter().flat_map(|i| &i.addrs).any(|(own, prefix)| same_subnet(*own, ip, *prefix))
+        is_private(ip)
+            || self
+                .0
+                .iter()
+                .flat_map(|i| &i.addrs)
+                .any(|(own, prefix)| same_subnet(*own, ip, *prefix))
     }
 }
 
 fn same_subnet(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
     match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= prefix.into(),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= prefix.into(),
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            (a.to_bits() ^ b.to_bits()).leading_zeros() >= prefix.into()
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            (a.to_bits() ^ b.to_bits()).leading_zeros() >= prefix.into()
+        }
         _ => false,
     }
 }
@@ -115,11 +127,13 @@ mod tests {
 
     #[test]
     fn local_is_the_own_subnet_or_a_private_range() {
-        let own = |ip: &str, prefix| Interfaces(vec![Interface {
-            index: 2,
-            name: "eth0".into(),
-            addrs: vec![(ip.parse().unwrap(), prefix)],
-        }]);
+        let own = |ip: &str, prefix| {
+            Interfaces(vec![Interface {
+                index: 2,
+                name: "eth0".into(),
+                addrs: vec![(ip.parse().unwrap(), prefix)],
+            }])
+        };
         let interfaces = own("11.77.3.9", 24);
         for local in ["11.77.3.200", "192.168.9.9", "10.1.1.1", "fd00::7"] {
             assert!(interfaces.is_local(local.parse().unwrap()), "{local}");

@@ -30,7 +30,10 @@ impl Port {
         let tcp = host.clone().with(Protocol::Tcp(self.number));
         let quic = host.with(Protocol::Udp(self.number)).with(Protocol::QuicV1);
         let usable = ip.is_ipv4() || self.ip6;
-        usable.then_some(tcp).into_iter().chain((usable && self.quic).then_some(quic))
+        usable
+            .then_some(tcp)
+            .into_iter()
+            .chain((usable && self.quic).then_some(quic))
     }
 }
 
@@ -59,7 +62,11 @@ fn look_at(number: u16) -> io::Result<Port> {
         return Err(io::ErrorKind::AddrInUse.into());
     }
     let quic = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok();
-    Ok(Port { number, ip6: ip6.is_ok(), quic })
+    Ok(Port {
+        number,
+        ip6: ip6.is_ok(),
+        quic,
+    })
 }
 
 fn ip6_listener(number: u16) -> io::Result<socket2::Socket> {
@@ -78,11 +85,14 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_refused_even_when_its_owner_shares_it() {
-        let owner = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let owner =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         owner.set_reuse_address(true).unwrap();
         #[cfg(unix)]
         owner.set_reuse_port(true).unwrap();
-        owner.bind(&std::net::SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).unwrap();
+        owner
+            .bind(&std::net::SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())
+            .unwrap();
         owner.listen(1).unwrap();
         let taken = owner.local_addr().unwrap().as_socket().unwrap().port();
         assert_eq!(choose(taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);

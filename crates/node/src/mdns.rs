@@ -1,12 +1,47 @@
-//! Multicast discovery.
-use goop2_proto::{PeerId, mdns::{Found, Tag}};
-use tokio::sync::{mpsc, watch};
+//! Who else is on the local networks under our tag (§2).
+//!
+//! [`Discovery`] follows the machine's interfaces and keeps one [`link`] for each that has an address others can reach.
+//! A link announces, asks and answers there under an instance name of its own: existing peers ignore news of an instance
+//! they know, so an interface whose addresses change gets a new link, after the goodbye of the old one, and the others
+//! are left alone. A machine without multicast goes on without; it is looked at again whenever an interface changes, and
+//! now and then.
+
+mod link;
+mod socket;
+
+use std::{collections::HashMap, time::Duration};
+
+use goop2_proto::{
+    PeerId,
+    mdns::{Found, Service, Tag},
+};
+use libp2p::multiaddr::Protocol;
+use tokio::{
+    sync::{mpsc, watch},
+    task::{AbortHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Multicast, interfaces::Interfaces, listen::Port};
+use crate::{
+    Multicast,
+    interfaces::{Interface, Interfaces},
+    listen::Port,
+    mdns::link::Link,
+};
 
+/// Announcements under way to the event loop; those that find no place come again with the next answer.
 pub(crate) const FOUND: usize = 256;
 
+/// How often an interface that could not be used is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How long a link may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+/// Characters of an instance name: enough that no two are ever the same, in a label that may have 63.
+const INSTANCE: usize = 40;
+
+/// Tagged mDNS on all interfaces.
 pub(crate) struct Discovery {
     pub(crate) tag: Tag,
     pub(crate) own: PeerId,
@@ -15,8 +50,119 @@ pub(crate) struct Discovery {
     pub(crate) state: watch::Sender<Multicast>,
 }
 
+struct Running {
+    stop: CancellationToken,
+    task: AbortHandle,
+}
+
 impl Discovery {
-    pub(crate) async fn run(self, _interfaces: watch::Receiver<Interfaces>, stop: CancellationToken) {
-        stop.cancelled().await;
+    /// Runs until stopped, then takes back what it announced.
+    pub(crate) async fn run(
+        self,
+        mut interfaces: watch::Receiver<Interfaces>,
+        stop: CancellationToken,
+    ) {
+        let mut links = HashMap::<Interface, Running>::new();
+        let mut tasks = JoinSet::new();
+        while !stop.is_cancelled() {
+            let wanted: Vec<_> = {
+                let interfaces = interfaces.borrow_and_update();
+                interfaces
+                    .0
+                    .iter()
+                    .filter(|i| i.reachable().next().is_some())
+                    .cloned()
+                    .collect()
+            };
+            // Goodbyes first: the same peer must not be heard to leave after it was heard to come.
+            links.retain(|interface, running| {
+                if !wanted.contains(interface) {
+                    running.stop.cancel();
+                }
+                !running.task.is_finished()
+            });
+            let leaving = links.iter().filter(|(_, r)| r.stop.is_cancelled()).count();
+            for _ in 0..leaving {
+                let _ = tokio::time::timeout(GOODBYE, tasks.join_next()).await;
+            }
+            links.retain(|_, running| !running.stop.is_cancelled() && !running.task.is_finished());
+
+            let mut refused = None;
+            for interface in wanted {
+                if links.contains_key(&interface) {
+                    continue;
+                }
+                match Link::open(self.service(&interface), &interface, self.found.clone()) {
+                    Ok(link) => {
+                        tracing::debug!(interface = interface.name, "looking for peers");
+                        let stop = stop.child_token();
+                        let task = tasks.spawn(link.run(stop.clone()));
+                        links.insert(interface, Running { stop, task });
+                    }
+                    Err(error) => refused = Some(format!("interface {}: {error}", interface.name)),
+                }
+            }
+            self.tell(links.is_empty(), refused.as_deref());
+            let again = async {
+                match refused {
+                    Some(_) => tokio::time::sleep(RETRY).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = interfaces.changed() => if changed.is_err() { break },
+                // A link that ended by itself has lost its socket.
+                Some(_) = tasks.join_next() => tokio::time::sleep(GOODBYE).await,
+                () = again => {}
+            }
+        }
+        let goodbyes = async { while tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GOODBYE, goodbyes).await;
+    }
+
+    /// What is announced on one interface: its own addresses, so that nobody is sent where they cannot go.
+    fn service(&self, interface: &Interface) -> Service {
+        let mut addrs: Vec<_> = interface
+            .reachable()
+            .flat_map(|ip| self.port.addresses(ip))
+            .collect();
+        // Existing peers speak TCP only, and a packet holds a limited number.
+        addrs.sort_by_key(|addr| addr.iter().any(|part| part == Protocol::QuicV1));
+        Service {
+            tag: self.tag.clone(),
+            instance: std::iter::repeat_with(|| char::from_digit(rand::random_range(0..36), 36))
+                .take(INSTANCE)
+                .flatten()
+                .collect(),
+            addrs: addrs
+                .into_iter()
+                .map(|addr| addr.with(Protocol::P2p(self.own)))
+                .collect(),
+            ips: interface.reachable().collect(),
+        }
+    }
+
+    fn tell(&self, none: bool, refused: Option<&str>) {
+        let state = match (none, refused) {
+            (false, _) => Multicast::Working,
+            (true, Some(why)) => {
+                Multicast::Off(format!("no interface takes part in multicast ({why})"))
+            }
+            (true, None) => Multicast::Off("this machine is on no network".into()),
+        };
+        self.state.send_if_modified(|old| {
+            let changed = *old != state;
+            if changed {
+                match &state {
+                    Multicast::Working => tracing::info!("looking for peers on the local network"),
+                    Multicast::Off(why) => {
+                        tracing::warn!("peers on the local network cannot be found: {why}")
+                    }
+                }
+            }
+            *old = state;
+            changed
+        });
     }
 }

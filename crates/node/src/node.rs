@@ -90,10 +90,15 @@ pub enum OpenError {
 ///
 /// The streams and events must be taken: a stream waits for its place in the channel, an event that finds none is
 /// dropped ([`Status`] holds what matters, presence repeats itself).
-pub async fn spawn(config: Config) -> Result<(Node, mpsc::Receiver<InboundStream>, mpsc::Receiver<Event>), Error> {
+pub async fn spawn(
+    config: Config,
+) -> Result<(Node, mpsc::Receiver<InboundStream>, mpsc::Receiver<Event>), Error> {
     let port = listen::choose(config.listen_port).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Error::PortTaken(config.listen_port),
-        _ => Error::Listen { port: config.listen_port, error },
+        _ => Error::Listen {
+            port: config.listen_port,
+            error,
+        },
     })?;
     let peer_id = config.keypair.public().to_peer_id();
     let control = Control::default();
@@ -105,12 +110,25 @@ pub async fn spawn(config: Config) -> Result<(Node, mpsc::Receiver<InboundStream
     let swarm = behaviour::swarm(&config.keypair, &topic, streams).map_err(Error::Setup)?;
 
     let mut event_loop = EventLoop::new(swarm, topic, control.clone(), port, events_tx);
-    event_loop.listen().await.map_err(|error| Error::Listen { port: port.number, error })?;
+    event_loop.listen().await.map_err(|error| Error::Listen {
+        port: port.number,
+        error,
+    })?;
     let status = event_loop.status();
     let task = tokio::spawn(event_loop.run(config.mdns_tag, commands_rx));
 
     let task = Arc::new(Mutex::new(Some(AbortOnDropHandle::new(task))));
-    Ok((Node { peer_id, commands, control, status, task }, inbound, events))
+    Ok((
+        Node {
+            peer_id,
+            commands,
+            control,
+            status,
+            task,
+        },
+        inbound,
+        events,
+    ))
 }
 
 /// A running node. Clones are the same node; when the last is dropped without [`Node::shutdown`], it stops at once and
@@ -165,14 +183,18 @@ impl Node {
             }
             Err(OpenError::TimedOut)
         };
-        timeout_at(deadline, attempts).await.unwrap_or(Err(OpenError::TimedOut))
+        timeout_at(deadline, attempts)
+            .await
+            .unwrap_or(Err(OpenError::TimedOut))
     }
 
     /// Connects to a peer whose address is known; at once when it is connected.
     pub async fn connect(&self, peer: PeerId) -> Result<(), OpenError> {
         let (reply, answer) = oneshot::channel();
         let _ = self.commands.send(Command::Connect { peer, reply }).await;
-        let answer = answer.await.unwrap_or_else(|_| Err("this peer is shutting down".into()));
+        let answer = answer
+            .await
+            .unwrap_or_else(|_| Err("this peer is shutting down".into()));
         answer.map_err(OpenError::NotReachable)
     }
 
@@ -185,7 +207,10 @@ impl Node {
     /// whenever it is lost, for as long as the node runs.
     pub async fn add_address(&self, addr: Multiaddr) -> Result<PeerId, Invalid> {
         let (peer, addr) = parse_typed(addr, &self.peer_id)?;
-        self.commands.send(Command::Add { peer, addr }).await.map_err(|_| Invalid::Closed)?;
+        self.commands
+            .send(Command::Add { peer, addr })
+            .await
+            .map_err(|_| Invalid::Closed)?;
         Ok(peer)
     }
 
@@ -197,10 +222,16 @@ impl Node {
     /// Says goodbye and stops: what was published before has left, the connections are closed, the tasks have ended.
     /// Takes about a second at worst. Other clones answer with errors from then on.
     pub async fn shutdown(self) {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let _ = self.commands.send(Command::Shutdown).await;
         if let Some(task) = task
-            && tokio::time::timeout(event_loop::SHUTDOWN, task).await.is_err()
+            && tokio::time::timeout(event_loop::SHUTDOWN, task)
+                .await
+                .is_err()
         {
             tracing::warn!("the node did not stop in time and was stopped hard");
         }

@@ -29,8 +29,8 @@ use libp2p::{
     core::{Endpoint, transport::PortUse},
     multiaddr::Protocol,
     swarm::{
-        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
-        ToSwarm,
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm,
     },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -76,13 +76,21 @@ pub struct Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
@@ -141,8 +149,15 @@ struct Request {
 impl Control {
     /// A place among the streams open to `peer`; waits while all are taken.
     pub(crate) async fn share(&self, peer: PeerId) -> Result<OwnedSemaphorePermit, Failure> {
-        let share = self.peers().get(&peer).map(|p| p.outbound.clone()).ok_or(Failure::NotConnected)?;
-        share.acquire_owned().await.map_err(|_| Failure::NotConnected)
+        let share = self
+            .peers()
+            .get(&peer)
+            .map(|p| p.outbound.clone())
+            .ok_or(Failure::NotConnected)?;
+        share
+            .acquire_owned()
+            .await
+            .map_err(|_| Failure::NotConnected)
     }
 
     /// One attempt; the first takes the best connection, each further one the next best.
@@ -158,9 +173,15 @@ impl Control {
             let connections = &peers.get(&peer).ok_or(Failure::NotConnected)?.connections;
             let mut best: Vec<&Connection> = connections.iter().rev().collect();
             best.sort_by_key(|c| c.relayed);
-            best.get(attempt % best.len().max(1)).ok_or(Failure::NotConnected)?.requests.clone()
+            best.get(attempt % best.len().max(1))
+                .ok_or(Failure::NotConnected)?
+                .requests
+                .clone()
         };
-        Ok(Stream { inner: request(&requests, StreamProtocol::new(protocol)).await?, _share: share })
+        Ok(Stream {
+            inner: request(&requests, StreamProtocol::new(protocol)).await?,
+            _share: share,
+        })
     }
 
     /// Whether the other side of this very connection still answers. Opens a ping stream, which every peer accepts, and
@@ -173,7 +194,10 @@ impl Control {
             .map(|c| c.requests.clone());
         match requests {
             Some(requests) => {
-                matches!(request(&requests, libp2p::ping::PROTOCOL_NAME).await, Ok(_) | Err(Failure::Unsupported))
+                matches!(
+                    request(&requests, libp2p::ping::PROTOCOL_NAME).await,
+                    Ok(_) | Err(Failure::Unsupported)
+                )
             }
             None => false,
         }
@@ -184,7 +208,12 @@ impl Control {
     }
 
     /// Makes a connection known for as long as the registration lives.
-    fn register(&self, peer: PeerId, id: ConnectionId, relayed: bool) -> (Registration, mpsc::Receiver<Request>) {
+    fn register(
+        &self,
+        peer: PeerId,
+        id: ConnectionId,
+        relayed: bool,
+    ) -> (Registration, mpsc::Receiver<Request>) {
         let (requests, rx) = mpsc::channel(MAX_OPEN_PER_PEER);
         let mut peers = self.peers();
         let entry = peers.entry(peer).or_insert_with(|| Peer {
@@ -192,20 +221,42 @@ impl Control {
             outbound: Arc::new(Semaphore::new(MAX_OPEN_PER_PEER)),
             inbound: Arc::new(Semaphore::new(MAX_SERVED_PER_PEER)),
         });
-        entry.connections.push(Connection { id, relayed, requests });
+        entry.connections.push(Connection {
+            id,
+            relayed,
+            requests,
+        });
         let inbound = entry.inbound.clone();
-        (Registration { control: self.clone(), peer, id, inbound }, rx)
+        (
+            Registration {
+                control: self.clone(),
+                peer,
+                id,
+                inbound,
+            },
+            rx,
+        )
     }
 }
 
-async fn request(requests: &mpsc::Sender<Request>, protocol: StreamProtocol) -> Result<libp2p::Stream, Failure> {
+async fn request(
+    requests: &mpsc::Sender<Request>,
+    protocol: StreamProtocol,
+) -> Result<libp2p::Stream, Failure> {
     let (reply, answer) = oneshot::channel();
     let request = Request { protocol, reply };
     let attempt = async {
-        requests.send(request).await.map_err(|_| Failure::NotConnected)?;
-        answer.await.unwrap_or_else(|_| Err(Failure::Broken(io::ErrorKind::ConnectionReset.into())))
+        requests
+            .send(request)
+            .await
+            .map_err(|_| Failure::NotConnected)?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Failure::Broken(io::ErrorKind::ConnectionReset.into())))
     };
-    tokio::time::timeout(ATTEMPT, attempt).await.unwrap_or(Err(Failure::TimedOut))
+    tokio::time::timeout(ATTEMPT, attempt)
+        .await
+        .unwrap_or(Err(Failure::TimedOut))
 }
 
 /// A connection's entry in [`Control`].
@@ -236,14 +287,28 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(control: Control, protocols: Vec<&'static str>, inbound: mpsc::Sender<InboundStream>) -> Self {
-        Self { control, protocols: protocols.into(), inbound }
+    pub(crate) fn new(
+        control: Control,
+        protocols: Vec<&'static str>,
+        inbound: mpsc::Sender<InboundStream>,
+    ) -> Self {
+        Self {
+            control,
+            protocols: protocols.into(),
+            inbound,
+        }
     }
 
     fn handler(&self, peer: PeerId, id: ConnectionId, remote: &Multiaddr) -> Handler {
         let relayed = is_relayed(remote);
         let (registration, requests) = self.control.register(peer, id, relayed);
-        Handler::new(registration, requests, relayed, self.protocols.clone(), self.inbound.clone())
+        Handler::new(
+            registration,
+            requests,
+            relayed,
+            self.protocols.clone(),
+            self.inbound.clone(),
+        )
     }
 }
 
@@ -279,7 +344,12 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
-    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
         match event {}
     }
 

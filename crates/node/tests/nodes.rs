@@ -18,7 +18,11 @@ async fn presence_passes_as_soon_as_two_are_connected() {
     let said = presence(a.id(), Kind::Online);
     a.node.publish(said.encode()).await;
     assert_eq!(b.presence().await, said);
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -29,8 +33,12 @@ async fn a_message_about_another_peer_is_neither_believed_nor_forwarded() {
     liar.subscribed(middle.id()).await;
     middle.subscribed(end.id()).await;
     end.subscribed(middle.id()).await;
-    liar.node.publish(presence(end.id(), Kind::Offline).encode()).await;
-    liar.node.publish(presence(middle.id(), Kind::Offline).encode()).await;
+    liar.node
+        .publish(presence(end.id(), Kind::Offline).encode())
+        .await;
+    liar.node
+        .publish(presence(middle.id(), Kind::Offline).encode())
+        .await;
     liar.node.publish(b"no presence at all".to_vec()).await;
     liar.node.publish(vec![b'x'; (1 << 20) + 1]).await;
     let truth = presence(liar.id(), Kind::Update);
@@ -63,7 +71,11 @@ async fn both_dial_at_the_same_moment_and_always_meet() {
     for round in 0..100 {
         let (mut a, mut b) = (start().await, start().await);
         let started = Instant::now();
-        let (to_b, to_a) = if round % 2 == 0 { (b.tcp(), a.tcp()) } else { (b.quic(), a.quic()) };
+        let (to_b, to_a) = if round % 2 == 0 {
+            (b.tcp(), a.tcp())
+        } else {
+            (b.quic(), a.quic())
+        };
         let (x, y) = tokio::join!(a.node.add_address(to_b), b.node.add_address(to_a));
         (x.unwrap(), y.unwrap());
         let (a_id, b_id) = (a.id(), b.id());
@@ -78,18 +90,33 @@ async fn both_dial_at_the_same_moment_and_always_meet() {
 #[tokio::test]
 async fn a_typed_address_is_dialled_until_somebody_is_there() {
     let key = config().keypair;
-    let gone = start_with(goop2_node::Config { keypair: key.clone(), ..config() }).await;
+    let gone = start_with(goop2_node::Config {
+        keypair: key.clone(),
+        ..config()
+    })
+    .await;
     let (addr, port, id) = (gone.tcp(), gone.port(), gone.id());
     gone.node.shutdown().await;
     let mut a = start().await;
     a.node.add_address(addr).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let back = start_with(goop2_node::Config { keypair: key.clone(), listen_port: port, ..config() }).await;
+    let back = start_with(goop2_node::Config {
+        keypair: key.clone(),
+        listen_port: port,
+        ..config()
+    })
+    .await;
     a.connected(id).await;
     // And again when it is lost.
     back.node.shutdown().await;
-    a.event(|e| (*e == Event::Disconnected(id)).then_some(())).await;
-    let _back = start_with(goop2_node::Config { keypair: key, listen_port: port, ..config() }).await;
+    a.event(|e| (*e == Event::Disconnected(id)).then_some(()))
+        .await;
+    let _back = start_with(goop2_node::Config {
+        keypair: key,
+        listen_port: port,
+        ..config()
+    })
+    .await;
     a.connected(id).await;
 }
 
@@ -98,9 +125,13 @@ async fn typed_addresses_are_checked() {
     let a = start().await;
     let other = start().await;
     assert_eq!(a.node.add_address(a.tcp()).await, Err(Invalid::Own));
-    let without = format!("/ip4/127.0.0.1/tcp/{}", other.port()).parse().unwrap();
+    let without = format!("/ip4/127.0.0.1/tcp/{}", other.port())
+        .parse()
+        .unwrap();
     assert_eq!(a.node.add_address(without).await, Err(Invalid::NoPeer));
-    let odd = format!("/ip4/127.0.0.1/tcp/1/ws/p2p/{}", other.id()).parse().unwrap();
+    let odd = format!("/ip4/127.0.0.1/tcp/1/ws/p2p/{}", other.id())
+        .parse()
+        .unwrap();
     assert_eq!(a.node.add_address(odd).await, Err(Invalid::Transport));
 }
 
@@ -114,11 +145,19 @@ async fn the_last_word_is_heard_and_the_end_is_quick() {
     a.node.publish(presence(id, Kind::Offline).encode()).await;
     let started = Instant::now();
     a.node.shutdown().await;
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(b.presence().await.kind, Kind::Offline);
-    b.event(|e| (*e == Event::Disconnected(id)).then_some(())).await;
+    b.event(|e| (*e == Event::Disconnected(id)).then_some(()))
+        .await;
     // Handles that are left say so, and nothing panics.
-    assert!(matches!(node.open(b.id(), common::ECHO).await, Err(OpenError::NotReachable(_))));
+    assert!(matches!(
+        node.open(b.id(), common::ECHO).await,
+        Err(OpenError::NotReachable(_))
+    ));
     assert_eq!(node.add_address(b.tcp()).await, Err(Invalid::Closed));
     node.publish(Vec::new()).await;
     node.learn(b.id(), Vec::new());
@@ -129,7 +168,13 @@ async fn the_last_word_is_heard_and_the_end_is_quick() {
 async fn a_taken_port_is_named() {
     let a = start().await;
     let port = a.port();
-    let refused = goop2_node::spawn(goop2_node::Config { listen_port: port, ..config() }).await.err().unwrap();
+    let refused = goop2_node::spawn(goop2_node::Config {
+        listen_port: port,
+        ..config()
+    })
+    .await
+    .err()
+    .unwrap();
     assert!(matches!(refused, Error::PortTaken(taken) if taken == port));
     assert!(refused.to_string().contains(&port.to_string()));
     assert!(refused.to_string().contains("listen_port"));
@@ -139,6 +184,9 @@ async fn a_taken_port_is_named() {
 async fn switched_off_discovery_is_said() {
     let a = start().await;
     let mut status = a.node.status();
-    let seen = timeout(PATIENCE, status.wait_for(|s| matches!(&s.multicast, Multicast::Off(why) if why.contains("off"))));
+    let seen = timeout(
+        PATIENCE,
+        status.wait_for(|s| matches!(&s.multicast, Multicast::Off(why) if why.contains("off"))),
+    );
     seen.await.unwrap().unwrap();
 }

@@ -14,7 +14,10 @@ async fn streams_go_both_ways_over_tcp_and_over_quic() {
     for quic in [false, true] {
         let (a, b) = (start().await, start().await);
         let (a_id, b_id) = (a.id(), b.id());
-        a.node.add_address(if quic { b.quic() } else { b.tcp() }).await.unwrap();
+        a.node
+            .add_address(if quic { b.quic() } else { b.tcp() })
+            .await
+            .unwrap();
         let (a_node, b_node) = (a.node.clone(), b.node.clone());
         let mut servers = JoinSet::new();
         servers.spawn(echo(a.inbound));
@@ -23,9 +26,20 @@ async fn streams_go_both_ways_over_tcp_and_over_quic() {
         ask(&b_node, a_id, &vec![7; 3 << 20]).await.unwrap();
 
         let mut status = a_node.status();
-        let seen = status.wait_for(|s| s.connections.contains_key(&b_id)).await.unwrap().clone();
+        let seen = status
+            .wait_for(|s| s.connections.contains_key(&b_id))
+            .await
+            .unwrap()
+            .clone();
         let connection = &seen.connections[&b_id][0];
-        assert_eq!(connection.transport, if quic { Transport::Quic } else { Transport::Tcp });
+        assert_eq!(
+            connection.transport,
+            if quic {
+                Transport::Quic
+            } else {
+                Transport::Tcp
+            }
+        );
         assert!(connection.lan && !connection.relayed);
         a_node.shutdown().await;
         b_node.shutdown().await;
@@ -40,13 +54,19 @@ async fn a_cut_stream_is_seen_by_who_knows_the_length() {
     stream.write_all(b"x").await.unwrap();
     stream.flush().await.unwrap();
     let mut served = timeout(PATIENCE, b.inbound.recv()).await.unwrap().unwrap();
-    assert_eq!((served.peer, served.protocol, served.relayed), (a.id(), ECHO, false));
+    assert_eq!(
+        (served.peer, served.protocol, served.relayed),
+        (a.id(), ECHO, false)
+    );
     served.stream.write_all(&[1; 1000]).await.unwrap();
     served.stream.flush().await.unwrap();
     let mut half = [0; 1000];
     stream.read_exact(&mut half).await.unwrap();
     drop(served);
-    let error = timeout(PATIENCE, stream.read_exact(&mut half)).await.unwrap().unwrap_err();
+    let error = timeout(PATIENCE, stream.read_exact(&mut half))
+        .await
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
 }
 
@@ -56,12 +76,19 @@ async fn ten_thousand_requests_lose_none() {
     for quic in [false, true] {
         let (a, b) = (start().await, start().await);
         let b_id = b.id();
-        a.node.add_address(if quic { b.quic() } else { b.tcp() }).await.unwrap();
+        a.node
+            .add_address(if quic { b.quic() } else { b.tcp() })
+            .await
+            .unwrap();
         a.node.connect(b_id).await.unwrap();
         let mut servers = JoinSet::new();
         servers.spawn(echo(b.inbound));
         for in_flight in [1, 16, 200] {
-            let requests = if in_flight == 1 { REQUESTS / 10 } else { REQUESTS };
+            let requests = if in_flight == 1 {
+                REQUESTS / 10
+            } else {
+                REQUESTS
+            };
             let started = std::time::Instant::now();
             let slots = Arc::new(Semaphore::new(in_flight));
             let mut tasks = JoinSet::new();
@@ -74,10 +101,20 @@ async fn ten_thousand_requests_lose_none() {
                     outcome
                 });
             }
-            let failures: Vec<_> = tasks.join_all().await.into_iter().filter_map(Result::err).collect();
+            let failures: Vec<_> = tasks
+                .join_all()
+                .await
+                .into_iter()
+                .filter_map(Result::err)
+                .collect();
             let rate = requests as f64 / started.elapsed().as_secs_f64();
             println!("quic {quic}: {in_flight} in flight, {rate:.0} requests a second");
-            assert!(failures.is_empty(), "quic {quic}, {in_flight} in flight: {} failed: {:?}", failures.len(), failures[0]);
+            assert!(
+                failures.is_empty(),
+                "quic {quic}, {in_flight} in flight: {} failed: {:?}",
+                failures.len(),
+                failures[0]
+            );
         }
     }
 }
@@ -86,24 +123,37 @@ async fn ten_thousand_requests_lose_none() {
 async fn a_protocol_nobody_serves_is_told_apart() {
     let (a, b) = (start().await, start().await);
     a.node.add_address(b.tcp()).await.unwrap();
-    assert_eq!(a.node.open(b.id(), "/test/unknown").await.unwrap_err(), OpenError::Unsupported);
+    assert_eq!(
+        a.node.open(b.id(), "/test/unknown").await.unwrap_err(),
+        OpenError::Unsupported
+    );
 }
 
 #[tokio::test]
 async fn a_peer_without_an_address_is_not_reachable_and_says_why() {
     let a = start().await;
     let stranger = start().await.id();
-    let Err(OpenError::NotReachable(why)) = a.node.open(stranger, ECHO).await else { panic!("it was reached") };
+    let Err(OpenError::NotReachable(why)) = a.node.open(stranger, ECHO).await else {
+        panic!("it was reached")
+    };
     assert!(why.contains("no address"), "{why}");
-    assert!(matches!(a.node.open(a.id(), ECHO).await, Err(OpenError::NotReachable(_))));
+    assert!(matches!(
+        a.node.open(a.id(), ECHO).await,
+        Err(OpenError::NotReachable(_))
+    ));
     // An address where nobody listens: the answer comes at once, not at the end of a deadline.
     let nobody = start_with(config()).await;
     let addr = nobody.tcp();
     let id = nobody.id();
     nobody.node.shutdown().await;
     a.node.add_address(addr).await.unwrap();
-    let answer = timeout(Duration::from_secs(5), a.node.open(id, ECHO)).await.expect("at once");
-    assert!(matches!(answer, Err(OpenError::NotReachable(_))), "{answer:?}");
+    let answer = timeout(Duration::from_secs(5), a.node.open(id, ECHO))
+        .await
+        .expect("at once");
+    assert!(
+        matches!(answer, Err(OpenError::NotReachable(_))),
+        "{answer:?}"
+    );
 }
 
 /// A peer that opens and never uses streams is held to its share; one that behaves is served beside it.
@@ -114,21 +164,41 @@ async fn a_hoarder_is_bounded_and_others_are_served() {
     polite.node.add_address(server.tcp()).await.unwrap();
     let mut held = Vec::new();
     for _ in 0..stream::MAX_OPEN_PER_PEER {
-        held.push(timeout(PATIENCE, hoarder.node.open(server.id(), ECHO)).await.unwrap().unwrap());
+        held.push(
+            timeout(PATIENCE, hoarder.node.open(server.id(), ECHO))
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
     // Our own client waits rather than open more than its share.
-    let more = timeout(Duration::from_millis(200), hoarder.node.open(server.id(), ECHO)).await;
+    let more = timeout(
+        Duration::from_millis(200),
+        hoarder.node.open(server.id(), ECHO),
+    )
+    .await;
     assert!(more.is_err(), "the client opened more than its share");
     let mut arrived = Vec::new();
     while arrived.len() < held.len() {
-        arrived.push(timeout(PATIENCE, server.inbound.recv()).await.unwrap().unwrap());
+        arrived.push(
+            timeout(PATIENCE, server.inbound.recv())
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
     let server_id = server.id();
     let mut servers = JoinSet::new();
     servers.spawn(echo(server.inbound));
-    timeout(PATIENCE, ask(&polite.node, server_id, b"hello")).await.unwrap().unwrap();
+    timeout(PATIENCE, ask(&polite.node, server_id, b"hello"))
+        .await
+        .unwrap()
+        .unwrap();
     // Giving streams back gives the share back.
     held.clear();
     drop(arrived);
-    timeout(PATIENCE, ask(&hoarder.node, server_id, b"again")).await.unwrap().unwrap();
+    timeout(PATIENCE, ask(&hoarder.node, server_id, b"again"))
+        .await
+        .unwrap()
+        .unwrap();
 }

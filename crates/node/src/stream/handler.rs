@@ -13,13 +13,17 @@ use libp2p::{
     core::{UpgradeInfo, upgrade::ReadyUpgrade},
     swarm::{
         ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol,
-        handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound},
+        handler::{
+            ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+        },
     },
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
-use super::{ATTEMPT, Failure, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request, Stream};
+use super::{
+    ATTEMPT, Failure, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request, Stream,
+};
 
 /// See the module.
 pub(crate) struct Handler {
@@ -65,12 +69,17 @@ impl Handler {
                 // Nobody serves any more: the node is shutting down.
                 self.waiting.clear();
             }
-            if let (Some(share), Some((inner, protocol))) = (self.permit.take(), self.waiting.pop_front()) {
+            if let (Some(share), Some((inner, protocol))) =
+                (self.permit.take(), self.waiting.pop_front())
+            {
                 let _ = self.inbound.send_item(InboundStream {
                     peer: self.registration.peer,
                     protocol,
                     relayed: self.relayed,
-                    stream: Stream { inner, _share: share },
+                    stream: Stream {
+                        inner,
+                        _share: share,
+                    },
                 });
             }
         }
@@ -93,13 +102,15 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Infallible>> {
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Infallible>>
+    {
         let _ = self.poll_deliver(cx);
         loop {
             return match self.requests.poll_recv(cx) {
                 Poll::Ready(Some(request)) if request.reply.is_closed() => continue,
                 Poll::Ready(Some(Request { protocol, reply })) => {
-                    let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), reply).with_timeout(ATTEMPT);
+                    let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), reply)
+                        .with_timeout(ATTEMPT);
                     Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
                 }
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -112,14 +123,19 @@ impl ConnectionHandler for Handler {
         event: ConnectionEvent<'_, Accept, Self::OutboundProtocol, (), Self::OutboundOpenInfo>,
     ) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol, ..
+            }) => {
                 if self.waiting.len() < MAX_WAITING_PER_CONNECTION {
                     self.waiting.push_back(protocol);
                 } else {
                     tracing::debug!(peer = %self.registration.peer, "too many streams at once: one was reset");
                 }
             }
-            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol,
+                info,
+            }) => {
                 let _ = info.send(Ok(protocol));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {

@@ -1,5 +1,5 @@
 //! Real nodes on loopback, port 0.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use goop2_proto::{
 };
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-pub const TOPIC: &str = "goop.presence.v1";
-pub const ECHO: &str = "/test/echo/1.0.0";
+pub(crate) const TOPIC: &str = "goop.presence.v1";
+pub(crate) const ECHO: &str = "/test/echo/1.0.0";
 
 /// Longer than anything here takes on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Peer {
-    pub node: Node,
-    pub inbound: mpsc::Receiver<InboundStream>,
-    pub events: mpsc::Receiver<Event>,
+pub(crate) struct Peer {
+    pub(crate) node: Node,
+    pub(crate) inbound: mpsc::Receiver<InboundStream>,
+    pub(crate) events: mpsc::Receiver<Event>,
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         keypair: Keypair::generate_ed25519(),
         listen_port: 0,
@@ -33,34 +33,46 @@ pub fn config() -> Config {
     }
 }
 
-pub async fn start() -> Peer {
+pub(crate) async fn start() -> Peer {
     start_with(config()).await
 }
 
-pub async fn start_with(config: Config) -> Peer {
+pub(crate) async fn start_with(config: Config) -> Peer {
     let (node, inbound, events) = goop2_node::spawn(config).await.unwrap();
-    Peer { node, inbound, events }
+    Peer {
+        node,
+        inbound,
+        events,
+    }
 }
 
 impl Peer {
-    pub fn id(&self) -> PeerId {
+    pub(crate) fn id(&self) -> PeerId {
         self.node.peer_id()
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.node.status().borrow().port
     }
 
-    pub fn tcp(&self) -> Multiaddr {
-        format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", self.port(), self.id()).parse().unwrap()
+    pub(crate) fn tcp(&self) -> Multiaddr {
+        format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", self.port(), self.id())
+            .parse()
+            .unwrap()
     }
 
-    pub fn quic(&self) -> Multiaddr {
-        format!("/ip4/127.0.0.1/udp/{}/quic-v1/p2p/{}", self.port(), self.id()).parse().unwrap()
+    pub(crate) fn quic(&self) -> Multiaddr {
+        format!(
+            "/ip4/127.0.0.1/udp/{}/quic-v1/p2p/{}",
+            self.port(),
+            self.id()
+        )
+        .parse()
+        .unwrap()
     }
 
     /// Waits for an event that the test cares about.
-    pub async fn event<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
+    pub(crate) async fn event<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
         let search = async {
             loop {
                 let event = self.events.recv().await.expect("the node runs");
@@ -72,15 +84,17 @@ impl Peer {
         timeout(PATIENCE, search).await.expect("the event happens")
     }
 
-    pub async fn connected(&mut self, to: PeerId) {
-        self.event(|e| (*e == Event::Connected(to)).then_some(())).await;
+    pub(crate) async fn connected(&mut self, to: PeerId) {
+        self.event(|e| (*e == Event::Connected(to)).then_some(()))
+            .await;
     }
 
-    pub async fn subscribed(&mut self, by: PeerId) {
-        self.event(|e| (*e == Event::Subscribed(by)).then_some(())).await;
+    pub(crate) async fn subscribed(&mut self, by: PeerId) {
+        self.event(|e| (*e == Event::Subscribed(by)).then_some(()))
+            .await;
     }
 
-    pub async fn presence(&mut self) -> Presence {
+    pub(crate) async fn presence(&mut self) -> Presence {
         self.event(|e| match e {
             Event::Presence(presence) => Some(presence.clone()),
             _ => None,
@@ -89,7 +103,7 @@ impl Peer {
     }
 }
 
-pub fn presence(peer: PeerId, kind: Kind) -> Presence {
+pub(crate) fn presence(peer: PeerId, kind: Kind) -> Presence {
     Presence {
         kind,
         peer,
@@ -103,7 +117,7 @@ pub fn presence(peer: PeerId, kind: Kind) -> Presence {
 }
 
 /// Answers each stream with a length and the bytes it got, until the node stops.
-pub async fn echo(mut inbound: mpsc::Receiver<InboundStream>) {
+pub(crate) async fn echo(mut inbound: mpsc::Receiver<InboundStream>) {
     let mut tasks = JoinSet::new();
     while let Some(mut inbound) = inbound.recv().await {
         tasks.spawn(async move {
@@ -120,7 +134,7 @@ pub async fn echo(mut inbound: mpsc::Receiver<InboundStream>) {
 }
 
 /// One request to [`echo`].
-pub async fn ask(node: &Node, peer: PeerId, body: &[u8]) -> Result<(), String> {
+pub(crate) async fn ask(node: &Node, peer: PeerId, body: &[u8]) -> Result<(), String> {
     let mut stream = node.open(peer, ECHO).await.map_err(|e| e.to_string())?;
     let exchange = async {
         stream.write_all(&(body.len() as u32).to_be_bytes()).await?;
@@ -134,5 +148,7 @@ pub async fn ask(node: &Node, peer: PeerId, body: &[u8]) -> Result<(), String> {
         Ok::<_, std::io::Error>(answer)
     };
     let answer = exchange.await.map_err(|e| e.to_string())?;
-    (answer == body).then_some(()).ok_or_else(|| "another body came back".into())
+    (answer == body)
+        .then_some(())
+        .ok_or_else(|| "another body came back".into())
 }

@@ -1,0 +1,190 @@
+//! mDNS on one interface: announces, asks, answers, and passes on who is found.
+
+use std::{
+    future::pending,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use goop2_proto::mdns::{self, Found, Received, Service};
+use tokio::{sync::mpsc, time::sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::socket::{Multicast, PORT};
+use crate::{
+    addresses::is_link_local,
+    bucket::Bucket,
+    interfaces::{Interface, Interfaces},
+};
+
+/// When to ask, from the start on. Existing peers ask at 0 and 4 s; two early repeats cost two packets of 33 bytes and
+/// spare those who start at the same moment the wait.
+const ASK_AT: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+];
+
+/// The longest pause between questions; until then each is 1.5 to 2.5 times the one before.
+const ASK_EVERY: Duration = Duration::from_secs(60);
+
+/// Announcements at the start, and their distance.
+const ANNOUNCEMENTS: u32 = 2;
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
+
+/// Answers to the group are at least this far apart; one answers all who asked in between. So no question is lost, and
+/// nobody can make us fill the network.
+const ANSWER_EVERY: Duration = Duration::from_millis(100);
+
+/// Answers to single askers: at once, and a second after that.
+const UNICAST: (u32, f64) = (20, 10.0);
+
+/// The largest packet of mDNS, that of a jumbo frame.
+const MAX_PACKET: usize = 9000;
+
+pub(super) struct Link {
+    service: Service,
+    /// Of this interface alone: who is not of its subnets asks from elsewhere.
+    subnets: Interfaces,
+    v4: Option<Multicast>,
+    v6: Option<Multicast>,
+    found: mpsc::Sender<Found>,
+    unicast: Bucket,
+    /// When the last answer to the group was sent, and the question that waits for the next.
+    answered: Option<Instant>,
+    asked: Option<u16>,
+}
+
+impl Link {
+    /// Joins with each family the interface has. Fails when none can.
+    pub(super) fn open(
+        service: Service,
+        interface: &Interface,
+        found: mpsc::Sender<Found>,
+    ) -> io::Result<Self> {
+        let join = |is_family: fn(&IpAddr) -> bool| {
+            let own = interface.addrs.iter().map(|(ip, _)| *ip).find(is_family)?;
+            Some(Multicast::join(own, interface.index))
+        };
+        let (v4, v6) = (join(IpAddr::is_ipv4), join(IpAddr::is_ipv6));
+        let (v4, v6) = match (v4, v6) {
+            (Some(Err(error)), None | Some(Err(_))) | (None, Some(Err(error))) => {
+                return Err(error);
+            }
+            (v4, v6) => (v4.and_then(Result::ok), v6.and_then(Result::ok)),
+        };
+        Ok(Self {
+            service,
+            subnets: Interfaces(vec![interface.clone()]),
+            v4,
+            v6,
+            found,
+            unicast: Bucket::new(UNICAST.0, UNICAST.1, Instant::now()),
+            answered: None,
+            asked: None,
+        })
+    }
+
+    /// Runs until stopped or until a socket fails; says goodbye either way.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let start = Instant::now();
+        let mut announce = Some(start);
+        let mut announced = 0;
+        let mut ask = start;
+        let mut asks = ASK_AT.into_iter();
+        let mut pause = Duration::ZERO;
+        let (mut from_v4, mut from_v6) = (vec![0; MAX_PACKET], vec![0; MAX_PACKET]);
+        loop {
+            let answer = self
+                .asked
+                .map(|_| self.answered.map_or(start, |at| at + ANSWER_EVERY));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = at(announce) => {
+                    self.send(&self.service.announcement()).await;
+                    announced += 1;
+                    announce = (announced < ANNOUNCEMENTS).then(|| Instant::now() + ANNOUNCE_EVERY);
+                }
+                () = at(Some(ask)) => {
+                    self.send(&mdns::query(&self.service.tag, rand::random())).await;
+                    let now = Instant::now();
+                    ask = match asks.find(|after| start + *after > now) {
+                        Some(after) => {
+                            pause = after;
+                            start + after
+                        }
+                        None => {
+                            pause = pause.mul_f64(rand::random_range(1.5..2.5)).min(ASK_EVERY);
+                            now + pause
+                        }
+                    };
+                }
+                () = at(answer) => {
+                    if let Some(id) = self.asked.take() {
+                        self.answered = Some(Instant::now());
+                        self.send(&self.service.response(id)).await;
+                    }
+                }
+                received = receive(self.v4.as_ref(), &mut from_v4) => match received {
+                    Ok((len, from)) => self.on_packet(&from_v4[..len], from).await,
+                    Err(error) => { tracing::debug!(%error, "an mDNS socket failed"); break }
+                },
+                received = receive(self.v6.as_ref(), &mut from_v6) => match received {
+                    Ok((len, from)) => self.on_packet(&from_v6[..len], from).await,
+                    Err(error) => { tracing::debug!(%error, "an mDNS socket failed"); break }
+                },
+            }
+        }
+        self.send(&self.service.goodbye()).await;
+    }
+
+    async fn on_packet(&mut self, packet: &[u8], from: SocketAddr) {
+        if !is_link_local(from.ip()) && !self.subnets.is_local(from.ip()) {
+            return;
+        }
+        match mdns::decode(packet, &self.service.tag) {
+            Received::Query { known, .. } if known.contains(&self.service.instance) => {}
+            Received::Query { id, unicast, .. } if unicast || from.port() != PORT => {
+                let socket = if from.is_ipv4() { &self.v4 } else { &self.v6 };
+                if let Some(socket) = socket
+                    && self.unicast.take(Instant::now())
+                {
+                    socket.send_to(&self.service.response(id), from).await;
+                }
+            }
+            Received::Query { id, .. } => self.asked = Some(id),
+            Received::Found(found) => {
+                for found in found
+                    .into_iter()
+                    .filter(|f| f.instance != self.service.instance)
+                {
+                    let _ = self.found.try_send(found);
+                }
+            }
+            Received::Nothing => {}
+        }
+    }
+
+    async fn send(&self, packet: &[u8]) {
+        for socket in self.v4.iter().chain(&self.v6) {
+            socket.send(packet).await;
+        }
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => pending().await,
+    }
+}
+
+async fn receive(socket: Option<&Multicast>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.receive(buffer).await,
+        None => pending().await,
+    }
+}
