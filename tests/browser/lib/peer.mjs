@@ -41,14 +41,7 @@ export class Peer {
     peer.label = label
     peer.dir = await mkdtemp(join(tmpdir(), 'goop2-'))
     if (from) await cp(join(top, from), peer.dir, { recursive: true, filter: (path) => !/\/data(\.db.*)?$/.test(path) })
-    // A tag of its own: peers meet only where a test joins them.
-    const settings = {
-      ...config,
-      p2p: { mdns_tag: `test-${process.pid}-${label.replace(/\W/g, '')}`, ...config.p2p },
-      profile: { label, ...config.profile },
-      viewer: { http_addr: '127.0.0.1:0', ...config.viewer },
-    }
-    await writeFile(join(peer.dir, 'goop.json'), JSON.stringify(settings))
+    await peer.configure(config)
     if (!from) await writeFile(join(peer.dir, 'tables.json'), JSON.stringify(tables))
     await mkdir(join(peer.dir, 'site'), { recursive: true })
     for (const [path, text] of Object.entries(site)) await peer.write(path, text)
@@ -77,6 +70,17 @@ export class Peer {
     this.cookie = answer.headers.get('set-cookie').split(';')[0]
     const { label } = await this.placeOf(this.id)
     this.origin = `http://${label}.localhost:${this.port}`
+  }
+
+  async configure(config) {
+    const settings = {
+      ...config,
+      // A tag of its own: peers meet only where a test joins them.
+      p2p: { mdns_tag: `test-${process.pid}-${this.label.replace(/\W/g, '')}`, ...config.p2p },
+      profile: { label: this.label, ...config.profile },
+      viewer: { http_addr: '127.0.0.1:0', ...config.viewer },
+    }
+    await writeFile(join(this.dir, 'goop.json'), JSON.stringify(settings))
   }
 
   async write(path, text) {

@@ -16,6 +16,6 @@ export async function raw(port, line, headers = [], body = '', address = '127.0.
   }
   const [head, ...rest] = text.split('\r\n\r\n')
   const [status, ...lines] = head.split('\r\n')
-  const answered = lines.map((line) => line.split(/:\s*/, 2)).map(([name, value]) => [name.toLowerCase(), value])
+  const answered = lines.map((line) => /^(.*?):\s*(.*)$/.exec(line)).map(([, name, value]) => [name.toLowerCase(), value])
   return { status: Number(status.split(' ')[1]), headers: Object.fromEntries(answered), text: rest.join('\r\n\r\n') }
 }

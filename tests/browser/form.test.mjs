@@ -1,0 +1,80 @@
+// A plain HTML form needs no script: the browser posts it, the owner's database has the row, and the page is there again.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { launch, profile } from './lib/browser.mjs'
+import { guestbook, Peer, removeAll } from './lib/peer.mjs'
+
+let browser, visitor, host, page
+
+const form = (table, rest) => `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Guestbook</title>
+<form method="post" action="/api/p/${host.id}/data/insert">${table ? `<input type="hidden" name="table" value="${table}">` : ''}${rest}<button>Sign</button></form>`
+const fields = '<label>Name <input name="name"></label><label>Message <textarea name="message"></textarea></label>'
+
+before(async () => {
+  const tables = { ...guestbook, news: { policy: 'owner', columns: [{ name: 'message', type: 'TEXT' }] } }
+  ;[browser, visitor, host] = await Promise.all([launch(), Peer.start('Visitor'), Peer.start('Host', { tables })])
+  await host.write('form.html', form('guestbook', fields))
+  await host.write('boxes.html', form('guestbook', '<input name="message" type="checkbox" value="a" checked><input name="message" type="checkbox" value="b" checked>'))
+  await host.write('news.html', form('news', fields))
+  await host.write('nowhere.html', form('', fields))
+  await visitor.join(host)
+  page = await (await profile(browser, { javaScriptEnabled: false })).newPage()
+})
+
+after(async () => {
+  await browser?.close()
+  await removeAll(visitor, host)
+})
+
+describe('a form without any script', () => {
+  test('inserts, and returns to its page', async () => {
+    // The address people know, without the user's token: a site's own form is the visitor's to send.
+    await page.goto(`${visitor.url}p/${host.id}/form.html?from=here`)
+    const url = await visitor.site(host, '/form.html?from=here')
+    assert.equal(page.url(), url)
+    await page.getByLabel('Name').fill('Mira & Co; ☃')
+    await page.getByLabel('Message').fill('two\nlines + 100 %')
+    await page.getByRole('button', { name: 'Sign' }).click()
+    await page.waitForURL(url)
+    assert.equal(await page.getByLabel('Message').inputValue(), '')
+    const rows = await host.rows('guestbook')
+    assert.deepEqual(rows.map((row) => [row._owner, row.name, row.message]), [[visitor.id, 'Mira & Co; ☃', 'two\r\nlines + 100 %']])
+  })
+
+  test('may come back, and is not sent again', async () => {
+    await page.reload()
+    assert.equal((await host.rows('guestbook')).length, 1)
+  })
+
+  test('joins what was ticked', async () => {
+    await page.goto(await visitor.site(host, '/boxes.html'))
+    await page.getByRole('button', { name: 'Sign' }).click()
+    await page.waitForURL(await visitor.site(host, '/boxes.html'))
+    assert.equal((await host.rows('guestbook')).at(-1).message, 'a, b')
+  })
+
+  test('is told why the owner does not take it, and finds back', async () => {
+    await page.goto(await visitor.site(host, '/news.html'))
+    await page.getByRole('button', { name: 'Sign' }).click()
+    await page.getByRole('heading', { name: 'Not sent' }).waitFor()
+    await page.getByText('insert not allowed: this table only accepts data from the site owner').waitFor()
+    await page.getByRole('link', { name: 'Back' }).click()
+    await page.waitForURL(await visitor.site(host, '/news.html'))
+    assert.deepEqual(await host.rows('news'), [])
+  })
+
+  test('says when it is not for any table', async () => {
+    await page.goto(await visitor.site(host, '/nowhere.html'))
+    await page.getByRole('button', { name: 'Sign' }).click()
+    await page.getByText('it needs a field named “table”').waitFor()
+  })
+
+  test('is told when the owner is gone', async () => {
+    await page.goto(await visitor.site(host, '/form.html'))
+    await host.stop()
+    await page.getByRole('button', { name: 'Sign' }).click()
+    await page.getByRole('heading', { name: 'Not sent' }).waitFor()
+    await page.getByText('This peer cannot be reached.').waitFor()
+  })
+})

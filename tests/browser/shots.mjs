@@ -1,0 +1,90 @@
+// Pictures of the real window, to be looked at: `npm run shots -- FOLDER`.
+
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { launch, profile, Window } from './lib/browser.mjs'
+import { Peer, removeAll } from './lib/peer.mjs'
+
+const folder = resolve(process.argv[2] ?? 'shots')
+const sizes = { small: { width: 760, height: 520 }, large: { width: 1120, height: 720 } }
+
+await mkdir(folder, { recursive: true })
+const [browser, demo, neighbour, kitchen] = await Promise.all([
+  launch(),
+  Peer.start('Mira’s corner', { from: 'peers/demo' }),
+  Peer.start('Anselm — field notes', { from: 'peers/neighbour' }),
+  Peer.start('Kitchen tablet'),
+])
+
+/** One picture of each size and colour, of a window that `prepare` brought where it should be. */
+async function shoot(name, prepare, { key = true } = {}) {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [size, viewport] of Object.entries(sizes)) {
+      const context = await profile(browser, { colorScheme, viewport, reducedMotion: 'reduce' })
+      const page = await context.newPage()
+      await page.goto(key ? demo.openUrl : demo.url)
+      await prepare(new Window(page))
+      await page.mouse.move(0, 0)
+      await page.screenshot({ path: `${folder}/${name}-${colorScheme}-${size}.png` })
+      await context.close()
+    }
+  }
+}
+
+const rows = (window, name) => window.row('Nearby', name).waitFor()
+const settled = async (window) => {
+  await window.reload.waitFor()
+  await window.page.evaluate(() => document.fonts.ready)
+}
+
+try {
+  await shoot('empty', (window) => window.page.getByText('Nobody in sight yet.').waitFor())
+  await shoot('no-token', (window) => window.page.getByRole('heading', { name: 'This page has no key' }).waitFor(), { key: false })
+
+  await demo.join(neighbour)
+  await demo.join(kitchen)
+  await shoot('neighbour', async (window) => {
+    await rows(window, 'Anselm — field notes')
+    await rows(window, 'Kitchen tablet')
+  })
+  for (const [name, path, heading] of [['visit', '/', ''], ['page', '/2026/autumn.html', ''], ['guestbook', '/guestbook.html', 'Guestbook']]) {
+    await shoot(name, async (window) => {
+      await window.visit(demo, neighbour, path)
+      await window.site.getByRole('heading', { level: 1, ...(heading && { name: heading }) }).waitFor()
+      await settled(window)
+    })
+  }
+  await shoot('own', async (window) => {
+    await window.visit(demo, demo)
+    await settled(window)
+  })
+  await shoot('add', async (window) => {
+    await window.page.getByRole('complementary').getByRole('button', { name: 'Add by address' }).click()
+    await window.page.getByRole('dialog').waitFor()
+  })
+  await shoot('missing', async (window) => {
+    await window.visit(demo, neighbour, '/no-such-page.html')
+    await window.site.getByRole('heading', { name: 'No such page' }).waitFor()
+    await settled(window)
+  })
+
+  await kitchen.stop()
+  await shoot('offline', async (window) => {
+    await window.row('Seen earlier', 'Kitchen tablet').waitFor()
+    await window.visit(demo, kitchen)
+    await window.site.getByRole('heading', { name: 'Not online now' }).waitFor()
+    await settled(window)
+  })
+
+  // The last: a window whose peer has ended.
+  const context = await profile(browser, { colorScheme: 'light', viewport: sizes.large })
+  const window = await Window.open(context, demo)
+  await window.visit(demo, neighbour)
+  await demo.kill()
+  await window.page.getByRole('alert').waitFor()
+  await window.page.screenshot({ path: `${folder}/lost-light-large.png` })
+  console.log(`Pictures are in ${folder}`)
+} finally {
+  await browser.close()
+  await removeAll(demo, neighbour, kitchen)
+}

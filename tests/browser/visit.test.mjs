@@ -1,0 +1,227 @@
+// The main way of a person: somebody appears, one visits them, reads, writes into their guestbook, and they go again.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { launch, profile, Window } from './lib/browser.mjs'
+import { guestbook, Peer, removeAll } from './lib/peer.mjs'
+
+const page = (title, text) => `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
+
+let browser, context, visitor, neighbour, window
+
+before(async () => {
+  ;[browser, visitor, neighbour] = await Promise.all([
+    launch(),
+    Peer.start('Visitor', { site: { 'index.html': page('My own', '') } }),
+    // The one that `make run` shows.
+    Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { presence: { ttl_seconds: 3, heartbeat_seconds: 1 } } }),
+  ])
+  context = await profile(browser)
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: visitor.url.slice(0, -1) })
+  window = await Window.open(context, visitor)
+})
+
+after(async () => {
+  await browser?.close()
+  await removeAll(visitor, neighbour)
+})
+
+const shown = (text) => window.address.filter({ hasText: text }).waitFor()
+const copied = () => window.page.evaluate(() => navigator.clipboard.readText())
+
+describe('who is there', () => {
+  test('nobody at first, and what to do about it', async () => {
+    await window.page.getByText('Nobody in sight yet.').waitFor()
+    await window.page.getByRole('heading', { name: 'What to do next' }).waitFor()
+  })
+
+  test('a neighbour, added by address in the window', async () => {
+    const address = neighbour.listen.find((text) => text.startsWith('/ip4/127.0.0.1/tcp/'))
+    await window.page.getByRole('complementary').getByRole('button', { name: 'Add by address' }).click()
+    const dialog = window.page.getByRole('dialog', { name: 'Add by address' })
+    await dialog.getByRole('textbox', { name: 'Address' }).fill('somewhere')
+    await dialog.getByRole('button', { name: 'Add and visit' }).click()
+    await dialog.getByRole('alert').waitFor()
+    await dialog.getByRole('textbox', { name: 'Address' }).fill(address.includes('/p2p/') ? address : `${address}/p2p/${neighbour.id}`)
+    await dialog.getByRole('button', { name: 'Add and visit' }).click()
+    await dialog.waitFor({ state: 'hidden' })
+    await window.row('Nearby', 'Anselm — field notes').waitFor()
+    await window.frame(await visitor.site(neighbour))
+    await window.page.getByRole('button', { name: /welcome page/ }).click()
+    await window.page.getByRole('heading', { name: 'Here now' }).waitFor()
+  })
+
+  test('can be looked for by name', async () => {
+    await window.search.fill('nobody of this name')
+    await window.page.getByText('Nobody here has this name.').waitFor()
+    await window.search.fill('ansel')
+    await window.row('Nearby', 'Anselm — field notes').waitFor()
+    await window.search.fill('')
+  })
+})
+
+describe('a visit', () => {
+  test('shows the page of whom one clicks', async () => {
+    await window.row('Nearby', 'Anselm — field notes').click()
+    await window.site.getByRole('heading', { level: 1 }).waitFor()
+    await shown('Anselm — field notes')
+    assert.equal(await window.page.getByRole('navigation', { name: 'Peers' }).locator('[aria-current=page]').count(), 1)
+  })
+
+  test('follows links, back, forward and reload', async () => {
+    await window.site.getByRole('link', { name: 'Guestbook' }).first().click()
+    await window.site.getByRole('heading', { name: 'Guestbook' }).waitFor()
+    await shown('/guestbook.html')
+    await window.back.click()
+    await window.frame(await visitor.site(neighbour))
+    await shown(/(?<!guestbook\.html)$/)
+    await window.forward.click()
+    await window.site.getByRole('heading', { name: 'Guestbook' }).waitFor()
+    await shown('/guestbook.html')
+    const old = await window.frame(await visitor.site(neighbour, '/guestbook.html'))
+    await old.evaluate(() => document.querySelector('h1').replaceChildren('changed by hand'))
+    await window.reload.click()
+    await window.site.getByRole('heading', { name: 'Guestbook' }).waitFor()
+  })
+
+  test('lets one sign the guestbook', async () => {
+    await window.site.getByRole('textbox', { name: 'Your name' }).fill('Mira')
+    await window.site.getByRole('textbox', { name: 'Your message' }).fill('The heron picture! <b>👋</b>')
+    await window.site.getByRole('button', { name: 'Sign' }).click()
+    await window.site.getByRole('list', { name: /Entries/ }).getByText('The heron picture! <b>👋</b>').waitFor()
+    const rows = await neighbour.rows('guestbook')
+    assert.deepEqual(rows.map((row) => [row._owner, row.name, row.message]), [[visitor.id, 'Mira', 'The heron picture! <b>👋</b>']])
+  })
+
+  test('lets one take one’s own entry back', async () => {
+    await window.site.getByRole('button', { name: 'Remove the entry by Mira' }).click()
+    await window.site.getByText('Nobody yet.').waitFor()
+    assert.deepEqual(await neighbour.rows('guestbook'), [])
+  })
+
+  test('has a link to give away', async () => {
+    await window.copyLink.click()
+    await window.toolbar.getByRole('button', { name: 'Copied' }).waitFor()
+    assert.equal(await copied(), `goop://${neighbour.id}/guestbook.html`)
+  })
+
+  test('goes on in another browser', async () => {
+    const opened = context.waitForEvent('page')
+    await window.toolbar.getByRole('button', { name: 'Open in browser' }).click()
+    const tab = await opened
+    await tab.waitForURL(await visitor.site(neighbour, '/guestbook.html'))
+    await tab.getByRole('heading', { name: 'Guestbook' }).waitFor()
+    assert.equal(await tab.evaluate(() => opener), null)
+    await tab.close()
+  })
+
+  test('at the own site', async () => {
+    await window.page.getByRole('button', { name: 'My site' }).click()
+    await window.site.getByRole('heading', { name: 'My own' }).waitFor()
+    await shown('Visitor')
+  })
+})
+
+describe('an address', () => {
+  const spellings = {
+    'goop://': () => `goop://${neighbour.id}/2026/pond.html`,
+    'goop:// with spaces around it': () => `  goop://${neighbour.id}/2026/pond.html `,
+    'of the viewer': () => `http://127.0.0.1:${visitor.port}/p/${neighbour.id}/2026/pond.html`,
+    'of somebody else’s viewer': () => `http://localhost:8080/p/${neighbour.id}/2026/pond.html`,
+    'of the site’s origin': () => visitor.site(neighbour, '/2026/pond.html'),
+    'with a query and a fragment': () => `goop://${neighbour.id}/2026/pond.html?a=%20b#there`,
+  }
+  for (const [name, spelling] of Object.entries(spellings)) {
+    test(`${name} is understood`, async () => {
+      await window.page.getByRole('button', { name: /welcome page/ }).click()
+      await window.go(await spelling())
+      await window.page.waitForEvent('framenavigated', { predicate: (frame) => /pond\.html/.test(frame.url()) }).catch(() => {})
+      await shown('/2026/pond.html')
+      await window.site.getByRole('heading', { level: 1 }).waitFor()
+    })
+  }
+
+  test('that is only a peer id leads to the front page', async () => {
+    await window.go(neighbour.id)
+    await window.frame(await visitor.site(neighbour))
+    await shown('Anselm')
+  })
+
+  test('typed into the bar', async () => {
+    await window.address.click()
+    const bar = window.toolbar.getByRole('textbox', { name: 'Address' })
+    assert.equal(await bar.inputValue(), `goop://${neighbour.id}/`)
+    await bar.fill(`goop://${neighbour.id}/guestbook.html`)
+    await bar.press('Enter')
+    await window.site.getByRole('heading', { name: 'Guestbook' }).waitFor()
+    await shown('/guestbook.html')
+  })
+
+  test('that means nothing is explained, and nothing moves', async () => {
+    for (const text of ['goop://nobody/', 'https://example.org/', `goop://${neighbour.id.slice(0, -1)}/`]) {
+      await window.go(text)
+      const alert = window.page.getByRole('search').locator('..').getByRole('alert')
+      await alert.waitFor()
+      assert.match(await alert.textContent(), /[a-z]{3}.*\./)
+      await window.search.fill('')
+    }
+    await shown('/guestbook.html')
+  })
+})
+
+describe('when things go wrong', () => {
+  test('a page that is not there says so', async () => {
+    await window.go(`goop://${neighbour.id}/no-such-page.html`)
+    await window.site.getByRole('heading', { name: 'No such page' }).waitFor()
+    await window.site.getByText('There is no such page on this site.').waitFor()
+  })
+
+  test('a neighbour that leaves is seen to be gone', async () => {
+    await neighbour.stop()
+    await window.row('Seen earlier', 'Anselm — field notes').waitFor()
+    assert.equal(await window.group('Nearby').count(), 0)
+  })
+
+  test('a page of somebody offline says so, and can be tried again', async () => {
+    await window.go(`goop://${neighbour.id}/2026/autumn.html`)
+    await window.site.getByRole('heading', { name: 'Not online now' }).waitFor()
+    await window.site.getByText('It is probably offline').waitFor()
+    await neighbour.run()
+    visitor.forget()
+    await visitor.join(neighbour)
+    await window.site.getByRole('link', { name: 'Try again' }).click()
+    await window.site.getByRole('heading', { level: 1, name: /autumn/i }).waitFor()
+    await shown('/2026/autumn.html')
+    await window.row('Nearby', 'Anselm — field notes').waitFor()
+  })
+
+  test('a neighbour that is cut off is given up', async () => {
+    await neighbour.kill()
+    await window.row('Seen earlier', 'Anselm — field notes').waitFor()
+  })
+
+  test('a window whose peer ends says so, and one with an old key is told how to get a new one', async () => {
+    const { port } = visitor
+    await visitor.kill()
+    await window.page.getByRole('alert').getByText('Goop2 is not running.').waitFor()
+    await visitor.configure({ viewer: { http_addr: `127.0.0.1:${port}` } })
+    await visitor.run()
+    await window.page.getByRole('button', { name: /^Try (now|again)$/ }).first().click()
+    await window.page.getByRole('heading', { name: 'This page has no key' }).waitFor()
+    await window.page.goto(visitor.openUrl)
+    await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+  })
+
+  test('a window without a key says what to open', async () => {
+    const stranger = await profile(browser)
+    const opened = await stranger.newPage()
+    await opened.goto(visitor.url)
+    await opened.getByRole('heading', { name: 'This page has no key' }).waitFor()
+    await opened.getByText('?token=…').waitFor()
+    await opened.goto(`${visitor.url}?token=${'0'.repeat(64)}`)
+    await opened.getByRole('heading', { name: 'This link is too old' }).waitFor()
+    await stranger.close()
+  })
+
+  test('the token does not stay in the address bar', () => assert.equal(window.page.url(), visitor.url))
+})
