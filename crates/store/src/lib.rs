@@ -1,1 +1,23 @@
-//! Work in progress.
+//! One peer folder on disk: `goop.json`, the identity key, the site's files and the database behind it.
+//!
+//! This crate is the only one that touches these files, and knows nothing of the network: a caller is a peer id, a request
+//! is a value, an answer is a value. Everything blocks; callers on an async runtime use its blocking threads. Section
+//! numbers name PROTOCOL sections.
+#![deny(missing_docs)]
+
+mod atomic;
+pub mod config;
+mod db;
+mod error;
+mod folder;
+mod key;
+mod lock;
+mod mime;
+mod site;
+
+pub use config::Config;
+pub use db::{Caller, Database};
+pub use error::Error;
+pub use folder::{Avatar, Folder, identity};
+pub use libp2p_identity::Keypair;
+pub use site::{Site, SiteFile};

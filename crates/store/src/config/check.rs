@@ -1,0 +1,247 @@
+//! What `goop.json` may say, and how a mistake in it is told: the key, its value, and what is allowed.
+
+use std::{fmt, net::IpAddr};
+
+use goop2_proto::mdns;
+use serde::Serialize;
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::Config;
+
+/// Longest part of a wrong value repeated in the message.
+const SHOWN_CHARS: usize = 80;
+
+/// One mistake in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `section.key`; empty when the file as a whole is meant.
+    pub key: String,
+    /// The value as it stands in the file.
+    pub value: String,
+    /// What it could be.
+    pub allowed: String,
+}
+
+impl Problem {
+    pub(super) fn new(
+        key: impl Into<String>,
+        value: &impl Serialize,
+        allowed: impl Into<String>,
+    ) -> Self {
+        let key = key.into();
+        let value = if is_secret(&key) {
+            "not right".into()
+        } else {
+            shown(value)
+        };
+        Self {
+            key,
+            value,
+            allowed: allowed.into(),
+        }
+    }
+
+    pub(super) fn of_file(value: impl Into<String>) -> Self {
+        let allowed = "a JSON object in UTF-8".into();
+        Self {
+            key: String::new(),
+            value: value.into(),
+            allowed,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = if self.key.is_empty() {
+            "the file"
+        } else {
+            &self.key
+        };
+        write!(f, "{key} is {}; allowed is {}", self.value, self.allowed)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Config {
+    /// The rules of §10.2 that a type cannot say.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        let Self {
+            identity,
+            paths,
+            p2p,
+            presence,
+            lua,
+            ..
+        } = self;
+        let host = presence.rendezvous_host;
+        require(
+            !identity.key_file.is_empty(),
+            "identity.key_file",
+            &identity.key_file,
+        )?;
+        require(
+            !paths.site_root.is_empty(),
+            "paths.site_root",
+            &paths.site_root,
+        )?;
+        require(
+            !paths.site_source.is_empty(),
+            "paths.site_source",
+            &paths.site_source,
+        )?;
+        let stage = &paths.site_stage;
+        require(
+            !stage.is_empty() && *stage != paths.site_source,
+            "paths.site_stage",
+            stage,
+        )?;
+        require(
+            mdns::Tag::parse(&p2p.mdns_tag).is_some(),
+            "p2p.mdns_tag",
+            &p2p.mdns_tag,
+        )?;
+        require(
+            !presence.topic.is_empty(),
+            "presence.topic",
+            &presence.topic,
+        )?;
+        require(
+            presence.ttl_seconds > 0,
+            "presence.ttl_seconds",
+            &presence.ttl_seconds,
+        )?;
+        let beat = presence.heartbeat_seconds;
+        require(
+            beat > 0 && beat < presence.ttl_seconds,
+            "presence.heartbeat_seconds",
+            &beat,
+        )?;
+        require(
+            !host || presence.rendezvous_port > 0,
+            "presence.rendezvous_port",
+            &presence.rendezvous_port,
+        )?;
+        let bind = &presence.rendezvous_bind;
+        require(
+            !host || bind.is_empty() || bind.parse::<IpAddr>().is_ok(),
+            "presence.rendezvous_bind",
+            bind,
+        )?;
+        let wan = &presence.rendezvous_wan;
+        require(
+            wan.trim().is_empty() || is_server_url(wan.trim()),
+            "presence.rendezvous_wan",
+            wan,
+        )?;
+        require(
+            !presence.rendezvous_only || host,
+            "presence.rendezvous_only",
+            &presence.rendezvous_only,
+        )?;
+        require(
+            presence.relay_port == 0 || host,
+            "presence.relay_port",
+            &presence.relay_port,
+        )?;
+        if lua.enabled {
+            require(
+                !lua.script_dir.is_empty(),
+                "lua.script_dir",
+                &lua.script_dir,
+            )?;
+            require(
+                (1..=60).contains(&lua.timeout_seconds),
+                "lua.timeout_seconds",
+                &lua.timeout_seconds,
+            )?;
+            require(
+                (1..=1024).contains(&lua.max_memory_mb),
+                "lua.max_memory_mb",
+                &lua.max_memory_mb,
+            )?;
+            require(
+                lua.rate_limit_per_peer > 0,
+                "lua.rate_limit_per_peer",
+                &lua.rate_limit_per_peer,
+            )?;
+            require(
+                lua.rate_limit_global > 0,
+                "lua.rate_limit_global",
+                &lua.rate_limit_global,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a key may hold, for people. `default` tells the type where there is nothing more to say.
+pub(super) fn allowed(key: &str, default: &Value) -> &'static str {
+    match key {
+        "identity.key_file" => "the path of the key file, e.g. \"data/identity.key\"",
+        "paths.site_root" => "the path of the folder to serve, e.g. \"site\"",
+        "paths.site_source" => "a path, not empty",
+        "paths.site_stage" => "a path, not empty and other than paths.site_source",
+        "p2p.listen_port" => "a port from 0 to 65535 (0: any free one)",
+        "p2p.mdns_tag" => "1 to 63 letters, digits, \"-\" and \"_\", e.g. \"goop-mdns\"",
+        "presence.topic" => "a name, not empty, e.g. \"goop.presence.v1\"",
+        "presence.ttl_seconds" => "a whole number above 0",
+        "presence.heartbeat_seconds" => "a whole number above 0 and below presence.ttl_seconds",
+        "presence.rendezvous_port" => "a port from 1 to 65535",
+        "presence.rendezvous_bind" => "an IP address, or \"\" for all",
+        "presence.rendezvous_wan" => {
+            "the http:// or https:// address of a rendezvous, or \"\" for none"
+        }
+        "presence.rendezvous_only" => "true only together with presence.rendezvous_host",
+        "presence.relay_port" => {
+            "a port from 1 to 65535 together with presence.rendezvous_host, or 0 for none"
+        }
+        "presence.templates_dirs" => "a list of paths, or null",
+        "presence.smtp_port" => "a port from 0 to 65535",
+        "viewer.theme" => "\"light\" or \"dark\"",
+        "lua.script_dir" => "the path of the scripts, e.g. \"site/lua\"",
+        "lua.timeout_seconds" => "a whole number from 1 to 60",
+        "lua.max_memory_mb" => "a whole number from 1 to 1024",
+        "lua.rate_limit_per_peer" | "lua.rate_limit_global" => "a whole number above 0",
+        _ if default.is_boolean() => "true or false",
+        _ if default.is_string() => "a text in quotes",
+        _ => "a whole number",
+    }
+}
+
+fn require(holds: bool, key: &str, value: &impl Serialize) -> Result<(), Problem> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Problem::new(key, value, allowed(key, &Value::Null)))
+    }
+}
+
+fn is_server_url(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    let named = match url.host() {
+        Some(Host::Domain(name)) => !name.is_empty(),
+        Some(Host::Ipv4(ip)) => !ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => !ip.is_unspecified(),
+        None => false,
+    };
+    named && matches!(url.scheme(), "http" | "https") && url.port() != Some(0)
+}
+
+fn is_secret(key: &str) -> bool {
+    ["password", "token", "private"]
+        .iter()
+        .any(|word| key.contains(word))
+}
+
+fn shown(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

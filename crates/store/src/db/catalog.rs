@@ -1,0 +1,165 @@
+//! Which tables there are, what they are called, and who may do what with them (§5.3).
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Caller, fault};
+
+/// Longest name of a table or column.
+const MAX_NAME_BYTES: usize = 64;
+/// Tables with such names belong to the program.
+const INTERNAL: char = '_';
+
+/// `_tables.insert_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// Everybody reads, only the owner writes. Also the default.
+    Owner,
+    /// Everybody reads and inserts.
+    Public,
+    /// Everybody inserts, and reads what is theirs.
+    Open,
+    /// As `Open`, for those who announce an e-mail.
+    Email,
+    /// A word of another version: nobody inserts, everybody reads what is theirs.
+    Unknown,
+}
+
+impl Policy {
+    pub(super) fn parse(text: &str) -> Self {
+        match text {
+            "owner" => Self::Owner,
+            "public" => Self::Public,
+            "open" => Self::Open,
+            "email" => Self::Email,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether a stranger sees the rows of others.
+    pub(super) fn shows_all_rows(self) -> bool {
+        matches!(self, Self::Owner | Self::Public)
+    }
+
+    pub(super) fn check_insert(self, email: &str) -> Result<(), String> {
+        match self {
+            Self::Public | Self::Open => Ok(()),
+            Self::Email if !email.is_empty() => Ok(()),
+            Self::Email => {
+                Err("insert not allowed: your peer must have an email address configured".into())
+            }
+            Self::Owner => {
+                Err("insert not allowed: this table only accepts data from the site owner".into())
+            }
+            Self::Unknown => Err("insert not allowed: unknown table policy".into()),
+        }
+    }
+}
+
+/// A table the caller may name.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// As it was registered: SQLite takes `Posts` and `POSTS` for the same table, a policy must too.
+    pub(super) name: String,
+    pub(super) policy: Policy,
+}
+
+/// The table a request names. For a stranger only registered ones exist, and none of the program's own.
+pub(super) fn table(conn: &Connection, caller: &Caller, name: &str) -> Result<Table, String> {
+    check_table_name(name)?;
+    let registered = conn
+        .prepare_cached("SELECT name, coalesce(insert_policy, 'owner') FROM _tables WHERE name = ? COLLATE NOCASE")
+        .and_then(|mut find| find.query_row([name], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional())
+        .map_err(fault::text)?
+        .map(|(name, policy): (String, _)| Table { name, policy: Policy::parse(&policy) });
+    match (registered, caller) {
+        (Some(table), Caller::Remote { .. }) if !is_internal(&table.name) => Ok(table),
+        (_, Caller::Remote { .. }) => Err(no_such_table(name)),
+        (Some(table), Caller::Local) => Ok(table),
+        (None, Caller::Local) => Ok(Table {
+            name: name.into(),
+            policy: Policy::Owner,
+        }),
+    }
+}
+
+/// The names of a table's columns; none when there is no such table.
+pub(super) fn columns(conn: &Connection, table: &str) -> Result<Vec<String>, String> {
+    conn.prepare_cached("SELECT name FROM pragma_table_info(?)")
+        .and_then(|mut list| list.query_map([table], |row| row.get(0))?.collect())
+        .map_err(fault::text)
+}
+
+pub(super) fn is_internal(table: &str) -> bool {
+    table.starts_with(INTERNAL)
+}
+
+pub(super) fn check_table_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("table name required".into());
+    }
+    if is_name(name) {
+        Ok(())
+    } else {
+        Err(format!("invalid table name: {name}"))
+    }
+}
+
+pub(super) fn check_column_name(name: &str) -> Result<(), String> {
+    if is_name(name) {
+        Ok(())
+    } else {
+        Err(format!("invalid column name: {name}"))
+    }
+}
+
+/// A checked name as SQL that can be nothing else.
+pub(super) fn quoted(name: &str) -> String {
+    debug_assert!(is_name(name), "only checked names go into SQL");
+    format!("\"{name}\"")
+}
+
+pub(super) fn no_such_table(name: &str) -> String {
+    format!("SQL logic error: no such table: {name} (1)")
+}
+
+pub(super) fn no_such_column(name: &str) -> String {
+    format!("SQL logic error: no such column: {name} (1)")
+}
+
+/// `^[A-Za-z_][A-Za-z0-9_]*$`, at most 64 bytes.
+fn is_name(text: &str) -> bool {
+    text.len() <= MAX_NAME_BYTES
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| !first.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["a", "_", "A9_", &"x".repeat(64)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "",
+            "9",
+            "a b",
+            "a-b",
+            "é",
+            "a\"",
+            "a;",
+            "a\0",
+            "main.a",
+            &"x".repeat(65),
+        ] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

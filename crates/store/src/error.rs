@@ -1,0 +1,113 @@
+//! Why a peer folder could not be used, in words that name the file and what to do about it.
+
+use std::{io, path::PathBuf};
+
+use crate::config::Problem;
+
+/// Each message can be shown to the owner as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such folder, or it cannot be entered.
+    #[error("the folder {path} cannot be opened: {source}")]
+    Folder {
+        /// The folder asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder without `goop.json` is not a peer folder.
+    #[error(
+        "{0} is missing: this folder is not a peer; create a peer in it first, or give another folder"
+    )]
+    NoConfig(PathBuf),
+    /// [`crate::Folder::create`] never replaces a peer.
+    #[error("{0} exists already: there is a peer in this folder")]
+    Exists(PathBuf),
+    /// `goop.json` says something that cannot be.
+    #[error(
+        "{path}: {problem} (nothing was changed; correct the file with a text editor and start again)"
+    )]
+    Config {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key, its value and what is allowed.
+        problem: Problem,
+    },
+    /// The key file is there but holds no key.
+    #[error(
+        "the identity key {path} cannot be used: {why} (nothing was changed; restore it from a backup, or move it away \
+         to start with a new identity under which nobody knows you yet)"
+    )]
+    Key {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The database is damaged or cannot be read.
+    #[error(
+        "the database {path} cannot be used: {why} (nothing was changed; restore it from a backup together with its -wal \
+         file, or move both away to start with an empty one)"
+    )]
+    Database {
+        /// The database file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A newer version has changed the database in ways this one does not know.
+    #[error(
+        "the database {path} was written by a newer Goop2 (its layout is number {found}, this program knows up to {known}): \
+         update Goop2 (nothing was changed)"
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The number of the last migration applied to it.
+        found: i64,
+        /// The number of migrations this program has.
+        known: i64,
+    },
+    /// Two processes on one folder would be two peers with one identity.
+    #[error(
+        "the folder {0} is in use: another Goop2 runs with it; stop that one first, or give another folder"
+    )]
+    InUse(PathBuf),
+    /// The site folder would publish what must stay private.
+    #[error(
+        "paths.site_root is {site_root}, a folder that holds {file}, which would be published; \
+         allowed is a folder with nothing but the site in it"
+    )]
+    Exposed {
+        /// The site folder.
+        site_root: PathBuf,
+        /// The private file in it.
+        file: PathBuf,
+    },
+    /// Everything else the file system refuses.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried: "read", "write", …
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: an [`Error::Io`] that says what was tried with which file.
+    pub(crate) fn io(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! One peer folder (§10.3), locked while it is open.
+//!
+//! Opening is all or nothing: a configuration, key or database that cannot be used stops the start with a message that
+//! names the file and the remedy, and stays as it was. What is merely missing — key, database, site folder — is made.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use goop2_proto::{PeerId, avatar};
+use libp2p_identity::Keypair;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{Config, Database, Error, Site, atomic, config::Document, key, lock::Lock};
+
+const CONFIG: &str = "goop.json";
+const DATABASE: &str = "data.db";
+const AVATAR: &str = "avatar.png";
+/// Existing peers announce the first eight bytes of the SHA-256 (§3.2).
+const AVATAR_HASH_BYTES: usize = 8;
+
+/// A peer's folder: everything of it that lasts.
+#[derive(Debug)]
+pub struct Folder {
+    dir: PathBuf,
+    keypair: Keypair,
+    document: Mutex<Document>,
+    site: Site,
+    database: Database,
+    // Last, so that it is released after everything else is closed.
+    _lock: Lock,
+}
+
+/// The picture others see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Avatar {
+    /// The file as it is.
+    pub bytes: Vec<u8>,
+    /// 16 hex digits, announced in presence.
+    pub hash: String,
+}
+
+impl Folder {
+    /// Opens an existing peer folder.
+    ///
+    /// Paths (key, site root, scripts) are read here; a later change of them takes effect when the folder is opened again.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let dir = enter(dir)?;
+        let lock = Lock::take(&dir)?;
+        let document = read_config(&dir)?;
+        let config = document.config();
+        let site_root = open_site(&dir, config)?;
+        let keypair = key::load_or_make(&dir.join(&config.identity.key_file))?;
+        let owner = keypair.public().to_peer_id();
+        let database = Database::open(&dir.join(DATABASE), owner, &config.profile.email)?;
+        let site = Site::new(site_root, &resolve(&dir.join(&config.lua.script_dir)));
+        Ok(Self {
+            keypair,
+            document: Mutex::new(document),
+            site,
+            database,
+            dir,
+            _lock: lock,
+        })
+    }
+
+    /// Makes a new peer in `dir` (which may exist, but not hold a peer) with a starter site, and opens it.
+    pub fn create(dir: &Path, label: &str) -> Result<Self, Error> {
+        let config = dir.join(CONFIG);
+        if config.exists() {
+            return Err(Error::Exists(config));
+        }
+        let site = dir.join(Config::default().paths.site_root);
+        fs::create_dir_all(&site).map_err(Error::io("create", &site))?;
+        let page = include_str!("starter/index.html").replace("{{label}}", &escape_html(label));
+        for (name, text) in [
+            ("index.html", page.as_str()),
+            ("style.css", include_str!("starter/style.css")),
+        ] {
+            let path = site.join(name);
+            if !path.exists() {
+                fs::write(&path, text).map_err(Error::io("write", &path))?;
+            }
+        }
+        // Last: a folder is a peer from the moment it has this file.
+        let text = serde_json::to_vec_pretty(&json!({ "profile": { "label": label } }))
+            .expect("JSON always encodes");
+        atomic::create_new(&config, &text).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists(config.clone()),
+            _ => Error::io("write", &config)(error),
+        })?;
+        Self::open(dir)
+    }
+
+    /// Where it is, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The identity.
+    pub fn keypair(&self) -> &Keypair {
+        &self.keypair
+    }
+
+    /// The identity as others know it.
+    pub fn peer_id(&self) -> PeerId {
+        self.keypair.public().to_peer_id()
+    }
+
+    /// The settings as they are now.
+    pub fn config(&self) -> Config {
+        self.document().config().clone()
+    }
+
+    /// Changes settings: validated, written at once, and nothing else in the file is touched. The file is read again first,
+    /// so that what the owner edited by hand meanwhile stays; the settings then in force are returned.
+    pub fn update_config(&self, change: impl FnOnce(&mut Config)) -> Result<Config, Error> {
+        let mut current = self.document();
+        let mut changed = current.config().clone();
+        change(&mut changed);
+        let path = self.dir.join(CONFIG);
+        let mut document = read_config(&self.dir)?;
+        document
+            .change(current.config(), &changed)
+            .map_err(|problem| Error::Config {
+                path: path.clone(),
+                problem,
+            })?;
+        atomic::replace(&path, &document.to_bytes()).map_err(Error::io("write", &path))?;
+        self.database
+            .set_owner_email(&document.config().profile.email);
+        *current = document;
+        Ok(current.config().clone())
+    }
+
+    /// The site it serves.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The database behind the site.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The picture, if there is one that existing peers would accept.
+    pub fn avatar(&self) -> Result<Option<Avatar>, Error> {
+        let path = self.dir.join(AVATAR);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() <= avatar::MAX_BYTES => {}
+            Ok(metadata) => {
+                tracing::warn!(
+                    bytes = metadata.len(),
+                    limit = avatar::MAX_BYTES,
+                    "avatar.png is not shown: too large"
+                );
+                return Ok(None);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        }
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let digest = Sha256::digest(&bytes);
+        let hash = digest[..AVATAR_HASH_BYTES]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(Some(Avatar { bytes, hash }))
+    }
+
+    fn document(&self) -> MutexGuard<'_, Document> {
+        // A panic in a caller's `change` leaves the document as it was.
+        self.document.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The identity of the peer in `dir`, also while it runs. A key is made where there is none.
+pub fn identity(dir: &Path) -> Result<PeerId, Error> {
+    let dir = enter(dir)?;
+    let key_file = dir.join(&read_config(&dir)?.config().identity.key_file);
+    let keypair = match key::load(&key_file)? {
+        Some(keypair) => keypair,
+        None => {
+            let _lock = Lock::take(&dir)?;
+            key::load_or_make(&key_file)?
+        }
+    };
+    Ok(keypair.public().to_peer_id())
+}
+
+/// The absolute name of a folder that holds a peer. Links in it stay: it is shown to the owner.
+fn enter(dir: &Path) -> Result<PathBuf, Error> {
+    let found = std::path::absolute(dir).and_then(|dir| fs::metadata(&dir).map(|_| dir));
+    let dir = found.map_err(|source| Error::Folder {
+        path: dir.to_owned(),
+        source,
+    })?;
+    let config = dir.join(CONFIG);
+    match fs::metadata(&config) {
+        Ok(_) => Ok(dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoConfig(config)),
+        Err(error) => Err(Error::io("read", &config)(error)),
+    }
+}
+
+fn read_config(dir: &Path) -> Result<Document, Error> {
+    let path = dir.join(CONFIG);
+    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+    Document::parse(&bytes).map_err(|problem| Error::Config { path, problem })
+}
+
+/// The absolute site folder, made when it is missing; refused when it would publish the peer's own files.
+fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
+    let path = dir.join(&config.paths.site_root);
+    fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+    let site_root = fs::canonicalize(&path).map_err(Error::io("open", &path))?;
+    let presence = &config.presence;
+    let registrations = Some(presence.peer_db_path.as_str()).filter(|path| !path.is_empty());
+    let private = [
+        CONFIG,
+        DATABASE,
+        &config.identity.key_file,
+        &presence.relay_key_file,
+    ]
+    .into_iter()
+    .chain(registrations);
+    for name in private {
+        let file = resolve(&dir.join(name));
+        if file.starts_with(&site_root) {
+            return Err(Error::Exposed { site_root, file });
+        }
+    }
+    Ok(site_root)
+}
+
+/// The absolute name of something that may not exist yet: links in the part that does exist are followed.
+fn resolve(path: &Path) -> PathBuf {
+    match (fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => resolve(parent).join(name),
+        (Err(_), ..) => path.to_owned(),
+    }
+}
+
+fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
