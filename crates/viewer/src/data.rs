@@ -168,8 +168,7 @@ fn request(op: &str, body: &[u8]) -> Result<data::Request, String> {
         }
         _ => {}
     }
-    let request = data::Request::decode(Value::Object(object).to_string().as_bytes())
-        .map_err(|invalid| invalid.0)?;
+    let request = data::Request::from_value(Value::Object(object)).map_err(|invalid| invalid.0)?;
     Ok(data::Request {
         op: op.into(),
         ..request

@@ -48,14 +48,16 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
 }
 
 /// A site may use itself and the public https web. Scripts may be written in the page or made from text: the origin is the
-/// site's alone, so that takes nothing from anybody. Loopback and the local network speak plain http, which is not in the list.
+/// site's alone, so that takes nothing from anybody. A policy cannot tell a private address from a public one, but it can tell
+/// schemes and ports: `https://*` is port 443 only, so nothing that listens on this machine or its network by plain http or on a
+/// port of its own is asked anything.
 fn site_content(port: u16) -> String {
     let app = format!(
         "http://127.0.0.1:{port} http://localhost:{port} http://[::1]:{port} tauri://localhost http://tauri.localhost https://tauri.localhost"
     );
     format!(
-        "default-src 'self' https: data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https: wss: data: blob:; \
-         frame-src 'self' https:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; webrtc 'block'"
+        "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
+         frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; webrtc 'block'"
     )
 }
 

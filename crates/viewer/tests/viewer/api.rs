@@ -1,0 +1,209 @@
+//! What the UI in a browser asks, and what a site may know.
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpStream,
+};
+
+use crate::world::{World, patient};
+
+#[tokio::test]
+async fn the_ui_gets_its_session_and_says_where_to_go() {
+    let world = World::start().await;
+    let (owner, visitor) = (world.owner.id().to_base58(), world.visitor.id().to_base58());
+    let (_, session) = world.ask("GET", "/api/session", Value::Null).await;
+    assert_eq!(
+        (&session["peer"], &session["viewer_port"]),
+        (&json!(visitor), &json!(world.port()))
+    );
+    let (_, snapshot) = world.ask("GET", "/api/snapshot", Value::Null).await;
+    assert_eq!(
+        (&snapshot["me"]["id"], &snapshot["me"]["label"]),
+        (&json!(visitor), &json!("Visitor"))
+    );
+
+    let place = world
+        .ask(
+            "POST",
+            "/api/place",
+            json!({ "text": format!("goop://{owner}/a?b#c") }),
+        )
+        .await;
+    assert_eq!(place, (200, json!({ "peer": owner, "path": "/a?b#c" })));
+    let (status, failure) = world
+        .ask("POST", "/api/place", json!({ "text": "nonsense" }))
+        .await;
+    assert_eq!((status, &failure["code"]), (400, &json!("invalid")));
+    assert!(
+        failure["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("goop://"))
+    );
+    let (status, failure) = world.ask("POST", "/api/place", json!({ "words": 1 })).await;
+    assert_eq!((status, &failure["code"]), (400, &json!("invalid")));
+    let address = format!("/ip4/127.0.0.1/tcp/1/p2p/{owner}");
+    assert_eq!(
+        world
+            .ask("POST", "/api/address", json!({ "address": address }))
+            .await,
+        (200, json!({ "peer": owner }))
+    );
+    assert_eq!(
+        world
+            .ask("POST", "/api/address", json!({ "address": "x" }))
+            .await
+            .0,
+        400
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_site_knows_its_owner_and_its_visitor() {
+    let world = World::start().await;
+    world.met().await;
+    let (site, owner, visitor) = (
+        world.site(&world.owner),
+        world.owner.id().to_base58(),
+        world.visitor.id().to_base58(),
+    );
+    let me = world.get(&site, "/api/self", &[]).await;
+    assert_eq!(
+        me.text(),
+        format!(r#"{{"avatar_hash":"","email":"","id":"{visitor}","label":"Visitor"}}"#)
+    );
+    let peers: Value =
+        serde_json::from_str(&world.get(&site, "/api/peers", &[]).await.text()).unwrap();
+    let known: Vec<_> = peers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|peer| (&peer["ID"], &peer["Content"], &peer["VideoDisabled"]))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            (&json!(owner), &json!("Owner"), &json!(false)),
+            (&json!(visitor), &json!("Visitor"), &json!(false))
+        ]
+    );
+    assert!(
+        peers[0]["LastSeen"]
+            .as_str()
+            .is_some_and(|at| at.ends_with('Z') && at.contains('T'))
+    );
+
+    let nobody = goop2_proto::PeerId::random();
+    for (path, status) in [
+        (format!("/api/avatar/peer/{owner}"), 200),
+        ("/api/avatar".into(), 200),
+        (format!("/api/avatar/peer/{nobody}"), 404),
+    ] {
+        let answer = world.get(&site, &path, &[]).await;
+        assert_eq!(answer.status, status, "{path}");
+        if status == 200 {
+            assert_eq!(
+                (
+                    answer.header("content-type"),
+                    answer.text().starts_with("<svg")
+                ),
+                ("image/svg+xml", true)
+            );
+            assert_eq!(
+                answer.header("content-security-policy"),
+                "default-src 'none'; sandbox"
+            );
+        }
+    }
+    let log = world
+        .send(
+            "POST",
+            &site,
+            "/api/logs/client",
+            &[],
+            r#"{"level":"info","source":"x","message":"y"}"#,
+        )
+        .await;
+    assert_eq!(log.status, 204);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn event_streams_begin_with_the_whole_state_and_then_tell_changes() {
+    let world = World::start().await;
+    world.met().await;
+    let owner = world.owner.id().to_base58();
+    let mut events = Events::open(&world, "/api/events").await;
+    let snapshot = events.next("snapshot").await;
+    assert_eq!(snapshot["me"]["label"], "Visitor");
+    let frame = &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")];
+    world
+        .get(&world.site(&world.owner), &format!("/p/{owner}/"), frame)
+        .await;
+    assert_eq!(
+        events.next("navigated").await,
+        json!({ "place": { "peer": owner, "path": "/" }, "status": null })
+    );
+    assert_eq!(events.next("navigated").await["status"], 200);
+
+    let mut peers = Events::open(&world, "/api/peers/events").await;
+    let snapshot = peers.next("snapshot").await;
+    assert_eq!(
+        (&snapshot["type"], &snapshot["peers"][0]["ID"]),
+        (&json!("snapshot"), &json!(owner))
+    );
+    world
+        .owner
+        .update_config(|config| config.profile.label = "Renamed".into())
+        .await
+        .unwrap();
+    let update = loop {
+        let update = peers.next("update").await;
+        if update["peer"]["Content"] == "Renamed" {
+            break update;
+        }
+    };
+    assert_eq!(
+        (&update["type"], &update["peer_id"], &update["peer"]["ID"]),
+        (&json!("update"), &json!(owner), &Value::Null)
+    );
+    world.owner.shutdown().await;
+    assert_eq!(
+        peers.next("remove").await,
+        json!({ "type": "remove", "peer_id": owner })
+    );
+    world.end().await;
+}
+
+struct Events(Lines<BufReader<TcpStream>>);
+
+impl Events {
+    async fn open(world: &World, path: &str) -> Self {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n",
+            world.control(),
+            world.token()
+        );
+        Self(BufReader::new(world.connect(&request).await).lines())
+    }
+
+    /// The data of the next event of this name.
+    async fn next(&mut self, name: &str) -> Value {
+        let mut named = false;
+        loop {
+            let line = patient(self.0.next_line())
+                .await
+                .unwrap()
+                .expect("the stream goes on");
+            match line.strip_prefix("data: ") {
+                Some(data) if named => return serde_json::from_str(data).unwrap(),
+                _ => {
+                    named = line
+                        .strip_prefix("event: ")
+                        .map_or(named, |event| event == name)
+                }
+            }
+        }
+    }
+}

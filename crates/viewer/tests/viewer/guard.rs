@@ -1,0 +1,318 @@
+//! Who may ask what of which origin.
+
+use crate::world::{NAVIGATION, World};
+
+#[tokio::test]
+async fn only_the_right_host_origin_and_token_get_an_answer() {
+    let world = World::start().await;
+    let (control, site) = (world.control(), world.site(&world.owner));
+    let own = format!("/p/{}/", world.owner.id());
+    let data = format!("/api/p/{}/data/tables", world.owner.id());
+    let stranger_data = format!("/api/p/{}/data/tables", world.visitor.id());
+    let stranger_page = format!("/p/{}/", world.visitor.id());
+    let token = world.token();
+    let cookie = format!(
+        "goop2-{}={}",
+        world.port(),
+        token.strip_prefix("Bearer ").unwrap()
+    );
+    let (control_origin, site_origin) = (format!("http://{control}"), format!("http://{site}"));
+    let with_token = ("Authorization", token.as_str());
+    let cross = ("Sec-Fetch-Site", "cross-site");
+    let same_site = ("Sec-Fetch-Site", "same-site");
+    let other_port = control.replace(&world.port().to_string(), "1");
+    let any_name = format!("evil.example:{}", world.port());
+    let no_peer = format!("nobody.localhost:{}", world.port());
+
+    let table: &[(&str, &str, &str, &[(&str, &str)], u16)] = &[
+        // Host
+        ("GET", &any_name, "/", &[], 421),
+        ("GET", &any_name, "/api/session", &[with_token], 421),
+        ("GET", &no_peer, "/", &[], 421),
+        ("GET", &other_port, "/", &[], 421),
+        ("GET", "127.0.0.1", "/", &[], 421),
+        ("GET", "", "/", &[], 421),
+        // Token
+        ("GET", &control, "/api/session", &[], 401),
+        (
+            "GET",
+            &control,
+            "/api/session",
+            &[("Authorization", "Bearer x")],
+            401,
+        ),
+        ("GET", &control, "/api/unknown", &[], 401),
+        ("GET", &control, "/api/peers/events", &[], 401),
+        ("GET", &control, "/api/data/tables", &[], 401),
+        ("POST", &control, "/api/data/query", &[], 401),
+        ("GET", &control, &data, &[], 401),
+        ("GET", &control, "/api/session", &[with_token], 200),
+        ("GET", &control, "/api/session", &[("Cookie", &cookie)], 200),
+        ("GET", &control, "/api/unknown", &[with_token], 404),
+        ("POST", &control, "/api/session", &[with_token], 405),
+        // Origin and fetch metadata of the user's own origin
+        (
+            "GET",
+            &control,
+            "/api/session",
+            &[with_token, ("Origin", &control_origin)],
+            200,
+        ),
+        (
+            "GET",
+            &control,
+            "/api/session",
+            &[with_token, ("Origin", &site_origin)],
+            403,
+        ),
+        (
+            "GET",
+            &control,
+            "/api/session",
+            &[with_token, ("Origin", "null")],
+            403,
+        ),
+        ("GET", &control, "/api/session", &[with_token, cross], 403),
+        (
+            "GET",
+            &control,
+            "/api/session",
+            &[with_token, same_site],
+            403,
+        ),
+        (
+            "GET",
+            &control,
+            "/api/session",
+            &[with_token, cross, ("Sec-Fetch-Mode", "navigate")],
+            403,
+        ),
+        (
+            "GET",
+            &control,
+            &own,
+            &[
+                cross,
+                ("Sec-Fetch-Mode", "no-cors"),
+                ("Sec-Fetch-Dest", "image"),
+            ],
+            403,
+        ),
+        (
+            "GET",
+            &control,
+            &own,
+            &[
+                cross,
+                ("Sec-Fetch-Mode", "navigate"),
+                ("Sec-Fetch-Dest", "document"),
+            ],
+            307,
+        ),
+        // A site's origin
+        ("GET", &site, &own, &[], 200),
+        ("GET", &site, &own, NAVIGATION, 200),
+        (
+            "GET",
+            &site,
+            &own,
+            &[
+                cross,
+                ("Sec-Fetch-Mode", "navigate"),
+                ("Sec-Fetch-Dest", "iframe"),
+            ],
+            200,
+        ),
+        (
+            "GET",
+            &site,
+            &own,
+            &[
+                cross,
+                ("Sec-Fetch-Mode", "cors"),
+                ("Sec-Fetch-Dest", "empty"),
+            ],
+            403,
+        ),
+        (
+            "GET",
+            &site,
+            &own,
+            &[
+                ("Service-Worker", "script"),
+                ("Sec-Fetch-Site", "same-origin"),
+            ],
+            403,
+        ),
+        ("POST", &site, &own, &[], 405),
+        (
+            "GET",
+            &site,
+            &data,
+            &[("Sec-Fetch-Site", "same-origin")],
+            200,
+        ),
+        ("GET", &site, &data, &[("Origin", &site_origin)], 200),
+        ("GET", &site, &data, &[("Origin", &control_origin)], 403),
+        (
+            "GET",
+            &site,
+            &data,
+            &[cross, ("Sec-Fetch-Mode", "navigate")],
+            403,
+        ),
+        ("GET", &site, &stranger_data, &[], 403),
+        ("GET", &site, &stranger_data, &[with_token], 403),
+        (
+            "GET",
+            &site,
+            &stranger_page,
+            &[("Sec-Fetch-Mode", "cors")],
+            403,
+        ),
+        ("GET", &site, "/api/p/nobody/data/tables", &[], 400),
+        ("GET", &site, "/api/self", &[], 200),
+        ("POST", &site, "/api/self", &[], 405),
+        ("GET", &site, "/api/peers", &[], 200),
+        // The user's own is not there, token or not
+        ("GET", &site, "/api/session", &[with_token], 404),
+        ("GET", &site, "/api/snapshot", &[with_token], 404),
+        ("GET", &site, "/api/events", &[with_token], 404),
+        ("GET", &site, "/api/peers/events", &[with_token], 404),
+        ("GET", &site, "/api/data/tables", &[with_token], 404),
+        ("POST", &site, "/api/place", &[with_token], 404),
+    ];
+    for (method, host, path, headers, status) in table {
+        let answer = world.send(method, host, path, headers, "").await;
+        assert_eq!(
+            answer.status,
+            *status,
+            "{method} {host} {path} {headers:?}: {}",
+            answer.text()
+        );
+        assert!(
+            !answer
+                .header_names()
+                .any(|name| name.starts_with("access-control-")),
+            "{path}"
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_ne!(answer.header("content-security-policy"), "", "{path}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_request_names_one_host_and_cannot_name_another_elsewhere() {
+    let world = World::start().await;
+    let control = world.control();
+    assert_eq!(
+        world
+            .raw("GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .await
+            .status,
+        400
+    );
+    assert_eq!(
+        world
+            .raw(&format!(
+                "GET / HTTP/1.1\r\nHost: {control}\r\nHost: {control}\r\nConnection: close\r\n\r\n"
+            ))
+            .await
+            .status,
+        400
+    );
+    let absolute = format!(
+        "GET http://evil.example/api/session HTTP/1.1\r\nHost: {control}\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(world.raw(&absolute).await.status, 421);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_printed_address_leaves_a_cookie_and_no_token_in_sight() {
+    let world = World::start().await;
+    let url = world.viewer.open_url();
+    let path = url
+        .strip_prefix(&format!("http://{}", world.control()))
+        .unwrap();
+    let answer = world.get(&world.control(), path, NAVIGATION).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/"));
+    let cookie = answer.header("set-cookie");
+    assert!(
+        cookie.starts_with(&format!("goop2-{}=", world.port())),
+        "{cookie}"
+    );
+    assert!(
+        cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"),
+        "{cookie}"
+    );
+
+    let wrong = world
+        .get(&world.control(), "/?token=0123", NAVIGATION)
+        .await;
+    assert_eq!((wrong.status, wrong.header("set-cookie")), (403, ""));
+    assert!(wrong.text().contains("earlier run"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn each_origin_tells_browsers_what_to_forbid() {
+    let world = World::start().await;
+    let port = world.port();
+    let site = world
+        .get(
+            &world.site(&world.owner),
+            &format!("/p/{}/", world.owner.id()),
+            NAVIGATION,
+        )
+        .await;
+    let expected = [
+        (
+            "content-security-policy",
+            format!(
+                "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
+                 frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; \
+                 frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} http://[::1]:{port} tauri://localhost \
+                 http://tauri.localhost https://tauri.localhost; webrtc 'block'"
+            ),
+        ),
+        ("referrer-policy", "same-origin".into()),
+        ("cross-origin-resource-policy", "same-origin".into()),
+        ("cross-origin-opener-policy", "same-origin".into()),
+        ("origin-agent-cluster", "?1".into()),
+        ("x-content-type-options", "nosniff".into()),
+        ("cache-control", "no-store".into()),
+        ("x-dns-prefetch-control", "off".into()),
+    ];
+    for (name, value) in expected {
+        assert_eq!(site.header(name), value);
+    }
+    for feature in [
+        "camera",
+        "microphone",
+        "geolocation",
+        "usb",
+        "serial",
+        "bluetooth",
+        "midi",
+        "display-capture",
+        "payment",
+    ] {
+        assert!(
+            site.header("permissions-policy")
+                .contains(&format!("{feature}=()")),
+            "{feature}"
+        );
+    }
+    let control = world.get(&world.control(), "/", NAVIGATION).await;
+    assert_eq!(
+        control.header("content-security-policy"),
+        format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+             frame-src http://*.localhost:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+    );
+    assert_eq!(control.header("referrer-policy"), "no-referrer");
+    world.end().await;
+}

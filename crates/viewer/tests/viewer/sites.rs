@@ -1,0 +1,315 @@
+//! Sites as a browser gets them.
+
+use std::fs;
+
+use goop2_peer::api::Navigated;
+use goop2_proto::{PeerId, id};
+use goop2_viewer::{Config, Viewer};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use crate::world::{NAVIGATION, World, patient};
+
+#[tokio::test]
+async fn addresses_lead_to_the_sites_own_origin() {
+    let world = World::start().await;
+    let (control, site) = (world.control(), world.site(&world.owner));
+    let (owner, visitor) = (world.owner.id(), world.visitor.id());
+    let label = id::to_label(&owner);
+    let elsewhere = world.site(&world.visitor);
+    let table = [
+        (
+            &control,
+            format!("/p/{owner}/a/b%20c.css?x=%20y"),
+            format!("http://{site}/p/{owner}/a/b%20c.css?x=%20y"),
+        ),
+        (
+            &control,
+            format!("/p/{owner}"),
+            format!("http://{site}/p/{owner}/"),
+        ),
+        (
+            &control,
+            format!("/p/{owner}?x"),
+            format!("http://{site}/p/{owner}/?x"),
+        ),
+        (
+            &control,
+            format!("///p/{owner}/"),
+            format!("http://{site}/p/{owner}/"),
+        ),
+        (
+            &control,
+            format!("/p/{label}/a"),
+            format!("http://{site}/p/{owner}/a"),
+        ),
+        (&site, "/".into(), format!("/p/{owner}/")),
+        (&site, "/?x".into(), format!("/p/{owner}/?x")),
+        (&site, format!("/p/{owner}"), format!("/p/{owner}/")),
+        (&site, format!("/p/{label}/a?x"), format!("/p/{owner}/a?x")),
+        (
+            &site,
+            format!("/p/{visitor}/a?x"),
+            format!("http://{elsewhere}/p/{visitor}/a?x"),
+        ),
+    ];
+    for (host, path, location) in table {
+        let answer = world.get(host, &path, NAVIGATION).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (307, location.as_str()),
+            "{host} {path}"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_program_gets_the_file_from_the_address_people_know() {
+    let world = World::start().await;
+    let answer = world
+        .get(
+            &world.control(),
+            &format!("/p/{}/", world.owner.id()),
+            &[("Accept", "*/*")],
+        )
+        .await;
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (200, "<h1>Owner</h1>")
+    );
+    assert_eq!(answer.header("content-security-policy"), "sandbox");
+    let own = world
+        .get(&world.control(), &format!("/p/{}", world.visitor.id()), &[])
+        .await;
+    assert_eq!(own.text(), "<h1>Visitor</h1>");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn files_come_with_type_and_length() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    for path in [
+        format!("/p/{owner}/a/b%20c.css?v=1"),
+        "/a/b%20c.css".into(),
+        "//a/b%20c.css".into(),
+    ] {
+        let answer = world.get(&site, &path, &[]).await;
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "body {}"),
+            "{path}"
+        );
+        assert_eq!(
+            (
+                answer.header("content-type"),
+                answer.header("content-length")
+            ),
+            ("text/css; charset=utf-8", "7")
+        );
+    }
+    let head = world
+        .send("HEAD", &site, &format!("/p/{owner}/"), &[], "")
+        .await;
+    assert_eq!(
+        (head.status, head.header("content-length"), head.body.len()),
+        (200, "14", 0)
+    );
+    for (path, status) in [
+        ("nope", 404),
+        ("lua/x.lua", 403),
+        ("%2e%2e/goop.json", 404),
+        ("%ff", 404),
+        ("a%0aGET%20/", 404),
+        (".git", 404),
+    ] {
+        assert_eq!(
+            world
+                .get(&site, &format!("/p/{owner}/{path}"), &[])
+                .await
+                .status,
+            status,
+            "{path}"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn failures_are_pages_in_plain_words_for_people_and_a_line_for_programs() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let path = format!("/p/{owner}/%22%3E%3Cscript%3E?x=%22'");
+    let page = world.get(&site, &path, NAVIGATION).await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (404, "text/html; charset=utf-8")
+    );
+    assert!(
+        page.text().contains("<h1>No such page</h1>"),
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.text().contains(&format!(
+            "<a href=\"{}\">Try again</a>",
+            path.replace('\'', "&#39;")
+        )),
+        "{}",
+        page.text()
+    );
+    assert!(page.text().contains("/sdk/goop-page.css") && !page.text().contains("<script"));
+    let line = world.get(&site, &path, &[]).await;
+    assert_eq!(
+        (line.header("content-type"), line.text().as_str()),
+        (
+            "text/plain; charset=utf-8",
+            "There is no such page on this site.\n"
+        )
+    );
+
+    let nobody = PeerId::random();
+    let host = format!("{}.localhost:{}", id::to_label(&nobody), world.port());
+    let offline = world.get(&host, &format!("/p/{nobody}/"), NAVIGATION).await;
+    assert_eq!(offline.status, 502);
+    assert!(
+        offline.text().contains("<h1>Not online now</h1>"),
+        "{}",
+        offline.text()
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_is_cut_never_passes_as_the_whole_file() {
+    let world = World::start().await;
+    const LEN: u64 = 300_000_000;
+    fs::File::create(world.owner_dir.path().join("site/large.bin"))
+        .unwrap()
+        .set_len(LEN)
+        .unwrap();
+    let request = format!(
+        "GET /large.bin HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        world.site(&world.owner)
+    );
+    let mut stream = world.connect(&request).await;
+    let mut first = vec![0; 64 * 1024];
+    let start = patient(stream.read(&mut first)).await.unwrap();
+    assert!(String::from_utf8_lossy(&first[..start]).contains(&format!("content-length: {LEN}")));
+    world.owner.shutdown().await;
+    let mut got = start as u64;
+    // A reset is as clear as an early end.
+    while let Ok(read @ 1..) = patient(stream.read(&mut first)).await {
+        got += read as u64;
+    }
+    assert!(got < LEN, "{got}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_frame_tells_where_it_goes_and_how_it_went() {
+    let world = World::start().await;
+    let mut navigated = world.viewer.navigated();
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let frame = &[
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "iframe"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ];
+    world
+        .get(&site, &format!("/p/{owner}/a/b%20c.css?x"), NAVIGATION)
+        .await;
+    world
+        .get(&site, &format!("/p/{owner}/a/b%20c.css?x"), frame)
+        .await;
+    world.get(&site, "/nope", frame).await;
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let Navigated { place, status } = patient(navigated.recv()).await.unwrap();
+        assert_eq!(place.peer, owner.to_base58());
+        told.push((place.path, status));
+    }
+    let expected = [
+        ("/a/b%20c.css?x", None),
+        ("/a/b%20c.css?x", Some(200)),
+        ("/nope", None),
+        ("/nope", Some(404)),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(path, status)| (path.to_owned(), status))
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_sdk_is_at_both_places_and_never_kept() {
+    let world = World::start().await;
+    let site = world.site(&world.owner);
+    for path in [
+        "/sdk/goop-data.js",
+        "/assets/js/goop-data.js",
+        "/sdk/goop-chat.js",
+        "/sdk/goop-component-tabs.js",
+    ] {
+        let answer = world.get(&site, path, &[]).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, "text/javascript; charset=utf-8"),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("cache-control"),
+            "no-store, no-cache, must-revalidate, max-age=0"
+        );
+        assert_eq!(
+            (answer.header("pragma"), answer.header("expires")),
+            ("no-cache", "0")
+        );
+    }
+    assert_eq!(
+        world
+            .get(&site, "/sdk/goop-component-tabs.css", &[])
+            .await
+            .status,
+        200
+    );
+    assert_eq!(world.get(&site, "/sdk/core.js", &[]).await.status, 404);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn both_loopback_addresses_answer_and_the_end_is_prompt() {
+    let world = World::start().await;
+    let again = Viewer::bind(
+        world.visitor.clone(),
+        Config {
+            http_addr: world.control(),
+        },
+    )
+    .await;
+    assert!(again.is_err_and(|error| error.to_string().contains("used by another program")));
+    if let Ok(mut stream) = TcpStream::connect(("::1", world.port())).await {
+        use tokio::io::AsyncWriteExt;
+        let request = format!(
+            "GET /sdk/goop-data.js HTTP/1.1\r\nHost: [::1]:{}\r\nConnection: close\r\n\r\n",
+            world.port()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        patient(stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    // Idle and waiting connections do not hold it up.
+    let idle = world.connect("").await;
+    let events = format!(
+        "GET /api/events HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n",
+        world.control(),
+        world.token()
+    );
+    let mut events = world.connect(&events).await;
+    let mut first = [0; 1];
+    patient(events.read_exact(&mut first)).await.unwrap();
+    world.end().await;
+    drop((idle, events));
+}
