@@ -14,7 +14,7 @@ pub struct Snapshot {
     pub notices: Vec<Notice>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Me {
     /// Peer id, base58.

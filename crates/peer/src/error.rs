@@ -6,7 +6,9 @@ use crate::api::Failure;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No way to the other peer was found.
-    #[error("This peer cannot be reached. It is probably offline: a site is there only while its owner is.")]
+    #[error(
+        "This peer cannot be reached. It is probably offline: a site is there only while its owner is."
+    )]
     Offline,
     /// The other peer answered `not found`, or the own site has no such file.
     #[error("There is no such page on this site.")]
@@ -15,7 +17,9 @@ pub enum Error {
     #[error("The owner of this site does not share that file.")]
     Forbidden,
     /// A deadline passed.
-    #[error("This peer took too long to answer. Its connection may be slow: try again in a moment.")]
+    #[error(
+        "This peer took too long to answer. Its connection may be slow: try again in a moment."
+    )]
     TooSlow,
     /// The transfer ended before it was complete.
     #[error("The connection to this peer was lost half way. Try again in a moment.")]
@@ -31,10 +35,10 @@ pub enum Error {
     Invalid(String),
     /// The own folder could not be read or written.
     #[error("{0}")]
-    Store(String),
+    Store(#[from] goop2_store::Error),
     /// The network could not be started.
     #[error("{0}")]
-    Node(String),
+    Node(#[from] goop2_node::Error),
     /// The peer is shutting down.
     #[error("Goop2 is going offline.")]
     Closed,
@@ -59,6 +63,9 @@ impl Error {
     }
 
     pub fn failure(&self) -> Failure {
-        Failure { code: self.code().into(), message: self.to_string() }
+        Failure {
+            code: self.code().into(),
+            message: self.to_string(),
+        }
     }
 }

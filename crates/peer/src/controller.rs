@@ -1,0 +1,340 @@
+//! Presence: tells the network that this peer is here, listens to who else is, and keeps the [`Snapshot`] that skins show.
+//!
+//! One task owns the rhythm. It announces at once when someone joins the topic (an announcement into an empty mesh is lost),
+//! when the own profile or addresses change, and every heartbeat; it expires those who fell silent; and it says goodbye at the end.
+
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use goop2_node::{Connection, Event, Multicast, Node, Status};
+use goop2_proto::{
+    Multiaddr,
+    presence::{Kind, Presence},
+    roster::{Record, Source},
+};
+use goop2_store::Config;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{Group, Me, Notice, Path, PathKind, PeerCard, Snapshot, Transport},
+    roster::SharedRoster,
+};
+
+/// Announcements that several joins ask for within this time are one.
+const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
+/// Snapshots are at least this far apart: more a second than anyone can see would only cost.
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) struct Controller {
+    node: Node,
+    roster: SharedRoster,
+    status: watch::Receiver<Status>,
+    config: watch::Receiver<Config>,
+    notices: watch::Receiver<Vec<Notice>>,
+    avatar_hash: String,
+    /// The addresses in the last announcement: only a difference is worth another.
+    announced: Vec<Multiaddr>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    /// One reading of both clocks: the same instant always shows as the same time of day.
+    clocks: (Instant, SystemTime),
+}
+
+impl Controller {
+    pub(crate) fn new(
+        node: Node,
+        roster: SharedRoster,
+        config: watch::Receiver<Config>,
+        notices: watch::Receiver<Vec<Notice>>,
+        avatar_hash: String,
+    ) -> Self {
+        let status = node.status();
+        let clocks = (Instant::now(), SystemTime::now());
+        let empty = Snapshot {
+            me: Me::default(),
+            peers: Vec::new(),
+            notices: Vec::new(),
+        };
+        let (snapshot, _) = watch::channel(Arc::new(empty));
+        let controller = Self {
+            node,
+            roster,
+            status,
+            config,
+            notices,
+            avatar_hash,
+            announced: Vec::new(),
+            snapshot,
+            clocks,
+        };
+        controller.show();
+        controller
+    }
+
+    pub(crate) fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.subscribe()
+    }
+
+    /// Runs until told to stop; then the goodbye is handed to the node before this returns.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
+        let mut heartbeat = interval(self.heartbeat());
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut announce, mut show) = (Pacer::new(ANNOUNCE_PAUSE), Pacer::new(SNAPSHOT_PAUSE));
+        loop {
+            let expiry = self.roster.lock().poll_timeout();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = announce.due() => {
+                    self.publish(if announce.ever() { Kind::Update } else { Kind::Online }).await;
+                    announce.done();
+                }
+                () = show.due() => {
+                    self.show();
+                    show.done();
+                }
+                () = at(expiry) => {
+                    if !self.roster.lock().poll(Instant::now()).is_empty() {
+                        show.ask();
+                    }
+                }
+                _ = heartbeat.tick() => announce.ask(),
+                event = events.recv() => match event {
+                    Some(Event::Presence(presence)) => self.hear(presence, &mut show),
+                    Some(Event::Subscribed(_)) => announce.ask(),
+                    Some(Event::Connected(_) | Event::Disconnected(_)) => {}
+                    None => break,
+                },
+                Ok(()) = self.status.changed() => {
+                    if self.status.borrow_and_update().listen != self.announced {
+                        announce.ask();
+                    }
+                    show.ask();
+                }
+                Ok(()) = self.config.changed() => {
+                    heartbeat.reset_after(self.heartbeat());
+                    announce.ask();
+                    show.ask();
+                }
+                Ok(()) = self.notices.changed() => show.ask(),
+            }
+        }
+        self.publish(Kind::Offline).await;
+    }
+
+    fn heartbeat(&self) -> Duration {
+        Duration::from_secs(self.config.borrow().presence.heartbeat_seconds.into())
+    }
+
+    async fn publish(&mut self, kind: Kind) {
+        let (config, status) = (
+            self.config.borrow().clone(),
+            self.status.borrow().listen.clone(),
+        );
+        let ts = unix_millis(SystemTime::now());
+        let presence = match kind {
+            // As existing peers say goodbye on gossip (§3.2): nothing but who.
+            Kind::Offline => Presence {
+                kind,
+                peer: self.node.peer_id(),
+                label: String::new(),
+                email: String::new(),
+                avatar_hash: String::new(),
+                video_disabled: false,
+                addrs: Vec::new(),
+                ts,
+            },
+            Kind::Online | Kind::Update => Presence {
+                kind,
+                peer: self.node.peer_id(),
+                label: config.profile.label,
+                email: config.profile.email,
+                avatar_hash: self.avatar_hash.clone(),
+                video_disabled: config.viewer.video_disabled,
+                addrs: status,
+                ts,
+            },
+        };
+        self.announced.clone_from(&presence.addrs);
+        self.node.publish(presence.encode()).await;
+    }
+
+    fn hear(&self, presence: Presence, show: &mut Pacer) {
+        if presence.kind != Kind::Offline {
+            self.node.learn(presence.peer, presence.addrs.clone());
+        }
+        if let Some(change) = self
+            .roster
+            .lock()
+            .handle(presence, Source::Lan, Instant::now())
+        {
+            tracing::debug!(?change, "roster");
+            show.ask();
+        }
+    }
+
+    /// Replaces the snapshot; readers are woken only when something they show is different.
+    fn show(&self) {
+        let next = Arc::new(self.compose());
+        self.snapshot.send_if_modified(|current| {
+            let changed = !same(current, &next);
+            *current = next;
+            changed
+        });
+    }
+
+    fn compose(&self) -> Snapshot {
+        let (config, status) = (self.config.borrow(), self.status.borrow());
+        let me = Me {
+            id: self.node.peer_id().to_base58(),
+            label: config.profile.label.clone(),
+            email: config.profile.email.clone(),
+            avatar_hash: self.avatar_hash.clone(),
+            listen: status.listen.iter().map(ToString::to_string).collect(),
+        };
+        let mut peers: Vec<_> = self
+            .roster
+            .lock()
+            .records()
+            .map(|(peer, record)| PeerCard {
+                id: peer.to_base58(),
+                label: record.presence.label.clone(),
+                email: record.presence.email.clone(),
+                avatar_hash: record.presence.avatar_hash.clone(),
+                group: group(record),
+                verified: record.sources.contains(&Source::Lan),
+                last_seen: unix_millis(
+                    self.clocks.1 + record.last_seen.saturating_duration_since(self.clocks.0),
+                ),
+                path: status
+                    .connections
+                    .get(peer)
+                    .and_then(|connections| path(connections)),
+            })
+            .collect();
+        peers.sort_by_cached_key(|card| (card.group, card.label.to_lowercase(), card.id.clone()));
+        let notices = self
+            .notices
+            .borrow()
+            .iter()
+            .cloned()
+            .chain(multicast_notice(&status))
+            .collect();
+        Snapshot { me, peers, notices }
+    }
+}
+
+/// Whether two snapshots show the same: a heartbeat alone, of someone who is online anyway, is nothing to show.
+fn same(a: &Snapshot, b: &Snapshot) -> bool {
+    let steady = |card: &PeerCard| PeerCard {
+        last_seen: if card.group == Group::Earlier {
+            card.last_seen
+        } else {
+            0
+        },
+        ..card.clone()
+    };
+    a.me == b.me
+        && a.notices == b.notices
+        && a.peers.iter().map(steady).eq(b.peers.iter().map(steady))
+}
+
+/// The connection that carries new streams: a direct one before a relayed one, the newest of those.
+fn path(connections: &[Connection]) -> Option<Path> {
+    let best = connections
+        .iter()
+        .rev()
+        .min_by_key(|connection| connection.relayed)?;
+    Some(Path {
+        kind: match (best.relayed, best.lan) {
+            (true, _) => PathKind::Relayed,
+            (false, true) => PathKind::Lan,
+            (false, false) => PathKind::Direct,
+        },
+        transport: match best.transport {
+            goop2_node::Transport::Tcp => Transport::Tcp,
+            goop2_node::Transport::Quic => Transport::Quic,
+        },
+        rtt_ms: best
+            .rtt
+            .map(|rtt| (rtt.as_secs_f64() * 10_000.0).round() / 10.0),
+    })
+}
+
+fn multicast_notice(status: &Status) -> Option<Notice> {
+    let Multicast::Off(why) = &status.multicast else {
+        return None;
+    };
+    let message = format!(
+        "Peers on this network cannot be found by themselves: {why}. You can still visit a peer by its address."
+    );
+    Some(Notice {
+        code: "no-multicast".into(),
+        message,
+    })
+}
+
+fn group(record: &Record) -> Group {
+    match record.sources.first() {
+        Some(Source::Lan) => Group::Nearby,
+        Some(Source::Wan(_)) => Group::Elsewhere,
+        None => Group::Earlier,
+    }
+}
+
+/// Grants what is asked for at once, and again only after a pause: nothing asked for is lost, a burst is one.
+struct Pacer {
+    pause: Duration,
+    last: Option<Instant>,
+    asked: bool,
+}
+
+impl Pacer {
+    fn new(pause: Duration) -> Self {
+        Self {
+            pause,
+            last: None,
+            asked: false,
+        }
+    }
+
+    fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    fn done(&mut self) {
+        self.last = Some(Instant::now());
+        self.asked = false;
+    }
+
+    /// Whether anything was granted yet.
+    fn ever(&self) -> bool {
+        self.last.is_some()
+    }
+
+    async fn due(&self) {
+        match (self.asked, self.last) {
+            (false, _) => pending().await,
+            (true, None) => {}
+            (true, Some(last)) => sleep_until((last + self.pause).into()).await,
+        }
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when.into()).await,
+        None => pending().await,
+    }
+}
+
+fn unix_millis(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}

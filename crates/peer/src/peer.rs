@@ -1,0 +1,303 @@
+//! [`Peer`], the façade: everything a skin can ask of a running peer.
+
+use std::{
+    io, iter,
+    net::Ipv4Addr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use goop2_node::Node;
+use goop2_proto::{
+    Multiaddr, PeerId, SitePath, data::Request, id, mdns::Tag, path::Refusal, roster::Roster,
+};
+use goop2_store::{Caller, Config, Folder};
+use multiaddr::Protocol;
+use serde_json::Value;
+use tokio::{
+    sync::watch,
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
+use tokio_util::{io::ReaderStream, sync::CancellationToken};
+
+use crate::{
+    Error,
+    api::{Notice, Place, Snapshot},
+    controller::Controller,
+    place,
+    roster::SharedRoster,
+    serve::{PROTOCOLS, Server},
+    starter, visit,
+};
+
+/// Read from the own disk at a time.
+const FILE_CHUNK: usize = 128 * 1024;
+/// The whole of a shutdown; what has not ended by then is ended.
+const SHUTDOWN: Duration = Duration::from_millis(1500);
+
+/// A running peer. Cheap to clone; it runs until [`Peer::shutdown`].
+#[derive(Clone)]
+pub struct Peer(Arc<Inner>);
+
+struct Inner {
+    folder: Arc<Folder>,
+    node: Node,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    config: watch::Sender<Config>,
+    notices: watch::Sender<Vec<Notice>>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    presence: CancellationToken,
+    serving: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// A file of a site on its way: its bytes are handed on as they come, never collected.
+pub struct Page {
+    /// As its owner gave it.
+    pub mime: String,
+    /// Exactly as many bytes as `body` yields, unless an item is an error.
+    pub len: u64,
+    pub body: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl Peer {
+    /// Goes online with this folder; returns once everything listens.
+    pub async fn start(folder: Folder) -> Result<Self, Error> {
+        let folder = Arc::new(folder);
+        let config = folder.config();
+        blocking(&folder, starter::tables).await??;
+        let avatar_hash = blocking(&folder, avatar_hash).await?;
+        let (node, inbound, events) = goop2_node::spawn(goop2_node::Config {
+            keypair: folder.keypair().clone(),
+            listen_port: config.p2p.listen_port,
+            mdns_tag: Tag::parse(&config.p2p.mdns_tag),
+            topic: config.presence.topic.clone(),
+            protocols: PROTOCOLS.to_vec(),
+        })
+        .await?;
+        let roster = SharedRoster::new(Roster::new(
+            node.peer_id(),
+            Duration::from_secs(config.presence.ttl_seconds.into()),
+        ));
+        let (presence, serving, mut tasks) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            JoinSet::new(),
+        );
+        let (config, config_seen) = watch::channel(config);
+        let (notices, notices_seen) = watch::channel(Vec::new());
+        let controller = Controller::new(
+            node.clone(),
+            roster.clone(),
+            config_seen,
+            notices_seen,
+            avatar_hash,
+        );
+        let snapshot = controller.snapshot();
+        tasks.spawn(Server::new(Arc::clone(&folder), roster).run(inbound, serving.clone()));
+        tasks.spawn(controller.run(events, presence.clone()));
+        let running = Mutex::new(Some(Running {
+            presence,
+            serving,
+            tasks,
+        }));
+        Ok(Self(Arc::new(Inner {
+            folder,
+            node,
+            snapshot,
+            config,
+            notices,
+            running,
+        })))
+    }
+
+    /// Own peer id.
+    pub fn id(&self) -> PeerId {
+        self.0.node.peer_id()
+    }
+
+    /// What a skin shows, always the latest.
+    pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.0.snapshot.clone()
+    }
+
+    /// Every address this peer listens on, loopback included.
+    pub fn listening(&self) -> Vec<Multiaddr> {
+        let status = self.0.node.status();
+        let status = status.borrow();
+        let loopback = Multiaddr::from(Ipv4Addr::LOCALHOST).with(Protocol::Tcp(status.port));
+        iter::once(loopback)
+            .chain(status.listen.iter().cloned())
+            .collect()
+    }
+
+    pub fn config(&self) -> Config {
+        self.0.config.borrow().clone()
+    }
+
+    /// Changes `goop.json`; what can be applied live is applied before this returns.
+    pub async fn update_config(
+        &self,
+        change: impl FnOnce(&mut Config) + Send + 'static,
+    ) -> Result<(), Error> {
+        let config = blocking(&self.0.folder, move |folder| folder.update_config(change)).await??;
+        self.0.config.send_replace(config);
+        Ok(())
+    }
+
+    /// Shows a notice until the peer ends; one of the same code is replaced.
+    pub fn notify(&self, notice: Notice) {
+        self.0.notices.send_modify(|notices| {
+            notices.retain(|known| known.code != notice.code);
+            notices.push(notice);
+        });
+    }
+
+    /// The peer an id names, in any of the forms people paste.
+    pub fn peer(&self, id: &str) -> Result<PeerId, Error> {
+        id::parse(id).ok_or_else(|| Error::Invalid("This is not a peer's id.".into()))
+    }
+
+    /// Opens a file of a site. `path` is what follows the peer id in a visitor's URL, decoded; the own id reads the own folder.
+    pub async fn open(&self, peer: PeerId, path: &str) -> Result<Page, Error> {
+        if peer == self.id() {
+            self.open_own(path).await
+        } else {
+            visit::site(&self.0.node, peer, path).await
+        }
+    }
+
+    /// Runs a data operation on the owner's database; on the own one without restriction.
+    pub async fn data(&self, peer: PeerId, request: Request) -> Result<Option<Value>, Error> {
+        let answer = if peer == self.id() {
+            blocking(&self.0.folder, move |folder| {
+                folder.database().execute(&Caller::Local, &request)
+            })
+            .await?
+        } else {
+            visit::data(&self.0.node, peer, &request).await?
+        };
+        answer.map_err(Error::Data)
+    }
+
+    /// Who may insert into a table of the own database: `owner`, `email`, `open` or `public`.
+    pub async fn set_policy(&self, table: String, policy: String) -> Result<(), Error> {
+        blocking(&self.0.folder, move |folder| {
+            folder.database().set_policy(&table, &policy)
+        })
+        .await?
+        .map_err(Error::Data)
+    }
+
+    /// The picture a peer chose for itself, in whatever format it did.
+    pub async fn avatar(&self, peer: PeerId) -> Result<Option<Bytes>, Error> {
+        if peer == self.id() {
+            Ok(blocking(&self.0.folder, Folder::avatar)
+                .await??
+                .map(|avatar| avatar.bytes.into()))
+        } else {
+            visit::avatar(&self.0.node, peer).await
+        }
+    }
+
+    /// Remembers a multiaddr ending in `/p2p/<id>` for this run, and connects to it as soon as that works.
+    pub async fn add_address(&self, addr: &str) -> Result<PeerId, Error> {
+        let addr: Multiaddr = addr.trim().parse().map_err(|_| {
+            Error::Invalid("This is not a network address. One looks like /ip4/192.168.1.20/tcp/40123/p2p/12D3KooW…".into())
+        })?;
+        self.0
+            .node
+            .add_address(addr)
+            .await
+            .map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// Where an address typed or pasted leads; a multiaddr is remembered on the way.
+    pub async fn place(&self, text: &str) -> Result<Place, Error> {
+        if text.trim().starts_with('/') {
+            return Ok(Place {
+                peer: self.add_address(text).await?.to_base58(),
+                path: "/".into(),
+            });
+        }
+        place::parse(text)
+    }
+
+    /// Goes offline in order: says goodbye, answers nothing more, closes the connections. A second call does nothing.
+    pub async fn shutdown(&self) {
+        let running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(Running {
+            presence,
+            serving,
+            mut tasks,
+        }) = running
+        else {
+            return;
+        };
+        // The goodbye goes out while the connections that carry it still stand.
+        presence.cancel();
+        let orderly = async {
+            tasks.join_next().await;
+            serving.cancel();
+            while tasks.join_next().await.is_some() {}
+            self.0.node.clone().shutdown().await;
+        };
+        if timeout(SHUTDOWN, orderly).await.is_err() {
+            tracing::warn!("not everything ended in time");
+        }
+        tasks.abort_all();
+    }
+
+    async fn open_own(&self, path: &str) -> Result<Page, Error> {
+        let path = SitePath::parse(path)?;
+        let file = blocking(&self.0.folder, move |folder| folder.site().open(&path)).await??;
+        let reader = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file.file), file.len);
+        Ok(Page {
+            mime: file.mime,
+            len: file.len,
+            body: ReaderStream::with_capacity(reader, FILE_CHUNK).boxed(),
+        })
+    }
+}
+
+/// Disk and database work on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    folder: &Arc<Folder>,
+    work: impl FnOnce(&Folder) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let folder = Arc::clone(folder);
+    spawn_blocking(move || work(&folder))
+        .await
+        .map_err(|_| Error::Closed)
+}
+
+fn avatar_hash(folder: &Folder) -> String {
+    match folder.avatar() {
+        Ok(avatar) => avatar.map(|avatar| avatar.hash).unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(%error, "avatar not readable");
+            String::new()
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::NotFound,
+            Refusal::Forbidden => Self::Forbidden,
+        }
+    }
+}

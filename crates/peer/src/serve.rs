@@ -1,0 +1,205 @@
+//! What others get from this peer. Each inbound stream is one request: read within a bound and a deadline, answered from the
+//! folder, closed. Who asks is who the connection's handshake proved, never what a message says.
+
+use std::{io, sync::Arc, time::Instant};
+
+use goop2_node::{InboundStream, Stream};
+use goop2_proto::{
+    PeerId, SitePath, avatar, content,
+    data::{self, Answer},
+    path::Refusal,
+    site::{self, Header},
+};
+use goop2_store::{Caller, Folder, SiteFile};
+use tokio::{
+    io::{AsyncReadExt, BufReader},
+    sync::{Semaphore, mpsc},
+    task::{JoinSet, spawn_blocking},
+};
+use tokio_util::{
+    compat::{Compat, FuturesAsyncReadCompatExt},
+    sync::CancellationToken,
+};
+
+use crate::{
+    io::{finish, read_line, write_all},
+    rate::Rates,
+    roster::SharedRoster,
+};
+
+/// The streams this peer answers, all registered before the first connection: existing peers hang up on one that misses `content`.
+pub(crate) const PROTOCOLS: [&str; 4] = [
+    content::PROTOCOL,
+    site::PROTOCOL,
+    data::PROTOCOL,
+    avatar::PROTOCOL,
+];
+/// Requests answered at once, all visitors together: each costs a file handle and a buffer.
+const MAX_REQUESTS: usize = 512;
+/// Remote database operations at once: they share one disk, and more would only take threads from serving files.
+const MAX_DATA_OPS: usize = 4;
+/// Read from disk at a time: large enough that the network is the limit, small enough for hundreds of visitors.
+const FILE_CHUNK: usize = 128 * 1024;
+
+pub(crate) struct Server {
+    folder: Arc<Folder>,
+    roster: SharedRoster,
+    rates: Rates,
+    data_ops: Semaphore,
+}
+
+impl Server {
+    pub(crate) fn new(folder: Arc<Folder>, roster: SharedRoster) -> Self {
+        Self {
+            folder,
+            roster,
+            rates: Rates::default(),
+            data_ops: Semaphore::new(MAX_DATA_OPS),
+        }
+    }
+
+    /// Answers until told to stop; requests under way then are dropped.
+    pub(crate) async fn run(
+        self,
+        mut inbound: mpsc::Receiver<InboundStream>,
+        stop: CancellationToken,
+    ) {
+        let server = Arc::new(self);
+        let mut requests = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = requests.join_next() => {}
+                Some(stream) = inbound.recv(), if requests.len() < MAX_REQUESTS => {
+                    let server = Arc::clone(&server);
+                    requests.spawn(async move {
+                        let (peer, protocol) = (stream.peer, stream.protocol);
+                        if let Err(error) = server.answer(stream).await {
+                            tracing::debug!(%peer, protocol, %error, "request not answered");
+                        }
+                    });
+                }
+                else => break,
+            }
+        }
+        requests.shutdown().await;
+    }
+
+    async fn answer(
+        &self,
+        InboundStream {
+            peer,
+            protocol,
+            stream,
+            ..
+        }: InboundStream,
+    ) -> io::Result<()> {
+        let stream = BufReader::new(stream.compat());
+        match protocol {
+            content::PROTOCOL => self.content(stream).await,
+            site::PROTOCOL => self.site(stream).await,
+            data::PROTOCOL => self.data(peer, stream).await,
+            avatar::PROTOCOL => self.avatar(stream).await,
+            other => Err(io::Error::other(format!("no server for {other}"))),
+        }
+    }
+
+    /// Also the probe of existing peers: answers without waiting for a byte of theirs.
+    async fn content(&self, mut stream: Reader) -> io::Result<()> {
+        write_all(
+            &mut stream,
+            &content::encode(&self.folder.config().profile.label),
+        )
+        .await?;
+        finish(&mut stream).await
+    }
+
+    async fn site(&self, mut stream: Reader) -> io::Result<()> {
+        let line = read_line(&mut stream, site::MAX_REQUEST).await?;
+        if line.last() != Some(&b'\n') {
+            return finish(&mut stream).await;
+        }
+        let (header, file) = match site::decode_request(&line) {
+            Err(header) => (header, None),
+            Ok(path) => match self.open(path).await? {
+                Ok(SiteFile { file, len, mime }) => (Header::Ok { mime, len }, Some((file, len))),
+                Err(refusal) => (Header::Err(refusal.to_string()), None),
+            },
+        };
+        write_all(&mut stream, &header.encode()).await?;
+        if let Some((file, len)) = file {
+            send_file(tokio::fs::File::from_std(file), len, &mut stream).await?;
+        }
+        finish(&mut stream).await
+    }
+
+    async fn open(&self, path: &str) -> io::Result<Result<SiteFile, Refusal>> {
+        match SitePath::parse(path) {
+            Err(refusal) => Ok(Err(refusal)),
+            Ok(path) => {
+                let folder = Arc::clone(&self.folder);
+                Ok(spawn_blocking(move || folder.site().open(&path)).await?)
+            }
+        }
+    }
+
+    async fn data(&self, peer: PeerId, mut stream: Reader) -> io::Result<()> {
+        let line = read_line(&mut stream, data::MAX_REQUEST).await?;
+        let answer = self.execute(peer, &line).await?;
+        write_all(&mut stream, &data::encode_answer(&answer)).await?;
+        finish(&mut stream).await
+    }
+
+    async fn execute(&self, peer: PeerId, line: &[u8]) -> io::Result<Answer> {
+        let request = match data::Request::decode(line) {
+            Ok(request) => request,
+            Err(invalid) => return Ok(Err(invalid.to_string())),
+        };
+        if !self.rates.allow(peer, Instant::now()) {
+            return Ok(Err("too many requests: wait a moment and try again".into()));
+        }
+        let _permit = self.data_ops.acquire().await.map_err(io::Error::other)?;
+        let caller = Caller::Remote {
+            peer,
+            email: self.roster.email(&peer),
+        };
+        let folder = Arc::clone(&self.folder);
+        Ok(spawn_blocking(move || folder.database().execute(&caller, &request)).await?)
+    }
+
+    async fn avatar(&self, mut stream: Reader) -> io::Result<()> {
+        let folder = Arc::clone(&self.folder);
+        let avatar = spawn_blocking(move || folder.avatar())
+            .await?
+            .map_err(io::Error::other)?;
+        let bytes = avatar.map(|avatar| avatar.bytes);
+        write_all(
+            &mut stream,
+            &avatar::encode_header(bytes.as_ref().map(|bytes| bytes.len() as u64)),
+        )
+        .await?;
+        write_all(&mut stream, bytes.as_deref().unwrap_or_default()).await?;
+        finish(&mut stream).await
+    }
+}
+
+type Reader = BufReader<Compat<Stream>>;
+
+/// Exactly `len` bytes: a file that shrank meanwhile breaks the stream off, so that the visitor sees an error, not a short file.
+async fn send_file(mut file: tokio::fs::File, len: u64, stream: &mut Reader) -> io::Result<()> {
+    file.set_max_buf_size(FILE_CHUNK);
+    let mut chunk = vec![0; FILE_CHUNK.min(usize::try_from(len).unwrap_or(FILE_CHUNK))];
+    let mut left = len;
+    while left > 0 {
+        let want = chunk
+            .len()
+            .min(usize::try_from(left).unwrap_or(chunk.len()));
+        let read = file.read(&mut chunk[..want]).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        write_all(stream, &chunk[..read]).await?;
+        left -= read as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! What this peer gets from others: one stream a request, read within bounds and deadlines, bodies handed on as they come.
+
+use std::{io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, stream};
+use goop2_node::{Node, OpenError, Stream};
+use goop2_proto::{
+    PeerId, avatar,
+    data::{self, Answer},
+    site::{self, Header},
+};
+use tokio::{
+    io::{AsyncReadExt, BufReader},
+    time::timeout,
+};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
+
+use crate::{
+    Error, Page,
+    io::{finish, read_line, within, write_all},
+};
+
+/// From the click to the first line of the answer, connecting included (PROTOCOL §9.2).
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// A data operation as a whole: the owner's own limit is 5 s, the rest is the way.
+const DATA_ANSWER: Duration = Duration::from_secs(15);
+/// How long a transfer under way may stand still.
+const BODY_STALL: Duration = Duration::from_secs(30);
+/// Handed on at a time.
+const BODY_CHUNK: usize = 128 * 1024;
+
+type Reader = BufReader<Compat<Stream>>;
+
+/// Fetches one file of a site.
+pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, Error> {
+    let request = site::encode_request(path).map_err(|_| Error::NotFound)?;
+    let (header, reader) = answer_within(FIRST_ANSWER, async {
+        let mut reader = open(node, peer, site::PROTOCOL).await?;
+        write_all(&mut reader, &request).await?;
+        let line = read_line(&mut reader, site::MAX_HEADER).await?;
+        Ok((
+            Header::decode(&line).map_err(|error| cut_or(&line, error))?,
+            reader,
+        ))
+    })
+    .await?;
+    match header {
+        Header::Ok { mime, len } => Ok(Page {
+            mime,
+            len,
+            body: body(reader, len).boxed(),
+        }),
+        Header::Err(text) if text.contains("not found") => Err(Error::NotFound),
+        Header::Err(text) if text.contains("forbidden") => Err(Error::Forbidden),
+        Header::Err(text) => Err(Error::Protocol(text)),
+    }
+}
+
+/// Runs one data operation on the owner's database. Never repeated: a write that got no answer may have happened.
+pub(crate) async fn data(
+    node: &Node,
+    peer: PeerId,
+    request: &data::Request,
+) -> Result<Answer, Error> {
+    let line = answer_within(DATA_ANSWER, async {
+        let mut reader = open(node, peer, data::PROTOCOL).await?;
+        write_all(&mut reader, &request.encode()).await?;
+        finish(&mut reader).await?;
+        Ok(read_line(&mut reader, data::MAX_RESPONSE).await?)
+    })
+    .await?;
+    if line.last() != Some(&b'\n') {
+        return Err(Error::Cut);
+    }
+    data::decode_answer(&line).map_err(|invalid| Error::Protocol(invalid.to_string()))
+}
+
+/// Fetches the avatar, whole: it is small by protocol.
+pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, Error> {
+    answer_within(FIRST_ANSWER, async {
+        let mut reader = open(node, peer, avatar::PROTOCOL).await?;
+        let line = read_line(&mut reader, avatar::MAX_HEADER).await?;
+        let Some(len) = avatar::decode_header(&line).map_err(|error| cut_or(&line, error))? else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        reader.read_exact(&mut bytes).await?;
+        Ok(Some(bytes.into()))
+    })
+    .await
+}
+
+async fn open(node: &Node, peer: PeerId, protocol: &'static str) -> Result<Reader, Error> {
+    Ok(BufReader::new(node.open(peer, protocol).await?.compat()))
+}
+
+async fn answer_within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(limit, work).await.unwrap_or(Err(Error::TooSlow))
+}
+
+/// A header line that does not parse because the stream ended is a lost connection, not a strange peer.
+fn cut_or(line: &[u8], error: impl ToString) -> Error {
+    if line.last() == Some(&b'\n') {
+        Error::Protocol(error.to_string())
+    } else {
+        Error::Cut
+    }
+}
+
+/// Exactly `len` bytes, or an error item: the end of a stream proves nothing.
+fn body(reader: Reader, len: u64) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
+    stream::unfold(Some((reader, len)), async |state| {
+        let (mut reader, left) = state.filter(|(_, left)| *left > 0)?;
+        let mut chunk =
+            BytesMut::with_capacity(BODY_CHUNK.min(usize::try_from(left).unwrap_or(BODY_CHUNK)));
+        match within(BODY_STALL, (&mut reader).take(left).read_buf(&mut chunk)).await {
+            Ok(0) => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+            Ok(read) => Some((Ok(chunk.freeze()), Some((reader, left - read as u64)))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NotReachable(_) => Self::Offline,
+            OpenError::TimedOut => Self::TooSlow,
+            OpenError::Unsupported => Self::Protocol("it does not offer this".into()),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::TooSlow,
+            io::ErrorKind::InvalidData => Self::Protocol(error.to_string()),
+            _ => Self::Cut,
+        }
+    }
+}
