@@ -80,6 +80,10 @@ fn existing_peers_start_unchanged() {
             fs::read(dir.path().join("data/identity.key")).unwrap(),
         );
         assert_eq!(before, after);
+        assert!(
+            !dir.path().join("data.db-wal").exists(),
+            "all is in the database itself"
+        );
         let conn = rusqlite::Connection::open(dir.path().join("data.db")).unwrap();
         let verdict: String = conn
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))

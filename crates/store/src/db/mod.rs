@@ -60,10 +60,11 @@ pub enum Caller {
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
     /// The owner's own reading, so that no crowd of visitors makes the owner wait.
     own_reader: Mutex<Connection>,
     readers: Readers,
+    /// After those that only read: the last connection to close merges the log into the database.
+    writer: Mutex<Connection>,
     owner: PeerId,
     owner_email: RwLock<String>,
     max_bytes_for_remote_writes: i64,
