@@ -16,7 +16,7 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { host: '127.0.0.1', port: 5180, hmr: mode === 'mock' ? { host: '127.0.0.1' } : true },
+  server: { host: '127.0.0.1', port: 5180 },
   preview: { host: '127.0.0.1' },
   test: { include: ['tests/**/*.test.ts'] },
 }));

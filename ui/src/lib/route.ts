@@ -6,6 +6,8 @@ import { roundTrip } from './time';
 export interface Route {
   /** "Direct · LAN · 2 ms" */
   text: string;
+  /** "2 ms": what is left of it where there is little room. */
+  brief: string;
   /** A sentence, for the tooltip and for screen readers. */
   long: string;
   tone: 'good' | 'warn' | 'off';
@@ -18,13 +20,14 @@ const KINDS = {
 } as const;
 
 export function route(peer: PeerCard | undefined): Route {
-  if (!peer) return { text: 'Not seen yet', long: 'This peer has not been seen since Goop2 started', tone: 'off' };
-  if (peer.group === 'earlier') return { text: 'Offline', long: 'This peer is not online now', tone: 'off' };
-  if (!peer.path) return { text: 'Not connected yet', long: 'This peer is online; a connection is made when you visit', tone: 'off' };
+  if (!peer) return { text: 'Not seen yet', brief: 'Not seen', long: 'This peer has not been seen since Goop2 started', tone: 'off' };
+  if (peer.group === 'earlier') return { text: 'Offline', brief: 'Offline', long: 'This peer is not online now', tone: 'off' };
+  if (!peer.path) return { text: 'Not connected yet', brief: 'Not connected', long: 'This peer is online; a connection is made when you visit', tone: 'off' };
   const { kind, transport, rtt_ms: rtt } = peer.path;
   const time = rtt === null ? [] : [roundTrip(rtt)];
   return {
     text: [...KINDS[kind].parts, ...time].join(' · '),
+    brief: (kind === 'relayed' ? undefined : time[0]) ?? KINDS[kind].parts[0],
     long: `${KINDS[kind].long}, by ${transport === 'quic' ? 'QUIC' : 'TCP'}${rtt === null ? '' : `; a round trip takes ${roundTrip(rtt)}`}`,
     tone: kind === 'relayed' ? 'warn' : 'good',
   };

@@ -11,6 +11,9 @@ const UNREACHED_MS = 6000;
 /** Word of a document can come this much later than the frame's own word that it is loaded. */
 const LATE_MS = 1000;
 
+/** The frame never says that a page became a download or an empty answer; the progress line is not shown for longer. */
+const LOADING_MS = 30_000;
+
 /** What the frame is told to load. Another generation is another frame: nothing of the old page stays behind. */
 export interface Target {
   readonly url: string;
@@ -40,6 +43,7 @@ export class Browser {
   #loadedAt = 0;
   #generation = 0;
   #patience: ReturnType<typeof setTimeout> | undefined;
+  #enough: ReturnType<typeof setTimeout> | undefined;
 
   constructor(api: Api, backend: Backend) {
     this.#api = api;
@@ -65,23 +69,24 @@ export class Browser {
     const entry = { peer: place.peer, path: tidy(place.path) };
     const here = this.entry;
     if (!here || here.peer !== entry.peer || here.path !== entry.path) this.#history = visit(this.#history, entry);
-    this.#load();
+    this.#load(here);
   }
 
   welcome(): void {
     if (this.entry) this.#history = visit(this.#history, null);
-    this.#load();
+    this.#load(null);
   }
 
   go(by: -1 | 1): void {
     if (!canGo(this.#history, by)) return;
+    const here = this.entry;
     this.#history = go(this.#history, by);
-    this.#load();
+    this.#load(here);
   }
 
   /** A new frame: an address with a fragment would otherwise only scroll. */
   reload(): void {
-    this.#load(true);
+    this.#load(null, true);
   }
 
   stop(): void {
@@ -95,7 +100,7 @@ export class Browser {
     this.#loadedAt = Date.now();
     this.#expected = null;
     if (this.#held) this.#follow(this.#held);
-    this.loading = false;
+    this.#wait(false);
   }
 
   /** Where the current page is for another browser on this machine. */
@@ -103,7 +108,8 @@ export class Browser {
     return this.#backend.session?.viewer_port ?? null;
   }
 
-  #load(fresh = false): void {
+  /** Sends the frame to the current entry; `from` is the one it shows. */
+  #load(from: Entry, fresh = false): void {
     const entry = this.entry;
     const url = entry && this.port !== null ? frameUrl(entry, this.port) : null;
     this.#settle();
@@ -113,10 +119,12 @@ export class Browser {
       return;
     }
     const sameSite = this.target !== null && new URL(this.target.url).host === new URL(url).host;
+    const scrolls = sameSite && !fresh && from !== null && sameDocument(from, entry) && url.includes('#');
     if (fresh || !sameSite) this.#generation++;
     this.target = { url, generation: this.#generation };
+    if (scrolls) return;
     this.#expected = entry;
-    this.loading = true;
+    this.#wait(true);
     if (!this.#everTold) this.#patience = setTimeout(() => (this.unreached = true), UNREACHED_MS);
   }
 
@@ -124,7 +132,7 @@ export class Browser {
     clearTimeout(this.#patience);
     this.#expected = null;
     this.#held = null;
-    this.loading = false;
+    this.#wait(false);
     this.unreached = false;
   }
 
@@ -142,8 +150,14 @@ export class Browser {
     this.#expected = null;
     this.#held = null;
     this.#history = told(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
-    if (status === null) this.loading = true;
-    else if (Date.now() - this.#loadedAt < LATE_MS) this.loading = false;
+    if (status === null) this.#wait(true);
+    else if (Date.now() - this.#loadedAt < LATE_MS) this.#wait(false);
+  }
+
+  #wait(loading: boolean): void {
+    clearTimeout(this.#enough);
+    this.loading = loading;
+    if (loading) this.#enough = setTimeout(() => (this.loading = false), LOADING_MS);
   }
 }
 
