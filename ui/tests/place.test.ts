@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { frameUrl, home, isMultiaddr, link, localUrl, looksLikeAddress, readable, sameDocument, tidy } from '../src/lib/place';
+import { frameUrl, home, isMultiaddr, link, looksLikeAddress, readable, sameDocument, tidy } from '../src/lib/place';
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
 
-it('writes a place as link, frame address and local address', () => {
+it('writes a place as link and as frame address', () => {
   const place = { peer: PEER, path: '/a b/ü.html?q=1#top' };
   expect(link(place)).toBe(`goop://${PEER}/a%20b/%C3%BC.html?q=1#top`);
   expect(frameUrl(place, 8080)).toBe(`http://${LABEL}.localhost:8080/p/${PEER}/a%20b/%C3%BC.html?q=1#top`);
-  expect(localUrl(home(PEER), 9000)).toBe(`http://127.0.0.1:9000/p/${PEER}/`);
+  expect(frameUrl(home(PEER), 9000)).toBe(`http://${LABEL}.localhost:9000/p/${PEER}/`);
   expect(frameUrl(home('nobody'), 8080)).toBeNull();
 });
 

@@ -14,9 +14,6 @@ export function frameUrl(place: Place, port: number): string | null {
   return label && `http://${label}.localhost:${port}/p/${place.peer}${tidy(place.path)}`;
 }
 
-/** The address every browser on this machine opens; the viewer sends it on to the site's own origin. */
-export const localUrl = (place: Place, port: number): string => `http://127.0.0.1:${port}/p/${place.peer}${tidy(place.path)}`;
-
 /** One spelling per path: absolute, escaped as URLs are, so that what was typed and what was fetched compare equal. */
 export function tidy(path: string): string {
   try {

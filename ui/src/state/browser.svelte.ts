@@ -103,7 +103,7 @@ export class Browser {
     this.#wait(false);
   }
 
-  /** Where the current page is for another browser on this machine. */
+  /** Where sites are served, once the peer has said so. */
   get port(): number | null {
     return this.#backend.session?.viewer_port ?? null;
   }
