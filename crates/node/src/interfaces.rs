@@ -42,7 +42,10 @@ impl Interfaces {
     pub(crate) fn read() -> io::Result<Self> {
         let mut interfaces = BTreeMap::<(u32, String), Vec<(IpAddr, u8)>>::new();
         for found in if_addrs::get_if_addrs()? {
-            let Some(index) = found.index.filter(|_| !found.is_loopback()) else {
+            let Some(index) = found
+                .index
+                .filter(|_| found.is_oper_up() && !found.is_loopback())
+            else {
                 continue;
             };
             let prefix = match &found.addr {

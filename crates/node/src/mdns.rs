@@ -9,7 +9,7 @@
 mod link;
 mod socket;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, future::pending, time::Duration};
 
 use goop2_proto::{
     PeerId,
@@ -19,6 +19,7 @@ use libp2p::multiaddr::Protocol;
 use tokio::{
     sync::{mpsc, watch},
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,7 @@ pub(crate) struct Discovery {
 }
 
 struct Running {
+    interface: Interface,
     stop: CancellationToken,
     task: AbortHandle,
 }
@@ -62,42 +64,47 @@ impl Discovery {
         mut interfaces: watch::Receiver<Interfaces>,
         stop: CancellationToken,
     ) {
-        let mut links = HashMap::<Interface, Running>::new();
+        // By the index of the interface: the links, and the goodbyes of those that ended. An interface that loses its
+        // address cannot send any more, so the next link there repeats the goodbye of the one before.
+        let mut links = HashMap::<u32, Running>::new();
+        let mut goodbyes = HashMap::<u32, Vec<u8>>::new();
         let mut tasks = JoinSet::new();
-        while !stop.is_cancelled() {
-            let wanted: Vec<_> = {
-                let interfaces = interfaces.borrow_and_update();
-                interfaces
-                    .0
-                    .iter()
-                    .filter(|i| i.reachable().next().is_some())
-                    .cloned()
-                    .collect()
-            };
-            // Goodbyes first: the same peer must not be heard to leave after it was heard to come.
-            links.retain(|interface, running| {
-                if !wanted.contains(interface) {
-                    running.stop.cancel();
-                }
-                !running.task.is_finished()
-            });
-            let leaving = links.iter().filter(|(_, r)| r.stop.is_cancelled()).count();
-            for _ in 0..leaving {
-                let _ = tokio::time::timeout(GOODBYE, tasks.join_next()).await;
+        loop {
+            let mut wanted = interfaces.borrow_and_update().0.clone();
+            wanted.retain(|interface| interface.reachable().next().is_some());
+            let leaving: Vec<_> = links
+                .extract_if(|_, link| link.task.is_finished() || !wanted.contains(&link.interface))
+                .collect();
+            for (_, link) in &leaving {
+                link.stop.cancel();
             }
-            links.retain(|_, running| !running.stop.is_cancelled() && !running.task.is_finished());
+            // First they leave, then others come: the same peer must not be heard in the other order.
+            for _ in &leaving {
+                let _ = timeout(GOODBYE, tasks.join_next()).await;
+            }
 
             let mut refused = None;
             for interface in wanted {
-                if links.contains_key(&interface) {
+                let index = interface.index;
+                if links.contains_key(&index) {
                     continue;
                 }
-                match Link::open(self.service(&interface), &interface, self.found.clone()) {
+                let service = self.service(&interface);
+                let goodbye = service.goodbye();
+                match Link::open(service, &interface, self.found.clone()) {
                     Ok(link) => {
                         tracing::debug!(interface = interface.name, "looking for peers");
                         let stop = stop.child_token();
-                        let task = tasks.spawn(link.run(stop.clone()));
-                        links.insert(interface, Running { stop, task });
+                        let last = goodbyes.insert(index, goodbye);
+                        let task = tasks.spawn(link.run(last, stop.clone()));
+                        links.insert(
+                            index,
+                            Running {
+                                interface,
+                                stop,
+                                task,
+                            },
+                        );
                     }
                     Err(error) => refused = Some(format!("interface {}: {error}", interface.name)),
                 }
@@ -106,19 +113,19 @@ impl Discovery {
             let again = async {
                 match refused {
                     Some(_) => tokio::time::sleep(RETRY).await,
-                    None => std::future::pending().await,
+                    None => pending().await,
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = interfaces.changed() => if changed.is_err() { break },
-                // A link that ended by itself has lost its socket.
+                // A link that ends by itself has lost its socket.
                 Some(_) = tasks.join_next() => tokio::time::sleep(GOODBYE).await,
                 () = again => {}
             }
         }
-        let goodbyes = async { while tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(GOODBYE, goodbyes).await;
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        let _ = timeout(GOODBYE, ended).await;
     }
 
     /// What is announced on one interface: its own addresses, so that nobody is sent where they cannot go.

@@ -47,16 +47,13 @@ pub enum Transport {
 }
 
 /// The state of multicast discovery.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Multicast {
+    /// Not known yet: the node has just started.
+    #[default]
+    Starting,
     /// At least one interface takes part.
     Working,
     /// Nobody can be found or find us by multicast, and why.
     Off(String),
-}
-
-impl Default for Multicast {
-    fn default() -> Self {
-        Self::Off("it has not started yet".into())
-    }
 }

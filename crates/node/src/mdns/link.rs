@@ -87,8 +87,11 @@ impl Link {
         })
     }
 
-    /// Runs until stopped or until a socket fails; says goodbye either way.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    /// Runs until stopped or until a socket fails; says goodbye either way. `last` is the goodbye of the link before.
+    pub(super) async fn run(mut self, last: Option<Vec<u8>>, stop: CancellationToken) {
+        if let Some(last) = last {
+            self.send(&last).await;
+        }
         let start = Instant::now();
         let mut announce = Some(start);
         let mut announced = 0;
