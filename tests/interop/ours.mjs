@@ -2,8 +2,9 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,10 +15,11 @@ export const waitMs = 15_000
 
 /** `files`: path inside the folder → content. */
 export async function startOurs(files) {
+  await access(binary).catch(() => { throw new Error(`${binary} is missing: build it first`) })
   const folder = await mkdtemp(join(tmpdir(), 'goop2-interop-'))
   const goop = {
     profile: { label: 'Ours' },
-    p2p: { mdns_tag: `interop-${process.pid}` }, // meets nobody else by accident
+    p2p: { listen_port: await freePort() },
     viewer: { http_addr: '127.0.0.1:0' },
   }
   for (const [path, content] of Object.entries({ 'goop.json': JSON.stringify(goop), ...files })) {
@@ -38,11 +40,10 @@ export async function startOurs(files) {
   })
   const ready = await event('ready', ({ event }) => event === 'ready')
   const port = Number(new URL(ready.viewer_url).port)
-  const tcpPort = ready.listen.map((address) => address.match(/\/tcp\/(\d+)$/)?.[1]).find(Boolean)
 
   return {
     id: ready.peer_id,
-    address: `/ip4/127.0.0.1/tcp/${tcpPort}/p2p/${ready.peer_id}`,
+    address: `/ip4/127.0.0.1/tcp/${goop.p2p.listen_port}/p2p/${ready.peer_id}`,
     event,
     /** A request to our viewer. `host` is the origin's name; a client that is no browser sends nothing else. */
     get: (path, options) => request({ port, path, ...options }),
@@ -70,6 +71,16 @@ export async function eventually(what, probe) {
     if (Date.now() > end) throw new Error(`${what}: nothing within ${waitMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+}
+
+// Loopback addresses are nobody's to dial, so ours does not print them: the port is chosen here.
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 function request({ port, path, host = '127.0.0.1', method = 'GET', headers = {}, body }) {
