@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { noise } from '@libp2p/noise'
 import { tls } from '@libp2p/tls'
@@ -7,7 +8,7 @@ import { eventually, startOurs } from './ours.mjs'
 import { startPeer } from './peer.mjs'
 
 const html = 'text/html; charset=utf-8'
-const picture = randomBytes(2000)
+const picture = readFileSync(new URL('../../peers/neighbour/avatar.png', import.meta.url))
 const large = randomBytes(3 << 20)
 const tables = { notes: { policy: 'public', columns: [{ name: 'text', type: 'TEXT', not_null: true }] } }
 
