@@ -30,7 +30,10 @@ fn an_address_change_is_followed() {
     inside("change::an_address_change_is_followed", || {
         let mut lan = Lan::new(1);
         let (mut wanderer_host, settled_host) = (lan.host_ipv4(), lan.host_ipv4());
-        let folders = [Folder::new("wanderer", "goop-mdns"), Folder::new("settled", "goop-mdns")];
+        let folders = [
+            Folder::new("wanderer", "goop-mdns"),
+            Folder::new("settled", "goop-mdns"),
+        ];
         folders[0].write("site/where.txt", "on the road");
         folders[1].write("site/where.txt", "at home");
         let wanderer = Peer::start(&folders[0], Some(&wanderer_host));
@@ -38,7 +41,10 @@ fn an_address_change_is_followed() {
         let (wanderer_id, settled_id) = (wanderer.id(), settled.id());
         settled.sees(&wanderer_id, PATIENCE);
         wanderer.sees(&settled_id, PATIENCE);
-        assert_eq!(settled.visit(&wanderer_id, "where.txt").unwrap().text(), "on the road");
+        assert_eq!(
+            settled.visit(&wanderer_id, "where.txt").unwrap().text(),
+            "on the road"
+        );
 
         wanderer_host.move_to(200);
         let moved = Instant::now();
@@ -47,12 +53,19 @@ fn an_address_change_is_followed() {
             let from_it = scope.spawn(|| visited(&wanderer, &settled_id, "at home"));
             [to_it, from_it].map(|visit| visit.join().unwrap() - moved)
         });
-        println!("address changed: visited at the new one after {}, visits from it after {}", millis(to_it), millis(from_it));
+        println!(
+            "address changed: visited at the new one after {}, visits from it after {}",
+            millis(to_it),
+            millis(from_it)
+        );
         assert!(to_it < FOLLOWED && from_it < FOLLOWED, "limit {FOLLOWED:?}");
         assert!(settled.shows(&wanderer_id) && wanderer.shows(&settled_id));
 
         thread::sleep(TTL_PASSED);
-        assert!(settled.shows(&wanderer_id) && wanderer.shows(&settled_id), "presence was not heard from the new address");
+        assert!(
+            settled.shows(&wanderer_id) && wanderer.shows(&settled_id),
+            "presence was not heard from the new address"
+        );
     });
 }
 
@@ -65,29 +78,71 @@ fn visited(visitor: &Peer, owner: &str, content: &str) -> Instant {
             assert_eq!(answer.text(), content);
             return Instant::now();
         }
-        assert!(Instant::now() < deadline, "still {}: {}", answer.status, answer.text());
+        assert!(
+            Instant::now() < deadline,
+            "still {}: {}",
+            answer.status,
+            answer.text()
+        );
         thread::sleep(RETRY);
     }
 }
 
 #[test]
 fn without_multicast_a_peer_says_so_once_and_serves_by_address() {
-    inside("change::without_multicast_a_peer_says_so_once_and_serves_by_address", || {
-        let mut lan = Lan::new(1);
-        let [usual, flagless, filtered] = [(); 3].map(|()| lan.host());
-        flagless.ip(&["link", "set", "eth0", "multicast", "off"]);
-        filtered.run("nft", &["add", "table", "inet", "lab"]);
-        filtered.run("nft", &["add", "chain", "inet", "lab", "out", "{ type filter hook output priority 0 ; }"]);
-        filtered.run("nft", &["add", "rule", "inet", "lab", "out", "udp", "dport", "5353", "drop"]);
-        filtered.run("nft", &["add", "chain", "inet", "lab", "in", "{ type filter hook input priority 0 ; }"]);
-        filtered.run("nft", &["add", "rule", "inet", "lab", "in", "udp", "dport", "5353", "drop"]);
-        let folders = ["usual", "flagless", "filtered"].map(|label| Folder::new(label, "goop-mdns"));
-        let friend = Peer::start(&folders[0], Some(&usual));
-        for (host, folder) in [(&flagless, &folders[1]), (&filtered, &folders[2])] {
-            serves_by_address(host, folder, &friend, &usual);
-        }
-        assert!(!friend.events().iter().any(no_multicast), "it has multicast");
-    });
+    inside(
+        "change::without_multicast_a_peer_says_so_once_and_serves_by_address",
+        || {
+            let mut lan = Lan::new(1);
+            let [usual, flagless, filtered] = [(); 3].map(|()| lan.host());
+            flagless.ip(&["link", "set", "eth0", "multicast", "off"]);
+            filtered.run("nft", &["add", "table", "inet", "lab"]);
+            filtered.run(
+                "nft",
+                &[
+                    "add",
+                    "chain",
+                    "inet",
+                    "lab",
+                    "out",
+                    "{ type filter hook output priority 0 ; }",
+                ],
+            );
+            filtered.run(
+                "nft",
+                &[
+                    "add", "rule", "inet", "lab", "out", "udp", "dport", "5353", "drop",
+                ],
+            );
+            filtered.run(
+                "nft",
+                &[
+                    "add",
+                    "chain",
+                    "inet",
+                    "lab",
+                    "in",
+                    "{ type filter hook input priority 0 ; }",
+                ],
+            );
+            filtered.run(
+                "nft",
+                &[
+                    "add", "rule", "inet", "lab", "in", "udp", "dport", "5353", "drop",
+                ],
+            );
+            let folders =
+                ["usual", "flagless", "filtered"].map(|label| Folder::new(label, "goop-mdns"));
+            let friend = Peer::start(&folders[0], Some(&usual));
+            for (host, folder) in [(&flagless, &folders[1]), (&filtered, &folders[2])] {
+                serves_by_address(host, folder, &friend, &usual);
+            }
+            assert!(
+                !friend.events().iter().any(no_multicast),
+                "it has multicast"
+            );
+        },
+    );
 }
 
 fn serves_by_address(host: &Host, folder: &Folder, friend: &Peer, friends_host: &Host) {
@@ -96,17 +151,33 @@ fn serves_by_address(host: &Host, folder: &Folder, friend: &Peer, friends_host: 
     let noticed = peer.wait("a notice that there is no multicast", NOTICED, no_multicast);
     thread::sleep(NOTICED.saturating_sub(ready.elapsed()));
     let events = peer.events();
-    assert_eq!(events.iter().filter(|event| no_multicast(event)).count(), 1, "said once: {events:?}");
-    assert!(!events.iter().any(|event| event["event"] == "peer"), "nobody can have been met: {events:?}");
+    assert_eq!(
+        events.iter().filter(|event| no_multicast(event)).count(),
+        1,
+        "said once: {events:?}"
+    );
+    assert!(
+        !events.iter().any(|event| event["event"] == "peer"),
+        "nobody can have been met: {events:?}"
+    );
 
     peer.meet(&friend.address(friends_host.address()));
     for (visitor, owner) in [(&peer, friend), (friend, &peer)] {
         let answer = visitor.visit(&owner.id(), "").unwrap();
-        assert_eq!((answer.status, answer.text().contains("front")), (200, true), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.text().contains("front")),
+            (200, true),
+            "{}",
+            answer.text()
+        );
         visitor.sees(&owner.id(), PATIENCE);
     }
     let after = noticed.at.saturating_duration_since(ready);
-    println!("no multicast: said {} after the start: {}; serves and visits by address", millis(after), noticed.event["message"]);
+    println!(
+        "no multicast: said {} after the start: {}; serves and visits by address",
+        millis(after),
+        noticed.event["message"]
+    );
     peer.stop();
 }
 

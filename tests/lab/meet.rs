@@ -42,12 +42,21 @@ fn a_newcomer_is_met_within_a_second() {
             let ready = newcomer.ready().at;
             let id = newcomer.id();
             starts.push(ready - newcomer.launched);
-            sees.push(newcomer.sees(&settled.id(), PATIENCE).at.saturating_duration_since(ready));
-            let heard = settled.wait_from(before, "the newcomer", PATIENCE, |event| is(event, &id, "online"));
+            sees.push(
+                newcomer
+                    .sees(&settled.id(), PATIENCE)
+                    .at
+                    .saturating_duration_since(ready),
+            );
+            let heard = settled.wait_from(before, "the newcomer", PATIENCE, |event| {
+                is(event, &id, "online")
+            });
             seen.push(heard.at.saturating_duration_since(ready));
             let before = settled.mark();
             newcomer.stop();
-            settled.wait_from(before, "its goodbye", PATIENCE, |event| is(event, &id, "offline"));
+            settled.wait_from(before, "its goodbye", PATIENCE, |event| {
+                is(event, &id, "offline")
+            });
         }
         let figures = [median(&sees), median(&seen)];
         println!(
@@ -59,41 +68,55 @@ fn a_newcomer_is_met_within_a_second() {
             millis(figures[1]),
             millis(*seen.iter().max().unwrap()),
         );
-        assert!(figures.iter().all(|figure| *figure < MEETING), "{figures:?}");
+        assert!(
+            figures.iter().all(|figure| *figure < MEETING),
+            "{figures:?}"
+        );
     });
 }
 
 #[test]
 fn two_that_start_at_the_same_moment_always_meet() {
-    inside_alone("meet::two_that_start_at_the_same_moment_always_meet", || {
-        let left = AtomicU32::new(SIMULTANEOUS_STARTS);
-        let started = Instant::now();
-        let times: Vec<Duration> = thread::scope(|scope| {
-            let workers: Vec<_> = (1..=PAIRS)
-                .map(|number| {
-                    let mut lan = Lan::new(number);
-                    let hosts = [lan.host(), lan.host()];
-                    let left = &left;
-                    scope.spawn(move || {
-                        let mut times = Vec::new();
-                        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                            times.push(start_together(&hosts));
-                        }
-                        times
+    inside_alone(
+        "meet::two_that_start_at_the_same_moment_always_meet",
+        || {
+            let left = AtomicU32::new(SIMULTANEOUS_STARTS);
+            let started = Instant::now();
+            let times: Vec<Duration> = thread::scope(|scope| {
+                let workers: Vec<_> = (1..=PAIRS)
+                    .map(|number| {
+                        let mut lan = Lan::new(number);
+                        let hosts = [lan.host(), lan.host()];
+                        let left = &left;
+                        scope.spawn(move || {
+                            let mut times = Vec::new();
+                            while left
+                                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                                    left.checked_sub(1)
+                                })
+                                .is_ok()
+                            {
+                                times.push(start_together(&hosts));
+                            }
+                            times
+                        })
                     })
-                })
-                .collect();
-            workers.into_iter().flat_map(|worker| worker.join().expect("each pair meets")).collect()
-        });
-        println!(
-            "{} pairs started at the same moment, all met: {} after both were ready (median), worst {}; {:.0} s in all. Existing peers: \
+                    .collect();
+                workers
+                    .into_iter()
+                    .flat_map(|worker| worker.join().expect("each pair meets"))
+                    .collect()
+            });
+            println!(
+                "{} pairs started at the same moment, all met: {} after both were ready (median), worst {}; {:.0} s in all. Existing peers: \
              5.0 s, and 3 of 28 never met",
-            times.len(),
-            millis(median(&times)),
-            millis(*times.iter().max().unwrap()),
-            started.elapsed().as_secs_f64(),
-        );
-    });
+                times.len(),
+                millis(median(&times)),
+                millis(*times.iter().max().unwrap()),
+                started.elapsed().as_secs_f64(),
+            );
+        },
+    );
 }
 
 /// How long two fresh peers need from the moment that both are ready until each sees the other.
@@ -110,7 +133,10 @@ fn start_together(hosts: &[Host; 2]) -> Duration {
         (a.join().expect("it was launched"), b)
     });
     let ready = a.ready().at.max(b.ready().at);
-    let met = a.sees(&b.id(), PATIENCE).at.max(b.sees(&a.id(), PATIENCE).at);
+    let met = a
+        .sees(&b.id(), PATIENCE)
+        .at
+        .max(b.sees(&a.id(), PATIENCE).at);
     met.saturating_duration_since(ready)
 }
 
@@ -118,18 +144,30 @@ fn start_together(hosts: &[Host; 2]) -> Duration {
 fn another_tag_is_never_met() {
     inside("meet::another_tag_is_never_met", || {
         let mut lan = Lan::new(1);
-        let folders = ["goop-mdns", "goop-mdns", "goop-mdns-2"].map(|tag| Folder::new("somebody", tag));
+        let folders =
+            ["goop-mdns", "goop-mdns", "goop-mdns-2"].map(|tag| Folder::new("somebody", tag));
         let hosts = [(); 3].map(|()| lan.host());
         let started = Instant::now();
-        let [a, b, stranger] = [0, 1, 2].map(|index| Peer::start(&folders[index], Some(&hosts[index])));
+        let [a, b, stranger] =
+            [0, 1, 2].map(|index| Peer::start(&folders[index], Some(&hosts[index])));
         a.sees(&b.id(), PATIENCE);
         b.sees(&a.id(), PATIENCE);
         thread::sleep(STRANGERS.saturating_sub(started.elapsed()));
-        for (peer, unseen) in [(&a, &stranger), (&b, &stranger), (&stranger, &a), (&stranger, &b)] {
-            let met = peer.events().into_iter().any(|event| event["event"] == "peer" && event["peer_id"] == unseen.id());
+        for (peer, unseen) in [
+            (&a, &stranger),
+            (&b, &stranger),
+            (&stranger, &a),
+            (&stranger, &b),
+        ] {
+            let met = peer
+                .events()
+                .into_iter()
+                .any(|event| event["event"] == "peer" && event["peer_id"] == unseen.id());
             assert!(!met, "{} met {}", peer.id(), unseen.id());
         }
         assert!(a.shows(&b.id()) && b.shows(&a.id()));
-        println!("another tag: not met in {STRANGERS:?}, while two of the same tag stayed online to each other");
+        println!(
+            "another tag: not met in {STRANGERS:?}, while two of the same tag stayed online to each other"
+        );
     });
 }

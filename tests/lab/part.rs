@@ -23,7 +23,10 @@ fn a_peer_that_ends_in_order_is_offline_at_once() {
     inside_alone("part::a_peer_that_ends_in_order_is_offline_at_once", || {
         let mut lan = Lan::new(1);
         let (here, there) = (lan.host(), lan.host());
-        let folders = [Folder::new("leaving", "goop-mdns"), Folder::new("staying", "goop-mdns")];
+        let folders = [
+            Folder::new("leaving", "goop-mdns"),
+            Folder::new("staying", "goop-mdns"),
+        ];
         let mut leaving = Peer::start(&folders[0], Some(&here));
         let staying = Peer::start(&folders[1], Some(&there));
         let id = leaving.id();
@@ -32,7 +35,10 @@ fn a_peer_that_ends_in_order_is_offline_at_once() {
 
         leaving.terminate();
         let asked = Instant::now();
-        let offline = staying.wait("its goodbye", PATIENCE, |event| is(event, &id, "offline")).at - asked;
+        let offline = staying
+            .wait("its goodbye", PATIENCE, |event| is(event, &id, "offline"))
+            .at
+            - asked;
         let (ended, status) = leaving.ended();
         println!(
             "SIGTERM: the others know after {}, the process is gone after {}. Existing peers: 15.9–18.3 s",
@@ -47,23 +53,36 @@ fn a_peer_that_ends_in_order_is_offline_at_once() {
 
 #[test]
 fn a_peer_that_dies_is_offline_when_its_time_is_up() {
-    inside("part::a_peer_that_dies_is_offline_when_its_time_is_up", || {
-        let mut lan = Lan::new(1);
-        let (here, there) = (lan.host(), lan.host());
-        let folders = [Folder::new("dying", "goop-mdns"), Folder::new("staying", "goop-mdns")];
-        let dying = Peer::start(&folders[0], Some(&here));
-        let staying = Peer::start(&folders[1], Some(&there));
-        let id = dying.id();
-        staying.sees(&id, PATIENCE);
-        dying.kill();
-        let killed = Instant::now();
-        let offline = staying.wait("that it is offline", FORGOTTEN, |event| is(event, &id, "offline")).at - killed;
-        println!("kill -9: offline to the others after {}", millis(offline));
+    inside(
+        "part::a_peer_that_dies_is_offline_when_its_time_is_up",
+        || {
+            let mut lan = Lan::new(1);
+            let (here, there) = (lan.host(), lan.host());
+            let folders = [
+                Folder::new("dying", "goop-mdns"),
+                Folder::new("staying", "goop-mdns"),
+            ];
+            let dying = Peer::start(&folders[0], Some(&here));
+            let staying = Peer::start(&folders[1], Some(&there));
+            let id = dying.id();
+            staying.sees(&id, PATIENCE);
+            dying.kill();
+            let killed = Instant::now();
+            let offline = staying
+                .wait("that it is offline", FORGOTTEN, |event| {
+                    is(event, &id, "offline")
+                })
+                .at
+                - killed;
+            println!("kill -9: offline to the others after {}", millis(offline));
 
-        let before = staying.mark();
-        drop(dying);
-        let again = Peer::start(&folders[0], Some(&here));
-        staying.wait_from(before, "it is back", PATIENCE, |event| is(event, &id, "online"));
-        assert_eq!(again.id(), id, "the same identity");
-    });
+            let before = staying.mark();
+            drop(dying);
+            let again = Peer::start(&folders[0], Some(&here));
+            staying.wait_from(before, "it is back", PATIENCE, |event| {
+                is(event, &id, "online")
+            });
+            assert_eq!(again.id(), id, "the same identity");
+        },
+    );
 }

@@ -21,18 +21,21 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().expect("headers of ours are ASCII"))
+        self.headers.get(name).map_or("", |value| {
+            value.to_str().expect("headers of ours are ASCII")
+        })
     }
 }
 
 /// Sends on connections of its own, follows no redirect, uses no proxy.
-pub(crate) fn send(request: impl FnOnce(&Client) -> RequestBuilder) -> Result<Answer, reqwest::Error> {
+pub(crate) fn send(
+    request: impl FnOnce(&Client) -> RequestBuilder,
+) -> Result<Answer, reqwest::Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()

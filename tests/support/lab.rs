@@ -35,7 +35,10 @@ pub(crate) fn inside(test: &str, body: impl FnOnce()) {
         .env(INSIDE, "1")
         .status()
         .expect("unshare worked a moment ago");
-    assert!(status.success(), "{test} failed inside its namespaces: see above");
+    assert!(
+        status.success(),
+        "{test} failed inside its namespaces: see above"
+    );
 }
 
 /// Namespaces as this machine allows them, or a failure that says what to do.
@@ -82,14 +85,24 @@ impl Lan {
     /// Addresses are 11.77.`number`.x: public ones, so that nothing works only because an address looks private.
     pub(crate) fn new(number: u8) -> Self {
         let bridge = format!("br{number}");
-        run("ip", &["link", "add", &bridge, "type", "bridge", "mcast_snooping", "0"]);
+        run(
+            "ip",
+            &[
+                "link",
+                "add",
+                &bridge,
+                "type",
+                "bridge",
+                "mcast_snooping",
+                "0",
+            ],
+        );
         run("ip", &["link", "set", &bridge, "up"]);
         Self { number, hosts: 0 }
     }
 
     pub(crate) fn host(&mut self) -> Host {
-        let host = self.host_ipv4();
-        host.ip(&["link", "set", "eth0", "addrgenmode", "eui64"]);
+        let host = self.plug("eui64");
         let deadline = Instant::now() + ADDRESSES_SETTLE;
         loop {
             let v6 = host.ip(&["-6", "addr", "show", "dev", "eth0"]);
@@ -104,17 +117,20 @@ impl Lan {
 
     /// A host whose only address is the one that [`Host::address`] tells.
     pub(crate) fn host_ipv4(&mut self) -> Host {
+        self.plug("none")
+    }
+
+    fn plug(&mut self, ipv6: &str) -> Host {
         self.hosts += 1;
-        let host = Host {
-            name: format!("h{}-{}", self.number, self.hosts),
-            address: format!("11.77.{}.{}", self.number, self.hosts),
-        };
-        let (name, port) = (&host.name, format!("p{}-{}", self.number, self.hosts));
-        run("ip", &["netns", "add", name]);
-        run("ip", &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", name]);
-        run("ip", &["link", "set", &port, "master", &format!("br{}", self.number), "up"]);
+        let (lan, number) = (self.number, self.hosts);
+        let name = format!("h{lan}-{number}");
+        let host = Host { name, address: format!("11.77.{lan}.{number}") };
+        let (port, bridge) = (format!("p{lan}-{number}"), format!("br{lan}"));
+        run("ip", &["netns", "add", &host.name]);
+        run("ip", &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &host.name]);
+        run("ip", &["link", "set", &port, "master", &bridge, "up"]);
         host.ip(&["link", "set", "lo", "up"]);
-        host.ip(&["link", "set", "eth0", "addrgenmode", "none", "up"]);
+        host.ip(&["link", "set", "eth0", "addrgenmode", ipv6, "up"]);
         host.ip(&["addr", "add", &format!("{}/24", host.address), "dev", "eth0"]);
         host
     }
@@ -136,7 +152,13 @@ impl Host {
     pub(crate) fn move_to(&mut self, last: u8) {
         let (network, _) = self.address.rsplit_once('.').expect("an IPv4 address");
         let address = format!("{network}.{last}");
-        self.ip(&["addr", "del", &format!("{}/24", self.address), "dev", "eth0"]);
+        self.ip(&[
+            "addr",
+            "del",
+            &format!("{}/24", self.address),
+            "dev",
+            "eth0",
+        ]);
         self.ip(&["addr", "add", &format!("{address}/24"), "dev", "eth0"]);
         self.address = address;
     }
@@ -148,7 +170,10 @@ impl Host {
 
     /// Runs a program on this host to its end.
     pub(crate) fn run(&self, program: &str, args: &[&str]) -> Output {
-        run("ip", &[&["netns", "exec", &self.name, program], args].concat())
+        run(
+            "ip",
+            &[&["netns", "exec", &self.name, program], args].concat(),
+        )
     }
 
     /// A program that will run on this host; its process is the one that is started.
@@ -162,19 +187,29 @@ impl Host {
     pub(crate) fn enter<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         let entered = thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                let namespace = File::open(Path::new("/run/netns").join(&self.name)).map_err(io::Error::from)?;
+                let namespace = File::open(Path::new("/run/netns").join(&self.name))
+                    .map_err(io::Error::from)?;
                 setns(namespace, CloneFlags::CLONE_NEWNET)?;
                 Ok::<_, io::Error>(body())
             });
-            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            inside
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         entered.expect("a host of ours can be entered")
     }
 }
 
 fn run(program: &str, args: &[&str]) -> Output {
-    let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
     let why = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {}: {why}", args.join(" "));
+    assert!(
+        output.status.success(),
+        "{program} {}: {why}",
+        args.join(" ")
+    );
     output
 }

@@ -62,7 +62,8 @@ impl Folder {
 
     pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path().join(path);
-        fs::create_dir_all(path.parent().expect("files are inside the folder")).expect("own folder");
+        fs::create_dir_all(path.parent().expect("files are inside the folder"))
+            .expect("own folder");
         fs::write(path, bytes).expect("own folder");
     }
 }
@@ -75,7 +76,11 @@ fn copy_into(original: &Path, copy: &Path) {
         if entry.path().is_dir() {
             copy_into(&entry.path(), &target);
         } else {
-            fs::write(target, fs::read(entry.path()).expect("the original is readable")).expect("own folder");
+            fs::write(
+                target,
+                fs::read(entry.path()).expect("the original is readable"),
+            )
+            .expect("own folder");
         }
     }
 }
@@ -138,7 +143,14 @@ impl Peer {
             let said = Arc::clone(&said);
             move || said.read(stdout)
         });
-        Self { child, said, reader: Some(reader), errors, host: host.cloned(), launched }
+        Self {
+            child,
+            said,
+            reader: Some(reader),
+            errors,
+            host: host.cloned(),
+            launched,
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -167,12 +179,23 @@ impl Peer {
         format!("{address}/p2p/{}", self.id())
     }
 
-    pub(crate) fn wait(&self, what: &str, within: Duration, wanted: impl Fn(&Value) -> bool) -> Seen {
+    pub(crate) fn wait(
+        &self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Seen {
         self.wait_from(0, what, within, wanted)
     }
 
     /// The first wanted event after the first `from` ones (see [`Peer::mark`]).
-    pub(crate) fn wait_from(&self, from: usize, what: &str, within: Duration, wanted: impl Fn(&Value) -> bool) -> Seen {
+    pub(crate) fn wait_from(
+        &self,
+        from: usize,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Seen {
         let deadline = Instant::now() + within;
         let mut lines = self.said.lock();
         loop {
@@ -181,12 +204,29 @@ impl Peer {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || lines.ended {
-                let why = if lines.ended { "the process ended".into() } else { format!("{within:?} passed") };
-                let said: Vec<_> = lines.seen.iter().map(|seen| seen.event.to_string()).collect();
+                let why = if lines.ended {
+                    "the process ended".into()
+                } else {
+                    format!("{within:?} passed")
+                };
+                let said: Vec<_> = lines
+                    .seen
+                    .iter()
+                    .map(|seen| seen.event.to_string())
+                    .collect();
                 drop(lines);
-                panic!("no “{what}”: {why}.\nSaid: {}\nLogged: {}", said.join("\n      "), self.errors());
+                panic!(
+                    "no “{what}”: {why}.\nSaid: {}\nLogged: {}",
+                    said.join("\n      "),
+                    self.errors()
+                );
             }
-            lines = self.said.changed.wait_timeout(lines, left).expect(UNPOISONED).0;
+            lines = self
+                .said
+                .changed
+                .wait_timeout(lines, left)
+                .expect(UNPOISONED)
+                .0;
         }
     }
 
@@ -196,17 +236,26 @@ impl Peer {
     }
 
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.said.lock().seen.iter().map(|seen| seen.event.clone()).collect()
+        self.said
+            .lock()
+            .seen
+            .iter()
+            .map(|seen| seen.event.clone())
+            .collect()
     }
 
     pub(crate) fn sees(&self, other: &str, within: Duration) -> Seen {
-        self.wait(&format!("{other} online"), within, |event| is(event, other, "online"))
+        self.wait(&format!("{other} online"), within, |event| {
+            is(event, other, "online")
+        })
     }
 
     /// Whether the last that was said of a peer is that it is online.
     pub(crate) fn shows(&self, other: &str) -> bool {
         let events = self.events();
-        let last = events.iter().rfind(|event| event["event"] == "peer" && event["peer_id"] == other);
+        let last = events
+            .iter()
+            .rfind(|event| event["event"] == "peer" && event["peer_id"] == other);
         last.is_some_and(|event| event["state"] == "online")
     }
 
@@ -235,7 +284,11 @@ impl Peer {
             if let Some(status) = self.child.try_wait().expect("own child") {
                 return (Instant::now(), status);
             }
-            assert!(Instant::now() < deadline, "still running after {END:?}\n{}", self.errors());
+            assert!(
+                Instant::now() < deadline,
+                "still running after {END:?}\n{}",
+                self.errors()
+            );
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -266,13 +319,20 @@ impl Peer {
     /// Posts as this peer's own UI does.
     pub(crate) fn api(&self, path: &str, body: &Value) -> Answer {
         let (url, cookie) = (format!("{}api/{path}", self.viewer()), self.cookie());
-        self.send(|client| client.post(url).header("cookie", cookie).json(body)).expect("the viewer answers")
+        self.send(|client| client.post(url).header("cookie", cookie).json(body))
+            .expect("the viewer answers")
     }
 
     /// Reads as this peer's own UI does.
-    pub(crate) fn read(&self, path: &str) -> Value {
+    pub(crate) fn authorised(&self, path: &str) -> Answer {
         let (url, cookie) = (format!("{}api/{path}", self.viewer()), self.cookie());
-        let answer = self.send(|client| client.get(url).header("cookie", cookie)).expect("the viewer answers");
+        self.send(|client| client.get(url).header("cookie", cookie))
+            .expect("the viewer answers")
+    }
+
+    /// The same of something that must be there and is JSON.
+    pub(crate) fn read(&self, path: &str) -> Value {
+        let answer = self.authorised(path);
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
     }
@@ -280,17 +340,36 @@ impl Peer {
     /// What the opened URL is exchanged for.
     fn cookie(&self) -> String {
         let open_url = text(&self.ready().event["open_url"]);
-        let entered = self.send(|client| client.get(open_url)).expect("the viewer answers");
-        entered.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
+        let entered = self
+            .send(|client| client.get(open_url))
+            .expect("the viewer answers");
+        entered
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Posts a data operation as a page of `peer`'s site would, from that site's origin.
     pub(crate) fn as_site(&self, peer: &str, operation: &str, body: &Value) -> Answer {
-        let port = self.viewer().trim_end_matches('/').rsplit_once(':').expect("it has a port").1.to_owned();
-        let host = format!("{}.localhost:{port}", id::to_label(&id::parse(peer).expect("a peer id")));
+        let port = self
+            .viewer()
+            .trim_end_matches('/')
+            .rsplit_once(':')
+            .expect("it has a port")
+            .1
+            .to_owned();
+        let host = format!(
+            "{}.localhost:{port}",
+            id::to_label(&id::parse(peer).expect("a peer id"))
+        );
         let url = format!("{}api/p/{peer}/data/{operation}", self.viewer());
         self.send(|client| {
-            let request = client.post(url).header("host", &host).header("origin", format!("http://{host}"));
+            let request = client
+                .post(url)
+                .header("host", &host)
+                .header("origin", format!("http://{host}"));
             request.header("sec-fetch-site", "same-origin").json(body)
         })
         .expect("the viewer answers")
@@ -302,7 +381,10 @@ impl Peer {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    fn send(&self, request: impl FnOnce(&Client) -> RequestBuilder + Send) -> Result<Answer, reqwest::Error> {
+    fn send(
+        &self,
+        request: impl FnOnce(&Client) -> RequestBuilder + Send,
+    ) -> Result<Answer, reqwest::Error> {
         match &self.host {
             Some(host) => host.enter(|| http::send(request)),
             None => http::send(request),
@@ -325,7 +407,8 @@ impl Said {
     fn read(&self, stdout: ChildStdout) {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let at = Instant::now();
-            let event = serde_json::from_str(&line).unwrap_or_else(|_| json!({ "event": "not JSON", "line": line }));
+            let event = serde_json::from_str(&line)
+                .unwrap_or_else(|_| json!({ "event": "not JSON", "line": line }));
             self.lock().seen.push(Seen { at, event });
             self.changed.notify_all();
         }
@@ -345,5 +428,8 @@ pub(crate) fn is(event: &Value, peer: &str, state: &str) -> bool {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("a text, not {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("a text, not {value}"))
+        .to_owned()
 }
