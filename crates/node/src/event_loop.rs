@@ -1,29 +1,24 @@
 //! The one task that owns the swarm. Commands, swarm events, announcements and time come in; dials, events and status go out.
 
+mod reach;
 mod shutdown;
 
 use std::{
     collections::HashMap,
     io,
+    net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
 use futures::StreamExt;
-use goop2_proto::{
-    Multiaddr, PeerId,
-    mdns::{Found, Tag},
-    presence::Presence,
-};
+use goop2_proto::{Multiaddr, PeerId, mdns::Tag, presence::Presence};
 use libp2p::{
     Swarm,
     core::ConnectedPoint,
     gossipsub, identify,
     multiaddr::Protocol,
     ping,
-    swarm::{
-        ConnectionId, DialError, SwarmEvent,
-        dial_opts::{DialOpts, PeerCondition},
-    },
+    swarm::{ConnectionId, DialError, SwarmEvent},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -43,6 +38,7 @@ use crate::{
     stream::{Control, is_relayed},
 };
 
+use reach::{Waiting, explain};
 pub(crate) use shutdown::SHUTDOWN;
 
 /// How long to wait for the first address to be listened on; a machine may have none at all.
@@ -50,18 +46,6 @@ const FIRST_ADDRESS: Duration = Duration::from_millis(500);
 
 /// Status changes within this are told together.
 const COALESCE: Duration = Duration::from_millis(50);
-
-/// Two peers that discover each other would both dial at once. The one with the greater id lets the other go first.
-const HEAD_START: Duration = Duration::from_millis(150);
-
-/// How often a connect that somebody waits for is tried: both sides may have dialled at the same moment, and both failed.
-const CONNECT_TRIES: u32 = 2;
-
-/// The pause between those tries, at least; up to twice as long.
-const CONNECT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Callers that wait for a connection to one peer; far more than streams may be open to it.
-const MAX_WAITING: usize = 1024;
 
 /// What is asked of the loop.
 #[derive(Debug)]
@@ -109,12 +93,6 @@ pub(crate) struct EventLoop {
     tell_at: Option<Instant>,
 }
 
-#[derive(Default)]
-struct Waiting {
-    replies: Vec<Reply>,
-    tries: u32,
-}
-
 impl EventLoop {
     pub(crate) fn new(
         swarm: Swarm<Behaviour>,
@@ -147,35 +125,23 @@ impl EventLoop {
         self.status.subscribe()
     }
 
-    /// Listens on the port. Only TCP over IPv4 is indispensable; what else the machine cannot do is said once.
+    /// Listens on the port. Only TCP over IPv4 is indispensable; what else the machine cannot do was seen when the port
+    /// was chosen, and is said once.
     pub(crate) async fn listen(&mut self) -> io::Result<()> {
-        let Port { number, ip6, quic } = self.port;
         let mut missing = Vec::new();
-        let listen = |swarm: &mut Swarm<Behaviour>, addr: String| {
-            let addr = addr.parse().expect("an address of our own making");
-            swarm.listen_on(addr).map_err(io::Error::other)
-        };
-        listen(&mut self.swarm, format!("/ip4/0.0.0.0/tcp/{number}"))?;
-        self.port.ip6 = ip6 && listen(&mut self.swarm, format!("/ip6/::/tcp/{number}")).is_ok();
-        self.port.quic = quic
-            && listen(
-                &mut self.swarm,
-                format!("/ip4/0.0.0.0/udp/{number}/quic-v1"),
-            )
-            .is_ok();
-        if self.port.ip6 && self.port.quic {
-            // Said by the line for either when it fails.
-            self.port.ip6 =
-                listen(&mut self.swarm, format!("/ip6/::/udp/{number}/quic-v1")).is_ok();
-        }
         missing.extend((!self.port.ip6).then_some("IPv6"));
         missing.extend((!self.port.quic).then_some("QUIC"));
         if !missing.is_empty() {
+            let missing = missing.join(" and ");
             tracing::info!(
-                port = number,
-                "listening without {}: not available here",
-                missing.join(" and ")
+                port = self.port.number,
+                "listening without {missing}: not available here"
             );
+        }
+        for host in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
+            for addr in self.port.addresses(host) {
+                self.swarm.listen_on(addr).map_err(io::Error::other)?;
+            }
         }
         let first = async {
             while self.swarm.listeners().next().is_none() {
@@ -192,7 +158,7 @@ impl EventLoop {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut interfaces = self.interfaces.subscribe();
-        tasks.spawn(interfaces::follow(self.interfaces.clone()));
+        tasks.spawn(interfaces::follow(self.interfaces.clone(), stop.clone()));
         let (found_tx, mut found) = mpsc::channel(mdns::FOUND);
         let (multicast_tx, mut multicast) = watch::channel(Multicast::default());
         match tag {
@@ -252,32 +218,10 @@ impl EventLoop {
     }
 
     fn on_command(&mut self, command: Command) {
-        let now = Instant::now();
         match command {
-            Command::Connect { reply, .. } if reply.is_closed() => {}
-            Command::Connect { peer, reply } => {
-                if self.swarm.is_connected(&peer) {
-                    let _ = reply.send(Ok(()));
-                    return;
-                }
-                let waiting = self.waiting.entry(peer).or_default();
-                waiting.replies.retain(|reply| !reply.is_closed());
-                if waiting.replies.len() >= MAX_WAITING {
-                    let _ = reply.send(Err("too much waits for it already".into()));
-                    return;
-                }
-                waiting.replies.push(reply);
-                if let Err(reason) = self.dial(peer) {
-                    self.answer(&peer, &Err(reason));
-                }
-            }
+            Command::Connect { peer, reply } => self.connect(peer, reply),
             Command::Learn { peer, addrs } => self.learn(peer, addrs),
-            Command::Add { peer, addr } => {
-                self.book.add(peer, addr, Source::Manual, now);
-                if !self.swarm.is_connected(&peer) {
-                    self.dialler.want(peer, now);
-                }
-            }
+            Command::Add { peer, addr } => self.add(peer, addr),
             Command::Publish(message) => {
                 // Errors here mean that nobody listens, or not fast enough: the next announcement repeats it.
                 if let Err(error) = self
@@ -293,131 +237,11 @@ impl EventLoop {
         }
     }
 
-    fn learn(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
-        if peer == *self.swarm.local_peer_id() {
-            return;
-        }
-        for addr in addrs
-            .into_iter()
-            .filter_map(|addr| addresses::from_stranger(addr, &peer))
-        {
-            self.book.add(peer, addr, Source::Learned, Instant::now());
-        }
-    }
-
-    /// Somebody announced themselves, or said goodbye, on a network of ours.
-    fn on_found(&mut self, found: Found) {
-        let (own, now) = (*self.swarm.local_peer_id(), Instant::now());
-        let peer = found.peer;
-        if peer == own {
-            return;
-        }
-        let addrs: Vec<_> = {
-            let interfaces = self.interfaces.borrow();
-            found
-                .addrs
-                .into_iter()
-                .filter_map(|a| addresses::from_neighbour(a, &peer, &interfaces))
-                .collect()
-        };
-        if found.goodbye {
-            self.book.retain(peer, |addr, source| {
-                source != Source::Announced || !addrs.contains(addr)
-            });
-            if !self.book.is_wanted(&peer, now) {
-                self.dialler.forget(&peer);
-            }
-            return;
-        }
-        let mut news = false;
-        for addr in &addrs {
-            news |= self.book.add(peer, addr.clone(), Source::Announced, now);
-        }
-        let reached = |(to, connection): &(PeerId, Connection)| {
-            *to == peer
-                && addrs
-                    .iter()
-                    .any(|addr| addresses::ip(addr) == addresses::ip(&connection.remote))
-        };
-        if addrs.is_empty() || self.connections.values().any(reached) {
-            return;
-        }
-        if news || !self.dialler.wants(&peer) {
-            let first = own < peer;
-            self.dialler
-                .want(peer, if first { now } else { now + HEAD_START });
-        }
-    }
-
     fn on_timer(&mut self) {
         let now = Instant::now();
-        while let Some(peer) = self.dialler.poll(now) {
-            if !self.book.is_wanted(&peer, now) && !self.waiting.contains_key(&peer) {
-                self.dialler.forget(&peer);
-            } else if let Err(reason) = self.dial(peer) {
-                tracing::debug!(%peer, reason, "not dialled");
-                self.dial_failed(peer, reason);
-            }
-        }
+        self.dial_due(now);
         if self.tell_at.is_some_and(|at| at <= now) {
             self.tell_status();
-        }
-    }
-
-    /// Dials every address known, unless it is being dialled. On a local network from a port of its own: two peers that
-    /// dial each other from their listening ports at the same moment make one TCP connection with two initiators, on
-    /// which no protocol can be agreed.
-    fn dial(&mut self, peer: PeerId) -> Result<(), String> {
-        let addrs = self.book.addresses(&peer, Instant::now());
-        if addrs.is_empty() {
-            return Err("no address of it is known".into());
-        }
-        let near = addrs.iter().all(|addr| self.is_lan(addr));
-        let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::NotDialing)
-            .addresses(addrs);
-        let options = if near {
-            options.allocate_new_port()
-        } else {
-            options
-        };
-        match self.swarm.dial(options.build()) {
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => Ok(()),
-            Err(error) => Err(explain(&error)),
-        }
-    }
-
-    fn dial_failed(&mut self, peer: PeerId, reason: String) {
-        let now = Instant::now();
-        let jitter = rand::random::<f64>();
-        if !self.swarm.is_connected(&peer)
-            && let Some(waiting) = self.waiting.get_mut(&peer)
-        {
-            waiting.tries += 1;
-            if waiting.tries < CONNECT_TRIES {
-                self.dialler.forget(&peer);
-                self.dialler
-                    .want(peer, now + CONNECT_PAUSE.mul_f64(1.0 + jitter));
-                return;
-            }
-        }
-        self.answer(&peer, &Err(reason));
-        if self.book.is_wanted(&peer, now) {
-            self.dialler.failed(peer, jitter, now);
-        } else {
-            self.dialler.forget(&peer);
-        }
-    }
-
-    /// Tells everybody who waits for a connection to `peer` how it went.
-    fn answer(&mut self, peer: &PeerId, outcome: &Result<(), String>) {
-        for reply in self
-            .waiting
-            .remove(peer)
-            .into_iter()
-            .flat_map(|w| w.replies)
-        {
-            let _ = reply.send(outcome.clone());
         }
     }
 
@@ -459,13 +283,7 @@ impl EventLoop {
                 self.status_changed();
                 if num_established == 0 {
                     self.emit(Event::Disconnected(peer_id));
-                    let now = Instant::now();
-                    if self.book.is_wanted(&peer_id, now) {
-                        self.dialler.want(
-                            peer_id,
-                            now + HEAD_START.mul_f64(1.0 + rand::random::<f64>()),
-                        );
-                    }
+                    self.lost(peer_id);
                 }
             }
             SwarmEvent::OutgoingConnectionError {
@@ -638,19 +456,6 @@ fn without_peer(mut addr: Multiaddr) -> Multiaddr {
         addr.pop();
     }
     addr
-}
-
-/// A failed dial in plain words.
-fn explain(error: &DialError) -> String {
-    match error {
-        DialError::WrongPeerId { .. } => "another peer answers at its address".into(),
-        DialError::Denied { .. } => "there are too many connections already".into(),
-        DialError::Transport(attempts) => match attempts.len() {
-            1 => "its address does not answer".into(),
-            n => format!("none of its {n} addresses answers"),
-        },
-        other => other.to_string(),
-    }
 }
 
 fn report(ended: Result<(), JoinError>) {

@@ -105,3 +105,147 @@ fn take(
         .or_insert_with(|| Bucket::new(burst, rate, now))
         .take(now)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use goop2_proto::presence::Kind;
+    use libp2p::identity::PublicKey;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        peer_id: String,
+        messages: Vec<Recorded>,
+    }
+
+    /// What an existing peer really sent.
+    #[derive(Deserialize)]
+    struct Recorded {
+        from: String,
+        message_protobuf_hex: String,
+        seqno_hex: String,
+        topic: String,
+    }
+
+    fn recorded() -> impl Iterator<Item = (PeerId, Recorded)> {
+        [
+            include_str!("../tests/fixtures/gossip-feb.json"),
+            include_str!("../tests/fixtures/gossip-head.json"),
+        ]
+        .into_iter()
+        .flat_map(|text| {
+            let fixture: Fixture = serde_json::from_str(text).unwrap();
+            let peer: PeerId = fixture.peer_id.parse().unwrap();
+            fixture
+                .messages
+                .into_iter()
+                .map(move |message| (peer, message))
+        })
+    }
+
+    #[test]
+    fn recorded_messages_are_signed_named_and_believed_as_ours_are() {
+        let mut gate = Gate::default();
+        let mut count = 0;
+        for (peer, recorded) in recorded() {
+            let fields = fields(&unhex(&recorded.message_protobuf_hex));
+            assert_eq!(recorded.from, peer.to_string());
+            assert_eq!(fields[&1], peer.to_bytes());
+            assert_eq!(fields[&4], recorded.topic.as_bytes());
+            assert_eq!(signer(&fields), peer);
+
+            let seqno = unhex(&recorded.seqno_hex);
+            let message = gossipsub::Message {
+                source: Some(peer),
+                data: fields[&2].clone(),
+                sequence_number: Some(u64::from_be_bytes(seqno.clone().try_into().unwrap())),
+                topic: gossipsub::IdentTopic::new(recorded.topic).hash(),
+            };
+            assert_eq!(message_id(&message).0, [peer.to_bytes(), seqno].concat());
+            let (verdict, presence) = gate.judge(peer, &message, Instant::now());
+            assert!(matches!(verdict, MessageAcceptance::Accept));
+            assert_eq!(presence.unwrap().kind, Kind::Update);
+            count += 1;
+
+            // The same words in another mouth.
+            let stolen = gossipsub::Message {
+                source: Some(PeerId::random()),
+                ..message
+            };
+            let (verdict, presence) = gate.judge(peer, &stolen, Instant::now());
+            assert!(matches!(verdict, MessageAcceptance::Reject) && presence.is_none());
+        }
+        assert!(count >= 4, "{count} messages");
+    }
+
+    #[test]
+    fn authors_without_end_are_bounded() {
+        let (mut gate, now) = (Gate::default(), Instant::now());
+        for _ in 0..MAX_WATCHED + 100 {
+            take(&mut gate.authors, PeerId::random(), AUTHOR, now);
+        }
+        assert_eq!(gate.authors.len(), MAX_WATCHED);
+        assert!(take(
+            &mut gate.authors,
+            PeerId::random(),
+            AUTHOR,
+            now + Duration::from_secs(60)
+        ));
+    }
+
+    /// Who signed: the key is inside the author's id; the signature is over the message without signature and key.
+    fn signer(fields: &BTreeMap<u8, Vec<u8>>) -> PeerId {
+        let author = PeerId::from_bytes(&fields[&1]).unwrap();
+        let key = PublicKey::try_decode_protobuf(author.as_ref().digest()).unwrap();
+        let mut signed = b"libp2p-pubsub:".to_vec();
+        for (number, value) in fields.iter().filter(|(number, _)| **number < 5) {
+            signed.push(number << 3 | 2);
+            put_varint(&mut signed, value.len());
+            signed.extend(value);
+        }
+        assert!(key.verify(&signed, &fields[&5]));
+        assert!(!fields.contains_key(&6), "the key is in the id");
+        author
+    }
+
+    /// A protobuf message of length-delimited fields.
+    fn fields(mut bytes: &[u8]) -> BTreeMap<u8, Vec<u8>> {
+        let mut fields = BTreeMap::new();
+        while let [tag, rest @ ..] = bytes {
+            assert_eq!(tag & 7, 2);
+            let (len, rest) = varint(rest);
+            let (value, rest) = rest.split_at(len);
+            assert!(fields.insert(tag >> 3, value.to_vec()).is_none());
+            bytes = rest;
+        }
+        fields
+    }
+
+    fn varint(bytes: &[u8]) -> (usize, &[u8]) {
+        let end = bytes.iter().position(|b| b & 0x80 == 0).unwrap();
+        let value = bytes[..=end]
+            .iter()
+            .rev()
+            .fold(0, |value, b| value << 7 | usize::from(b & 0x7f));
+        (value, &bytes[end + 1..])
+    }
+
+    fn put_varint(to: &mut Vec<u8>, mut value: usize) {
+        while value >= 0x80 {
+            to.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        to.push(value as u8);
+    }
+
+    fn unhex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    }
+}

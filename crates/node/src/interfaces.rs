@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 use futures::StreamExt;
 use if_watch::tokio::IfWatcher;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::addresses::{is_private, is_reachable};
 
@@ -96,8 +97,8 @@ fn same_subnet(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
     }
 }
 
-/// Keeps `current` up to date until nobody looks at it.
-pub(crate) async fn follow(current: watch::Sender<Interfaces>) {
+/// Keeps `current` up to date until stopped.
+pub(crate) async fn follow(current: watch::Sender<Interfaces>, stop: CancellationToken) {
     let mut watcher = IfWatcher::new()
         .inspect_err(|error| tracing::debug!(%error, "no notice of interface changes: looking every few seconds"))
         .ok();
@@ -109,7 +110,7 @@ pub(crate) async fn follow(current: watch::Sender<Interfaces>) {
             }
         };
         tokio::select! {
-            () = current.closed() => return,
+            () = stop.cancelled() => return,
             () = news => tokio::time::sleep(SETTLE).await,
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
 };
 
 use goop2_proto::Multiaddr;
@@ -55,27 +55,24 @@ pub(crate) fn choose(wanted: u16) -> io::Result<Port> {
 fn look_at(number: u16) -> io::Result<Port> {
     let tcp = TcpListener::bind((Ipv4Addr::UNSPECIFIED, number))?;
     let number = tcp.local_addr()?.port();
-    let ip6 = ip6_listener(number);
-    if let Err(error) = &ip6
-        && error.kind() == io::ErrorKind::AddrInUse
-    {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    let quic = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok();
-    Ok(Port {
-        number,
-        ip6: ip6.is_ok(),
-        quic,
-    })
+    let ip6 = match ip6_socket(socket2::Type::STREAM, number).and_then(|s| s.listen(1)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+        listening => listening.is_ok(),
+    };
+    let quic = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok()
+        && (!ip6 || ip6_socket(socket2::Type::DGRAM, number).is_ok());
+    Ok(Port { number, ip6, quic })
 }
 
-fn ip6_listener(number: u16) -> io::Result<socket2::Socket> {
-    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
+fn ip6_socket(kind: socket2::Type, number: u16) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, kind, None)?;
     socket.set_only_v6(true)?;
     #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&std::net::SocketAddr::from((Ipv6Addr::UNSPECIFIED, number)).into())?;
-    socket.listen(1)?;
+    if kind == socket2::Type::STREAM {
+        // As for any listener: connections of the run before may linger.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, number)).into())?;
     Ok(socket)
 }
 
@@ -91,7 +88,7 @@ mod tests {
         #[cfg(unix)]
         owner.set_reuse_port(true).unwrap();
         owner
-            .bind(&std::net::SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())
+            .bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())
             .unwrap();
         owner.listen(1).unwrap();
         let taken = owner.local_addr().unwrap().as_socket().unwrap().port();

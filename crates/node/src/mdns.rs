@@ -162,6 +162,7 @@ impl Discovery {
             let changed = *old != state;
             if changed {
                 match &state {
+                    Multicast::Starting => {}
                     Multicast::Working => tracing::info!("looking for peers on the local network"),
                     Multicast::Off(why) => {
                         tracing::warn!("peers on the local network cannot be found: {why}")

@@ -1,4 +1,5 @@
 //! Streams between real nodes: both ways, cut short, in a burst, beyond the limits.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
 

@@ -22,10 +22,10 @@ pub(crate) const SHUTDOWN: Duration = Duration::from_millis(1500);
 
 impl EventLoop {
     pub(super) async fn shutdown(mut self, stop: CancellationToken, mut tasks: JoinSet<()>) {
-        // 1. mDNS says goodbye while the rest goes on: nobody should dial us from here on.
+        // 1. The tasks end while the rest goes on; mDNS says goodbye, so that nobody dials us from here on.
         stop.cancel();
         // 2. What was published before (the offline message) leaves: each connection answers one more round trip.
-        self.probes.detach_all();
+        self.probes.abort_all();
         self.probe(|_| true);
         let flushed = async {
             loop {
@@ -49,8 +49,7 @@ impl EventLoop {
             }
         };
         let _ = timeout(CLOSE, closed).await;
-        // 4. The tasks end: mDNS has been told, the interfaces are watched as long as somebody looks.
-        drop(self);
+        // 4. Nothing is left behind.
         let joined = async { while tasks.join_next().await.is_some() {} };
         let _ = timeout(JOIN, joined).await;
         tasks.shutdown().await;

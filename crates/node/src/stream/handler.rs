@@ -164,7 +164,7 @@ impl UpgradeInfo for Accept {
     type InfoIter = std::vec::IntoIter<&'static str>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        self.0.to_vec().into_iter()
+        self.0.iter().copied().collect::<Vec<_>>().into_iter()
     }
 }
 

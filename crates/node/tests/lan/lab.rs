@@ -87,6 +87,9 @@ pub(crate) struct Process {
     heard: Vec<String>,
 }
 
+/// More than any test makes a process say.
+const MAX_LINES: usize = 10_000;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Process {
@@ -101,7 +104,7 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (tx, lines) = mpsc::channel();
+        let (tx, lines) = mpsc::sync_channel(MAX_LINES);
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let _reader = std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {

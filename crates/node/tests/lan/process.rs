@@ -67,6 +67,7 @@ async fn peer(mdns_tag: Option<Tag>) {
                 let status = status.borrow_and_update();
                 match &status.multicast {
                     Multicast::Working => say("multicast working"),
+                    Multicast::Starting => {}
                     Multicast::Off(why) => say(&format!("multicast off: {why}")),
                 }
                 let now: BTreeSet<_> = status.connections.iter().flat_map(|(peer, connections)| {
@@ -108,11 +109,11 @@ fn ear(tag: &Tag) {
                 .unwrap()
                 .into_iter()
                 .filter(|i| !i.is_loopback());
-            let own = hosts.filter_map(|i| match i.ip() {
+            let mut own = hosts.filter_map(|i| match i.ip() {
                 std::net::IpAddr::V4(ip) => Some(ip),
                 std::net::IpAddr::V6(_) => None,
             });
-            socket.join_multicast_v4(&group, &own.last().unwrap())
+            socket.join_multicast_v4(&group, &own.next_back().unwrap())
         })
         .unwrap();
     say("listening");
