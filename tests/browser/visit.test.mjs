@@ -47,7 +47,7 @@ describe('who is there', () => {
     await dialog.waitFor({ state: 'hidden' })
     await window.row('Nearby', 'Anselm — field notes').waitFor()
     await window.frame(await visitor.site(neighbour))
-    await window.page.getByRole('button', { name: /welcome page/ }).click()
+    await window.page.getByTitle('Welcome page').click()
     await window.page.getByRole('heading', { name: 'Here now' }).waitFor()
   })
 
@@ -116,7 +116,7 @@ describe('a visit', () => {
   })
 
   test('at the own site', async () => {
-    await window.page.getByRole('button', { name: 'My site' }).click()
+    await window.page.getByRole('button', { name: 'My site', exact: true }).click()
     await window.site.getByRole('heading', { name: 'My own' }).waitFor()
     await shown('Visitor')
   })
@@ -133,7 +133,7 @@ describe('an address', () => {
   }
   for (const [name, spelling] of Object.entries(spellings)) {
     test(`${name} is understood`, async () => {
-      await window.page.getByRole('button', { name: /welcome page/ }).click()
+      await window.page.getByTitle('Welcome page').click()
       await window.go(await spelling())
       await window.page.waitForEvent('framenavigated', { predicate: (frame) => /pond\.html/.test(frame.url()) }).catch(() => {})
       await shown('/2026/pond.html')

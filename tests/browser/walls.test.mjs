@@ -275,27 +275,32 @@ describe('two sites', () => {
   })
 })
 
-// Browsers count every port of 127.0.0.1 as the same site: they send the user's cookie along with these requests.
+// Browsers count every port of 127.0.0.1 as the same site: the user's cookie goes along with these requests.
 describe('a page without any policy, on another port of this machine', () => {
   let page
   before(async () => {
     page = await context.newPage()
     await page.goto(elsewhere.url)
+  })
+
+  test('does send the cookie', async () => {
+    const third = await Canary.start()
+    await page.evaluate((url) => fetch(url, { credentials: 'include' }), third.url)
+    assert.match(third.cookies.at(-1), /^goop2-/)
+    await third.stop()
     elsewhere.heard = 0
   })
 
   for (const how of ['fetch', 'fetch without CORS', 'XMLHttpRequest', 'beacon', 'EventSource', 'script', 'image', 'form']) {
     test(`is refused the user's API by ${how}`, async () => {
-      for (const path of Object.keys(userApi())) {
-        if (path === '') continue
+      for (const path of Object.keys(userApi()).filter(Boolean)) {
         const url = `${visitor.url}${path}`
-        const done = page.waitForEvent('requestfinished', { predicate: (request) => request.url() === url, timeout: 2000 }).catch(() => null)
-        const failed = page.waitForEvent('requestfailed', { predicate: (request) => request.url() === url, timeout: 2000 }).catch(() => null)
+        const ended = ['requestfinished', 'requestfailed'].map((event) => page.waitForEvent(event, { predicate: (request) => request.url() === url }))
+        for (const promise of ended) promise.catch(() => {})
         await page.evaluate(ways[how][1], url)
-        const request = await Promise.race([done, failed])
-        assert.ok(request, `${path}: no request`)
-        assert.match((await request.allHeaders()).cookie ?? '', /^goop2-/)
-        assert.ok([403, undefined].includes((await request.response())?.status()), `${path}: ${(await request.response())?.status()}`)
+        const request = await Promise.race(ended)
+        // Where the browser itself has already refused, it does not say with which status.
+        assert.ok([403, undefined].includes((await request.response())?.status()), path)
       }
       await untouched()
     })

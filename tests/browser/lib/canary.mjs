@@ -8,6 +8,7 @@ export class Canary {
   #waiting = new Set()
   /** Request lines of those who spoke HTTP. */
   requests = []
+  cookies = []
   /** Connections on which anything was said, in whatever language. (Browsers open some ahead, and say nothing.) */
   heard = 0
 
@@ -45,8 +46,9 @@ export class Canary {
     response.end('<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Elsewhere</title>Elsewhere')
   }
 
-  #note({ method, url }) {
+  #note({ method, url, headers }) {
     this.requests.push(`${method} ${url}`)
+    this.cookies.push(headers.cookie ?? '')
     for (const waiting of this.#waiting) {
       if (waiting.path !== url) continue
       this.#waiting.delete(waiting)

@@ -7,7 +7,7 @@ export async function raw(port, line, headers = [], body = '', address = '127.0.
   const socket = connect(port, address)
   const length = body ? [['Content-Length', Buffer.byteLength(body)]] : []
   const fields = [...headers, ...length, ['Connection', 'close']].map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`${line} HTTP/1.1\r\n${fields.join('')}\r\n${body}`)
+  socket.write(`${line} HTTP/1.1\r\n${fields.join('')}\r\n${body}`)
   let text = ''
   // An event stream never ends by itself; its beginning says enough.
   for await (const chunk of socket.setTimeout(5000, () => socket.destroy()).setEncoding('utf8')) {
