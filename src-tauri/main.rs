@@ -1,1 +1,57 @@
-fn main() {}
+//! Goop2: a folder is a site, online exactly as long as its owner.
+//!
+//! `goop2` opens the window on the user's own folder; the subcommands run the same peer without one.
+
+#![cfg_attr(all(windows, feature = "desktop"), windows_subsystem = "windows")]
+
+mod cli;
+mod headless;
+mod report;
+#[cfg(feature = "desktop")]
+mod window;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::{Cli, Command},
+    report::Report,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,goop2=info")),
+        )
+        .init();
+    let report = Report::new(cli.json());
+    match run(cli.command, &report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report.error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Option<Command>, report: &Report) -> anyhow::Result<()> {
+    match command {
+        Some(Command::Peer { dir, .. }) => headless::run(&dir, report),
+        Some(Command::Id { dir }) => {
+            println!("{}", goop2_peer::identity(&dir)?);
+            Ok(())
+        }
+        #[cfg(feature = "desktop")]
+        Some(Command::Window { dir }) => window::run(dir.as_deref()),
+        #[cfg(feature = "desktop")]
+        None => window::run(None),
+        #[cfg(not(feature = "desktop"))]
+        None => anyhow::bail!(
+            "this goop2 was built without its window: try goop2 peer DIR, or goop2 --help"
+        ),
+    }
+}

@@ -1,0 +1,44 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The desktop app for the ephemeral web: a folder is a site, online exactly as long as you are.
+#[derive(Parser)]
+#[command(name = "goop2", version)]
+pub(crate) struct Cli {
+    /// Without a command, the window opens.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the peer of a folder without a window; its UI opens in a browser
+    Peer {
+        /// The peer's folder, with its goop.json
+        dir: PathBuf,
+        /// Print one JSON object per line for everything that happens
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the peer id of a folder; a folder without an identity gets one
+    Id {
+        /// The peer's folder, with its goop.json
+        dir: PathBuf,
+    },
+    /// Open the window on a folder
+    #[cfg(feature = "desktop")]
+    Window {
+        /// The peer's folder; the user's own one when left out
+        dir: Option<PathBuf>,
+    },
+}
+
+impl Cli {
+    /// Whether standard output is for scripts.
+    pub(crate) fn json(&self) -> bool {
+        matches!(self.command, Some(Command::Peer { json: true, .. }))
+    }
+}

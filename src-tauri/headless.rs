@@ -1,0 +1,84 @@
+//! A peer without a window: the same peer, the same UI in a browser.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use goop2_peer::{Peer, api::Notice};
+use goop2_viewer::Viewer;
+
+use crate::report::{Report, Said};
+
+pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        let (peer, viewer) = start(dir).await?;
+        let mut snapshots = peer.snapshot();
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let listen: Vec<_> = peer.listening().iter().map(ToString::to_string).collect();
+        report.ready(&snapshot, &listen, &viewer.url(), &viewer.open_url());
+        let mut said = Said::default();
+        let mut stop = std::pin::pin!(stop_signal()?);
+        loop {
+            report.changes(&mut said, &Arc::clone(&snapshots.borrow_and_update()));
+            tokio::select! {
+                () = &mut stop => break,
+                changed = snapshots.changed() => changed.context("the peer ended by itself")?,
+            }
+        }
+        stop_in_order(peer, viewer).await;
+        Ok(())
+    })
+}
+
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")
+}
+
+/// The peer of a folder and its viewer, both listening.
+pub(crate) async fn start(dir: &Path) -> anyhow::Result<(Peer, Viewer)> {
+    let folder = goop2_peer::Folder::open(dir)?;
+    let http_addr = folder.config().viewer.http_addr.clone();
+    let peer = Peer::start(folder).await?;
+    let viewer = match Viewer::bind(peer.clone(), goop2_viewer::Config { http_addr }).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            peer.shutdown().await;
+            return Err(error.into());
+        }
+    };
+    if viewer.default_taken() {
+        let message = format!(
+            "Port 8080 belongs to another program, so this peer's pages are at {} this time.",
+            viewer.url()
+        );
+        peer.notify(Notice {
+            code: "port-taken".into(),
+            message,
+        });
+    }
+    Ok((peer, viewer))
+}
+
+/// The viewer first: nobody should ask a peer that is saying goodbye.
+pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
+    viewer.shutdown().await;
+    peer.shutdown().await;
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("no signal handler")?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

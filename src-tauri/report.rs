@@ -1,0 +1,130 @@
+//! What happens, on standard output: plain lines for people, or one JSON object per line for scripts (`--json`).
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
+
+use goop2_peer::api::{Group, Notice, PeerCard, Snapshot};
+use serde_json::{Value, json};
+
+pub(crate) struct Report {
+    json: bool,
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Everything listens.
+    pub(crate) fn ready(
+        &self,
+        snapshot: &Snapshot,
+        listen: &[String],
+        viewer_url: &str,
+        open_url: &str,
+    ) {
+        let me = &snapshot.me;
+        if self.json {
+            let event = json!({
+                "event": "ready", "peer_id": me.id, "label": me.label, "viewer_url": viewer_url, "open_url": open_url, "listen": listen,
+            });
+            return line(&event.to_string());
+        }
+        line(&format!(
+            "“{}” is online.\n  Open in a browser   {open_url}\n  Peer id             {}\nStop with Ctrl-C.",
+            plain(&me.label),
+            me.id
+        ));
+    }
+
+    /// Says what is different from what was said before.
+    pub(crate) fn changes(&self, said: &mut Said, snapshot: &Snapshot) {
+        for notice in snapshot
+            .notices
+            .iter()
+            .filter(|notice| !said.notices.contains(notice))
+        {
+            self.notice(notice);
+        }
+        said.notices.clone_from(&snapshot.notices);
+        for card in &snapshot.peers {
+            let known = said.peers.get(&card.id);
+            let (was, is) = (known.is_some_and(online), online(card));
+            let same = known.is_some_and(|known| {
+                (&known.label, &known.email, known.group) == (&card.label, &card.email, card.group)
+            });
+            if (was || is) && !same {
+                self.peer(card, known.map_or(card.group, |known| known.group));
+            }
+        }
+        said.peers = snapshot
+            .peers
+            .iter()
+            .map(|card| (card.id.clone(), card.clone()))
+            .collect();
+    }
+
+    pub(crate) fn error(&self, message: &str) {
+        if self.json {
+            line(&json!({ "event": "error", "message": message }).to_string());
+        } else {
+            eprintln!("goop2: {message}");
+        }
+    }
+
+    fn notice(&self, Notice { code, message }: &Notice) {
+        if self.json {
+            line(&json!({ "event": "notice", "code": code, "message": message }).to_string());
+        } else {
+            line(message);
+        }
+    }
+
+    fn peer(&self, card: &PeerCard, before: Group) {
+        let online = online(card);
+        if self.json {
+            let source = match if online { card.group } else { before } {
+                Group::Elsewhere => "wan",
+                Group::Nearby | Group::Earlier => "lan",
+            };
+            let event: Value = json!({
+                "event": "peer", "peer_id": card.id, "state": if online { "online" } else { "offline" },
+                "label": card.label, "email": card.email, "source": source,
+            });
+            return line(&event.to_string());
+        }
+        line(&format!(
+            "{} {} ({})",
+            if online { "+" } else { "-" },
+            plain(&card.label),
+            card.id
+        ));
+    }
+}
+
+/// What was said already.
+#[derive(Default)]
+pub(crate) struct Said {
+    peers: HashMap<String, PeerCard>,
+    notices: Vec<Notice>,
+}
+
+fn online(card: &PeerCard) -> bool {
+    card.group != Group::Earlier
+}
+
+/// A closed pipe is whoever reads going away: no reason to stop the peer.
+fn line(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// A stranger's label on a terminal: no control characters, no escape sequences.
+fn plain(label: &str) -> String {
+    label
+        .chars()
+        .map(|char| if char.is_control() { '·' } else { char })
+        .collect()
+}
