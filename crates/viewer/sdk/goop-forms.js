@@ -59,7 +59,7 @@ async function insertForm(target, table, onInserted) {
 async function listing(table) {
   const rows = (await run("query", { table, limit: LIMIT })) ?? [];
   if (!rows.length) return element("p", { textContent: "Nothing here yet." });
-  const names = Object.keys(rows[0]).filter((name) => !name.startsWith("_"));
+  const names = (await columns(table)).map(({ name }) => name);
   const cell = (tag) => (text) => element(tag, { textContent: text ?? "" });
   const head = element("thead", {}, element("tr", {}, ...names.map(cell("th"))));
   const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...names.map((name) => cell("td")(row[name])))));

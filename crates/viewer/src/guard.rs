@@ -86,6 +86,8 @@ mod tests {
 
     use super::*;
 
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     const OWN: &str = "http://127.0.0.1:8080";
 
     fn request(line: &str, headers: &[(&str, &str)]) -> Request {
@@ -105,7 +107,7 @@ mod tests {
         let site = |value| ("sec-fetch-site", value);
         let navigate = ("sec-fetch-mode", "navigate");
         let dest = |value| ("sec-fetch-dest", value);
-        let table: &[(&str, &[(&str, &str)], bool)] = &[
+        let table: &[(&str, Headers<'_>, bool)] = &[
             ("GET /x", &[], true),
             ("POST /api/x", &[], true),
             ("POST /api/x", &[("origin", OWN)], true),
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_navigation_is_told_by_the_browser() {
-        let table: &[(&[(&str, &str)], bool)] = &[
+        let table: &[(Headers<'_>, bool)] = &[
             (&[], false),
             (&[("accept", "text/html")], false),
             (&[("accept", "text/html"), ("sec-fetch-site", "none")], true),

@@ -4,10 +4,10 @@
 //! browser on this machine can send requests to a loopback port. So the *origin* a request is for decides everything, and each
 //! origin has a router of its own with nothing in it that the origin may not have:
 //!
-//! * `http://<label>.localhost:<port>` ([`site`]) is one peer's site: its files, its data, read-only facts about the visitor.
-//! * `http://127.0.0.1:<port>` ([`control`]) is the user: the UI, and an API behind a token made anew for each run.
+//! * `http://<label>.localhost:<port>` (`site`) is one peer's site: its files, its data, read-only facts about the visitor.
+//! * `http://127.0.0.1:<port>` (`control`) is the user: the UI, and an API behind a token made anew for each run.
 //!
-//! A request passes, in this order: [`origin`] (which of the two? by `Host` alone), [`guard`] (did a page of that same origin send
+//! A request passes, in this order: `origin` (which of the two? by `Host` alone), `guard` (did a page of that same origin send
 //! it?), one router, for the API the token, and then a handler that only translates between HTTP and [`Peer`].
 //!
 //! Refused: one origin with paths as walls (every site could drive the UI), a port per site as the only scheme (cookies and
@@ -95,7 +95,8 @@ impl Viewer {
         format!("{}?token={}", self.url(), self.app.token.secret())
     }
 
-    /// Documents that frames ask for, once when asked for and once when answered.
+    /// Documents that frames ask for, once when asked for and once when answered. A frame within a site's page is one too:
+    /// browsers send the same for both, so a window compares with what its own frame loads.
     pub fn navigated(&self) -> broadcast::Receiver<Navigated> {
         self.app.navigated.subscribe()
     }

@@ -57,11 +57,12 @@ const UNKNOWN_HOST: Refusal = Refusal {
 
 fn classify(host: &str, port: u16) -> Option<Origin> {
     let (name, given) = match host.rsplit_once(':') {
-        Some((name, digits)) if !digits.ends_with(']') => (name, digits.parse::<u16>().ok()?),
-        _ => (host, 80),
+        Some((name, digits)) if !digits.ends_with(']') => (name, digits),
+        _ => (host, "80"),
     };
     match name {
-        _ if given != port => None,
+        // As browsers write it: `+8080` and `08080` are numbers, but no browser's.
+        _ if given != port.to_string() => None,
         "127.0.0.1" | "localhost" | "[::1]" => Some(Origin::Control),
         _ => id::from_label(name.strip_suffix(".localhost")?).map(Origin::Site),
     }
@@ -103,7 +104,8 @@ mod tests {
             ".localhost:8080",
             "localhost:8080:8080",
             "0.0.0.0:8080",
-            "localhost:+8080 ",
+            "localhost:+8080",
+            "localhost:08080",
             &upper,
             &nested,
             &by_id,

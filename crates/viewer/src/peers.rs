@@ -1,6 +1,10 @@
 //! Who is who, in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and its visitor.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     Extension, Json,
@@ -86,44 +90,37 @@ fn online(snapshot: &Snapshot) -> impl Iterator<Item = Listed> {
         .map(listed)
 }
 
-fn listed(
-    PeerCard {
-        id,
-        label,
-        email,
-        avatar_hash,
-        last_seen,
-        ..
-    }: &PeerCard,
-) -> Listed {
-    let last_seen = OffsetDateTime::from_unix_timestamp_nanos(i128::from(*last_seen) * 1_000_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+fn listed(card: &PeerCard) -> Listed {
+    let facts = facts(&card.label, &card.email, &card.avatar_hash, card.last_seen);
     Listed {
-        id: id.clone(),
-        facts: facts(label, email, avatar_hash, last_seen),
+        id: card.id.clone(),
+        facts,
     }
 }
 
+/// Whoever asks is there now.
 fn visitor(me: &Me) -> Listed {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
     Listed {
         id: me.id.clone(),
-        facts: facts(
-            &me.label,
-            &me.email,
-            &me.avatar_hash,
-            OffsetDateTime::now_utc(),
-        ),
+        facts: facts(&me.label, &me.email, &me.avatar_hash, now),
     }
 }
 
-fn facts(label: &str, email: &str, avatar_hash: &str, last_seen: OffsetDateTime) -> Facts {
-    let last_seen = last_seen.format(&Rfc3339).unwrap_or_default();
+fn facts(label: &str, email: &str, avatar_hash: &str, last_seen_ms: i64) -> Facts {
+    let last_seen = OffsetDateTime::from_unix_timestamp_nanos(i128::from(last_seen_ms) * 1_000_000);
     Facts {
         content: label.into(),
         email: email.into(),
         avatar_hash: avatar_hash.into(),
         video_disabled: false,
-        last_seen,
+        last_seen: last_seen
+            .ok()
+            .and_then(|at| at.format(&Rfc3339).ok())
+            .unwrap_or_default(),
     }
 }
 

@@ -52,12 +52,13 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
 /// schemes and ports: `https://*` is port 443 only, so nothing that listens on this machine or its network by plain http or on a
 /// port of its own is asked anything.
 fn site_content(port: u16) -> String {
+    // A policy has no way to write an IPv6 address: the UI is sent away from there (`ui::index`).
     let app = format!(
-        "http://127.0.0.1:{port} http://localhost:{port} http://[::1]:{port} tauri://localhost http://tauri.localhost https://tauri.localhost"
+        "http://127.0.0.1:{port} http://localhost:{port} tauri://localhost http://tauri.localhost https://tauri.localhost"
     );
     format!(
         "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
-         frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; webrtc 'block'"
+         frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}"
     )
 }
 
@@ -70,7 +71,7 @@ fn control_content(port: u16) -> String {
 
 /// What a page may not ask the visitor for, and may not lend to what it frames.
 const PERMISSIONS: &str = "bluetooth=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), hid=(), idle-detection=(), \
-     local-fonts=(), local-network-access=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=(), \
+     local-fonts=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=(), \
      window-management=()";
 
 /// Other origins can neither embed it, nor hold a handle to its window, nor share a process with it.

@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     http::{
         HeaderMap, StatusCode, Uri,
-        header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE},
+        header::{CACHE_CONTROL, CONTENT_TYPE, HOST, SET_COOKIE},
     },
     response::{IntoResponse, Redirect, Response},
 };
@@ -28,12 +28,20 @@ pub(crate) struct Entry {
     token: Option<String>,
 }
 
-/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar.
+/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. Under an IPv6 address the window
+/// could show no site: no policy of a site can name that as its frame.
 pub(crate) async fn index(
     State(app): State<Arc<App>>,
     Query(entry): Query<Entry>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Response {
+    if headers
+        .get(HOST)
+        .is_some_and(|host| host.as_bytes().starts_with(b"["))
+    {
+        return Redirect::temporary(&format!("http://127.0.0.1:{}{uri}", app.port)).into_response();
+    }
     match entry.token {
         Some(token) if app.token.is(&token) => (
             [(SET_COOKIE, app.token.set_cookie(app.port))],

@@ -1,6 +1,6 @@
 //! Who may ask what of which origin.
 
-use crate::world::{NAVIGATION, World};
+use crate::world::{Headers, NAVIGATION, World};
 
 #[tokio::test]
 async fn only_the_right_host_origin_and_token_get_an_answer() {
@@ -22,9 +22,10 @@ async fn only_the_right_host_origin_and_token_get_an_answer() {
     let same_site = ("Sec-Fetch-Site", "same-site");
     let other_port = control.replace(&world.port().to_string(), "1");
     let any_name = format!("evil.example:{}", world.port());
+    let six = format!("[::1]:{}", world.port());
     let no_peer = format!("nobody.localhost:{}", world.port());
 
-    let table: &[(&str, &str, &str, &[(&str, &str)], u16)] = &[
+    let table: &[(&str, &str, &str, Headers<'_>, u16)] = &[
         // Host
         ("GET", &any_name, "/", &[], 421),
         ("GET", &any_name, "/api/session", &[with_token], 421),
@@ -32,6 +33,8 @@ async fn only_the_right_host_origin_and_token_get_an_answer() {
         ("GET", &other_port, "/", &[], 421),
         ("GET", "127.0.0.1", "/", &[], 421),
         ("GET", "", "/", &[], 421),
+        ("GET", &six, "/", &[], 307),
+        ("GET", &six, "/api/session", &[with_token], 200),
         // Token
         ("GET", &control, "/api/session", &[], 401),
         (
@@ -273,8 +276,8 @@ async fn each_origin_tells_browsers_what_to_forbid() {
             format!(
                 "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
                  frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; \
-                 frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} http://[::1]:{port} tauri://localhost \
-                 http://tauri.localhost https://tauri.localhost; webrtc 'block'"
+                 frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} tauri://localhost \
+                 http://tauri.localhost https://tauri.localhost"
             ),
         ),
         ("referrer-policy", "same-origin".into()),

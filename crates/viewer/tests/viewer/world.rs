@@ -16,8 +16,10 @@ use tokio::{
 /// Far more than anything here takes; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// A browser that shows a page.
-pub(crate) const NAVIGATION: &[(&str, &str)] = &[
+pub(crate) const NAVIGATION: Headers = &[
     ("Sec-Fetch-Mode", "navigate"),
     ("Sec-Fetch-Dest", "document"),
     ("Sec-Fetch-Site", "none"),
@@ -98,7 +100,7 @@ impl World {
         )
     }
 
-    pub(crate) async fn get(&self, host: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, host: &str, path: &str, headers: Headers<'_>) -> Answer {
         self.send("GET", host, path, headers, "").await
     }
 
@@ -107,7 +109,7 @@ impl World {
         method: &str,
         host: &str,
         path: &str,
-        headers: &[(&str, &str)],
+        headers: Headers<'_>,
         body: &str,
     ) -> Answer {
         let mut request = format!(
