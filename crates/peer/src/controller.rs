@@ -171,7 +171,7 @@ impl Controller {
         if let Some(change) = self
             .roster
             .lock()
-            .handle(presence, Source::Lan, Instant::now())
+            .handle(presence, Source::Lan, true, Instant::now())
         {
             tracing::debug!(?change, "roster");
             show.ask();
@@ -207,7 +207,7 @@ impl Controller {
                 email: record.presence.email.clone(),
                 avatar_hash: record.presence.avatar_hash.clone(),
                 group: group(record),
-                verified: record.sources.contains(&Source::Lan),
+                verified: record.proved,
                 last_seen: unix_millis(
                     self.clocks.1 + record.last_seen.saturating_duration_since(self.clocks.0),
                 ),

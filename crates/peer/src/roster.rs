@@ -17,11 +17,11 @@ impl SharedRoster {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The e-mail a peer announced while it is online; empty otherwise.
+    /// The e-mail a peer announced while it is online, if it is known to have said so itself; empty otherwise.
     pub(crate) fn email(&self, peer: &PeerId) -> String {
         self.lock()
             .get(peer)
-            .filter(|record| record.online)
+            .filter(|record| record.online && record.proved)
             .map(|record| record.presence.email.clone())
             .unwrap_or_default()
     }

@@ -52,7 +52,20 @@ impl Formatter for GoFormatter {
 
 /// The members of a JSON object; of `null`, none.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str(&String::from_utf8_lossy(bytes)).map_err(|e| e.to_string())? {
+    members_or_none(
+        serde_json::from_str(&String::from_utf8_lossy(bytes)).map_err(|e| e.to_string())?,
+    )
+}
+
+/// As [`object`], of text that may go on after it.
+pub(crate) fn first_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter();
+    members_or_none(values.next().ok_or("empty")?.map_err(|e| e.to_string())?)
+}
+
+fn members_or_none(value: Value) -> Result<Map<String, Value>, String> {
+    match value {
         Value::Object(members) => Ok(members),
         Value::Null => Ok(Map::new()),
         _ => Err("not an object".into()),

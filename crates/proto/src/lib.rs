@@ -14,9 +14,10 @@ pub mod id;
 pub mod mdns;
 pub mod path;
 pub mod presence;
+pub mod rendezvous;
 pub mod roster;
 pub mod site;
 
-pub use libp2p_identity::PeerId;
+pub use libp2p_identity::{Keypair, PeerId};
 pub use multiaddr::Multiaddr;
 pub use path::SitePath;

@@ -2,16 +2,19 @@
 //!
 //! Everything in it is the sender's word. Decoding bounds it and takes out what could mislead the reader (addresses that
 //! would point back at himself, or at another peer); whether the sender is who he says is for the caller to know: the
-//! author of the gossip message, or a signature.
+//! author of the gossip message, or the signature of a [`Message`].
+//!
+//! There are two forms of it. [`Presence`] is what a peer believes: addresses it could dial. [`Message`] is what travels:
+//! texts exactly as their author signed them, members of versions to come included, so that whoever passes it on or checks
+//! its signature needs to understand none of them.
 
-use serde::Serialize;
-use serde_json::Value;
+mod canonical;
+mod wire;
 
-use crate::{
-    Multiaddr, PeerId, addr,
-    go_json::{self, fold, read},
-    id,
-};
+pub use wire::{Message, Proof, Signature};
+
+use crate::{Multiaddr, PeerId, addr};
+pub(crate) use wire::Fields;
 
 /// What the message announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,13 @@ pub const MAX_ADDRS: usize = 20;
 pub const MAX_ADDR: usize = 256;
 /// Most digits of an avatar's hash: a whole SHA-256, of which existing peers send a quarter.
 pub const MAX_AVATAR_HASH: usize = 64;
+/// Most members of a message that we do not know; existing peers of April send five.
+pub const MAX_EXTRA: usize = 32;
+/// Most bytes of those members together, as they are written.
+pub const MAX_EXTRA_BYTES: usize = 4 * 1024;
+/// How far the clock of a signed message may be from ours, in milliseconds: clocks that nobody set are wrong by minutes,
+/// those set to the wrong zone by hours.
+pub const FRESH: i64 = 60 * 60 * 1000;
 /// Longest message: room for every field at its bound with every byte of the texts escaped, and well below the 64 KiB
 /// at which the event stream of existing clients breaks (§6.4).
 pub const MAX_MESSAGE: usize = 40 * 1024;
@@ -86,6 +96,9 @@ pub enum Error {
     /// More than [`MAX_ADDRS`], or one longer than [`MAX_ADDR`].
     #[error("more than {MAX_ADDRS} addresses, or one longer than {MAX_ADDR} bytes")]
     Addrs,
+    /// More than [`MAX_EXTRA`] unknown members, or more than [`MAX_EXTRA_BYTES`] of them.
+    #[error("more than {MAX_EXTRA} unknown members, or more than {MAX_EXTRA_BYTES} bytes of them")]
+    Extra,
 }
 
 impl Presence {
@@ -108,12 +121,18 @@ impl Presence {
         if bytes.len() > MAX_MESSAGE {
             return Err(Error::TooLong);
         }
-        Fields::read(bytes).map_err(Error::Json)?.check()
+        let message = Fields::read(bytes).map_err(Error::Json)?.check()?;
+        Ok(message.presence())
     }
 
-    /// The bytes a Go peer would send: key order, omitted empty fields and escapes as in §3.2. What is longer than a
-    /// receiver accepts is shortened or left out, so that one long name does not make the peer invisible.
+    /// The bytes a Go peer would send: key order, omitted empty fields and escapes as in §3.2.
     pub fn encode(&self) -> Vec<u8> {
+        self.message().encode()
+    }
+
+    /// The form that travels, not signed yet. What is longer than a receiver accepts is shortened or left out, so that
+    /// one long name does not make the peer invisible.
+    pub fn message(&self) -> Message {
         let unless_long = |text: &str, max| {
             if text.len() > max {
                 String::new()
@@ -125,9 +144,9 @@ impl Presence {
             .addrs
             .iter()
             .filter_map(|addr| addr::of_peer(addr, &self.peer));
-        go_json::to_vec(&Fields {
-            kind: self.kind.as_str().into(),
-            peer: self.peer.to_base58(),
+        Message {
+            kind: self.kind,
+            peer: self.peer,
             label: shorten(&self.label, MAX_LABEL).into(),
             email: unless_long(&self.email, MAX_EMAIL),
             avatar_hash: unless_long(&self.avatar_hash, MAX_AVATAR_HASH),
@@ -138,7 +157,9 @@ impl Presence {
                 .take(MAX_ADDRS)
                 .collect(),
             ts: self.ts,
-        })
+            extra: serde_json::Map::new(),
+            sig: None,
+        }
     }
 }
 
@@ -152,7 +173,7 @@ impl Kind {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::Online, Self::Update, Self::Offline]
             .into_iter()
             .find(|kind| kind.as_str() == text)
@@ -164,92 +185,8 @@ pub fn shorten(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 
-/// The message as it is on the wire, in the order of Feb's struct.
-#[derive(Default, Serialize)]
-struct Fields {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(rename = "peerId")]
-    peer: String,
-    #[serde(rename = "content", skip_serializing_if = "String::is_empty")]
-    label: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    email: String,
-    #[serde(rename = "avatarHash", skip_serializing_if = "String::is_empty")]
-    avatar_hash: String,
-    #[serde(rename = "videoDisabled", skip_serializing_if = "std::ops::Not::not")]
-    video_disabled: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    addrs: Vec<String>,
-    ts: i64,
-}
-
-impl Fields {
-    fn read(bytes: &[u8]) -> Result<Self, String> {
-        let mut f = Self::default();
-        for (key, value) in go_json::object(bytes)? {
-            f.set(&fold(&key), value)?;
-        }
-        Ok(f)
-    }
-
-    fn set(&mut self, key: &str, value: Value) -> Result<(), String> {
-        match key {
-            "type" => read(&mut self.kind, key, value, go_json::text),
-            "peerid" => read(&mut self.peer, key, value, go_json::text),
-            "content" => read(&mut self.label, key, value, go_json::text),
-            "email" => read(&mut self.email, key, value, go_json::text),
-            "avatarhash" => read(&mut self.avatar_hash, key, value, go_json::text),
-            "videodisabled" => read(&mut self.video_disabled, key, value, go_json::boolean),
-            "addrs" => read(&mut self.addrs, key, value, go_json::texts),
-            "ts" => read(&mut self.ts, key, value, go_json::integer),
-            _ => Ok(()),
-        }
-    }
-
-    fn check(self) -> Result<Presence, Error> {
-        let Some(kind) = Kind::parse(&self.kind) else {
-            return Err(Error::OtherKind(shorten(&self.kind, 32).into()));
-        };
-        let peer = id::parse(&self.peer).ok_or(Error::Peer)?;
-        if self.label.len() > MAX_LABEL {
-            return Err(Error::Label);
-        }
-        if self.email.len() > MAX_EMAIL {
-            return Err(Error::Email);
-        }
-        if self.avatar_hash.len() > MAX_AVATAR_HASH
-            || !self.avatar_hash.bytes().all(|b| b.is_ascii_hexdigit())
-        {
-            return Err(Error::AvatarHash);
-        }
-        if self.addrs.len() > MAX_ADDRS || self.addrs.iter().any(|addr| addr.len() > MAX_ADDR) {
-            return Err(Error::Addrs);
-        }
-        Ok(Presence {
-            kind,
-            peer,
-            label: self.label,
-            email: self.email,
-            avatar_hash: self.avatar_hash,
-            video_disabled: self.video_disabled,
-            addrs: self
-                .addrs
-                .iter()
-                .filter_map(|text| dialable(text, &peer))
-                .collect(),
-            ts: self.ts,
-        })
-    }
-}
-
-/// The address, if it can lead from here to that peer (§1.4).
-fn dialable(text: &str, peer: &PeerId) -> Option<Multiaddr> {
-    let addr = addr::of_peer(&text.parse().ok()?, peer)?;
-    let misleads = |ip| addr::is_no_destination(ip) || addr::is_link_local(ip);
-    if addr::ip(&addr).is_some_and(misleads) {
-        None
-    } else {
-        Some(addr)
-    }
+/// Whether a signed message was made around now, both in unix milliseconds. Together with the newest `ts` accepted of
+/// each peer this ends replays: what is older than the memory of those is not fresh either.
+pub fn is_fresh(ts: i64, now: i64) -> bool {
+    ts.abs_diff(now) <= FRESH.unsigned_abs()
 }

@@ -7,9 +7,14 @@
 //!
 //! The order of messages is the sender's clock (`ts`), per source: what is clearly older than the last message heard is a
 //! replay. Existing peers ignore `ts` altogether.
+//!
+//! A message may be proved: by the author of the gossip, or by its signature. What every source said last is kept, and the
+//! record is drawn from it: as long as a proved word stands, no other is looked at. A peer that once signed at a rendezvous
+//! is expected to, until it is forgotten; from then on nobody can speak for it without its key. A server can still repeat
+//! what was signed, so there `ts` has to grow, and must not be behind what other servers know.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -18,7 +23,7 @@ use crate::{
     presence::{Kind, Presence},
 };
 
-/// Most peers online at a time: a large network, and at the bounds of a message some 40 MB.
+/// Most peers online at a time: a large network, and at the bounds of a message some 40 MB a source.
 pub const MAX_ONLINE: usize = 4096;
 /// Most peers kept as seen earlier: more than anyone looks through.
 pub const MAX_EARLIER: usize = 256;
@@ -49,9 +54,11 @@ pub enum Change {
 /// What is known of one peer.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The last `online` or `update` that was accepted, from whatever source.
+    /// The last `online` or `update` that was believed, from whatever source.
     pub presence: Presence,
-    /// The sources that see it now, in order; empty once it is gone.
+    /// Whether it is known that the peer itself said so.
+    pub proved: bool,
+    /// The sources that see it now and are believed, in order; empty once it is gone.
     pub sources: Vec<Source>,
     /// Whether any source sees it.
     pub online: bool,
@@ -72,10 +79,19 @@ pub struct Roster {
 struct Entry {
     record: Record,
     heard: BTreeMap<Source, Heard>,
+    /// The newest that was signed, from whatever rendezvous; once there is one, nothing unsigned counts.
+    signed: Option<Signed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Signed {
+    at: Instant,
+    newest: i64,
+    left: bool,
 }
 
 /// What one source said last of one peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Heard {
     /// When, by our clock.
     at: Instant,
@@ -83,6 +99,9 @@ struct Heard {
     newest: i64,
     /// Until when the peer counts as seen by the source; none after an `offline` or the TTL.
     until: Option<Instant>,
+    /// The last `online` or `update`.
+    presence: Presence,
+    proved: bool,
 }
 
 impl Roster {
@@ -96,22 +115,47 @@ impl Roster {
         }
     }
 
-    /// Takes one decoded message; older than the newest accepted `ts` of that peer and source (with slack) is ignored.
-    pub fn handle(&mut self, message: Presence, source: Source, now: Instant) -> Option<Change> {
+    /// Takes one decoded message. `proved`: the gossip's author, or a signature that verified, is the peer it speaks of.
+    /// Replays, and what is unproved about a peer that signs, change nothing.
+    pub fn handle(
+        &mut self,
+        message: Presence,
+        source: Source,
+        proved: bool,
+        now: Instant,
+    ) -> Option<Change> {
         if message.peer == self.own {
             return None;
         }
-        let heard = self
-            .peers
-            .get(&message.peer)
-            .and_then(|entry| entry.heard.get(&source));
-        if heard.is_some_and(|heard| heard.outdates(&message, now)) {
+        let known = self.peers.get(&message.peer);
+        if known.is_some_and(|entry| entry.refuses(&message, source, proved, now)) {
             return None;
         }
         match message.kind {
-            Kind::Online | Kind::Update => self.arrive(message, source, now),
-            Kind::Offline => self.leave(&message, source, now),
+            Kind::Online | Kind::Update => self.arrive(message, source, proved, now),
+            Kind::Offline => self.leave(&message, source, proved, now),
         }
+    }
+
+    /// A source that tells only changes is still there: whoever it sees, it sees for another TTL.
+    pub fn sustain(&mut self, source: Source, now: Instant) {
+        let heard = self
+            .peers
+            .values_mut()
+            .filter_map(|entry| entry.heard.get_mut(&source));
+        for until in heard.filter_map(|heard| heard.until.as_mut()) {
+            *until = now + self.ttl;
+        }
+    }
+
+    /// A source has said everything it sees: whoever is not in the list has left it.
+    pub fn retain(&mut self, source: Source, seen: &HashSet<PeerId>) -> Vec<Change> {
+        self.drop_sightings(|entry| {
+            if seen.contains(&entry.record.presence.peer) {
+                return None;
+            }
+            entry.heard.get_mut(&source)?.until.take()
+        })
     }
 
     /// Everything a source said is forgotten (a rendezvous was left).
@@ -149,46 +193,60 @@ impl Roster {
         self.peers.iter().map(|(peer, entry)| (peer, &entry.record))
     }
 
-    fn arrive(&mut self, message: Presence, source: Source, now: Instant) -> Option<Change> {
+    fn arrive(
+        &mut self,
+        message: Presence,
+        source: Source,
+        proved: bool,
+        now: Instant,
+    ) -> Option<Change> {
         let peer = message.peer;
         let was_online = self.get(&peer).is_some_and(|record| record.online);
         if !was_online && self.online == MAX_ONLINE {
             return None;
         }
-        let (ts, until) = (message.ts, now + self.ttl);
+        let until = now + self.ttl;
         let entry = self
             .peers
             .entry(peer)
-            .or_insert_with(|| Entry::new(message.clone(), now));
+            .or_insert_with(|| Entry::new(message.clone(), proved, now));
+        entry.note_signed(&message, source, proved, now);
         let newest = entry
             .heard
             .get(&source)
-            .map_or(ts, |heard| heard.newest(ts, now));
-        entry.heard.insert(
-            source,
-            Heard {
-                at: now,
-                newest,
-                until: Some(until),
-            },
-        );
-        let changed = !says_the_same(&entry.record.presence, &message);
-        entry.record.presence = message;
-        entry.record.last_seen = now;
-        let seen_by_more = entry.refresh();
-        self.online += usize::from(!was_online);
-        (changed || seen_by_more).then_some(Change::Updated(peer))
+            .map_or(message.ts, |heard| heard.newest(&message, proved, now));
+        let heard = Heard {
+            at: now,
+            newest,
+            until: Some(until),
+            presence: message,
+            proved,
+        };
+        entry.heard.insert(source, heard);
+        let changed = entry.refresh();
+        if entry.record.sources.contains(&source) {
+            entry.record.last_seen = now;
+        }
+        self.online += usize::from(entry.record.online && !was_online);
+        changed.then_some(Change::Updated(peer))
     }
 
-    fn leave(&mut self, message: &Presence, source: Source, now: Instant) -> Option<Change> {
+    fn leave(
+        &mut self,
+        message: &Presence,
+        source: Source,
+        proved: bool,
+        now: Instant,
+    ) -> Option<Change> {
         let entry = self.peers.get_mut(&message.peer)?;
+        entry.note_signed(message, source, proved, now);
+        let believed = entry.record.sources.contains(&source);
         let heard = entry.heard.get_mut(&source)?;
-        *heard = Heard {
-            at: now,
-            newest: heard.newest(message.ts, now),
-            until: None,
-        };
-        entry.record.last_seen = now;
+        heard.newest = heard.newest(message, proved, now);
+        (heard.at, heard.until, heard.proved) = (now, None, proved);
+        if believed {
+            entry.record.last_seen = now;
+        }
         self.settle(message.peer)
     }
 
@@ -233,9 +291,10 @@ impl Roster {
 }
 
 impl Entry {
-    fn new(presence: Presence, now: Instant) -> Self {
+    fn new(presence: Presence, proved: bool, now: Instant) -> Self {
         let record = Record {
             presence,
+            proved,
             sources: Vec::new(),
             online: false,
             last_seen: now,
@@ -243,41 +302,111 @@ impl Entry {
         Self {
             record,
             heard: BTreeMap::new(),
+            signed: None,
         }
     }
 
-    /// Derives the record's sources from what was heard; whether they changed.
+    fn refuses(&self, message: &Presence, source: Source, proved: bool, now: Instant) -> bool {
+        if !proved && self.signed.is_some() {
+            return true;
+        }
+        let signed = is_signed(source, proved);
+        let repeats = self
+            .heard
+            .get(&source)
+            .is_some_and(|heard| heard.outdates(message, signed, now));
+        repeats || (signed && self.signed.is_some_and(|last| last.outdates(message, now)))
+    }
+
+    fn note_signed(&mut self, message: &Presence, source: Source, proved: bool, now: Instant) {
+        if !is_signed(source, proved) {
+            return;
+        }
+        let remembered = self
+            .signed
+            .filter(|last| is_remembered(last.at, now) && last.newest > message.ts);
+        self.signed = Some(Signed {
+            at: now,
+            newest: remembered.map_or(message.ts, |last| last.newest),
+            left: remembered.map_or(message.kind == Kind::Offline, |last| last.left),
+        });
+    }
+
+    /// Draws the record from what was heard; whether that changed it.
     fn refresh(&mut self) -> bool {
-        let sees = |(source, heard): (&Source, &Heard)| heard.until.map(|_| *source);
-        let sources: Vec<_> = self.heard.iter().filter_map(sees).collect();
-        self.record.online = !sources.is_empty();
-        let changed = self.record.sources != sources;
-        self.record.sources = sources;
+        let sees = |heard: &Heard| heard.until.is_some();
+        let only_proved =
+            self.signed.is_some() || self.heard.values().any(|heard| sees(heard) && heard.proved);
+        let believed: Vec<_> = self
+            .heard
+            .iter()
+            .filter(|(_, heard)| sees(heard) && (heard.proved || !only_proved))
+            .collect();
+        let sources: Vec<_> = believed.iter().map(|(source, _)| **source).collect();
+        let record = &mut self.record;
+        let mut changed = record.sources != sources;
+        // The author's clock says which of his own words is the last; a stranger's could say anything.
+        let last = believed
+            .iter()
+            .map(|(_, heard)| heard)
+            .max_by_key(|heard| (if heard.proved { heard.presence.ts } else { 0 }, heard.at));
+        if let Some(last) = last {
+            changed |=
+                record.proved != last.proved || !says_the_same(&record.presence, &last.presence);
+            (record.presence, record.proved) = (last.presence.clone(), last.proved);
+        }
+        record.online = !sources.is_empty();
+        record.sources = sources;
         changed
+    }
+}
+
+impl Signed {
+    /// Whether another server already knew better. Slack for those that are slower; none once the peer has left.
+    fn outdates(&self, message: &Presence, now: Instant) -> bool {
+        let revives = self.left && message.kind != Kind::Offline;
+        is_remembered(self.at, now)
+            && if revives {
+                message.ts <= self.newest
+            } else {
+                message.ts < self.newest.saturating_sub(REPLAY_SLACK)
+            }
     }
 }
 
 impl Heard {
     /// Whether the message was sent before what is known already. Slack is only for a heartbeat among heartbeats: a late
-    /// one must not bring back who has left, nor a late `offline` send away who has come back.
-    fn outdates(&self, message: &Presence, now: Instant) -> bool {
+    /// one must not bring back who has left, nor a late `offline` send away who has come back. A signed one comes in order.
+    fn outdates(&self, message: &Presence, signed: bool, now: Instant) -> bool {
+        if !is_remembered(self.at, now) {
+            return false;
+        }
+        if signed && self.proved {
+            return message.ts <= self.newest;
+        }
         let turns = (message.kind == Kind::Offline) == self.until.is_some();
         let slack = if turns { 0 } else { REPLAY_SLACK };
-        self.is_remembered(now) && message.ts < self.newest.saturating_sub(slack)
+        // What strangers said must not keep out the peer itself.
+        !signed && message.ts < self.newest.saturating_sub(slack)
     }
 
     /// The newest of what is remembered and a message just accepted.
-    fn newest(&self, ts: i64, now: Instant) -> i64 {
-        if self.is_remembered(now) {
-            self.newest.max(ts)
+    fn newest(&self, message: &Presence, proved: bool, now: Instant) -> i64 {
+        if is_remembered(self.at, now) && (self.proved || !proved) {
+            self.newest.max(message.ts)
         } else {
-            ts
+            message.ts
         }
     }
+}
 
-    fn is_remembered(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.at) <= REPLAY_MEMORY
-    }
+/// Gossip carries its own proof and its own order; at a rendezvous a proof is a signature.
+fn is_signed(source: Source, proved: bool) -> bool {
+    proved && matches!(source, Source::Wan(_))
+}
+
+fn is_remembered(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) <= REPLAY_MEMORY
 }
 
 /// Whether two messages differ in nothing that is shown.

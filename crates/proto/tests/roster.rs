@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     time::{Duration, Instant},
 };
 
@@ -53,8 +53,18 @@ impl Story {
 
     /// A message sent so many milliseconds ago.
     fn hear_late(&mut self, kind: Kind, source: Source, age: i64) -> Option<Change> {
+        self.hear_from(kind, source, false, age)
+    }
+
+    /// With its author proved.
+    fn hear_proved(&mut self, kind: Kind, source: Source, age: i64) -> Option<Change> {
+        self.hear_from(kind, source, true, age)
+    }
+
+    fn hear_from(&mut self, kind: Kind, source: Source, proved: bool, age: i64) -> Option<Change> {
         let ts = self.clock() - age;
-        self.roster.handle(message(1, kind, ts), source, self.now())
+        self.roster
+            .handle(message(1, kind, ts), source, proved, self.now())
     }
 
     fn clock(&self) -> i64 {
@@ -110,7 +120,7 @@ fn a_peer_appears_with_its_first_message_and_heartbeats_change_nothing() {
 fn own_messages_are_ignored() {
     let mut story = Story::new();
     let own = message(0, Kind::Online, 1);
-    assert_eq!(story.roster.handle(own, LAN, story.now()), None);
+    assert_eq!(story.roster.handle(own, LAN, false, story.now()), None);
     assert_eq!(story.roster.records().count(), 0);
 }
 
@@ -122,7 +132,10 @@ fn a_new_label_is_a_change() {
         label: "beta".into(),
         ..message(1, Kind::Update, story.clock())
     };
-    assert_eq!(story.roster.handle(renamed, LAN, story.now()), updated());
+    assert_eq!(
+        story.roster.handle(renamed, LAN, false, story.now()),
+        updated()
+    );
     assert_eq!(story.roster.get(&peer(1)).unwrap().presence.label, "beta");
 }
 
@@ -245,6 +258,136 @@ fn a_clock_set_back_hides_its_peer_for_a_while_only() {
 }
 
 #[test]
+fn nobody_speaks_for_a_peer_that_signs() {
+    let mut story = Story::new();
+    assert_eq!(story.hear_proved(Kind::Online, WAN, 0), updated());
+    assert!(story.roster.get(&peer(1)).unwrap().proved);
+    let renamed = Presence {
+        label: "mallory".into(),
+        ..message(1, Kind::Update, story.clock() + 1000)
+    };
+    for source in [WAN, Source::Wan(1)] {
+        assert_eq!(
+            story
+                .roster
+                .handle(renamed.clone(), source, false, story.now()),
+            None
+        );
+        assert_eq!(story.hear_late(Kind::Offline, source, -1000), None);
+    }
+    assert_eq!(story.roster.get(&peer(1)).unwrap().presence.label, "alpha");
+    // Nor when it is gone.
+    assert_eq!(story.hear_proved(Kind::Offline, WAN, -1), gone());
+    assert_eq!(story.hear_late(Kind::Online, Source::Wan(1), -5000), None);
+    assert!(!story.online());
+}
+
+#[test]
+fn what_was_signed_cannot_be_repeated() {
+    let mut story = Story::new();
+    story.hear_proved(Kind::Online, WAN, 0);
+    story.wait(19);
+    assert_eq!(story.hear_proved(Kind::Online, WAN, 19_000), None);
+    assert_eq!(story.wait(1), [Change::Gone(peer(1))]);
+    assert_eq!(story.hear_proved(Kind::Update, WAN, 20_000), None);
+    assert!(!story.online());
+    // Another server may be a little behind, but not bring back who left.
+    assert_eq!(
+        story.hear_proved(Kind::Update, Source::Wan(1), 20_001),
+        updated()
+    );
+    assert_eq!(story.hear_proved(Kind::Offline, WAN, 0), None);
+    assert_eq!(story.hear_proved(Kind::Offline, Source::Wan(1), 0), gone());
+    assert_eq!(story.hear_proved(Kind::Update, Source::Wan(2), 0), None);
+    assert_eq!(
+        story.hear_proved(Kind::Update, Source::Wan(2), REPLAY_SLACK),
+        None
+    );
+    assert_eq!(
+        story.hear_proved(Kind::Update, Source::Wan(2), -1),
+        updated()
+    );
+}
+
+#[test]
+fn a_stranger_who_was_first_does_not_keep_the_peer_out() {
+    let mut story = Story::new();
+    let forged = Presence {
+        label: "mallory".into(),
+        ..message(1, Kind::Online, i64::MAX)
+    };
+    story.roster.handle(forged, WAN, false, story.now());
+    assert_eq!(story.hear_proved(Kind::Update, WAN, 0), updated());
+    let record = story.roster.get(&peer(1)).unwrap();
+    assert_eq!(
+        (record.presence.label.as_str(), record.proved),
+        ("alpha", true)
+    );
+    story.wait(5);
+    assert_eq!(story.hear_proved(Kind::Offline, WAN, 0), gone());
+}
+
+#[test]
+fn the_last_signed_word_stands_wherever_it_was_heard() {
+    let mut story = Story::new();
+    let named = |label: &str, ts| Presence {
+        label: label.into(),
+        ..message(1, Kind::Update, ts)
+    };
+    let (now, ts) = (story.now(), story.clock());
+    story.roster.handle(named("new", ts), WAN, true, now);
+    assert_eq!(
+        story
+            .roster
+            .handle(named("old", ts - 1), Source::Wan(1), true, now),
+        updated()
+    );
+    let record = story.roster.get(&peer(1)).unwrap();
+    assert_eq!(record.presence.label, "new");
+    assert_eq!(record.sources, [WAN, Source::Wan(1)]);
+}
+
+#[test]
+fn an_unproved_word_waits_while_a_proved_one_stands() {
+    let mut story = Story::new();
+    story.hear_proved(Kind::Update, LAN, 0);
+    story.wait(10);
+    let other = Presence {
+        label: "elsewhere".into(),
+        ..message(1, Kind::Update, story.clock())
+    };
+    assert_eq!(story.roster.handle(other, WAN, false, story.now()), None);
+    assert_eq!(story.roster.get(&peer(1)).unwrap().sources, [LAN]);
+    // It never signed at a rendezvous: an existing peer that goes away from home.
+    assert_eq!(story.wait(10), [Change::Updated(peer(1))]);
+    let record = story.roster.get(&peer(1)).unwrap();
+    assert_eq!(
+        (record.presence.label.as_str(), record.proved),
+        ("elsewhere", false)
+    );
+    assert_eq!(story.wait(10), [Change::Gone(peer(1))]);
+}
+
+#[test]
+fn a_source_that_tells_only_changes_keeps_alive_what_it_told() {
+    let mut story = Story::new();
+    story.hear_proved(Kind::Update, WAN, 0);
+    for _ in 0..5 {
+        story.wait(15);
+        story.roster.sustain(WAN, story.now());
+    }
+    assert!(story.online());
+    assert_eq!(story.roster.retain(WAN, &HashSet::from([peer(1)])), []);
+    assert_eq!(story.roster.retain(LAN, &HashSet::new()), []);
+    assert_eq!(
+        story.roster.retain(WAN, &HashSet::new()),
+        [Change::Gone(peer(1))]
+    );
+    story.roster.sustain(WAN, story.now());
+    assert!(!story.online());
+}
+
+#[test]
 fn the_crowd_is_bounded_and_newcomers_wait() {
     let mut story = Story::new();
     let most = u32::try_from(MAX_ONLINE).unwrap();
@@ -252,14 +395,14 @@ fn the_crowd_is_bounded_and_newcomers_wait() {
         assert!(
             story
                 .roster
-                .handle(message(number, Kind::Update, 0), LAN, story.now())
+                .handle(message(number, Kind::Update, 0), LAN, false, story.now())
                 .is_some()
         );
     }
     assert_eq!(
         story
             .roster
-            .handle(message(most + 1, Kind::Update, 0), LAN, story.now()),
+            .handle(message(most + 1, Kind::Update, 0), LAN, false, story.now()),
         None
     );
     assert_eq!(story.roster.records().count(), MAX_ONLINE);
@@ -271,7 +414,7 @@ fn the_crowd_is_bounded_and_newcomers_wait() {
         assert!(
             story
                 .roster
-                .handle(message(number, Kind::Offline, 1), LAN, story.now())
+                .handle(message(number, Kind::Offline, 1), LAN, false, story.now())
                 .is_some()
         );
     }
@@ -286,7 +429,7 @@ fn the_crowd_is_bounded_and_newcomers_wait() {
     assert!(
         story
             .roster
-            .handle(message(most + 1, Kind::Update, 0), LAN, story.now())
+            .handle(message(most + 1, Kind::Update, 0), LAN, false, story.now())
             .is_some()
     );
 }
@@ -297,8 +440,11 @@ enum Step {
         number: u32,
         kind: Kind,
         source: Source,
+        proved: bool,
         age: i64,
     },
+    Retain(Source, u32),
+    Sustain(Source),
     Forget(Source),
     Wait(u64),
 }
@@ -306,15 +452,23 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let kind = prop_oneof![Just(Kind::Online), Just(Kind::Update), Just(Kind::Offline)];
     let source = prop_oneof![Just(LAN), Just(WAN), Just(Source::Wan(1))];
-    let hear = (0..5_u32, kind, source.clone(), -40_000..40_000_i64).prop_map(
-        |(number, kind, source, age)| Step::Hear {
+    let hear = (
+        0..5_u32,
+        kind,
+        source.clone(),
+        any::<bool>(),
+        -40_000..40_000_i64,
+    )
+        .prop_map(|(number, kind, source, proved, age)| Step::Hear {
             number,
             kind,
             source,
+            proved,
             age,
-        },
-    );
-    let step = prop_oneof![8 => hear, 1 => source.prop_map(Step::Forget), 3 => (0..30_u64).prop_map(Step::Wait)];
+        });
+    let retain =
+        (source.clone(), 0..5_u32).prop_map(|(source, number)| Step::Retain(source, number));
+    let step = prop_oneof![8 => hear, 1 => retain, 1 => source.clone().prop_map(Step::Sustain), 1 => source.prop_map(Step::Forget), 3 => (0..30_u64).prop_map(Step::Wait)];
     proptest::collection::vec(step, 0..120)
 }
 
@@ -327,11 +481,16 @@ proptest! {
         let mut told_online = BTreeSet::new();
         for step in steps {
             let changes = match step {
-                Step::Hear { number, kind, source, age } => {
+                Step::Hear { number, kind, source, proved, age } => {
                     let ts = story.clock() - age;
-                    story.roster.handle(message(number, kind, ts), source, story.now()).into_iter().collect()
+                    story.roster.handle(message(number, kind, ts), source, proved, story.now()).into_iter().collect()
                 }
                 Step::Forget(source) => story.roster.forget(source),
+                Step::Retain(source, number) => story.roster.retain(source, &HashSet::from([peer(number)])),
+                Step::Sustain(source) => {
+                    story.roster.sustain(source, story.now());
+                    Vec::new()
+                }
                 Step::Wait(seconds) => story.wait(seconds),
             };
             for change in changes {
