@@ -109,6 +109,12 @@ need_node() {
     fail "Node.js $node_minimum or newer is needed, this is $(node --version). Remedy: install it as https://nodejs.org says."
 }
 
+# The tests make networks of their own; Ubuntu 24.04 forbids that to all but root.
+need_namespaces() {
+  unshare --user --map-root-user --net true 2>/dev/null ||
+    fail "network namespaces are forbidden here. Remedy: \`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\` (until the next start), or run as root."
+}
+
 # need_cargo_tool cargo-deny 0.0.0 "why"
 need_cargo_tool() {
   command -v "$1" >/dev/null && return
