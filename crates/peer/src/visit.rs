@@ -21,6 +21,9 @@ use crate::{
     io::{finish, read_line, within, write_all},
 };
 
+/// To be connected and understood: an existing peer that was met a moment ago may need 5 s of it (PROTOCOL §12.5). Who is silent
+/// for longer is not slow but gone, as a machine that was switched off is.
+const CONNECT: Duration = Duration::from_secs(7);
 /// From the click to the first line of the answer, connecting included (PROTOCOL §9.2).
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// A data operation as a whole: the owner's own limit is 5 s, the rest is the way.
@@ -92,7 +95,10 @@ pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, E
 }
 
 async fn open(node: &Node, peer: PeerId, protocol: &'static str) -> Result<Reader, Error> {
-    Ok(BufReader::new(node.open(peer, protocol).await?.compat()))
+    let opened = timeout(CONNECT, node.open(peer, protocol)).await;
+    Ok(BufReader::new(
+        opened.map_err(|_| Error::Offline)??.compat(),
+    ))
 }
 
 async fn answer_within<T>(
