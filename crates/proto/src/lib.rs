@@ -6,14 +6,18 @@
 #![deny(missing_docs)]
 
 mod addr;
+pub mod audience;
 pub mod avatar;
 pub mod content;
 pub mod data;
+pub mod events;
 pub mod go_json;
 pub mod id;
 pub mod mdns;
 pub mod path;
 pub mod presence;
+pub mod registration;
+pub mod relay;
 pub mod rendezvous;
 pub mod roster;
 pub mod site;

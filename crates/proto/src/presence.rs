@@ -14,7 +14,7 @@ mod wire;
 pub use wire::{Message, Proof, Signature};
 
 use crate::{Multiaddr, PeerId, addr};
-pub(crate) use wire::Fields;
+pub(crate) use wire::{Fields, ed25519};
 
 /// What the message announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -153,7 +153,7 @@ impl Message {
 }
 
 impl Signature {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let signature = Self(Base::Base64Url.decode(text).ok()?.try_into().ok()?);
         (signature.to_string() == text).then_some(signature)
     }
@@ -173,7 +173,7 @@ impl fmt::Debug for Signature {
 }
 
 /// The key that an Ed25519 peer id consists of; ids of other keys are only their hash.
-fn ed25519(peer: &PeerId) -> Option<libp2p_identity::ed25519::PublicKey> {
+pub(crate) fn ed25519(peer: &PeerId) -> Option<libp2p_identity::ed25519::PublicKey> {
     const IDENTITY: u64 = 0;
     let hash = peer.as_ref();
     if hash.code() != IDENTITY {
