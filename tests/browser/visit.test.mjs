@@ -6,15 +6,17 @@ import { launch, profile, Window } from './lib/browser.mjs'
 import { guestbook, Peer, removeAll } from './lib/peer.mjs'
 
 const page = (title, text) => `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
+/** Who says nothing for this long is gone. */
+const presence = { ttl_seconds: 3, heartbeat_seconds: 1 }
 
 let browser, context, visitor, neighbour, window
 
 before(async () => {
   ;[browser, visitor, neighbour] = await Promise.all([
     launch(),
-    Peer.start('Visitor', { site: { 'index.html': page('My own', '') } }),
+    Peer.start('Visitor', { site: { 'index.html': page('My own', '') }, config: { presence } }),
     // The one that `make run` shows.
-    Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { presence: { ttl_seconds: 3, heartbeat_seconds: 1 } } }),
+    Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { presence } }),
   ])
   context = await profile(browser)
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: visitor.url.slice(0, -1) })
