@@ -148,6 +148,13 @@ impl Roster {
         }
     }
 
+    /// A source says for itself that it no longer sees the peer: it fell silent there. Nobody speaks for the peer here.
+    pub fn lose(&mut self, source: Source, peer: &PeerId) -> Option<Change> {
+        let heard = self.peers.get_mut(peer)?.heard.get_mut(&source)?;
+        heard.until.take()?;
+        self.settle(*peer)
+    }
+
     /// A source has said everything it sees: whoever is not in the list has left it.
     pub fn retain(&mut self, source: Source, seen: &HashSet<PeerId>) -> Vec<Change> {
         self.drop_sightings(|entry| {

@@ -369,6 +369,18 @@ fn an_unproved_word_waits_while_a_proved_one_stands() {
 }
 
 #[test]
+fn a_source_may_lose_sight_of_a_peer_but_only_for_itself() {
+    let mut story = Story::new();
+    story.hear_proved(Kind::Update, WAN, 0);
+    story.hear_proved(Kind::Update, Source::Wan(1), 0);
+    assert_eq!(story.roster.lose(WAN, &peer(1)), updated());
+    assert_eq!(story.roster.lose(WAN, &peer(1)), None);
+    assert_eq!(story.roster.lose(LAN, &peer(1)), None);
+    assert!(story.online());
+    assert_eq!(story.hear_proved(Kind::Update, WAN, -1), updated());
+}
+
+#[test]
 fn a_source_that_tells_only_changes_keeps_alive_what_it_told() {
     let mut story = Story::new();
     story.hear_proved(Kind::Update, WAN, 0);
