@@ -67,6 +67,11 @@ impl Dialler {
         self.wanted.contains_key(peer)
     }
 
+    /// How often it was tried in vain.
+    pub(crate) fn failures(&self, peer: &PeerId) -> u32 {
+        self.wanted.get(peer).map_or(0, |want| want.failures)
+    }
+
     /// It is connected, or gone.
     pub(crate) fn forget(&mut self, peer: &PeerId) {
         if let Some(Want { due: Some(due), .. }) = self.wanted.remove(peer) {

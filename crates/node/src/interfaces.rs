@@ -108,10 +108,11 @@ pub(crate) async fn follow(current: watch::Sender<Interfaces>, stop: Cancellatio
                 Some(watcher) => drop(watcher.next().await),
                 None => std::future::pending().await,
             }
+            tokio::time::sleep(SETTLE).await;
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = news => tokio::time::sleep(SETTLE).await,
+            () = news => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
         match Interfaces::read() {

@@ -10,7 +10,7 @@ use libp2p::swarm::{
 
 use super::{EventLoop, Reply};
 use crate::{
-    Connection,
+    Connection, Transport,
     addresses::{self, Source},
 };
 
@@ -136,15 +136,22 @@ impl EventLoop {
         }
     }
 
-    /// Dials every address known, unless it is being dialled. On a local network from a port of its own: two peers that
-    /// dial each other from their listening ports at the same moment make one TCP connection with two initiators, on
-    /// which no protocol can be agreed.
+    /// Dials the addresses known, unless it is being dialled already.
+    ///
+    /// On a local network it goes from a port of its own: two peers that dial each other from their listening ports at
+    /// the same moment make one TCP connection with two initiators, on which no protocol can be agreed. And it takes TCP
+    /// first, over which one stream is a sixth faster than over QUIC; elsewhere whatever answers first is best.
     fn dial(&mut self, peer: PeerId) -> Result<(), String> {
-        let addrs = self.book.addresses(&peer, Instant::now());
+        let mut addrs = self.book.addresses(&peer, Instant::now());
         if addrs.is_empty() {
             return Err("no address of it is known".into());
         }
         let near = addrs.iter().all(|addr| self.is_lan(addr));
+        let tries = self.waiting.get(&peer).map_or(0, |w| w.tries) + self.dialler.failures(&peer);
+        let is_tcp = |addr: &Multiaddr| addresses::transport(addr) == Some(Transport::Tcp);
+        if near && tries.is_multiple_of(2) && addrs.iter().any(is_tcp) {
+            addrs.retain(is_tcp);
+        }
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::NotDialing)
             .addresses(addrs);
