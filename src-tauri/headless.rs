@@ -67,8 +67,8 @@ pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
     peer.shutdown().await;
 }
 
-/// Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+/// Resolves at Ctrl-C or SIGTERM. To be called within the runtime.
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .context("no signal handler")?;

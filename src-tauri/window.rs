@@ -39,6 +39,10 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
     async_runtime::set(runtime.handle().clone());
     let dir = dir.map_or_else(own_folder, |dir| Ok(dir.to_owned()))?;
     let (peer, viewer) = runtime.block_on(headless::start(&dir))?;
+    let stop = {
+        let _within = runtime.enter();
+        headless::stop_signal()?
+    };
     let mut context = tauri::generate_context!();
     context.config_mut().app.security.csp = Some(Csp::Policy(policy(viewer.port())));
     let facts = Session {
@@ -59,7 +63,7 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
         ])
         .setup(move |app| {
             open(app.handle(), facts.viewer_port)?;
-            let forwarding = forward(app.handle(), &peer, &viewer);
+            let forwarding = forward(app.handle(), &peer, &viewer, stop);
             app.manage(Running {
                 peer,
                 session: facts,
@@ -123,12 +127,22 @@ fn is_site(url: &Url, port: u16) -> bool {
             .is_some_and(|host| host.ends_with(".localhost"))
 }
 
-/// Snapshots and navigations as events of the window.
-fn forward(app: &AppHandle, peer: &Peer, viewer: &Viewer) -> JoinHandle<()> {
+/// Snapshots and navigations as events of the window, until the system asks the app to stop.
+fn forward(
+    app: &AppHandle,
+    peer: &Peer,
+    viewer: &Viewer,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
     let (mut snapshots, mut navigated, app) = (peer.snapshot(), viewer.navigated(), app.clone());
     async_runtime::spawn(async move {
+        let mut stop = std::pin::pin!(stop);
         loop {
             let emitted = tokio::select! {
+                () = &mut stop => {
+                    app.exit(0);
+                    break;
+                }
                 changed = snapshots.changed() => match changed {
                     Ok(()) => app.emit("snapshot", Snapshot::clone(&snapshots.borrow_and_update())),
                     Err(_) => break,
