@@ -1,17 +1,21 @@
-//! How many data operations one peer may ask for (§5 weakness 9): a token bucket each.
+//! How many data operations one peer may ask for (§5 weakness 9): a token bucket each, and so many at a time that a slow
+//! query of one visitor leaves the others their turn.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
 use goop2_proto::PeerId;
+use tokio::sync::Semaphore;
 
 /// Sustained operations a second and peer.
 const PER_SECOND: f64 = 50.0;
 /// At once after a pause: a page that loads a few lists and pictures' captions.
 const BURST: f64 = 200.0;
+/// Under way at once for one peer: fewer than all peers together may have.
+const AT_ONCE: usize = 2;
 /// Peers remembered; a full bucket is forgotten first, it says nothing.
 const MAX_PEERS: usize = 4096;
 
@@ -21,6 +25,7 @@ pub(crate) struct Rates(Mutex<HashMap<PeerId, Bucket>>);
 struct Bucket {
     tokens: f64,
     at: Instant,
+    turns: Arc<Semaphore>,
 }
 
 impl Bucket {
@@ -32,28 +37,29 @@ impl Bucket {
 }
 
 impl Rates {
-    /// Takes one token of `peer`'s; false when there is none.
-    pub(crate) fn allow(&self, peer: PeerId, now: Instant) -> bool {
+    /// Takes one token of `peer`'s and answers where to wait for a turn; `None` when there is no token.
+    pub(crate) fn admit(&self, peer: PeerId, now: Instant) -> Option<Arc<Semaphore>> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_PEERS && !buckets.contains_key(&peer) {
             buckets.retain(|_, bucket| {
                 bucket.refill(now);
-                bucket.tokens < BURST
+                bucket.tokens < BURST || Arc::strong_count(&bucket.turns) > 1
             });
             if buckets.len() >= MAX_PEERS {
-                return false;
+                return None;
             }
         }
         let bucket = buckets.entry(peer).or_insert(Bucket {
             tokens: BURST,
             at: now,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
         });
         bucket.refill(now);
-        let allowed = bucket.tokens >= 1.0;
-        if allowed {
-            bucket.tokens -= 1.0;
+        if bucket.tokens < 1.0 {
+            return None;
         }
-        allowed
+        bucket.tokens -= 1.0;
+        Some(Arc::clone(&bucket.turns))
     }
 }
 
@@ -67,10 +73,13 @@ mod tests {
     fn one_peer_is_held_back_and_others_are_not() {
         let (rates, start) = (Rates::default(), Instant::now());
         let (flooder, other) = (PeerId::random(), PeerId::random());
-        let passed = (0..1000).filter(|_| rates.allow(flooder, start)).count();
+        let passed = (0..1000)
+            .filter(|_| rates.admit(flooder, start).is_some())
+            .count();
         assert_eq!(passed, BURST as usize);
-        assert!(rates.allow(other, start));
-        assert!(rates.allow(flooder, start + Duration::from_millis(25)));
-        assert!(!rates.allow(flooder, start + Duration::from_millis(25)));
+        assert!(rates.admit(other, start).is_some());
+        let later = start + Duration::from_millis(25);
+        assert!(rates.admit(flooder, later).is_some());
+        assert!(rates.admit(flooder, later).is_none());
     }
 }

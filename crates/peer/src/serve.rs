@@ -155,9 +155,11 @@ impl Server {
             Ok(request) => request,
             Err(invalid) => return Ok(Err(invalid.to_string())),
         };
-        if !self.rates.allow(peer, Instant::now()) {
+        let Some(turns) = self.rates.admit(peer, Instant::now()) else {
             return Ok(Err("too many requests: wait a moment and try again".into()));
-        }
+        };
+        // The own turn first: who waits for it holds none of the places for all.
+        let _turn = turns.acquire().await.map_err(io::Error::other)?;
         let _permit = self.data_ops.acquire().await.map_err(io::Error::other)?;
         let caller = Caller::Remote {
             peer,
