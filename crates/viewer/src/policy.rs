@@ -62,10 +62,12 @@ fn site_content(port: u16) -> String {
     )
 }
 
+/// The window frames sites, and the addresses people know, which only lead there.
 fn control_content(port: u16) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-         frame-src http://*.localhost:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }
 

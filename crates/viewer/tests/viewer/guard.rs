@@ -313,7 +313,8 @@ async fn each_origin_tells_browsers_what_to_forbid() {
         control.header("content-security-policy"),
         format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-             frame-src http://*.localhost:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+             frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
     assert_eq!(control.header("referrer-policy"), "no-referrer");
