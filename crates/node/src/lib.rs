@@ -14,7 +14,7 @@
 //!
 //! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a burst, picks
 //!   connections at random and does not say whether one is relayed.
-//! - [`mdns`] finds peers under a tag. It is our own too: the library's name cannot be chosen.
+//! - `mdns` finds peers under a tag. It is our own too: the library's name cannot be chosen.
 //! - `dial` decides whom to dial when, `addresses` remembers where peers were seen. Both are plain state machines.
 #![deny(missing_docs)]
 
@@ -26,7 +26,7 @@ mod event_loop;
 mod gossip;
 mod interfaces;
 mod listen;
-pub mod mdns;
+mod mdns;
 mod node;
 mod status;
 pub mod stream;

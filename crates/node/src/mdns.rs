@@ -1,6 +1,6 @@
 //! Who else is on the local networks under our tag (§2).
 //!
-//! [`Discovery`] follows the machine's interfaces and keeps one [`link`] for each that has an address others can reach.
+//! `Discovery` follows the machine's interfaces and keeps one `link` for each that has an address others can reach.
 //! A link announces, asks and answers there under an instance name of its own: existing peers ignore news of an instance
 //! they know, so an interface whose addresses change gets a new link, after the goodbye of the old one, and the others
 //! are left alone. A machine without multicast goes on without; it is looked at again whenever an interface changes, and

@@ -1,6 +1,6 @@
 //! Streams between peers: one request each, by our own behaviour.
 //!
-//! Out: [`Control::open`] hands a request to the handler of one connection, a direct one before a relayed one and the
+//! Out: `Control::open` hands a request to the handler of one connection, a direct one before a relayed one and the
 //! newest first, since the newest has seen the network as it is now. In: each handler delivers what was negotiated into
 //! one bounded channel. It keeps what does not fit at once, so that a burst waits instead of being lost, and it holds a
 //! peer to its share: a stream is delivered only while that peer has fewer than [`MAX_SERVED_PER_PEER`] open.
