@@ -10,11 +10,9 @@ let tell: (event: Navigated) => void;
 let browser: Browser;
 
 const heard = (path: string, status: number | null = 200, peer = ANNA): void => tell({ place: { peer, path }, status });
-const sight = (visibilityState: string): void => void vi.stubGlobal('document', { visibilityState });
 
 beforeEach(() => {
   vi.useFakeTimers();
-  sight('visible');
   const api: Partial<Api> = {
     onNavigated: (callback) => {
       tell = callback;
@@ -31,7 +29,6 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 it('loads what is visited, in one frame per peer', () => {
@@ -73,32 +70,55 @@ it('does not take the echo of the page it just left for a step back', () => {
   heard('/', 200, BO);
   expect(browser.entry?.peer).toBe(ANNA);
   heard('/');
+  browser.loaded();
   heard('/next');
+  browser.loaded();
   expect(browser.entry?.path).toBe('/next');
 });
 
-it('follows the frame, and knows a page is loaded though word of it came late', () => {
+it('follows the frame when it loads, and knows a page is loaded though word of it came late', () => {
   browser.visit({ peer: ANNA, path: '/' });
   heard('/');
   browser.loaded();
   heard('/fast', null);
-  expect([browser.entry?.path, browser.loading]).toEqual(['/fast', true]);
+  expect([browser.entry?.path, browser.loading]).toEqual(['/', true]);
+  heard('/fast', 200);
+  browser.loaded();
+  expect([browser.entry?.path, browser.loading]).toEqual(['/fast', false]);
   browser.loaded();
   heard('/late', null);
   heard('/late', 200);
   expect([browser.entry?.path, browser.loading]).toEqual(['/late', false]);
 });
 
-it('unseen, believes what it hears only when its own frame loads', () => {
+it('believes what it hears of another window only if its own frame loads', () => {
   browser.visit({ peer: ANNA, path: '/' });
+  heard('/', null);
   heard('/');
   browser.loaded();
-  sight('hidden');
-  heard('/in-another-window');
-  expect(browser.entry?.path).toBe('/');
+  heard('/', 200, BO);
+  expect([browser.entry?.peer, browser.loading]).toEqual([ANNA, false]);
+  vi.advanceTimersByTime(31_000);
+  heard('/here', null);
   heard('/here');
   browser.loaded();
-  expect(browser.entry?.path).toBe('/here');
+  expect(browser.entry).toEqual({ peer: ANNA, path: '/here' });
+});
+
+it('is where its frame is, not the frames within', () => {
+  browser.visit({ peer: ANNA, path: '/outer' });
+  heard('/outer', null);
+  heard('/outer');
+  heard('/inner', null);
+  heard('/inner');
+  browser.loaded();
+  expect(browser.entry?.path).toBe('/outer');
+  heard('/next', null);
+  heard('/next');
+  heard('/inner', null);
+  heard('/inner');
+  browser.loaded();
+  expect(browser.entry?.path).toBe('/next');
 });
 
 it('says so when no request ever arrives, and only then', () => {

@@ -37,8 +37,16 @@ export class Browser {
   #backend: Backend;
   /** What we sent the frame to and have not heard of yet; words about other documents are echoes of earlier pages. */
   #expected: Place | null = null;
-  /** Heard while nobody looked at this window: another one may have caused it, unless our frame loads too. */
-  #held: Navigated | null = null;
+  /**
+   * The first document heard of since the frame last loaded, not where we sent it. Word of documents comes from every frame of
+   * every window, and from any page that frames a site only to be heard of here: it is ours when our frame loads. Later ones
+   * are then frames within it.
+   */
+  #held: { event: Navigated; at: number } | null = null;
+  /** The document that the frame loads is known already: we sent it there, or it loads again what it shows. */
+  #known = false;
+  /** The frame loaded what nobody had told of yet. */
+  #owed = false;
   #everTold = false;
   #loadedAt = 0;
   #generation = 0;
@@ -97,9 +105,12 @@ export class Browser {
 
   /** The frame finished a document, whichever it was. */
   loaded(): void {
+    const held = this.#held && Date.now() - this.#held.at < LOADING_MS ? this.#held.event : null;
+    const known = this.#known;
     this.#loadedAt = Date.now();
-    this.#expected = null;
-    if (this.#held) this.#follow(this.#held);
+    this.#forget();
+    this.#owed = !known && !held;
+    if (held && !known) this.#follow(held);
     this.#wait(false);
   }
 
@@ -130,17 +141,33 @@ export class Browser {
 
   #settle(): void {
     clearTimeout(this.#patience);
-    this.#expected = null;
-    this.#held = null;
+    this.#forget();
     this.#wait(false);
     this.unreached = false;
   }
 
+  /** What was heard belongs to a document that is over. */
+  #forget(): void {
+    this.#expected = null;
+    this.#held = null;
+    this.#known = false;
+    this.#owed = false;
+  }
+
   #hear(event: Navigated): void {
     if (!this.entry || !this.target) return;
-    if (this.#expected && !sameDocument(this.#expected, event.place)) return;
-    if (this.#expected || document.visibilityState === 'visible') this.#follow(event);
-    else this.#held = event;
+    const { place, status } = event;
+    const late = this.#owed && Date.now() - this.#loadedAt < LATE_MS;
+    if (this.#expected && !sameDocument(this.#expected, place)) return;
+    if (this.#expected || late || sameDocument(this.entry, place)) {
+      this.#known ||= this.#expected !== null || (status === null && !late);
+      this.#follow(event);
+    } else if (!this.#known) {
+      const first = this.#held && Date.now() - this.#held.at < LOADING_MS ? this.#held.event.place : place;
+      if (!sameDocument(first, place)) return;
+      this.#held = { event, at: Date.now() };
+      this.#wait(status === null);
+    }
   }
 
   #follow({ place, status }: Navigated): void {
@@ -148,7 +175,6 @@ export class Browser {
     this.#everTold = true;
     this.unreached = false;
     this.#expected = null;
-    this.#held = null;
     this.#history = told(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
     if (status === null) this.#wait(true);
     else if (Date.now() - this.#loadedAt < LATE_MS) this.#wait(false);
