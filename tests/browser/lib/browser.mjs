@@ -63,18 +63,17 @@ export class Window {
     await this.search.press('Enter')
   }
 
-  /** The frame's document, once it is at this address. */
-  async frame(url) {
-    const there = () => this.page.frames().find((frame) => frame.url() === url)
-    while (!there()) await this.page.waitForEvent('framenavigated', { predicate: (frame) => frame.url() === url })
-    const frame = there()
+  /** What `act` brings into the frame, once it is there. */
+  async arrival(url, act) {
+    const arrived = this.page.waitForEvent('framenavigated', { predicate: (frame) => frame.url() === url })
+    await act()
+    const frame = await arrived
     await frame.waitForLoadState()
     return frame
   }
 
   /** Visits a site of another peer and gives the frame that shows it. */
   async visit(peer, other, path = '/') {
-    await this.go(`goop://${other.id}${path}`)
-    return this.frame(await peer.site(other, path))
+    return this.arrival(await peer.site(other, path), () => this.go(`goop://${other.id}${path}`))
   }
 }
