@@ -17,13 +17,15 @@ const [browser, demo, neighbour, kitchen] = await Promise.all([
 ])
 
 /** One picture of each size and colour, of a window that `prepare` brought where it should be. */
-async function shoot(name, prepare, { key = true } = {}) {
+async function shoot(name, prepare, { key = true, pictures = 2 } = {}) {
   for (const colorScheme of ['light', 'dark']) {
     for (const [size, viewport] of Object.entries(sizes)) {
       const context = await profile(browser, { colorScheme, viewport, reducedMotion: 'reduce' })
       const page = await context.newPage()
       await page.goto(key ? demo.openUrl : demo.url)
       await prepare(new Window(page))
+      // The avatars of those who have one: the demo itself, and the neighbour once it is there.
+      await page.waitForFunction((count) => [...document.images].filter((image) => image.naturalWidth > 0).length >= count, pictures)
       await page.mouse.move(0, 0)
       await page.screenshot({ path: `${folder}/${name}-${colorScheme}-${size}.png` })
       await context.close()
@@ -32,14 +34,16 @@ async function shoot(name, prepare, { key = true } = {}) {
 }
 
 const rows = (window, name) => window.row('Nearby', name).waitFor()
-const settled = async (window) => {
+
+/** The page in the frame is there. */
+async function settled(window) {
+  await window.site.getByRole('heading', { level: 1 }).waitFor()
   await window.reload.waitFor()
-  await window.page.evaluate(() => document.fonts.ready)
 }
 
 try {
-  await shoot('empty', (window) => window.page.getByText('Nobody in sight yet.').waitFor())
-  await shoot('no-token', (window) => window.page.getByRole('heading', { name: 'This page has no key' }).waitFor(), { key: false })
+  await shoot('empty', (window) => window.page.getByText('Nobody in sight yet.').waitFor(), { pictures: 1 })
+  await shoot('no-token', (window) => window.page.getByRole('heading', { name: 'This page has no key' }).waitFor(), { key: false, pictures: 0 })
 
   await demo.join(neighbour)
   await demo.join(kitchen)
@@ -47,15 +51,18 @@ try {
     await rows(window, 'Anselm — field notes')
     await rows(window, 'Kitchen tablet')
   })
-  for (const [name, path, heading] of [['visit', '/', ''], ['page', '/2026/autumn.html', ''], ['guestbook', '/guestbook.html', 'Guestbook']]) {
+  for (const [name, links] of Object.entries({ visit: [], page: ['Autumn field notes'], guestbook: ['Guestbook'] })) {
     await shoot(name, async (window) => {
-      await window.visit(demo, neighbour, path)
-      await window.site.getByRole('heading', { level: 1, ...(heading && { name: heading }) }).waitFor()
+      await window.row('Nearby', 'Anselm — field notes').click()
+      for (const link of links) {
+        await window.site.getByRole('link', { name: link }).first().click()
+        await window.site.getByRole('heading', { level: 1, name: link }).waitFor()
+      }
       await settled(window)
     })
   }
   await shoot('own', async (window) => {
-    await window.visit(demo, demo)
+    await window.page.getByRole('button', { name: 'My site', exact: true }).click()
     await settled(window)
   })
   await shoot('add', async (window) => {
@@ -64,14 +71,14 @@ try {
   })
   await shoot('missing', async (window) => {
     await window.visit(demo, neighbour, '/no-such-page.html')
+    await window.search.blur()
     await window.site.getByRole('heading', { name: 'No such page' }).waitFor()
     await settled(window)
   })
 
   await kitchen.stop()
   await shoot('offline', async (window) => {
-    await window.row('Seen earlier', 'Kitchen tablet').waitFor()
-    await window.visit(demo, kitchen)
+    await window.row('Seen earlier', 'Kitchen tablet').click()
     await window.site.getByRole('heading', { name: 'Not online now' }).waitFor()
     await settled(window)
   })
@@ -79,7 +86,8 @@ try {
   // The last: a window whose peer has ended.
   const context = await profile(browser, { colorScheme: 'light', viewport: sizes.large })
   const window = await Window.open(context, demo)
-  await window.visit(demo, neighbour)
+  await window.row('Nearby', 'Anselm — field notes').click()
+  await settled(window)
   await demo.kill()
   await window.page.getByRole('alert').waitFor()
   await window.page.screenshot({ path: `${folder}/lost-light-large.png` })

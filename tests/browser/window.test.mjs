@@ -1,7 +1,7 @@
 // A visited page stays in its frame: the window around it goes nowhere, shows nothing false, and keeps working.
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { Canary } from './lib/canary.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
@@ -54,40 +54,76 @@ after(async () => {
   await Promise.all([elsewhere?.stop(), removeAll(visitor, host, other)])
 })
 
-describe('the window is not taken away', () => {
-  const attempts = {
-    'top.location': (url) => { top.location = url },
-    'top.location.replace': (url) => top.location.replace(url),
-    'parent.location.href': (url) => { parent.location.href = url },
-    'a script as an address': () => { top.location = 'javascript:document.body.remove()' },
-    'a link to the top': (url) => clicked({ href: url, target: '_top' }),
-    'a link to the parent': (url) => clicked({ href: url, target: '_parent' }),
-    'a form to the top': (url) => submitted({ action: url, target: '_top' }),
-    'window.open of the top': (url) => open(url, '_top'),
-    'the history': () => history.go(-5),
-    'top.close': () => top.close(),
-    'a pop-up': (url) => { globalThis.opened = open(url) },
-    'a link to a new window': (url) => clicked({ href: url, target: '_blank' }),
-    'a link to a new window with an opener': (url) => clicked({ href: url, target: '_blank', rel: 'opener' }),
-    'a form to a new window': (url) => submitted({ action: url, target: '_blank' }),
-    'the opener': (url) => { opener.location = url },
-    'a base': (url) => document.head.append(Object.assign(document.createElement('base'), { href: url, target: '_top' })),
+const departing = {
+  'top.location': (url) => { top.location = url },
+  'top.location.replace': (url) => top.location.replace(url),
+  'parent.location.href': (url) => { parent.location.href = url },
+  'a link to the top': (url) => clicked({ href: url, target: '_top' }),
+  'a link to the parent': (url) => clicked({ href: url, target: '_parent' }),
+  'a form to the top': (url) => submitted({ action: url, target: '_top' }),
+  'window.open of the top': (url) => open(url, '_top'),
+}
+const opening = {
+  'window.open': (url) => { globalThis.opened = open(url) },
+  'a link to a new window': (url) => clicked({ href: url, target: '_blank' }),
+  'a link to a new window with an opener': (url) => clicked({ href: url, target: '_blank', rel: 'opener' }),
+  'a form to a new window': (url) => submitted({ action: url, target: '_blank' }),
+}
+const tricks = {
+  'a script as an address': () => { top.location = 'javascript:document.body.remove()' },
+  'the history': () => history.go(-5),
+  'top.close': () => top.close(),
+  'the opener': (url) => { opener.location = url },
+  'a base': (url) => document.head.append(Object.assign(document.createElement('base'), { href: url, target: '_top' })),
+}
+
+/** What the attempts use. */
+const tools = () => {
+  globalThis.clicked = (attributes) => {
+    const link = Object.assign(document.createElement('a'), attributes, { textContent: 'x' })
+    document.body.append(link)
+    link.click()
   }
-  for (const [name, attempt] of Object.entries(attempts)) {
+  globalThis.submitted = (attributes) => {
+    const form = Object.assign(document.createElement('form'), attributes, { method: 'post' })
+    document.body.append(form)
+    form.submit()
+  }
+}
+
+describe('in any other frame each way works, so that its failing means something', () => {
+  let outer, inner
+  const goal = () => `${elsewhere.url}there`
+  beforeEach(async () => {
+    outer = await context.newPage()
+    await outer.goto(elsewhere.url)
+    const framed = outer.waitForEvent('framenavigated', { predicate: (frame) => frame !== outer.mainFrame() && frame.url() === elsewhere.at('localhost') })
+    await outer.evaluate((url) => document.body.append(Object.assign(document.createElement('iframe'), { src: url })), elsewhere.at('localhost'))
+    inner = await framed
+    await inner.waitForLoadState()
+    await inner.evaluate(tools)
+  })
+  afterEach(() => outer.close())
+
+  for (const [name, attempt] of Object.entries(departing)) {
+    test(`leaving by ${name}`, async () => {
+      await Promise.all([outer.waitForURL(goal()), inner.evaluate(attempt, goal()).catch(() => {})])
+    })
+  }
+  for (const [name, attempt] of Object.entries(opening)) {
+    test(`opening by ${name}`, async () => {
+      const [opened] = await Promise.all([context.waitForEvent('page'), inner.evaluate(attempt, goal())])
+      await opened.waitForURL(goal())
+      await opened.close()
+    })
+  }
+})
+
+describe('the window is not taken away, and nothing opens beside it', () => {
+  for (const [name, attempt] of Object.entries({ ...departing, ...opening, ...tricks })) {
     test(`by ${name}`, async () => {
       await arrive()
-      await frame.evaluate(() => {
-        globalThis.clicked = (attributes) => {
-          const link = Object.assign(document.createElement('a'), attributes, { textContent: 'x' })
-          document.body.append(link)
-          link.click()
-        }
-        globalThis.submitted = (attributes) => {
-          const form = Object.assign(document.createElement('form'), attributes, { method: 'post' })
-          document.body.append(form)
-          form.submit()
-        }
-      })
+      await frame.evaluate(tools)
       await frame.evaluate(attempt, elsewhere.url).catch((error) => assert.match(error.message, /SecurityError|null|Blocked/))
       await unharmed()
     })
