@@ -132,33 +132,23 @@ impl Controller {
     }
 
     async fn publish(&mut self, kind: Kind) {
-        let (config, status) = (
-            self.config.borrow().clone(),
-            self.status.borrow().listen.clone(),
-        );
-        let ts = unix_millis(SystemTime::now());
+        let (peer, ts) = (self.node.peer_id(), unix_millis(SystemTime::now()));
         let presence = match kind {
             // As existing peers say goodbye on gossip (§3.2): nothing but who.
-            Kind::Offline => Presence {
-                kind,
-                peer: self.node.peer_id(),
-                label: String::new(),
-                email: String::new(),
-                avatar_hash: String::new(),
-                video_disabled: false,
-                addrs: Vec::new(),
-                ts,
-            },
-            Kind::Online | Kind::Update => Presence {
-                kind,
-                peer: self.node.peer_id(),
-                label: config.profile.label,
-                email: config.profile.email,
-                avatar_hash: self.avatar_hash.clone(),
-                video_disabled: config.viewer.video_disabled,
-                addrs: status,
-                ts,
-            },
+            Kind::Offline => Presence::offline(peer, ts),
+            Kind::Online | Kind::Update => {
+                let (config, status) = (self.config.borrow(), self.status.borrow());
+                Presence {
+                    kind,
+                    peer,
+                    label: config.profile.label.clone(),
+                    email: config.profile.email.clone(),
+                    avatar_hash: self.avatar_hash.clone(),
+                    video_disabled: config.viewer.video_disabled,
+                    addrs: status.listen.clone(),
+                    ts,
+                }
+            }
         };
         self.announced.clone_from(&presence.addrs);
         self.node.publish(presence.encode()).await;
