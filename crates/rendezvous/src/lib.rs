@@ -1,1 +1,6 @@
-//! Work in progress.
+//! The rendezvous: where peers that no local network joins hear of each other (§6, §7).
+//!
+//! It passes on who is online and at which addresses, and nothing else: pages and data go directly between peers.
+#![deny(missing_docs)]
+
+pub mod client;

@@ -1,0 +1,190 @@
+//! Says that the peer is online, and at the end that it is not.
+//!
+//! One request at a time, so that a slow server is late with itself only. Each message is signed for this server: it names
+//! the addresses that are this server's business, and its `ts` grows with every message, whatever the clock does.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use goop2_proto::{
+    audience,
+    presence::{Kind, Presence, is_fresh},
+};
+use reqwest::{StatusCode, header::HeaderName};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Session,
+    http::{self, Fault},
+    pace::Schedule,
+};
+
+/// A heartbeat that takes longer than this is worth less than the next one.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// With a 409: the newest `ts` of ours that the server knows.
+const NEWEST: HeaderName = HeaderName::from_static("goop2-newest-ts");
+
+pub(super) async fn run(
+    session: &Session,
+    mut presence: watch::Receiver<Option<Presence>>,
+    stop: &CancellationToken,
+) {
+    let first = presence.wait_for(Option::is_some);
+    // Both a stop and a dropped handle mean that there is nothing to say.
+    let Some(Ok(_)) = stop
+        .run_until_cancelled(first)
+        .await
+        .map(|known| known.map(drop))
+    else {
+        return;
+    };
+    let mut announcer = Announcer {
+        session,
+        presence,
+        near: session.near.subscribe(),
+        opened: session.opened.subscribe(),
+        newest: 0,
+        heard_of: false,
+        schedule: Schedule::new(session.config.heartbeat, Instant::now()),
+    };
+    stop.run_until_cancelled(announcer.wait()).await;
+    while !stop.is_cancelled() {
+        // Never cut short: an `update` still under way could overtake the `offline`.
+        announcer.heartbeat().await;
+        stop.run_until_cancelled(announcer.wait()).await;
+    }
+    announcer.goodbye().await;
+}
+
+struct Announcer<'a> {
+    session: &'a Session,
+    presence: watch::Receiver<Option<Presence>>,
+    near: watch::Receiver<Option<bool>>,
+    opened: watch::Receiver<u64>,
+    /// `ts` of the last message, in unix milliseconds.
+    newest: i64,
+    /// The server took a message, so it should also get the last.
+    heard_of: bool,
+    schedule: Schedule,
+}
+
+enum Answer {
+    Taken,
+    /// Less of us, please.
+    TooMuch(Option<Duration>),
+    /// It has heard a later message of ours.
+    Behind(i64),
+    Fault(Fault),
+}
+
+impl Announcer<'_> {
+    /// Until it is time for the next message: the heartbeat, or sooner when there is something new to say, or somebody new
+    /// to say it to.
+    async fn wait(&mut self) {
+        loop {
+            let news = tokio::select! {
+                () = sleep_until(self.schedule.due()) => return,
+                news = self.presence.changed() => news,
+                news = self.near.changed() => news,
+                news = self.opened.changed() => news,
+            };
+            match news {
+                Ok(()) => self.schedule.hurry(Instant::now()),
+                // The client was dropped, and this task with it.
+                Err(_) => return std::future::pending().await,
+            }
+        }
+    }
+
+    async fn heartbeat(&mut self) {
+        let kind = self.schedule.kind();
+        let mut answer = self.say(kind).await;
+        if let Answer::Behind(newest) = answer {
+            self.newest = self.newest.max(newest);
+            answer = self.say(kind).await;
+        }
+        let now = Instant::now();
+        self.schedule.sent(now);
+        let refusal = match answer {
+            Answer::Taken => None,
+            Answer::Behind(_) => {
+                Some("another program publishes with this peer's identity".to_owned())
+            }
+            Answer::TooMuch(asked) => {
+                self.schedule.pause(now, asked);
+                Some("the server asks for fewer messages; there may be too many peers behind one address".into())
+            }
+            Answer::Fault(fault) if fault.refused => Some(fault.reason),
+            // Being away is the listener's to tell.
+            Answer::Fault(_) => return,
+        };
+        self.heard_of |= refusal.is_none();
+        self.session.update(|state| state.refusal = refusal);
+    }
+
+    async fn goodbye(&mut self) {
+        if self.heard_of {
+            self.say(Kind::Offline).await;
+        }
+    }
+
+    async fn say(&mut self, kind: Kind) -> Answer {
+        let body = self.message(kind);
+        timeout(DEADLINE, self.post(body))
+            .await
+            .unwrap_or_else(|_| {
+                Answer::Fault(Fault::unreachable("the server does not answer".into()))
+            })
+    }
+
+    /// With all its fields even when it leaves, as existing peers do: a server may look for the e-mail.
+    fn message(&mut self, kind: Kind) -> Vec<u8> {
+        self.newest = now_unix_ms().max(self.newest + 1);
+        let near = *self.near.borrow() == Some(true);
+        let mut presence = self
+            .presence
+            .borrow()
+            .clone()
+            .expect("waited for before the first message");
+        presence.kind = kind;
+        presence.ts = self.newest;
+        presence.addrs.retain(|addr| audience::tells(addr, near));
+        let mut message = presence.message();
+        message.sign(&self.session.config.key);
+        message.encode()
+    }
+
+    async fn post(&self, body: Vec<u8>) -> Answer {
+        let config = &self.session.config;
+        let response = match config.http.post(config.address.at("publish"), body).await {
+            Ok(response) => response,
+            Err(fault) => return Answer::Fault(fault),
+        };
+        self.session.answered_from(http::ip(&response));
+        match response.status() {
+            status if status.is_success() => Answer::Taken,
+            StatusCode::TOO_MANY_REQUESTS => Answer::TooMuch(http::retry_after(&response)),
+            StatusCode::CONFLICT => {
+                let newest = response
+                    .headers()
+                    .get(NEWEST)
+                    .and_then(|ts| ts.to_str().ok()?.parse().ok());
+                match newest.filter(|ts| is_fresh(*ts, now_unix_ms())) {
+                    Some(newest) => Answer::Behind(newest),
+                    None => Answer::Fault(Fault::of(response, &config.address).await),
+                }
+            }
+            _ => Answer::Fault(Fault::of(response, &config.address).await),
+        }
+    }
+}
+
+fn now_unix_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,230 @@
+//! HTTP to a rendezvous: bounded answers, no surprises on the way, and failures in plain words.
+
+use std::{error::Error as _, io, net::IpAddr, time::Duration};
+
+use reqwest::{
+    Method, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    redirect,
+};
+
+use super::Address;
+
+/// As long as a slow line needs for name, connection and TLS.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Until the head of the answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Hops within one server; more is a loop.
+const MAX_HOPS: usize = 3;
+/// Of an answer's text, this much is shown to people.
+const MAX_TEXT: usize = 200;
+
+/// What all clients of a process share: certificates are read and connections kept once.
+#[derive(Clone, Debug)]
+pub struct Http(reqwest::Client);
+
+/// Why a request came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The server itself said no; otherwise it was not reached or did not keep to the protocol.
+    pub(super) refused: bool,
+    /// In plain words.
+    pub(super) reason: String,
+    /// How long it wants not to be asked again.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Http {
+    /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` may add an authority of one's own). Without any
+    /// certificates, servers without TLS can still be reached.
+    pub fn new() -> Self {
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("goop2/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(CONNECT)
+                .tcp_keepalive(Duration::from_secs(30))
+                .redirect(redirect::Policy::custom(within_the_server))
+                // The address of the server decides what it is told; behind a proxy it would not be seen.
+                .no_proxy()
+        };
+        let client = builder().build().or_else(|error| {
+            tracing::warn!(%error, "no certificates: only servers without TLS can be reached");
+            builder().tls_certs_only([]).build()
+        });
+        Self(client.expect("without certificates a client needs nothing from the system"))
+    }
+
+    /// Sends, and waits for the head of the answer. Any status is an answer.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Vec<u8>>,
+    ) -> Result<Response, Fault> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let mut request = self.0.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        match tokio::time::timeout(ANSWER, request.send()).await {
+            Ok(answer) => answer.map_err(|error| Fault::unreachable(words(&error, &host))),
+            Err(_) => Err(Fault::unreachable("the server does not answer".into())),
+        }
+    }
+
+    pub(super) async fn get(&self, url: Url, headers: HeaderMap) -> Result<Response, Fault> {
+        self.send(Method::GET, url, headers, None).await
+    }
+
+    pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Response, Fault> {
+        self.send(Method::POST, url, HeaderMap::new(), Some(body))
+            .await
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fault {
+    pub(super) fn unreachable(reason: String) -> Self {
+        Self {
+            refused: false,
+            reason,
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn refused(reason: String) -> Self {
+        Self {
+            refused: true,
+            reason,
+            retry_after: None,
+        }
+    }
+
+    /// What a status other than success means.
+    pub(super) async fn of(response: Response, address: &Address) -> Self {
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let elsewhere = response
+            .headers()
+            .get(reqwest::header::LOCATION)
+            .and_then(|location| response.url().join(location.to_str().ok()?).ok());
+        let text = text(response).await;
+        let reason = match (status, elsewhere) {
+            (_, Some(url)) if status.is_redirection() => match Address::parse(url.as_str()) {
+                Ok(other) => format!("the server is at another address now: {other}"),
+                Err(_) => "the server sends us to an address that is none".into(),
+            },
+            (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _) => {
+                format!("{address} is not a rendezvous server")
+            }
+            _ if text.is_empty() => format!("the server refuses: {status}"),
+            _ => format!("the server refuses: {text}"),
+        };
+        Self {
+            refused: !status.is_server_error(),
+            reason,
+            retry_after,
+        }
+    }
+}
+
+/// At most so many bytes of the body; none when it is longer, or ends early.
+pub(super) async fn body(mut response: Response, max_bytes: usize) -> Option<Vec<u8>> {
+    let read = async {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.ok()? {
+            if body.len() + chunk.len() > max_bytes {
+                return None;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Some(body)
+    };
+    tokio::time::timeout(ANSWER, read).await.ok()?
+}
+
+/// The first line of an answer that is text for people.
+async fn text(response: Response) -> String {
+    let plain = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !plain {
+        return String::new();
+    }
+    let body = body(response, 4 * MAX_TEXT).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&body);
+    let line = text.lines().next().unwrap_or_default();
+    line.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_TEXT)
+        .collect()
+}
+
+/// In seconds, as every server here writes it; the form with a date is passed over.
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Where the answer came from.
+pub(super) fn ip(response: &Response) -> Option<IpAddr> {
+    Some(response.remote_addr()?.ip())
+}
+
+/// A server may move its pages, but not hand us to another: what we publish is meant for this one.
+fn within_the_server(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let origin = attempt.previous().first().map(Url::origin);
+    if attempt.previous().len() > MAX_HOPS || origin != Some(attempt.url().origin()) {
+        attempt.stop()
+    } else {
+        attempt.follow()
+    }
+}
+
+pub(super) fn words(error: &reqwest::Error, host: &str) -> String {
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    let innermost = causes.clone().last().map(ToString::to_string);
+    let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
+    match io.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => format!("no server answers at {host}"),
+        Some(
+            io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown,
+        ) => {
+            format!("there is no network that leads to {host}")
+        }
+        Some(io::ErrorKind::TimedOut) => format!("{host} does not answer"),
+        Some(
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::UnexpectedEof,
+        ) => "the server ended the connection".into(),
+        Some(io::ErrorKind::InvalidData) if error.is_connect() => {
+            let why = innermost.unwrap_or_default();
+            format!("the identity of {host} could not be checked: {why}")
+        }
+        Some(_) if error.is_connect() && !has_code(io) => format!("the name {host} was not found"),
+        _ if error.is_timeout() => format!("{host} does not answer"),
+        _ => innermost.unwrap_or_else(|| error.to_string()),
+    }
+}
+
+/// Errors of sockets have the system's number; what looks up names has not.
+fn has_code(error: Option<&io::Error>) -> bool {
+    error.is_some_and(|error| error.raw_os_error().is_some())
+}

@@ -1,0 +1,269 @@
+//! Reads `/events`, for as long as the client lives: connect, read until it ends, wait, connect again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant, SystemTime},
+};
+
+use goop2_proto::{
+    PeerId,
+    events::{self, Parser},
+    id,
+    presence::{Kind, Message, Proof},
+};
+use reqwest::{
+    Response,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use tokio::{
+    sync::mpsc,
+    time::{self, sleep, sleep_until},
+};
+
+use super::{
+    Event, Link, Session, at,
+    http::{self, Fault},
+    later,
+    pace::Backoff,
+};
+
+/// What a server that tells only changes puts into its answer.
+const EVENTS: HeaderName = HeaderName::from_static("goop2-events");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Names of the events that are not messages.
+const SNAPSHOT: &str = "snapshot";
+const CURRENT: &str = "current";
+const GONE: &str = "gone";
+/// Whom an existing server has not spoken of for so long it has forgotten (§6.5).
+const FORGOTTEN: Duration = Duration::from_secs(30);
+/// Most peers of one server that are counted and kept apart: more than any server serves.
+const MAX_PEERS: usize = 65_536;
+
+/// The client ends: nobody hears what is heard.
+struct Unheard;
+
+enum End {
+    Fault(Fault),
+    Unheard,
+}
+
+/// What is kept from one connection to the next.
+#[derive(Default)]
+struct Memory {
+    last_id: Option<String>,
+    /// When who was heard of.
+    peers: HashMap<PeerId, Instant>,
+}
+
+pub(super) async fn run(session: &Session, heard: &mpsc::Sender<Event>) {
+    let mut backoff = Backoff::new();
+    let mut memory = Memory::default();
+    loop {
+        let mut opened = None;
+        let fault = match connection(session, heard, &mut memory, &mut opened).await {
+            End::Fault(fault) => fault,
+            End::Unheard => return,
+        };
+        let lived = opened.map(|at: Instant| at.elapsed());
+        let wait = backoff.wait(lived, rand::random(), fault.retry_after);
+        tracing::debug!(server = %session.config.address, fault.reason, ?wait, "the stream ended");
+        let (reason, next) = (fault.reason, later(wait));
+        session.update(|state| {
+            state.link = if fault.refused {
+                Link::Refused { reason, next }
+            } else {
+                Link::Retrying { reason, next }
+            };
+        });
+        sleep(wait).await;
+    }
+}
+
+async fn connection(
+    session: &Session,
+    heard: &mpsc::Sender<Event>,
+    memory: &mut Memory,
+    opened: &mut Option<Instant>,
+) -> End {
+    let response = match open(session, memory.last_id.as_deref()).await {
+        Ok(response) => response,
+        Err(fault) => return End::Fault(fault),
+    };
+    let changes = response
+        .headers()
+        .get(EVENTS)
+        .is_some_and(|value| value == "changes");
+    *opened = Some(Instant::now());
+    session.update(|state| {
+        state.link = Link::Connected {
+            since: SystemTime::now(),
+            changes,
+        };
+    });
+    session.opened.send_modify(|opened| *opened += 1);
+    tracing::debug!(server = %session.config.address, changes, "connected");
+    let mut reader = Reader {
+        session,
+        heard,
+        changes,
+        snapshot: None,
+        memory,
+    };
+    reader.read(response).await
+}
+
+async fn open(session: &Session, last_id: Option<&str>) -> Result<Response, Fault> {
+    let address = &session.config.address;
+    let mut url = address.at("events");
+    url.set_query(Some("changes=1"));
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    if let Some(id) = last_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(LAST_EVENT_ID, id);
+    }
+    let response = session.config.http.get(url, headers).await?;
+    session.answered_from(http::ip(&response));
+    if !response.status().is_success() {
+        return Err(Fault::of(response, address).await);
+    }
+    let stream = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if stream {
+        Ok(response)
+    } else {
+        Err(Fault::refused(format!(
+            "{address} is not a rendezvous server"
+        )))
+    }
+}
+
+struct Reader<'a> {
+    session: &'a Session,
+    heard: &'a mpsc::Sender<Event>,
+    changes: bool,
+    /// Whom the snapshot has named that is coming in.
+    snapshot: Option<HashSet<PeerId>>,
+    memory: &'a mut Memory,
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, mut response: Response) -> End {
+        let config = &self.session.config;
+        let mut parser = Parser::new();
+        let mut beat = time::interval(config.heartbeat);
+        let mut dead = at(config.silence);
+        loop {
+            let step = tokio::select! {
+                chunk = response.chunk() => {
+                    dead = at(config.silence);
+                    match chunk {
+                        Ok(Some(chunk)) => self.take(&mut parser, &chunk).await,
+                        Ok(None) => return End::Fault(Fault::unreachable("the server ended the connection".into())),
+                        Err(error) => return End::Fault(Fault::unreachable(http::words(&error, config.address.host()))),
+                    }
+                }
+                _ = beat.tick() => self.beat().await,
+                () = sleep_until(dead) => {
+                    return End::Fault(Fault::unreachable("the server has fallen silent".into()));
+                }
+            };
+            if step.is_err() {
+                return End::Unheard;
+            }
+        }
+    }
+
+    async fn take(&mut self, parser: &mut Parser, chunk: &[u8]) -> Result<(), Unheard> {
+        for event in parser.push(chunk) {
+            match &*event.name {
+                SNAPSHOT => {
+                    self.snapshot.get_or_insert_default();
+                    self.messages(&event.data).await?;
+                }
+                CURRENT => self.current().await?,
+                GONE => self.gone(&event.data).await?,
+                "" => self.messages(&event.data).await?,
+                _ => {}
+            }
+        }
+        // Only now: an id counts when everything before it was passed on.
+        if let Some(id) = parser
+            .last_id()
+            .filter(|_| self.changes && self.snapshot.is_none())
+        {
+            id.clone_into(self.memory.last_id.get_or_insert_default());
+        }
+        let peers = self.memory.peers.len();
+        self.session.update(|state| state.peers = peers);
+        Ok(())
+    }
+
+    async fn messages(&mut self, data: &[u8]) -> Result<(), Unheard> {
+        for message in events::messages(data) {
+            self.message(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn message(&mut self, message: Message) -> Result<(), Unheard> {
+        let Message { kind, peer, .. } = message;
+        let proof = message.proof();
+        if peer == self.session.config.key.public().to_peer_id() || proof == Proof::Forged {
+            return Ok(());
+        }
+        let source = self.session.config.source;
+        if kind == Kind::Offline {
+            self.memory.peers.remove(&peer);
+        } else if self.memory.peers.len() < MAX_PEERS {
+            self.memory.peers.insert(peer, Instant::now());
+        }
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|seen| seen.len() < MAX_PEERS) {
+            snapshot.insert(peer);
+        }
+        self.tell(Event::Presence {
+            source,
+            presence: message.presence(),
+            proved: proof == Proof::Proved,
+        })
+        .await
+    }
+
+    /// The server's own word: the peer fell silent there.
+    async fn gone(&mut self, data: &[u8]) -> Result<(), Unheard> {
+        let Some(peer) = str::from_utf8(data).ok().and_then(id::parse) else {
+            return Ok(());
+        };
+        self.memory.peers.remove(&peer);
+        let source = self.session.config.source;
+        self.tell(Event::Lost { source, peer }).await
+    }
+
+    async fn current(&mut self) -> Result<(), Unheard> {
+        let Some(seen) = self.snapshot.take() else {
+            return Ok(());
+        };
+        self.memory.peers.retain(|peer, _| seen.contains(peer));
+        let source = self.session.config.source;
+        self.tell(Event::Current { source, seen }).await
+    }
+
+    /// Every heartbeat: what only changes are told of stays; what an existing server repeats grows old.
+    async fn beat(&mut self) -> Result<(), Unheard> {
+        if self.changes {
+            let source = self.session.config.source;
+            return self.tell(Event::Alive { source }).await;
+        }
+        self.memory
+            .peers
+            .retain(|_, heard| heard.elapsed() < FORGOTTEN);
+        let peers = self.memory.peers.len();
+        self.session.update(|state| state.peers = peers);
+        Ok(())
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), Unheard> {
+        self.heard.send(event).await.map_err(|_| Unheard)
+    }
+}

@@ -1,0 +1,172 @@
+//! When to try again and when to speak: decisions about time, with the time handed in.
+
+use std::time::Duration;
+
+use goop2_proto::presence::Kind;
+use tokio::time::Instant;
+
+/// The first wait after a connection failed; as existing clients.
+const FIRST: Duration = Duration::from_millis(250);
+/// The longest: a server that is back should be found within a breath, and thousands of clients must not be a flood.
+const LONGEST: Duration = Duration::from_secs(15);
+/// A connection that lived this long was a success, so the next wait is the first again.
+const LIVED: Duration = Duration::from_secs(30);
+/// `Retry-After` counts up to here: a server may ask for peace, but not send us away for the day.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// The second `online` follows the first after this (§7.4).
+const AGAIN: Duration = Duration::from_secs(1);
+/// Addresses change in bursts; this is how fast we follow.
+const GAP: Duration = Duration::from_secs(1);
+/// Heartbeats left out after a 429 that does not say for how long: one more would end our TTL at others.
+const SKIPPED: u32 = 2;
+
+/// Waits between attempts to connect.
+#[derive(Debug)]
+pub(super) struct Backoff(Duration);
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self(FIRST)
+    }
+
+    /// How long to wait after a connection that lived so long (none = it never came to one). `jitter` from 0 to 1 spreads
+    /// clients that were all cut off at once; `asked` is the server's own wish.
+    pub(super) fn wait(
+        &mut self,
+        lived: Option<Duration>,
+        jitter: f64,
+        asked: Option<Duration>,
+    ) -> Duration {
+        if lived.is_some_and(|lived| lived > LIVED) {
+            self.0 = FIRST;
+        }
+        let wait = self.0.mul_f64(0.5 + jitter / 2.0);
+        self.0 = (self.0 * 2).min(LONGEST);
+        asked.map_or(wait, |asked| wait.max(asked.min(LONGEST_PAUSE)))
+    }
+}
+
+/// When to publish what.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    heartbeat: Duration,
+    sent: u32,
+    next: Instant,
+    not_before: Instant,
+}
+
+impl Schedule {
+    pub(super) fn new(heartbeat: Duration, now: Instant) -> Self {
+        Self {
+            heartbeat,
+            sent: 0,
+            next: now,
+            not_before: now,
+        }
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        self.next.max(self.not_before)
+    }
+
+    /// The first two say `online`: the first of them may come before the server knows anything of us.
+    pub(super) fn kind(&self) -> Kind {
+        if self.sent < 2 {
+            Kind::Online
+        } else {
+            Kind::Update
+        }
+    }
+
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.sent += 1;
+        self.next = now
+            + if self.sent == 1 {
+                AGAIN
+            } else {
+                self.heartbeat
+            };
+        self.not_before = now + GAP.min(self.heartbeat);
+    }
+
+    /// There is something new to say.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.next = self.next.min(now);
+    }
+
+    /// The server wants less of us.
+    pub(super) fn pause(&mut self, now: Instant, asked: Option<Duration>) {
+        let pause = asked.unwrap_or(self.heartbeat * SKIPPED).min(LONGEST_PAUSE);
+        self.not_before = now + pause;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_start_over_after_a_connection_that_lived() {
+        let mut backoff = Backoff::new();
+        let waits: Vec<_> = (0..9)
+            .map(|_| backoff.wait(None, 1.0, None).as_millis())
+            .collect();
+        assert_eq!(
+            waits,
+            [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]
+        );
+        assert_eq!(backoff.wait(Some(SECOND), 0.0, None).as_millis(), 7500);
+        assert_eq!(backoff.wait(Some(31 * SECOND), 1.0, None).as_millis(), 250);
+    }
+
+    #[test]
+    fn the_servers_wish_counts_within_reason() {
+        let mut backoff = Backoff::new();
+        assert_eq!(backoff.wait(None, 1.0, Some(20 * SECOND)), 20 * SECOND);
+        assert_eq!(
+            backoff.wait(None, 1.0, Some(Duration::ZERO)).as_millis(),
+            500
+        );
+        assert_eq!(backoff.wait(None, 1.0, Some(Duration::MAX)), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn online_twice_and_then_the_heartbeat() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(5 * SECOND, start);
+        let mut said = Vec::new();
+        for _ in 0..4 {
+            let now = schedule.due();
+            said.push(((now - start).as_secs(), schedule.kind()));
+            schedule.sent(now);
+        }
+        let expected = [
+            (0, Kind::Online),
+            (1, Kind::Online),
+            (6, Kind::Update),
+            (11, Kind::Update),
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn news_go_out_at_once_but_not_in_bursts_and_never_in_a_pause() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(5 * SECOND, start);
+        schedule.sent(start);
+        schedule.sent(start + SECOND);
+        schedule.hurry(start + SECOND);
+        assert_eq!(schedule.due(), start + 2 * SECOND);
+        schedule.hurry(start + 4 * SECOND);
+        assert_eq!(schedule.due(), start + 2 * SECOND);
+        schedule.sent(start + 4 * SECOND);
+        schedule.pause(start + 4 * SECOND, Some(30 * SECOND));
+        schedule.hurry(start + 5 * SECOND);
+        assert_eq!(schedule.due(), start + 34 * SECOND);
+        schedule.sent(start + 34 * SECOND);
+        schedule.pause(start + 34 * SECOND, None);
+        assert_eq!(schedule.due(), start + 44 * SECOND);
+    }
+}

@@ -1,0 +1,483 @@
+//! The client against servers as they are found: existing ones from their recorded answers, ours, and bad ones.
+
+#![allow(unreachable_pub, reason = "modules of a test")]
+
+mod script;
+
+use std::{collections::HashSet, time::Duration};
+
+use goop2_proto::{
+    Keypair, PeerId,
+    presence::{Kind, Message, Presence, Proof},
+    roster::Source,
+};
+use goop2_rendezvous::client::{Address, Client, Config, Event, Http, Link, State};
+use script::Server;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+
+const SOURCE: Source = Source::Wan(3);
+/// Far beyond what anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_recorded_stream_is_heard_line_by_line() {
+    let fixture: serde_json::Value =
+        serde_json::from_str(include_str!("../fixtures/rendezvous-feb.json")).unwrap();
+    let lines: Vec<_> = fixture["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect();
+    let mut server = Server::start().await;
+    let (client, mut events) = client(&server);
+    let request = server.expect("GET /events").await;
+    assert_eq!(request.headers["accept"], "text/event-stream");
+    let mut stream = request
+        .stream("Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n")
+        .await;
+    stream.write(&format!("{}\n", lines.join("\n"))).await;
+
+    let ann = "12D3KooWQuX36bUushwbM8m3Jas54d3N1zadfxo1MshD6iJZPAVr";
+    let mut heard = Vec::new();
+    for _ in 0..5 {
+        let Event::Presence {
+            source: SOURCE,
+            presence,
+            proved: false,
+        } = next(&mut events).await
+        else {
+            panic!("another event");
+        };
+        assert_eq!(presence.peer.to_base58(), ann);
+        heard.push((presence.kind, presence.label, presence.ts));
+    }
+    // The message of `not-a-peer-id` is passed over.
+    assert_eq!(
+        heard[0],
+        (Kind::Online, "Ann <b>".into(), 1_770_465_600_123)
+    );
+    assert_eq!(heard[2], (Kind::Offline, "Ann".into(), 1));
+    let state = state(&client, |state| {
+        matches!(state.link, Link::Connected { .. }) && state.peers == 1
+    })
+    .await;
+    assert!(matches!(state.link, Link::Connected { changes: false, .. }));
+}
+
+#[tokio::test]
+async fn presence_is_signed_for_this_server_and_said_twice_before_the_heartbeat() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    let own = ours();
+    let mut presence = Presence::offline(own, 0);
+    presence.label = "Ann".into();
+    presence.email = "ann@example.org".into();
+    presence.addrs = ["/ip4/203.0.113.7/tcp/1", "/ip4/127.0.0.1/tcp/1"]
+        .map(|addr| addr.parse().unwrap())
+        .into();
+    client.publish(presence);
+    let started = Instant::now();
+    let mut messages = Vec::new();
+    for _ in 0..3 {
+        let request = server.expect("POST /publish").await;
+        assert_eq!(request.headers["content-type"], "application/json");
+        let message = Message::decode(request.body.as_bytes()).unwrap();
+        request.answer("204 No Content", "", "").await;
+        assert_eq!(message.proof(), Proof::Proved);
+        assert_eq!(message.addrs, ["/ip4/203.0.113.7/tcp/1"]);
+        messages.push((message.kind, message.ts));
+    }
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(messages[0].0, Kind::Online);
+    assert_eq!(messages[1].0, Kind::Online);
+    assert_eq!(messages[2].0, Kind::Update);
+    assert!(messages.is_sorted_by(|a, b| a.1 < b.1));
+
+    let goodbye = tokio::spawn(client.shutdown());
+    let message = loop {
+        let request = server.expect("POST /publish").await;
+        let message = Message::decode(request.body.as_bytes()).unwrap();
+        request.answer("204 No Content", "", "").await;
+        if message.kind == Kind::Offline {
+            break message;
+        }
+    };
+    assert_eq!(
+        (message.email.as_str(), message.proof()),
+        ("ann@example.org", Proof::Proved)
+    );
+    goodbye.await.unwrap();
+}
+
+#[tokio::test]
+async fn addresses_of_the_home_network_are_told_to_a_server_in_it() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    // This server answers from 127.0.0.1; until it has, nothing private is told.
+    let mut presence = Presence::offline(ours(), 0);
+    presence.addrs = vec!["/ip4/192.168.1.20/tcp/1".parse().unwrap()];
+    client.publish(presence);
+    loop {
+        let request = server.expect("POST /publish").await;
+        let message = Message::decode(request.body.as_bytes()).unwrap();
+        request.answer("204 No Content", "", "").await;
+        if !message.addrs.is_empty() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn our_server_tells_changes_and_a_reconnect_resumes() {
+    let mut server = Server::start().await;
+    let (client, mut events) = client(&server);
+    let (ann, bob, eve) = (key(1), key(2), key(3));
+    let request = server.expect("GET /events").await;
+    assert_eq!(request.line, "GET /events?changes=1");
+    assert!(!request.headers.contains_key("last-event-id"));
+    let mut stream = request.stream("Goop2-Events: changes\r\n").await;
+    let (a, b) = (signed(&ann, Kind::Update, 5), signed(&bob, Kind::Update, 5));
+    stream
+        .write(&format!(
+            "event: snapshot\ndata: [{a}]\n\nevent: snapshot\ndata: [{b},{}]\n\n",
+            forged(&eve)
+        ))
+        .await;
+    stream.write("event: current\nid: e-1\ndata: \n\n").await;
+    for key in [&ann, &bob] {
+        let Event::Presence {
+            presence,
+            proved: true,
+            ..
+        } = heard(&mut events).await
+        else {
+            panic!("another event");
+        };
+        assert_eq!(presence.peer, id(key));
+    }
+    let seen = HashSet::from([id(&ann), id(&bob)]);
+    assert_eq!(
+        heard(&mut events).await,
+        Event::Current {
+            source: SOURCE,
+            seen
+        }
+    );
+    stream
+        .write(&format!(
+            "event: gone\nid: e-2\ndata: {}\n\nid: e-3\n",
+            id(&bob)
+        ))
+        .await;
+    assert_eq!(
+        heard(&mut events).await,
+        Event::Lost {
+            source: SOURCE,
+            peer: id(&bob)
+        }
+    );
+    state(&client, |state| state.peers == 1).await;
+    drop(stream);
+
+    let request = server.expect("GET /events").await;
+    assert_eq!(request.headers["last-event-id"], "e-2");
+    let mut stream = request.stream("Goop2-Events: changes\r\n").await;
+    stream
+        .write(&format!(
+            "id: e-3\ndata: {}\n\n",
+            signed(&ann, Kind::Offline, 6)
+        ))
+        .await;
+    let Event::Presence {
+        presence,
+        proved: true,
+        ..
+    } = heard(&mut events).await
+    else {
+        panic!("another event");
+    };
+    assert_eq!((presence.peer, presence.kind), (id(&ann), Kind::Offline));
+    state(&client, |state| state.peers == 0).await;
+    while next(&mut events).await != (Event::Alive { source: SOURCE }) {}
+}
+
+#[tokio::test]
+async fn what_is_oversized_or_nonsense_is_passed_over_without_leaving() {
+    let mut server = Server::start().await;
+    let (_client, mut events) = client(&server);
+    let mut stream = server.expect("GET /events").await.stream("").await;
+    stream
+        .write(&format!("data: {}\n\n", "x".repeat(1024 * 1024)))
+        .await;
+    stream
+        .write("data: nonsense\n\ndata: {}\n\ndata: [[[[\n\nevent: other\ndata: x\n\n\u{fffd}\n\n")
+        .await;
+    stream
+        .write(&format!("data: {}\n\n", signed(&key(0), Kind::Update, 1)))
+        .await; // ourselves
+    stream
+        .write(&format!("data: {}\n\n", signed(&key(1), Kind::Update, 1)))
+        .await;
+    let Event::Presence { presence, .. } = next(&mut events).await else {
+        panic!("another event");
+    };
+    assert_eq!(presence.peer, id(&key(1)));
+}
+
+#[tokio::test]
+async fn a_silent_server_is_left_and_found_again() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    let stream = server.expect("GET /events").await.stream("").await;
+    state(&client, |state| {
+        matches!(state.link, Link::Connected { .. })
+    })
+    .await;
+    state(
+        &client,
+        |state| matches!(&state.link, Link::Retrying { reason, .. } if reason.contains("silent")),
+    )
+    .await;
+    drop(stream);
+    server.expect("GET /events").await.stream("").await.hold();
+    state(&client, |state| {
+        matches!(state.link, Link::Connected { .. })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refusals_are_told_in_words() {
+    let plain = "Content-Type: text/plain; charset=utf-8\r\n";
+    for (status, headers, body, words) in [
+        (
+            "429 Too Many Requests",
+            plain,
+            "too many SSE connections (1024)\n",
+            "too many SSE connections (1024)",
+        ),
+        ("404 Not Found", "", "", "is not a rendezvous server"),
+        (
+            "200 OK",
+            "Content-Type: text/html\r\n",
+            "<p>",
+            "is not a rendezvous server",
+        ),
+        (
+            "307 Temporary Redirect",
+            "Location: https://goop.example.org/events\r\n",
+            "",
+            "at another address now: https://goop.example.org",
+        ),
+    ] {
+        let mut server = Server::start().await;
+        let (client, _events) = client(&server);
+        server
+            .expect("GET /events")
+            .await
+            .answer(status, headers, body)
+            .await;
+        let state = state(&client, |state| matches!(state.link, Link::Refused { .. })).await;
+        let Link::Refused { reason, .. } = state.link else {
+            unreachable!()
+        };
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_messages_are_answered_by_silence_and_a_clock_set_back_by_going_on() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    client.publish(Presence::offline(ours(), 0));
+    let request = server.expect("POST /publish").await;
+    let first = Message::decode(request.body.as_bytes()).unwrap().ts;
+    let newest = first + 60_000;
+    request
+        .answer(
+            "409 Conflict",
+            &format!("Goop2-Newest-Ts: {newest}\r\n"),
+            "",
+        )
+        .await;
+    let request = server.expect("POST /publish").await;
+    assert_eq!(
+        Message::decode(request.body.as_bytes()).unwrap().ts,
+        newest + 1
+    );
+    request
+        .answer(
+            "429 Too Many Requests",
+            "Retry-After: 3\r\n",
+            "rate limit exceeded\n",
+        )
+        .await;
+    let asked = Instant::now();
+    state(&client, |state| state.refusal.is_some()).await;
+    server
+        .expect("POST /publish")
+        .await
+        .answer("204 No Content", "", "")
+        .await;
+    assert!(asked.elapsed() > Duration::from_millis(2900));
+    state(&client, |state| state.refusal.is_none()).await;
+}
+
+#[tokio::test]
+async fn the_relay_is_found_and_lost_again() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    let relay = id(&key(7));
+    let body = format!(
+        r#"{{"peer_id":"{relay}","addrs":["/ip4/203.0.113.9/tcp/4002/p2p/{relay}","/ip4/127.0.0.1/tcp/4002"]}}"#
+    );
+    server
+        .expect("GET /relay")
+        .await
+        .answer("200 OK", "Content-Type: application/json\r\n", &body)
+        .await;
+    let found = state(&client, |state| state.relay.is_some())
+        .await
+        .relay
+        .unwrap();
+    assert_eq!((found.peer, found.addrs.len()), (relay, 2));
+    // A new stream may be a new server.
+    server
+        .expect("GET /relay")
+        .await
+        .answer("404 Not Found", "", "")
+        .await;
+    state(&client, |state| state.relay.is_none()).await;
+}
+
+#[tokio::test]
+async fn an_absent_server_delays_nothing_and_is_named() {
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (client, _events) = client_at(&format!("http://{free}"));
+    client.publish(Presence::offline(ours(), 0));
+    let waiting = state(&client, |state| matches!(state.link, Link::Retrying { .. })).await;
+    let Link::Retrying { reason, .. } = waiting.link else {
+        unreachable!()
+    };
+    assert_eq!(reason, "no server answers at 127.0.0.1");
+    let started = Instant::now();
+    client.shutdown().await;
+    assert!(started.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_peer_registers_by_its_signature() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    let registered = client.register(" ann@example.org ", 5);
+    let answered = async {
+        let request = server.expect("POST /register").await;
+        let asked = goop2_proto::registration::Request::verify(request.body.as_bytes()).unwrap();
+        assert_eq!(
+            (asked.email.as_str(), asked.peer, asked.ts),
+            ("ann@example.org", ours(), 5)
+        );
+        request
+            .answer(
+                "202 Accepted",
+                "",
+                r#"{"ok":true,"message":"a link is on its way"}"#,
+            )
+            .await;
+    };
+    assert_eq!(
+        tokio::join!(registered, answered).0,
+        Ok("a link is on its way".into())
+    );
+    assert!(
+        client
+            .register("ann", 5)
+            .await
+            .unwrap_err()
+            .contains("not an e-mail")
+    );
+    let existing = client.register("ann@example.org", 5);
+    let answered = async {
+        server
+            .expect("POST /register")
+            .await
+            .answer("200 OK", "Content-Type: text/html\r\n", "<p>")
+            .await;
+    };
+    assert!(tokio::join!(existing, answered).0.is_err());
+}
+
+fn key(seed: u8) -> Keypair {
+    Keypair::ed25519_from_bytes([seed; 32]).unwrap()
+}
+
+fn id(key: &Keypair) -> PeerId {
+    key.public().to_peer_id()
+}
+
+fn ours() -> PeerId {
+    id(&key(0))
+}
+
+fn signed(key: &Keypair, kind: Kind, ts: i64) -> String {
+    let mut message = Presence {
+        kind,
+        ..Presence::offline(id(key), ts)
+    }
+    .message();
+    message.sign(key);
+    String::from_utf8(message.encode()).unwrap()
+}
+
+fn forged(victim: &Keypair) -> String {
+    let mut message = Presence::offline(id(victim), 1).message();
+    message.sign(&key(66));
+    String::from_utf8(message.encode()).unwrap()
+}
+
+fn client(server: &Server) -> (Client, mpsc::Receiver<Event>) {
+    client_at(&server.url())
+}
+
+fn client_at(url: &str) -> (Client, mpsc::Receiver<Event>) {
+    let (tell, events) = mpsc::channel(64);
+    let config = Config {
+        address: Address::parse(url).unwrap(),
+        source: SOURCE,
+        key: key(0),
+        heartbeat: Duration::from_millis(500),
+        silence: Duration::from_secs(1),
+        http: Http::new(),
+    };
+    (Client::spawn(config, tell), events)
+}
+
+async fn next(events: &mut mpsc::Receiver<Event>) -> Event {
+    timeout(LONG, events.recv()).await.unwrap().unwrap()
+}
+
+/// The next event but those that come by themselves.
+async fn heard(events: &mut mpsc::Receiver<Event>) -> Event {
+    loop {
+        let event = next(events).await;
+        if event != (Event::Alive { source: SOURCE }) {
+            return event;
+        }
+    }
+}
+
+async fn state(client: &Client, wanted: impl FnMut(&State) -> bool) -> State {
+    timeout(LONG, client.state().wait_for(wanted))
+        .await
+        .unwrap()
+        .unwrap()
+        .clone()
+}
