@@ -80,6 +80,26 @@ pub(crate) async fn address(State(app): State<Arc<App>>, Input(body): Input) -> 
     }
 }
 
+#[derive(Deserialize)]
+pub(crate) struct Whose {
+    peer: String,
+}
+
+/// Where a peer's site is for a window that finds no names.
+pub(crate) async fn origin(State(app): State<Arc<App>>, Input(body): Input) -> Response {
+    let peer = parse::<Whose>(&body).and_then(|Whose { peer }| app.peer.peer(&peer));
+    match peer {
+        Ok(peer) => app
+            .ports
+            .origin(peer)
+            .await
+            .map(|origin| Json(json!({ "origin": origin })))
+            .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, Json(error.failure())))
+            .into_response(),
+        Err(error) => failed(error),
+    }
+}
+
 /// A page's log line (PROTOCOL §9.5). What a stranger's page says stays at DEBUG, and short.
 pub(crate) async fn log(Input(body): Input) -> StatusCode {
     let line: String = String::from_utf8_lossy(&body)

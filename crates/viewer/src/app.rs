@@ -7,7 +7,7 @@ use goop2_proto::PeerId;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{origin, target::Target, token::Token};
+use crate::{origin, ports::Ports, target::Target, token::Token};
 
 /// Event streams open at once: each is a window of the UI, and a browser allows six to an origin.
 const MAX_SUBSCRIBERS: usize = 64;
@@ -17,6 +17,7 @@ const NAVIGATIONS: usize = 64;
 pub(crate) struct App {
     pub(crate) peer: Peer,
     pub(crate) port: u16,
+    pub(crate) ports: Ports,
     pub(crate) token: Token,
     pub(crate) navigated: broadcast::Sender<Navigated>,
     pub(crate) subscribers: Arc<Semaphore>,
@@ -24,11 +25,12 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(peer: Peer, port: u16, stop: CancellationToken) -> Self {
+    pub(crate) fn new(peer: Peer, port: u16, ports: Ports, stop: CancellationToken) -> Self {
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
         Self {
             peer,
             port,
+            ports,
             token: Token::random(),
             navigated: broadcast::Sender::new(NAVIGATIONS),
             subscribers,

@@ -31,6 +31,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/events", get(api::events))
         .route("/api/place", post(api::place))
         .route("/api/address", post(api::address))
+        .route("/api/origin", post(api::origin))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::all))
         .route("/api/peers/events", get(peers::events))
@@ -73,6 +74,10 @@ async fn with_token(State(app): State<Arc<App>>, request: Request, next: Next) -
 async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     match Target::of_peer(&uri) {
         None => page::failure(&headers, &goop2_peer::Error::NotFound, "/"),
+        // Where one site is seen at a port, frames are those of a window that finds no names.
+        Some(target) if guard::is_frame(&headers) && app.ports.in_use() => {
+            page::at_port(&app, &headers, &target)
+        }
         Some(target) if guard::is_navigation(&headers) => {
             Redirect::temporary(&app.site_url(&target)).into_response()
         }

@@ -16,16 +16,46 @@ use crate::{app::App, guard, page, target::Target};
 /// Answers with the file, or says why not.
 pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Response {
     let framed = guard::is_frame(headers);
-    if framed {
+    if framed
+        && target
+            .file()
+            .and_then(|path| by_name(&path))
+            .is_none_or(|mime| shown(&mime))
+    {
         app.announce(target, None);
     }
     let response = open(app, target)
         .await
         .unwrap_or_else(|error| page::failure(headers, &error, &target.url_path()));
-    if framed {
+    let mime = response.headers().get(CONTENT_TYPE);
+    if framed && mime.and_then(|mime| mime.to_str().ok()).is_some_and(shown) {
         app.announce(target, Some(response.status().as_u16()));
     }
     response
+}
+
+/// Whether a frame shows a file of this type. Any other is a download, and the frame stays where it is.
+fn shown(mime: &str) -> bool {
+    const SAVED: [&str; 6] = [
+        "text/calendar",
+        "text/csv",
+        "text/rtf",
+        "text/tab-separated-values",
+        "text/vcard",
+        "text/x-vcard",
+    ];
+    const SHOWN: [&str; 5] = [
+        "application/javascript",
+        "application/json",
+        "application/pdf",
+        "application/xhtml+xml",
+        "application/xml",
+    ];
+    let essence = mime.split(';').next().unwrap_or_default().trim();
+    let of_kind = ["text/", "image/", "audio/", "video/"]
+        .iter()
+        .any(|kind| essence.starts_with(kind));
+    of_kind && !SAVED.contains(&essence) || SHOWN.contains(&essence)
 }
 
 async fn open(app: &App, target: &Target) -> Result<Response, Error> {
@@ -74,6 +104,27 @@ mod tests {
     use futures::{StreamExt, stream};
 
     use super::*;
+
+    #[test]
+    fn what_a_frame_shows_is_told_from_what_is_saved() {
+        for mime in [
+            "text/html; charset=utf-8",
+            "text/markdown",
+            "image/svg+xml",
+            "application/pdf",
+        ] {
+            assert!(shown(mime), "{mime}");
+        }
+        for mime in [
+            "application/zip",
+            "application/octet-stream",
+            "text/csv; charset=utf-8",
+            "font/woff2",
+            "",
+        ] {
+            assert!(!shown(mime), "{mime}");
+        }
+    }
 
     #[test]
     fn a_type_that_says_nothing_is_replaced_by_what_the_name_says() {

@@ -31,7 +31,7 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) async fn insert(app: &App, site: PeerId, headers: &HeaderMap, body: &[u8]) -> Response {
-    let back = back(app, site, headers);
+    let back = back(site, headers);
     let Some(request) = request(body) else {
         return failed(
             headers,
@@ -41,9 +41,7 @@ pub(crate) async fn insert(app: &App, site: PeerId, headers: &HeaderMap, body: &
         );
     };
     match app.peer.data(site, request).await {
-        Ok(_) => {
-            Redirect::to(&format!("{}{back}", origin::of_site(&site, app.port))).into_response()
-        }
+        Ok(_) => Redirect::to(&format!("{}{back}", origin::own(headers))).into_response(),
         Err(Error::Data(text)) => failed(
             headers,
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -55,9 +53,9 @@ pub(crate) async fn insert(app: &App, site: PeerId, headers: &HeaderMap, body: &
 }
 
 /// The page with the form when the browser says which it was, else the front page.
-fn back(app: &App, site: PeerId, headers: &HeaderMap) -> String {
+fn back(site: PeerId, headers: &HeaderMap) -> String {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
-    let within = referer.and_then(|url| origin::path_within(url, &site, app.port));
+    let within = referer.and_then(|url| origin::path_within(url, &origin::own(headers)));
     within.map_or_else(|| format!("/p/{site}/"), Into::into)
 }
 

@@ -5,9 +5,10 @@
 //! origin has a router of its own with nothing in it that the origin may not have:
 //!
 //! * `http://<label>.localhost:<port>` (`site`) is one peer's site: its files, its data, read-only facts about the visitor.
+//! * `http://localhost:<another port>` is the same site where such names lead nowhere, for windows that say so ([`ports`]).
 //! * `http://127.0.0.1:<port>` (`control`) is the user: the UI, and an API behind a token made anew for each run.
 //!
-//! A request passes, in this order: `origin` (which of the two? by `Host` alone), `guard` (did a page of that same origin send
+//! A request passes, in this order: `origin` (whose? by `Host` alone), `guard` (did a page of that same origin send
 //! it?), one router, for the API the token, and then a handler that only translates between HTTP and [`Peer`].
 //!
 //! Refused: one origin with paths as walls (every site could drive the UI), a port per site as the only scheme (cookies and
@@ -27,6 +28,7 @@ mod origin;
 mod page;
 mod peers;
 mod policy;
+pub mod ports;
 mod sdk;
 mod serve;
 mod site;
@@ -42,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use app::App;
 pub use listen::Error;
+use ports::Ports;
 
 /// How the viewer is reached.
 #[derive(Clone, Debug, Default)]
@@ -64,8 +67,9 @@ impl Viewer {
     pub async fn bind(peer: Peer, config: Config) -> Result<Self, Error> {
         let bound = listen::bind(&config.http_addr).await?;
         let stop = CancellationToken::new();
-        let app = Arc::new(App::new(peer, bound.port, stop.clone()));
-        let tasks = serve::spawn(bound.listeners, Arc::clone(&app), &stop);
+        let (ports, opened) = Ports::new();
+        let app = Arc::new(App::new(peer, bound.port, ports, stop.clone()));
+        let tasks = serve::spawn(bound.listeners, opened, Arc::clone(&app), &stop);
         tracing::info!(port = bound.port, "viewer listens");
         Ok(Self {
             app,
@@ -75,7 +79,7 @@ impl Viewer {
         })
     }
 
-    /// The port all origins share.
+    /// The port that sites' names and the user's own origin share.
     pub fn port(&self) -> u16 {
         self.app.port
     }
@@ -99,6 +103,11 @@ impl Viewer {
     /// browsers send the same for both, so a window compares with what its own frame loads.
     pub fn navigated(&self) -> broadcast::Receiver<Navigated> {
         self.app.navigated.subscribe()
+    }
+
+    /// Sites at ports of their own, for a window that finds no names.
+    pub fn ports(&self) -> &Ports {
+        &self.app.ports
     }
 
     /// Accepts nothing more, ends event streams, lets short answers finish, cuts long ones, and returns when all is closed.

@@ -56,6 +56,11 @@ pub(crate) async fn bind(text: &str) -> Result<Bound, Error> {
     }
 }
 
+/// Whichever port is free.
+pub(crate) async fn any() -> Result<Bound, Error> {
+    both(0).await
+}
+
 async fn first_free() -> Result<Bound, Error> {
     for port in DEFAULT_PORT..DEFAULT_PORT + TRIED_PORTS {
         match both(port).await {
@@ -69,7 +74,7 @@ async fn first_free() -> Result<Bound, Error> {
             Err(error) => return Err(error),
         }
     }
-    both(0).await.map(|bound| Bound {
+    any().await.map(|bound| Bound {
         default_taken: true,
         ..bound
     })

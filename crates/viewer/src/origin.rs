@@ -3,7 +3,7 @@
 
 use axum::{
     extract::Request,
-    http::{StatusCode, Uri, header::HOST},
+    http::{HeaderMap, StatusCode, Uri, header::HOST},
 };
 use goop2_proto::{PeerId, id};
 
@@ -15,10 +15,16 @@ pub(crate) enum Origin {
     Control,
     /// One peer's site.
     Site(PeerId),
+    /// The same at a port, for a window that finds no names.
+    Port(PeerId),
 }
 
 /// The origin and its URL as a browser writes it in `Origin`.
-pub(crate) fn of(request: &Request, port: u16) -> Result<(Origin, String), Refusal> {
+pub(crate) fn of(
+    request: &Request,
+    port: u16,
+    peer_at: impl Fn(u16) -> Option<PeerId>,
+) -> Result<(Origin, String), Refusal> {
     let mut hosts = request.headers().get_all(HOST).into_iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(NO_HOST);
@@ -31,7 +37,7 @@ pub(crate) fn of(request: &Request, port: u16) -> Result<(Origin, String), Refus
     {
         return Err(UNKNOWN_HOST);
     }
-    let origin = classify(host, port).ok_or(UNKNOWN_HOST)?;
+    let origin = classify(host, port, peer_at).ok_or(UNKNOWN_HOST)?;
     Ok((origin, format!("http://{host}")))
 }
 
@@ -40,9 +46,18 @@ pub(crate) fn of_site(peer: &PeerId, port: u16) -> String {
     format!("http://{}.localhost:{port}", id::to_label(peer))
 }
 
-/// The path of a URL of this site's own origin, with its query: what a `Referer` may say.
-pub(crate) fn path_within<'a>(url: &'a str, peer: &PeerId, port: u16) -> Option<&'a str> {
-    let path = url.strip_prefix(&of_site(peer, port))?;
+/// The origin that an admitted request is for.
+pub(crate) fn own(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    format!(
+        "http://{}",
+        host.expect("the host of an admitted request is known")
+    )
+}
+
+/// The path of a URL of this origin, with its query: what a `Referer` may say.
+pub(crate) fn path_within<'a>(url: &'a str, own: &str) -> Option<&'a str> {
+    let path = url.strip_prefix(own)?;
     (path.starts_with('/') && path.parse::<Uri>().is_ok()).then_some(path)
 }
 
@@ -55,14 +70,19 @@ const UNKNOWN_HOST: Refusal = Refusal {
     message: "There is no such site on this machine. Open 127.0.0.1 instead.",
 };
 
-fn classify(host: &str, port: u16) -> Option<Origin> {
+fn classify(host: &str, port: u16, peer_at: impl Fn(u16) -> Option<PeerId>) -> Option<Origin> {
     let (name, given) = match host.rsplit_once(':') {
         Some((name, digits)) if !digits.ends_with(']') => (name, digits),
         _ => (host, "80"),
     };
+    // As browsers write it: `+8080` and `08080` are numbers, but no browser's.
+    let given = given
+        .parse()
+        .ok()
+        .filter(|port: &u16| port.to_string() == given)?;
     match name {
-        // As browsers write it: `+8080` and `08080` are numbers, but no browser's.
-        _ if given != port.to_string() => None,
+        "localhost" if given != port => peer_at(given).map(Origin::Port),
+        _ if given != port => None,
         "127.0.0.1" | "localhost" | "[::1]" => Some(Origin::Control),
         _ => id::from_label(name.strip_suffix(".localhost")?).map(Origin::Site),
     }
@@ -79,6 +99,7 @@ mod tests {
 
     #[test]
     fn only_the_names_of_this_viewer_are_known() {
+        let classify = |host: &str, port| classify(host, port, nobody);
         for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"] {
             assert_eq!(classify(host, 8080), Some(Origin::Control), "{host}");
         }
@@ -115,6 +136,26 @@ mod tests {
     }
 
     #[test]
+    fn a_port_of_its_own_is_one_site_under_one_name() {
+        let peer = id::parse(ID);
+        let at = |host: &str| classify(host, 8080, |port| peer.filter(|_| port == 9001));
+        assert_eq!(at("localhost:9001"), peer.map(Origin::Port));
+        let label = format!("{LABEL}.localhost:9001");
+        for host in [
+            "127.0.0.1:9001",
+            "[::1]:9001",
+            "localhost:9002",
+            "localhost:+9001",
+            "localhost:99999",
+            "localhost",
+            &label,
+        ] {
+            assert_eq!(at(host), None, "{host}");
+        }
+        assert_eq!(at("localhost:8080"), Some(Origin::Control));
+    }
+
+    #[test]
     fn one_host_is_needed_and_the_request_line_cannot_name_another() {
         let request = |uri: &str, hosts: &[&str]| {
             let builder = hosts
@@ -122,7 +163,7 @@ mod tests {
                 .fold(Request::builder().uri(uri), |builder, host| {
                     builder.header(HOST, *host)
                 });
-            of(&builder.body(Body::empty()).unwrap(), 8080)
+            of(&builder.body(Body::empty()).unwrap(), 8080, nobody)
                 .map_err(|refusal| refusal.status.as_u16())
         };
         assert_eq!(
@@ -145,10 +186,7 @@ mod tests {
     fn a_referer_counts_only_from_the_same_origin() {
         let peer = id::parse(ID).unwrap();
         let own = of_site(&peer, 8080);
-        assert_eq!(
-            path_within(&format!("{own}/a?b"), &peer, 8080),
-            Some("/a?b")
-        );
+        assert_eq!(path_within(&format!("{own}/a?b"), &own), Some("/a?b"));
         for url in [
             own.clone(),
             format!("{own}0/"),
@@ -156,7 +194,11 @@ mod tests {
             "http://evil.example/".into(),
             "/a".into(),
         ] {
-            assert_eq!(path_within(&url, &peer, 8080), None, "{url}");
+            assert_eq!(path_within(&url, &own), None, "{url}");
         }
+    }
+
+    fn nobody(_: u16) -> Option<PeerId> {
+        None
     }
 }

@@ -5,11 +5,11 @@ use axum::{
         HeaderMap, StatusCode,
         header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use goop2_peer::Error;
 
-use crate::guard;
+use crate::{app::App, guard, target::Target};
 
 /// A request that reaches no router.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +45,27 @@ pub(crate) fn failure(headers: &HeaderMap, error: &Error, retry: &str) -> Respon
         &error.to_string(),
         Some(&link),
     )
+}
+
+/// On to a site that is seen at a port. A page's link is not enough to get a port for one that has none yet: the person is told
+/// how to go there.
+pub(crate) fn at_port(app: &App, headers: &HeaderMap, target: &Target) -> Response {
+    match app.ports.known(&target.peer) {
+        Some(origin) => {
+            Redirect::temporary(&format!("{origin}{}", target.url_path())).into_response()
+        }
+        None => answer(
+            headers,
+            StatusCode::CONFLICT,
+            "Another peer’s site",
+            &format!(
+                "This link leads to another site. To go there, copy its address into the address bar: goop://{}{}",
+                target.place().peer,
+                target.place().path
+            ),
+            None,
+        ),
+    }
 }
 
 /// A page when a person is waiting for one, else only the message.

@@ -40,7 +40,11 @@ pub(crate) async fn site(State(app): State<Arc<App>>, mut response: Response) ->
 /// Headers of the user's own origin.
 pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    add(headers, CONTENT_SECURITY_POLICY, &control_content(app.port));
+    add(
+        headers,
+        CONTENT_SECURITY_POLICY,
+        &control_content(app.port, &[]),
+    );
     add(headers, REFERRER_POLICY, "no-referrer");
     add(headers, CACHE_CONTROL, "no-store");
     isolate(headers);
@@ -62,11 +66,15 @@ fn site_content(port: u16) -> String {
     )
 }
 
-/// The window frames sites, and the addresses people know, which only lead there.
-fn control_content(port: u16) -> String {
+/// The window frames sites, at exactly these ports too, and the addresses people know, which only lead there.
+pub(crate) fn control_content(port: u16, ports: &[u16]) -> String {
+    let at_ports: String = ports
+        .iter()
+        .map(|port| format!(" http://localhost:{port}"))
+        .collect();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-         frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/; \
+         frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

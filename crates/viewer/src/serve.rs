@@ -2,12 +2,18 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, http::uri::PathAndQuery, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderName, HeaderValue, uri::PathAndQuery},
+    response::Response,
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, mpsc},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -23,38 +29,61 @@ use crate::{
 };
 
 /// Connections at once: browsers open six to each origin, so this is eighty sites in view; each may hold [`MAX_HEAD`] and a body.
+/// An idle listener takes the place of one.
 const MAX_CONNECTIONS: usize = 512;
 /// Bytes of a request before its body: cookies of a site of its own and a long address fit many times.
 const MAX_HEAD: usize = 64 * 1024;
 /// A connection on which no request is complete for this long is closed; idle ones included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+const STORAGE: HeaderValue = HeaderValue::from_static("\"storage\"");
 /// After the end was asked for: long enough for an answer that is ready, short within the 2 s of the whole program.
 const GRACE: Duration = Duration::from_millis(300);
 /// When the system has no more file handles, accepting at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves on each listener until `stop`; every task is in the returned set or in one of its tasks' sets.
+/// Serves on these listeners and those that come later, until `stop`; every task is in the returned set or in one of its tasks'
+/// sets.
 pub(crate) fn spawn(
     listeners: Vec<TcpListener>,
+    later: mpsc::Receiver<Vec<TcpListener>>,
     app: Arc<App>,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let routers = Routers {
         control: control::router(Arc::clone(&app)),
         site: site::router(Arc::clone(&app)),
-        port: app.port,
+        app,
     };
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
-    for listener in listeners {
-        tasks.spawn(accept(
-            listener,
-            routers.clone(),
-            Arc::clone(&room),
-            stop.clone(),
-        ));
-    }
+    tasks.spawn(listen(listeners, later, routers, stop.clone()));
     tasks
+}
+
+async fn listen(
+    mut listeners: Vec<TcpListener>,
+    mut later: mpsc::Receiver<Vec<TcpListener>>,
+    routers: Routers,
+    stop: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut listening = JoinSet::new();
+    loop {
+        for listener in listeners {
+            listening.spawn(accept(
+                listener,
+                routers.clone(),
+                Arc::clone(&room),
+                stop.clone(),
+            ));
+        }
+        match stop.run_until_cancelled(later.recv()).await {
+            Some(Some(more)) => listeners = more,
+            _ => break,
+        }
+    }
+    drop(later);
+    while listening.join_next().await.is_some() {}
 }
 
 async fn accept(
@@ -114,16 +143,17 @@ async fn connection(stream: TcpStream, routers: Routers, stop: CancellationToken
 struct Routers {
     control: Router,
     site: Router,
-    port: u16,
+    app: Arc<App>,
 }
 
 impl Routers {
     /// The way of every request. Nothing is looked at before its origin is known and its sender admitted.
     async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
-        let (origin, url) = match origin::of(&request, self.port) {
-            Ok(found) => found,
-            Err(refusal) => return Ok(page::refusal(&refusal)),
-        };
+        let (origin, url) =
+            match origin::of(&request, self.app.port, |port| self.app.ports.peer_at(port)) {
+                Ok(found) => found,
+                Err(refusal) => return Ok(page::refusal(&refusal)),
+            };
         collapse_slashes(&mut request);
         if let Err(refusal) = guard::admit(&request, &url) {
             return Ok(page::refusal(&refusal));
@@ -133,6 +163,15 @@ impl Routers {
             Origin::Site(peer) => {
                 request.extensions_mut().insert(Site(peer));
                 self.site.oneshot(request).await
+            }
+            Origin::Port(peer) => {
+                let document = guard::is_navigation(request.headers());
+                request.extensions_mut().insert(Site(peer));
+                let mut response = self.site.oneshot(request).await?;
+                if document && self.app.ports.clears(&peer) {
+                    response.headers_mut().insert(CLEAR_SITE_DATA, STORAGE);
+                }
+                Ok(response)
             }
         }
     }

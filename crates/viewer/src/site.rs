@@ -17,7 +17,7 @@ use crate::{
     app::App,
     avatar,
     data::{self, Input},
-    files, form, guard, page, peers, policy, sdk,
+    files, form, guard, origin, page, peers, policy, sdk,
     target::Target,
 };
 
@@ -58,6 +58,13 @@ async fn visit(
             &goop2_peer::Error::NotFound,
             &format!("/p/{site}/"),
         ),
+        Some(target)
+            if target.peer != site
+                && guard::is_navigation(&headers)
+                && app.ports.known(&site) == Some(origin::own(&headers)) =>
+        {
+            page::at_port(&app, &headers, &target)
+        }
         Some(target) if target.peer != site && guard::is_navigation(&headers) => {
             Redirect::temporary(&app.site_url(&target)).into_response()
         }

@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     http::{
         HeaderMap, StatusCode, Uri,
-        header::{CACHE_CONTROL, CONTENT_TYPE, HOST, SET_COOKIE},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, SET_COOKIE},
     },
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::{
     app::App,
     page::{self, Link},
+    policy,
 };
 
 #[derive(RustEmbed)]
@@ -26,10 +27,13 @@ struct Bundle;
 #[derive(Deserialize)]
 pub(crate) struct Entry {
     token: Option<String>,
+    ports: Option<String>,
 }
 
-/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. Under an IPv6 address the window
-/// could show no site: no policy of a site can name that as its frame.
+/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. It has one address: no policy of a
+/// site can name an IPv6 one as its frame, and `localhost` is where sites are that have no names ([`crate::ports`]).
+///
+/// `/?ports`: the window that frames those; from its user only, since it opens them.
 pub(crate) async fn index(
     State(app): State<Arc<App>>,
     Query(entry): Query<Entry>,
@@ -38,7 +42,7 @@ pub(crate) async fn index(
 ) -> Response {
     if headers
         .get(HOST)
-        .is_some_and(|host| host.as_bytes().starts_with(b"["))
+        .is_some_and(|host| !host.as_bytes().starts_with(b"127."))
     {
         return Redirect::temporary(&format!("http://127.0.0.1:{}{uri}", app.port)).into_response();
     }
@@ -61,8 +65,34 @@ pub(crate) async fn index(
                 }),
             )
         }
-        None => embedded("index.html").unwrap_or_else(|| not_built(&headers)),
+        None if entry.ports.is_some() && app.token.is_in(&headers, app.port) => {
+            match app.ports.open().await {
+                Ok(ports) => (
+                    [(
+                        CONTENT_SECURITY_POLICY,
+                        policy::control_content(app.port, ports),
+                    )],
+                    window(&headers),
+                )
+                    .into_response(),
+                Err(error) => page::answer(
+                    &headers,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "That did not work",
+                    &error.to_string(),
+                    Some(&Link {
+                        text: "Go on without",
+                        href: "/",
+                    }),
+                ),
+            }
+        }
+        None => window(&headers),
     }
+}
+
+fn window(headers: &HeaderMap) -> Response {
+    embedded("index.html").unwrap_or_else(|| not_built(headers))
 }
 
 /// Everything the window loads.

@@ -22,6 +22,7 @@ async fn only_the_right_host_origin_and_token_get_an_answer() {
     let same_site = ("Sec-Fetch-Site", "same-site");
     let other_port = control.replace(&world.port().to_string(), "1");
     let any_name = format!("evil.example:{}", world.port());
+    let by_name = format!("localhost:{}", world.port());
     let six = format!("[::1]:{}", world.port());
     let no_peer = format!("nobody.localhost:{}", world.port());
 
@@ -35,6 +36,8 @@ async fn only_the_right_host_origin_and_token_get_an_answer() {
         ("GET", "", "/", &[], 421),
         ("GET", &six, "/", &[], 307),
         ("GET", &six, "/api/session", &[with_token], 200),
+        ("GET", &by_name, "/", &[], 307),
+        ("GET", &by_name, "/api/session", &[with_token], 200),
         // Token
         ("GET", &control, "/api/session", &[], 401),
         (

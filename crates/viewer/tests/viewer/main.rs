@@ -5,5 +5,6 @@
 mod api;
 mod data;
 mod guard;
+mod ports;
 mod sites;
 mod world;

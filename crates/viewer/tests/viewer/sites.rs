@@ -222,6 +222,12 @@ async fn a_frame_tells_where_it_goes_and_how_it_went() {
     world
         .get(&site, &format!("/p/{owner}/a/b%20c.css?x"), frame)
         .await;
+    // A frame stays where it is while a download goes its way.
+    fs::write(world.owner_dir.path().join("site/pack.zip"), "PK").unwrap();
+    fs::write(world.owner_dir.path().join("site/table.csv"), "a,b").unwrap();
+    for path in ["/pack.zip", "/table.csv"] {
+        assert_eq!(world.get(&site, path, frame).await.status, 200);
+    }
     world.get(&site, "/nope", frame).await;
     let mut told = Vec::new();
     for _ in 0..4 {
