@@ -10,13 +10,14 @@ use crate::report::{Report, Said};
 
 pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     runtime()?.block_on(async {
+        // Before anything is online: who stops the start, stops it in order too.
+        let mut stop = std::pin::pin!(stop_signal()?);
         let (peer, viewer) = start(dir).await?;
         let mut snapshots = peer.snapshot();
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let listen: Vec<_> = peer.listening().iter().map(ToString::to_string).collect();
         report.ready(&snapshot, &listen, &viewer.url(), &viewer.open_url());
         let mut said = Said::default();
-        let mut stop = std::pin::pin!(stop_signal()?);
         loop {
             report.changes(&mut said, &Arc::clone(&snapshots.borrow_and_update()));
             tokio::select! {
@@ -67,18 +68,26 @@ pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
     peer.shutdown().await;
 }
 
-/// Resolves at Ctrl-C or SIGTERM. To be called within the runtime.
+/// Resolves at Ctrl-C or SIGTERM; from the call on, neither ends the process by itself. To be called within the runtime.
 pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .context("no signal handler")?;
+    let (mut interrupt, mut terminate) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).context("no signal handler");
+        (
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+        )
+    };
+    #[cfg(windows)]
+    let mut interrupt = tokio::signal::windows::ctrl_c().context("no signal handler")?;
     Ok(async move {
         #[cfg(unix)]
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
+        #[cfg(windows)]
+        drop(interrupt.recv().await);
     })
 }
