@@ -1,0 +1,298 @@
+//! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing else.
+//!
+//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → [`hub`]: table and feeds → [`subscriber`]s. The pages for
+//! people are in [`page`] and [`admin`].
+
+mod accept;
+mod address;
+mod admin;
+mod feed;
+mod gate;
+mod hub;
+mod limit;
+mod listen;
+mod log;
+mod metrics;
+mod page;
+mod routes;
+mod subscriber;
+mod table;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use address::{Net, NotANet};
+pub use limit::Rate;
+pub use listen::Error as ListenError;
+
+use gate::Gate;
+use hub::Hub;
+use limit::{Limiter, Seats};
+use log::Log;
+use table::Table;
+
+/// The port people know.
+pub const DEFAULT_PORT: u16 = 8787;
+/// How often the status is brought up to date for those who watch it.
+const STATUS_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The one address to listen on; none = all, IPv4 and IPv6.
+    pub bind: Option<IpAddr>,
+    /// 0 = any free one.
+    pub port: u16,
+    /// Empty = no administration.
+    pub admin_password: String,
+    /// How the server is reached from outside, if that differs from its own addresses; empty = it does not.
+    pub external_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Net>,
+    /// Whether peers that do not sign are refused.
+    pub require_signed: bool,
+    /// Whether the public page asks people to register.
+    pub registration_required: bool,
+    /// What `/relay` answers, as it changes; none = there is no relay.
+    pub relay: Option<watch::Receiver<Option<Relay>>>,
+    /// How much anyone may ask.
+    pub limits: Limits,
+}
+
+/// Where peers find the relay (§6.7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Relay {
+    /// Its peer id.
+    pub peer_id: String,
+    /// Its addresses; with `/p2p/…` where they are public.
+    pub addrs: Vec<String>,
+}
+
+/// How much anyone may ask, each with room for what is usual many times over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections in all, event streams included; beyond it the next one waits. Stay below the system's descriptors.
+    pub connections: usize,
+    /// Event streams in all.
+    pub subscribers: usize,
+    /// Event streams by one client address: a company behind one.
+    pub subscribers_each: usize,
+    /// Peers in all.
+    pub peers: usize,
+    /// Messages from one client address; a peer sends 12 a minute.
+    pub publish: Rate,
+    /// Messages of one peer.
+    pub publish_peer: Rate,
+    /// How long a peer counts as online without a message (§6.5).
+    pub ttl: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: None,
+            port: DEFAULT_PORT,
+            admin_password: String::new(),
+            external_url: String::new(),
+            trusted_proxies: Net::LOOPBACK.to_vec(),
+            require_signed: false,
+            registration_required: false,
+            relay: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            connections: 30_000,
+            subscribers: 25_000,
+            subscribers_each: 1000,
+            peers: 50_000,
+            publish: Rate {
+                burst: 6000,
+                per: minute,
+            },
+            publish_peer: Rate {
+                burst: 60,
+                per: minute,
+            },
+            ttl: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+}
+
+/// The server's clock: unix time in milliseconds.
+pub type Clock = fn() -> i64;
+
+/// The system's clock.
+pub fn system_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// What goes on, at most a second old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Peers online.
+    pub peers: usize,
+    /// Open event streams.
+    pub subscribers: usize,
+    /// Messages written to subscribers since the start.
+    pub delivered: u64,
+}
+
+/// A server that listens. Dropping it ends it at once; [`Server::shutdown`] says goodbye.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    addrs: Vec<SocketAddr>,
+    status: watch::Receiver<Status>,
+    stop: CancellationToken,
+    listeners: JoinSet<()>,
+    background: JoinSet<()>,
+}
+
+/// What every handler sees.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) log: Log,
+    pub(crate) gate: Gate,
+    pub(crate) seats: Seats,
+    pub(crate) by_address: Limiter<IpAddr>,
+    pub(crate) by_peer: Limiter<routes::Publisher>,
+    pub(crate) trusted_proxies: Vec<Net>,
+    pub(crate) admin: admin::Admin,
+    pub(crate) config: Config,
+    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) clock: Clock,
+    pub(crate) started: std::time::Instant,
+}
+
+impl Server {
+    /// Returns when the server listens.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, Error> {
+        let sockets = listen::bind(config.bind, config.port)?;
+        let addrs: Vec<_> = sockets
+            .iter()
+            .filter_map(|socket| socket.local_addr().ok())
+            .collect();
+        let limits = config.limits.clone();
+        let app = Arc::new(App {
+            hub: Arc::new(Hub::new(
+                Table::new(limits.ttl, limits.peers),
+                rand::random(),
+            )),
+            log: Log::default(),
+            gate: Gate,
+            seats: Seats::new(limits.subscribers, limits.subscribers_each),
+            by_address: Limiter::new(limits.publish),
+            by_peer: Limiter::new(limits.publish_peer),
+            trusted_proxies: config.trusted_proxies.clone(),
+            admin: admin::Admin::new(&config.admin_password),
+            addrs: addrs.clone(),
+            config,
+            clock,
+            started: std::time::Instant::now(),
+        });
+        app.log.add(clock(), "started");
+        let stop = CancellationToken::new();
+        let (router, room) = (
+            routes::router(Arc::clone(&app)),
+            Arc::new(Semaphore::new(limits.connections)),
+        );
+        let mut listeners = JoinSet::new();
+        for socket in sockets {
+            let (router, app) = (router.clone(), Arc::clone(&app));
+            listeners.spawn(accept::serve(
+                socket,
+                router,
+                app,
+                Arc::clone(&room),
+                stop.clone(),
+            ));
+        }
+        let mut background = JoinSet::new();
+        let hub = Arc::clone(&app);
+        background.spawn(async move {
+            let subscribers = || hub.seats.taken();
+            hub.hub.run(&hub.log, subscribers, hub.clock).await;
+        });
+        let (told, status) = watch::channel(Status::default());
+        background.spawn(tell(Arc::clone(&app), told));
+        tracing::info!(?addrs, "rendezvous listens");
+        Ok(Self {
+            app,
+            addrs,
+            status,
+            stop,
+            listeners,
+            background,
+        })
+    }
+
+    /// Where it listens: one address, or one for each family.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// What others paste to meet here; empty when nobody else can reach it.
+    pub fn connect_urls(&self) -> Vec<String> {
+        listen::connect_urls(&self.app.config.external_url, &self.addrs)
+    }
+
+    /// How many are here.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Ends in order.
+    pub async fn shutdown(mut self) {
+        // No new connections; requests under way are answered.
+        self.stop.cancel();
+        // Subscribers read to the end and are told that it is one.
+        self.app.hub.close();
+        while self.listeners.join_next().await.is_some() {}
+        // Nobody is left to wake.
+        self.background.shutdown().await;
+        tracing::info!("rendezvous ended");
+    }
+}
+
+async fn tell(app: Arc<App>, told: watch::Sender<Status>) {
+    let mut tick = interval(STATUS_PAUSE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let status = Status {
+            peers: app.hub.table().len(),
+            subscribers: app.seats.taken(),
+            delivered: app.hub.counters.delivered.load(Ordering::Relaxed),
+        };
+        told.send_if_modified(|current| std::mem::replace(current, status) != status);
+    }
+}

@@ -1,0 +1,297 @@
+//! Presence on the server: the table, and the two feeds that tell of it.
+//!
+//! *Everything* is for clients of the existing protocol: every heartbeat, or their peers expire. *Changes* is for those
+//! that ask for it: a snapshot, then only what is new, which costs with the number of arrivals and departures and not with
+//! the square of the number of peers. Both begin with a snapshot, built once for all who ask within a moment.
+
+use std::{
+    collections::HashSet,
+    net::IpAddr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use goop2_proto::{
+    PeerId,
+    presence::Presence,
+    rendezvous::{Accepted, MAX_LINE},
+};
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use super::{
+    feed::{Feed, frame},
+    log::Log,
+    table::{Outcome, Table},
+};
+
+/// A snapshot this old is still handed out: what happened since follows from the ring.
+const SNAPSHOT_AGE: Duration = Duration::from_millis(250);
+/// Comment lines between events, as existing servers send them (§6.4): proxies and clients close what is silent.
+const PING: Duration = Duration::from_secs(25);
+/// How often the silent are looked for: often enough to be gone within the TTL and a bit, rarely enough to cost nothing.
+const EXPIRE: Duration = Duration::from_secs(1);
+/// What one subscriber's wake costs; so long is the pause for each of them.
+const PAUSE_EACH: Duration = Duration::from_micros(20);
+/// The pauses between two wakes: too short to notice, and too long to be the reason for a second's delay.
+const PAUSES: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(2)..=Duration::from_millis(100);
+/// Most peers blocked by hand.
+pub(crate) const MAX_BLOCKED: usize = 1024;
+
+/// Who listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Existing clients.
+    Everything,
+    /// Those that asked for `changes`.
+    Changes,
+}
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    table: Mutex<Table>,
+    blocked: Mutex<HashSet<PeerId>>,
+    everything: Feed,
+    changes: Feed,
+    snapshots: [Mutex<Option<Snapshot>>; 2],
+    news: Notify,
+    pub(crate) counters: Counters,
+}
+
+/// What `/metrics` and the status tell.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) published: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) throttled: AtomicU64,
+    pub(crate) unproved: AtomicU64,
+    pub(crate) replayed: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) delivered_bytes: AtomicU64,
+    pub(crate) resynchronised: AtomicU64,
+    pub(crate) stalled: AtomicU64,
+}
+
+/// Everyone who is here, ready to send, and the place in the feed that follows.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) pieces: std::sync::Arc<[Bytes]>,
+    pub(crate) next: u64,
+    at: Instant,
+}
+
+impl Hub {
+    pub(crate) fn new(table: Table, epoch: u64) -> Self {
+        Self {
+            table: Mutex::new(table),
+            blocked: Mutex::default(),
+            everything: Feed::new(epoch),
+            changes: Feed::new(epoch),
+            snapshots: Default::default(),
+            news: Notify::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes a checked message and tells it.
+    pub(crate) fn publish(&self, accepted: Accepted, from: IpAddr, now: Instant) -> Outcome {
+        let mut table = self.table();
+        let outcome = table.handle(accepted, from, now);
+        let counter = match &outcome {
+            Outcome::Told { line, change } => {
+                self.everything.push_plain(line);
+                if *change {
+                    self.changes.push("", line);
+                }
+                self.news.notify_one();
+                &self.counters.published
+            }
+            Outcome::Unproved => &self.counters.unproved,
+            Outcome::Replayed { .. } => &self.counters.replayed,
+            Outcome::Full => &self.counters.throttled,
+            Outcome::Nothing => &self.counters.published,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Takes a peer out; it comes back with its next heartbeat.
+    pub(crate) fn kick(&self, peer: &PeerId, unix_millis: i64) -> bool {
+        let mut table = self.table();
+        let was_here = table.remove(peer);
+        if was_here {
+            self.tell_gone(*peer, unix_millis);
+        }
+        was_here
+    }
+
+    /// Takes a peer out for good; false when the list is full.
+    pub(crate) fn block(&self, peer: PeerId, unix_millis: i64) -> bool {
+        {
+            let mut blocked = self.blocked();
+            if blocked.len() >= MAX_BLOCKED && !blocked.contains(&peer) {
+                return false;
+            }
+            blocked.insert(peer);
+        }
+        self.kick(&peer, unix_millis);
+        true
+    }
+
+    pub(crate) fn unblock(&self, peer: &PeerId) -> bool {
+        self.blocked().remove(peer)
+    }
+
+    /// Those taken out for good.
+    pub(crate) fn blocked(&self) -> MutexGuard<'_, HashSet<PeerId>> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never held across an await.
+    pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn feed(&self, audience: Audience) -> &Feed {
+        match audience {
+            Audience::Everything => &self.everything,
+            Audience::Changes => &self.changes,
+        }
+    }
+
+    /// The state now, or a moment ago with what followed still in the ring.
+    pub(crate) fn snapshot(&self, audience: Audience) -> Snapshot {
+        let mut kept = self.snapshots[audience as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let feed = self.feed(audience);
+        let fresh = |snapshot: &&Snapshot| {
+            snapshot.at.elapsed() < SNAPSHOT_AGE && feed.holds(snapshot.next)
+        };
+        if let Some(snapshot) = kept.as_ref().filter(fresh) {
+            return snapshot.clone();
+        }
+        // The place is read under the table's lock, as pieces are added under it: nothing is told twice or not at all.
+        let (lines, next) = {
+            let table = self.table();
+            let lines: Vec<_> = table.entries().map(|entry| entry.line.clone()).collect();
+            (lines, feed.next())
+        };
+        let pieces = match audience {
+            Audience::Everything => lines.iter().map(|line| frame("", None, line)).collect(),
+            Audience::Changes => arrays(&lines)
+                .map(|array| frame("snapshot", None, &array))
+                .chain([frame(
+                    "current",
+                    next.checked_sub(1).map(|last| feed.id(last)).as_deref(),
+                    b"",
+                )])
+                .collect(),
+        };
+        let snapshot = Snapshot {
+            pieces,
+            next,
+            at: Instant::now(),
+        };
+        kept.insert(snapshot).clone()
+    }
+
+    /// Wakes subscribers, expires the silent and keeps connections alive, for ever.
+    pub(crate) async fn run(
+        &self,
+        log: &Log,
+        subscribers: impl Fn() -> usize,
+        clock: impl Fn() -> i64,
+    ) {
+        let mut ping = interval(PING);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut expire = interval(EXPIRE);
+        expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.news.notified() => {
+                    self.wake();
+                    let all = u32::try_from(subscribers()).unwrap_or(u32::MAX);
+                    sleep((PAUSE_EACH * all).clamp(*PAUSES.start(), *PAUSES.end())).await;
+                }
+                _ = expire.tick() => self.expire(log, clock()),
+                _ = ping.tick() => {
+                    self.everything.push_comment("ping");
+                    self.changes.push_comment("ping");
+                    self.wake();
+                }
+            }
+        }
+    }
+
+    /// Subscribers are told, and end.
+    pub(crate) fn close(&self) {
+        for feed in [&self.everything, &self.changes] {
+            feed.push_comment("bye");
+            feed.close();
+        }
+    }
+
+    fn expire(&self, log: &Log, unix_millis: i64) {
+        let mut table = self.table();
+        for peer in table.expire(Instant::now()) {
+            self.tell_gone(peer, unix_millis);
+            log.add(unix_millis, format!("{peer} fell silent"));
+        }
+    }
+
+    /// In the server's own name: it has no key of the peer to sign a goodbye with, and needs none to say what it sees.
+    fn tell_gone(&self, peer: PeerId, unix_millis: i64) {
+        self.everything
+            .push_plain(&Presence::offline(peer, unix_millis).encode());
+        self.changes.push("gone", peer.to_base58().as_bytes());
+        self.news.notify_one();
+    }
+
+    fn wake(&self) {
+        self.everything.wake();
+        self.changes.wake();
+    }
+}
+
+/// The lines as JSON arrays that each fit a line of the event stream; one of them at least.
+fn arrays(lines: &[Bytes]) -> impl Iterator<Item = Vec<u8>> {
+    let mut rest = lines.iter().peekable();
+    let mut first = true;
+    std::iter::from_fn(move || {
+        if rest.peek().is_none() && !first {
+            return None;
+        }
+        first = false;
+        let mut array = vec![b'['];
+        while let Some(line) = rest.next_if(|line| array.len() + line.len() + 2 < MAX_LINE) {
+            if array.len() > 1 {
+                array.push(b',');
+            }
+            array.extend_from_slice(line);
+        }
+        array.push(b']');
+        Some(array)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_line_stays_below_what_clients_read() {
+        let lines = vec![Bytes::from(vec![b'1'; 25_000]); 5];
+        let arrays: Vec<_> = arrays(&lines).collect();
+        assert_eq!(arrays.len(), 3);
+        assert!(arrays.iter().all(|array| array.len() < MAX_LINE));
+        assert_eq!(super::arrays(&[]).collect::<Vec<_>>(), [b"[]"]);
+    }
+}

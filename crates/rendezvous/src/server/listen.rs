@@ -1,0 +1,203 @@
+//! Which addresses the server binds, and what people have to type to reach it (§6.7, §10.2).
+
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+/// Connections that wait to be accepted: a reconnecting crowd comes at once.
+const BACKLOG: i32 = 4096;
+/// How often another free port is tried when only one of the two families has the first.
+const ATTEMPTS: usize = 16;
+/// Interfaces of containers and virtual machines: their addresses lead nowhere from elsewhere.
+const VIRTUAL: [&str; 4] = ["docker", "veth", "br-", "virbr"];
+
+/// Why the server does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program has the port.
+    #[error(
+        "presence.rendezvous_port: port {0} is used by another program. Choose another one, or stop that program."
+    )]
+    Taken(u16),
+    /// The address is none of this machine's.
+    #[error(
+        "presence.rendezvous_bind: {0} is no address of this computer. Leave it empty to listen on all of them."
+    )]
+    NotOurs(IpAddr),
+    /// The port is reserved for administrators.
+    #[error(
+        "presence.rendezvous_port: port {0} may not be used without special rights. Choose one above 1023."
+    )]
+    Forbidden(u16),
+    /// Anything else the system said.
+    #[error("The rendezvous cannot listen on port {port}: {source}")]
+    Io {
+        /// The port asked for.
+        port: u16,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// Listens on one address, or with none given on all of both families, on one port.
+pub(crate) fn bind(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Error> {
+    if let Some(ip) = ip.filter(|ip| !ip.is_unspecified()) {
+        return Ok(vec![one(ip, port)?]);
+    }
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        let v4 = one(Ipv4Addr::UNSPECIFIED.into(), port)?;
+        let chosen = v4
+            .local_addr()
+            .map_err(|source| Error::Io { port, source })?
+            .port();
+        match one(Ipv6Addr::UNSPECIFIED.into(), chosen) {
+            Ok(v6) => return Ok(vec![v4, v6]),
+            Err(Error::Taken(_)) if port == 0 && attempts > 0 => {}
+            Err(taken @ Error::Taken(_)) => return Err(taken),
+            // A machine without IPv6.
+            Err(_) => return Ok(vec![v4]),
+        }
+    }
+}
+
+fn one(ip: IpAddr, port: u16) -> Result<TcpListener, Error> {
+    let listen = || {
+        let addr = SocketAddr::new(ip, port);
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        if ip.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // On Windows this would let another program share the port.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    listen().map_err(|source: io::Error| match source.kind() {
+        ErrorKind::AddrInUse => Error::Taken(port),
+        ErrorKind::AddrNotAvailable => Error::NotOurs(ip),
+        ErrorKind::PermissionDenied => Error::Forbidden(port),
+        _ => Error::Io { port, source },
+    })
+}
+
+/// The URLs a person elsewhere can paste: the public one alone if there is one; none when only this machine is listened to.
+pub(crate) fn connect_urls(external: &str, bound: &[SocketAddr]) -> Vec<String> {
+    let external = external.trim().trim_end_matches('/');
+    if !external.is_empty() {
+        return vec![external.into()];
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let found = interfaces
+        .iter()
+        .filter(|interface| interface.is_oper_up())
+        .map(|interface| (interface.name.as_str(), interface.ip()));
+    reachable(bound, found)
+}
+
+fn reachable<'a>(
+    bound: &[SocketAddr],
+    interfaces: impl Iterator<Item = (&'a str, IpAddr)>,
+) -> Vec<String> {
+    let mut ips: Vec<IpAddr> = bound.iter().map(SocketAddr::ip).collect();
+    let Some(port) = bound.first().map(SocketAddr::port) else {
+        return Vec::new();
+    };
+    let everywhere: Vec<_> = ips.extract_if(.., |ip| ip.is_unspecified()).collect();
+    for (name, ip) in interfaces {
+        let name = name.to_lowercase();
+        let virtual_one = VIRTUAL.iter().any(|prefix| name.starts_with(prefix));
+        let listened = everywhere.iter().any(|any| any.is_ipv4() == ip.is_ipv4());
+        if listened && !virtual_one && !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    ips.retain(|ip| !ip.is_loopback() && !is_link_local(*ip));
+    ips.sort_by_key(IpAddr::is_ipv6);
+    ips.into_iter()
+        .map(|ip| format!("http://{}", SocketAddr::new(ip, port)))
+        .collect()
+}
+
+/// In a URL it would need the zone, which browsers refuse.
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(bound: &[&str], interfaces: &[(&str, &str)]) -> Vec<String> {
+        let bound: Vec<SocketAddr> = bound.iter().map(|addr| addr.parse().unwrap()).collect();
+        reachable(
+            &bound,
+            interfaces
+                .iter()
+                .map(|(name, ip)| (*name, ip.parse().unwrap())),
+        )
+    }
+
+    #[test]
+    fn the_urls_are_those_that_lead_here_from_elsewhere() {
+        let interfaces = [
+            ("lo", "127.0.0.1"),
+            ("lo", "::1"),
+            ("eth0", "2001:db8::5"),
+            ("eth0", "fe80::1"),
+            ("eth0", "192.168.1.20"),
+            ("wlan0", "169.254.1.1"),
+            ("docker0", "172.17.0.1"),
+            ("vethab", "172.18.0.1"),
+            ("br-12", "172.19.0.1"),
+            ("VirBr0", "192.168.122.1"),
+        ];
+        assert_eq!(
+            urls(&["0.0.0.0:8787", "[::]:8787"], &interfaces),
+            ["http://192.168.1.20:8787", "http://[2001:db8::5]:8787"]
+        );
+        assert_eq!(
+            urls(&["0.0.0.0:8787"], &interfaces),
+            ["http://192.168.1.20:8787"]
+        );
+        assert_eq!(
+            urls(&["192.168.1.20:80"], &interfaces),
+            ["http://192.168.1.20:80"]
+        );
+        assert_eq!(urls(&["127.0.0.1:8787"], &interfaces), [""; 0]);
+    }
+
+    #[test]
+    fn a_public_url_is_the_only_one() {
+        let bound = ["0.0.0.0:8787".parse().unwrap()];
+        assert_eq!(
+            connect_urls(" https://meet.example/ ", &bound),
+            ["https://meet.example"]
+        );
+    }
+
+    #[tokio::test]
+    async fn both_families_share_a_port_and_a_taken_one_is_said_to_be() {
+        let listeners = bind(None, 0).unwrap();
+        let port = listeners[0].local_addr().unwrap().port();
+        assert!(
+            listeners
+                .iter()
+                .all(|listener| listener.local_addr().unwrap().port() == port)
+        );
+        assert!(matches!(bind(None, port), Err(Error::Taken(taken)) if taken == port));
+        let elsewhere = [203, 0, 113, 77].into();
+        assert!(matches!(bind(Some(elsewhere), 0), Err(Error::NotOurs(ip)) if ip == elsewhere));
+    }
+}

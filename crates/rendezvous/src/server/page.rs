@@ -1,0 +1,292 @@
+//! The pages for people: what to paste, how to join, and the frame of the admin page, which its script fills.
+//!
+//! Everything that comes from elsewhere is escaped where it enters the text. There is no inline script or style, so that the
+//! policy can forbid both and a mistake in the first rule stays harmless.
+
+use std::{fmt::Write, sync::Arc};
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use qrcode::{Color, EcLevel, QrCode};
+
+use super::{
+    App, listen,
+    routes::{error, not_found},
+};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Light modules around a QR code; readers need them.
+const QUIET: usize = 4;
+const FIRST_DOC: &str = "join";
+const DOCS: [(&str, &str, &str); 3] = [
+    (
+        "join",
+        "Join a rendezvous",
+        include_str!("../../assets/docs/join.html"),
+    ),
+    (
+        "host",
+        "Host a rendezvous",
+        include_str!("../../assets/docs/host.html"),
+    ),
+    (
+        "privacy",
+        "What it knows",
+        include_str!("../../assets/docs/privacy.html"),
+    ),
+];
+
+/// The public page (§6.7).
+pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
+    let urls = listen::connect_urls(&app.config.external_url, &app.addrs);
+    let online = app.hub.table().len();
+    let mut body = format!(
+        "<header><h1>Rendezvous</h1><p>Meet peers beyond your own network. Nothing you publish is stored here: only that \
+         you are online.</p></header>\n<section class=\"card\"><h2>Connect</h2>\n{}</section>\n",
+        connect(&urls, &app)
+    );
+    let people = if online == 1 { "peer" } else { "peers" };
+    let _in_memory = write!(
+        body,
+        "<section class=\"card facts\"><div><b>{online}</b><span>{people} online</span></div></section>\n"
+    );
+    if app.config.registration_required {
+        body.push_str(
+            "<section class=\"card\"><h2>Register</h2><p>This rendezvous shows only peers whose e-mail address is \
+             confirmed.</p><p class=\"line\"><a class=\"button primary\" href=\"/register\">Register an address</a></p></section>\n",
+        );
+    }
+    if !urls.iter().any(|url| url.starts_with("https://")) {
+        body.push_str(
+            "<p class=\"note\">Goop2 apps of April 2026 hear nobody through an address that begins with http://. They need \
+             this rendezvous behind TLS, at an address that begins with https://. All others are fine.</p>\n",
+        );
+    }
+    html(StatusCode::OK, "Rendezvous", &body, Some("page.js"))
+}
+
+fn connect(urls: &[String], app: &App) -> String {
+    if urls.is_empty() {
+        let port = app.addrs.first().map_or(0, std::net::SocketAddr::port);
+        return format!(
+            "<p>This rendezvous listens on this computer only, so nobody else can reach it. To open it, leave \
+             <code>presence.rendezvous_bind</code> empty in <code>goop.json</code>, or put a web server with TLS in front of port \
+             {port} and set <code>presence.external_url</code>.</p>\n"
+        );
+    }
+    let mut text = String::from("<p>Paste this into Goop2, under Rendezvous:</p>\n");
+    if urls.len() > 1 {
+        text = "<p>Paste one of these into Goop2, under Rendezvous. Which one depends on how you reach this computer.</p>\n".into();
+    }
+    for (index, url) in urls.iter().enumerate() {
+        let shown = escape(url);
+        let link: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        let _in_memory = write!(
+            text,
+            "<div class=\"connect\"><div class=\"line\"><code class=\"url\" id=\"url-{index}\">{shown}</code>\
+             <button type=\"button\" data-copy=\"url-{index}\" aria-label=\"Copy {shown}\">Copy</button></div>\n\
+             <p class=\"line\"><a class=\"button primary\" href=\"goop://connect?url={link}\">Open in Goop2</a></p>\n\
+             <details><summary>QR code</summary>{}</details></div>\n",
+            qr(url)
+        );
+    }
+    text
+}
+
+/// A picture of dark squares; its colours are the style sheet's.
+fn qr(text: &str) -> String {
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::M) else {
+        return "<p>This address is too long for a QR code.</p>".into();
+    };
+    let width = code.width();
+    let mut path = String::new();
+    for (index, color) in code.to_colors().into_iter().enumerate() {
+        if color == Color::Dark {
+            let (x, y) = (index % width + QUIET, index / width + QUIET);
+            let _in_memory = write!(path, "M{x} {y}h1v1h-1z");
+        }
+    }
+    let size = width + 2 * QUIET;
+    format!(
+        "<svg class=\"qr\" viewBox=\"0 0 {size} {size}\" role=\"img\" aria-label=\"QR code of {}\" shape-rendering=\"crispEdges\">\
+         <path d=\"{path}\"/></svg>",
+        escape(text)
+    )
+}
+
+/// The form that stands where a browser would ask for the password itself.
+pub(crate) fn login(status: StatusCode, problem: &str) -> Response {
+    let alert = if problem.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "<p class=\"problem\" role=\"alert\">{}</p>",
+            escape(problem)
+        )
+    };
+    let body = format!(
+        "<header><h1>Administration</h1><p>Sign in with the password of this rendezvous.</p></header>\n\
+         <form class=\"card\" method=\"post\" action=\"/admin/login\">{alert}<label for=\"password\">Password</label>\n\
+         <div class=\"line\"><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required \
+         autofocus><button class=\"primary\">Sign in</button></div></form>\n"
+    );
+    html(status, "Administration", &body, None)
+}
+
+/// The frame of the admin page.
+pub(crate) fn admin() -> Response {
+    html(
+        StatusCode::OK,
+        "Administration",
+        include_str!("../../assets/admin.html"),
+        Some("admin.js"),
+    )
+}
+
+/// Where registration will answer; without a database there is none (§6.8).
+pub(crate) async fn register() -> Response {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "registration requires database",
+    )
+}
+
+/// As [`register`].
+pub(crate) async fn verify() -> Response {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "verification requires database",
+    )
+}
+
+pub(crate) async fn docs() -> Response {
+    let location = [(header::LOCATION, format!("/docs/{FIRST_DOC}"))];
+    (StatusCode::FOUND, location).into_response()
+}
+
+pub(crate) async fn doc(Path(slug): Path<String>) -> Response {
+    let Some((_, title, text)) = DOCS.iter().find(|(name, ..)| *name == slug) else {
+        return not_found().await;
+    };
+    let mut body = String::from("<nav class=\"docs\" aria-label=\"Documentation\">");
+    for (name, title, _) in DOCS {
+        let current = if name == slug {
+            " aria-current=\"page\""
+        } else {
+            ""
+        };
+        let _in_memory = write!(body, "<a href=\"/docs/{name}\"{current}>{title}</a>");
+    }
+    let _in_memory = write!(
+        body,
+        "</nav>\n<article class=\"card doc\"><h1>{title}</h1>\n{text}</article>\n"
+    );
+    html(StatusCode::OK, title, &body, None)
+}
+
+pub(crate) async fn favicon() -> Response {
+    file(
+        "image/vnd.microsoft.icon",
+        include_bytes!("../../assets/favicon.ico"),
+        KEEP,
+    )
+}
+
+pub(crate) async fn asset(Path(name): Path<String>) -> Response {
+    let css = "text/css; charset=utf-8";
+    let script = "text/javascript; charset=utf-8";
+    match name.as_str() {
+        "style.css" => file(css, include_bytes!("../../assets/style.css"), ASK),
+        "docs.css" => file(css, include_bytes!("../../assets/docs.css"), ASK),
+        "page.js" => file(script, include_bytes!("../../assets/page.js"), ASK),
+        "admin.js" => file(script, include_bytes!("../../assets/admin.js"), ASK),
+        "goop2-splash.jpg" => file(
+            "image/jpeg",
+            include_bytes!("../../assets/goop2-splash.jpg"),
+            KEEP,
+        ),
+        _ => not_found().await,
+    }
+}
+
+/// Pictures, as existing servers let them be kept.
+const KEEP: &str = "public, max-age=86400";
+/// What has to match the page it belongs to.
+const ASK: &str = "no-cache";
+
+fn file(content_type: &'static str, bytes: &'static [u8], cache: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, cache),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, bytes).into_response()
+}
+
+/// A whole page around a body that is already HTML.
+pub(crate) fn html(status: StatusCode, title: &str, body: &str, script: Option<&str>) -> Response {
+    let script = script.map_or(String::new(), |name| {
+        format!("<script src=\"/assets/{name}\" defer></script>\n")
+    });
+    let text = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} · Goop2</title>\n<link rel=\"stylesheet\" href=\"/assets/style.css\">\n<link rel=\"stylesheet\" \
+         href=\"/assets/docs.css\">\n{script}</head>\n<body>\n<main>\n{body}</main>\n<footer><a href=\"/\">Rendezvous</a>\
+         <a href=\"/docs\">Help</a><a href=\"/admin\">Administration</a></footer>\n</body>\n</html>\n",
+        escape(title)
+    );
+    let headers: [(HeaderName, &str); 5] = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, text).into_response()
+}
+
+/// Text as it stands in HTML, between tags or in a quoted attribute.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_breaks_out_of_the_text() {
+        assert_eq!(
+            escape("<b a='1' c=\"&\">"),
+            "&lt;b a=&#39;1&#39; c=&quot;&amp;&quot;&gt;"
+        );
+    }
+
+    #[test]
+    fn a_qr_code_is_a_path_and_its_frame() {
+        let svg = qr("http://192.168.1.20:8787");
+        assert!(
+            svg.starts_with("<svg class=\"qr\" viewBox=\"0 0 33 33\""),
+            "{svg}"
+        );
+        assert!(svg.contains("d=\"M4 4h1v1h-1z"));
+        assert!(!svg.contains("style"));
+        assert!(qr(&"x".repeat(9000)).starts_with("<p>"));
+    }
+}

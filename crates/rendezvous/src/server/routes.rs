@@ -1,0 +1,241 @@
+//! Every address of the server in one table (§6.2), and the handlers that are not for people.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, Query, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use goop2_proto::{
+    PeerId, go_json,
+    rendezvous::{MAX_BODY, check},
+};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::{
+    App,
+    accept::{Client, Takeover},
+    address::household,
+    admin,
+    hub::Audience,
+    limit::Taker,
+    metrics, page,
+    subscriber::Subscriber,
+    table::Outcome,
+};
+
+/// A body of 16 KiB takes longer only on purpose.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The newest `ts` of a peer that published an older one: it continues from there.
+const NEWEST_TS: HeaderName = HeaderName::from_static("goop2-newest-ts");
+const NOSNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+
+/// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could use up a peer's share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Publisher {
+    Proved(PeerId),
+    Claimed(PeerId, IpAddr),
+}
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(page::public))
+        .route("/publish", post(publish))
+        .route("/events", get(events))
+        .route("/relay", get(relay))
+        .route("/healthz", any(|| async { "ok" }))
+        .route("/metrics", get(measured))
+        .route("/api/templates", get(|| async { json("[]\n") }))
+        .route("/register", get(page::register).post(page::register))
+        .route("/verify", get(page::verify))
+        .route("/docs", get(page::docs))
+        .route("/docs/", get(page::docs))
+        .route("/docs/{slug}", get(page::doc))
+        .route("/favicon.ico", get(page::favicon))
+        .route("/assets/{name}", get(page::asset))
+        .route("/peers.json", get(admin::peers))
+        .route("/logs.json", get(admin::logs))
+        .route("/registrations.json", get(admin::registrations))
+        .merge(admin::router())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(app)
+}
+
+/// An error as Go's `http.Error` writes it (§6.1).
+pub(crate) fn error(status: StatusCode, text: &str) -> Response {
+    (status, [NOSNIFF], format!("{text}\n")).into_response()
+}
+
+pub(crate) async fn not_found() -> Response {
+    error(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+async fn method_not_allowed() -> Response {
+    error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+}
+
+/// Over a limit, and when to come back.
+pub(crate) fn too_many(text: &str, wait: Duration) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let mut answer = error(StatusCode::TOO_MANY_REQUESTS, text);
+    answer
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    answer
+}
+
+pub(crate) fn json(body: impl Into<axum::body::Body>) -> Response {
+    let content_type = (header::CONTENT_TYPE, "application/json; charset=utf-8");
+    ([content_type, NOSNIFF], body.into()).into_response()
+}
+
+async fn publish(
+    State(app): State<Arc<App>>,
+    Extension(Client(client)): Extension<Client>,
+    request: Request,
+) -> Response {
+    let now = Instant::now();
+    if let Err(wait) = app.by_address.take(household(client), now) {
+        return throttled(&app, wait);
+    }
+    let body = match timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return closing(error(StatusCode::PAYLOAD_TOO_LARGE, "body too large"));
+        }
+        Ok(Err(_)) => return closing(error(StatusCode::BAD_REQUEST, "bad json")),
+        Err(_) => return closing(error(StatusCode::REQUEST_TIMEOUT, "body too slow")),
+    };
+    let accepted = match check(&body, (app.clock)()) {
+        Ok(accepted) => accepted,
+        Err(refusal) => {
+            app.hub.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return error(StatusCode::BAD_REQUEST, &refusal.to_string());
+        }
+    };
+    let peer = accepted.message.peer;
+    let publisher = if accepted.proved {
+        Publisher::Proved(peer)
+    } else {
+        Publisher::Claimed(peer, household(client))
+    };
+    if let Err(wait) = app.by_peer.take(publisher, now) {
+        return throttled(&app, wait);
+    }
+    if app.config.require_signed && !accepted.proved {
+        return error(StatusCode::FORBIDDEN, "signed presence required");
+    }
+    if app.hub.blocked().contains(&peer) {
+        return error(StatusCode::FORBIDDEN, "blocked");
+    }
+    if !app.gate.admits(&accepted) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    match app.hub.publish(accepted, client, now) {
+        Outcome::Told { .. } | Outcome::Nothing | Outcome::Unproved => {
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Outcome::Replayed { newest } => {
+            let mut answer = error(
+                StatusCode::CONFLICT,
+                "a later message of this peer is known",
+            );
+            answer
+                .headers_mut()
+                .insert(NEWEST_TS, HeaderValue::from(newest));
+            answer
+        }
+        Outcome::Full => too_many("too many peers", app.config.limits.ttl),
+    }
+}
+
+fn throttled(app: &App, wait: Duration) -> Response {
+    app.hub.counters.throttled.fetch_add(1, Ordering::Relaxed);
+    closing(too_many("rate limit exceeded", wait))
+}
+
+/// The rest of a body that nobody reads must not be taken for the next request.
+fn closing(mut answer: Response) -> Response {
+    answer
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    #[serde(default)]
+    changes: String,
+}
+
+async fn events(
+    State(app): State<Arc<App>>,
+    Extension(Client(client)): Extension<Client>,
+    Extension(Takeover(takeover)): Extension<Takeover>,
+    Query(query): Query<EventsQuery>,
+    method: Method,
+    version: Version,
+    headers: HeaderMap,
+) -> Response {
+    if method != Method::GET {
+        return method_not_allowed().await;
+    }
+    let seat = match app.seats.take(household(client)) {
+        Ok(seat) => seat,
+        Err(taker) => {
+            let limits = &app.config.limits;
+            let text = match taker {
+                Taker::All => format!("too many SSE connections ({})", limits.subscribers),
+                Taker::Client => format!(
+                    "too many SSE connections from {client} ({})",
+                    limits.subscribers_each
+                ),
+            };
+            return too_many(&text, limits.ttl);
+        }
+    };
+    let audience = if query.changes == "1" {
+        Audience::Changes
+    } else {
+        Audience::Everything
+    };
+    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let hub = Arc::clone(&app.hub);
+    let subscriber = Subscriber::new(hub, audience, last_id, version == Version::HTTP_11, seat);
+    // The connection leaves HTTP here; this future goes with what is left of it.
+    if takeover.send(subscriber).await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    std::future::pending().await
+}
+
+async fn relay(State(app): State<Arc<App>>) -> Response {
+    let relay = app
+        .config
+        .relay
+        .as_ref()
+        .and_then(|relay| relay.borrow().clone());
+    match relay {
+        Some(relay) => json([go_json::to_vec(&relay), b"\n".into()].concat()),
+        None => not_found().await,
+    }
+}
+
+async fn measured(State(app): State<Arc<App>>) -> Response {
+    let content_type = (
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    );
+    ([content_type, NOSNIFF], metrics::text(&app)).into_response()
+}
