@@ -91,7 +91,7 @@ impl Discovery {
                 }
                 let service = self.service(&interface);
                 let goodbye = service.goodbye();
-                match Link::open(service, &interface, self.found.clone()) {
+                match Link::open(service, &interface, self.found.clone()).await {
                     Ok(link) => {
                         tracing::debug!(interface = interface.name, "looking for peers");
                         let stop = stop.child_token();

@@ -58,8 +58,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Joins with each family the interface has. Fails when none can.
-    pub(super) fn open(
+    /// Joins with each family the interface has, and asks for the first time. Fails when none can, or none may.
+    pub(super) async fn open(
         service: Service,
         interface: &Interface,
         found: mpsc::Sender<Found>,
@@ -75,7 +75,7 @@ impl Link {
             }
             (v4, v6) => (v4.and_then(Result::ok), v6.and_then(Result::ok)),
         };
-        Ok(Self {
+        let link = Self {
             service,
             subnets: Interfaces(vec![interface.clone()]),
             v4,
@@ -84,7 +84,24 @@ impl Link {
             unicast: Bucket::new(UNICAST.0, UNICAST.1, Instant::now()),
             answered: None,
             asked: None,
-        })
+        };
+        link.probe().await?;
+        Ok(link)
+    }
+
+    /// That a firewall is in the way shows only when something is sent.
+    async fn probe(&self) -> io::Result<()> {
+        let query = mdns::query(&self.service.tag, rand::random());
+        let mut refused = Ok(());
+        for socket in self.v4.iter().chain(&self.v6) {
+            match socket.try_send(&query).await {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    refused = Err(error);
+                }
+                _ => return Ok(()),
+            }
+        }
+        refused
     }
 
     /// Runs until stopped or until a socket fails; says goodbye either way. `last` is the goodbye of the link before.

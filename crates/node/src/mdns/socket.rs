@@ -69,6 +69,11 @@ impl Multicast {
         self.send_to(packet, self.group).await;
     }
 
+    /// The same, telling what the system said.
+    pub(super) async fn try_send(&self, packet: &[u8]) -> io::Result<()> {
+        self.socket.send_to(packet, self.group).await.map(drop)
+    }
+
     pub(super) async fn send_to(&self, packet: &[u8], to: SocketAddr) {
         if let Err(error) = self.socket.send_to(packet, to).await {
             tracing::debug!(%to, %error, "an mDNS packet was not sent");
