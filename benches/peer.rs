@@ -41,10 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn main() {
     // Another command than `cargo bench` only wants to know that this compiles.
     if std::env::args().any(|arg| arg == "--bench") {
-        println!(
-            "{:<44}{:>14}{:>30}{:>9}   existing peers",
-            "", "ours", "baseline", "ratio"
-        );
+        line("", "ours", "of the baseline", "existing peers");
         starts();
         let pair = Pair::start();
         pair.small_page();
@@ -107,12 +104,8 @@ impl Pair {
         let answer = visitor.visit(&owner.id(), "").expect("the viewer answers");
         assert_eq!(answer.status, 200, "{}", answer.text());
         thread::sleep(IDLE);
-        println!(
-            "{:<44}{:>14}{:>50}   80 MB",
-            "memory, idle",
-            megabytes(&[memory(&visitor, "VmRSS"), memory(&owner, "VmRSS")]),
-            ""
-        );
+        let idle = megabytes(&[memory(&visitor, "VmRSS"), memory(&owner, "VmRSS")]);
+        line("memory, idle, visitor and owner", &idle, "", "80 MB");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -170,12 +163,7 @@ impl Pair {
             median(&read),
             "",
         );
-        println!(
-            "{:<44}{:>14}{:>50}   200–230 MB",
-            "  memory after it, visitor and owner",
-            self.memory("VmRSS"),
-            ""
-        );
+        line("  memory after it", &self.memory("VmRSS"), "", "200–230 MB");
     }
 
     fn whole_page(&self) {
@@ -198,10 +186,11 @@ impl Pair {
             median(&bare),
             "",
         );
-        println!(
-            "{:<44}{:>14}",
-            "  connections between the two peers",
-            self.connections()
+        line(
+            "  TCP connections between the two",
+            &self.connections().to_string(),
+            "",
+            "",
         );
     }
 
@@ -215,11 +204,7 @@ impl Pair {
             loopback_copy(HUGE_BYTES),
             "refused",
         );
-        println!(
-            "{:<44}{:>14}",
-            "  most memory ever, visitor and owner",
-            self.memory("VmHWM")
-        );
+        line("  most memory ever", &self.memory("VmHWM"), "", "");
         for peer in [&self.visitor, &self.owner] {
             assert!(
                 memory(peer, "VmHWM") < HUGE_MEMORY,
@@ -375,7 +360,7 @@ fn loopback_files(files: usize, bytes: usize) {
         let mut streams: Vec<_> = (0..files)
             .map(|_| TcpStream::connect(address).expect("it listens"))
             .collect();
-        streams.iter_mut().for_each(|stream| drain(stream));
+        streams.iter_mut().for_each(drain);
     });
 }
 
@@ -405,13 +390,15 @@ fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| next()).collect()
 }
 
+/// One line of the report; without a baseline where nothing compares.
+fn line(what: &str, ours: &str, baseline: &str, existing: &str) {
+    println!("{what:<40}{ours:>14}   {baseline:<44}{existing}");
+}
+
 fn row(what: &str, ours: Duration, against: &str, baseline: Duration, existing: &str) {
-    let baseline_shown = format!("{} ({against})", time(baseline));
-    println!(
-        "{what:<44}{:>14}{baseline_shown:>30}{:>8.1}×   {existing}",
-        time(ours),
-        ours.as_secs_f64() / baseline.as_secs_f64()
-    );
+    let ratio = ours.as_secs_f64() / baseline.as_secs_f64();
+    let baseline = format!("{ratio:.1} × {} of {against}", time(baseline));
+    line(what, &time(ours), &baseline, existing);
 }
 
 fn rate(
@@ -422,13 +409,10 @@ fn rate(
     baseline: Duration,
     existing: &str,
 ) {
-    let rates = [ours, baseline].map(|time| bytes as f64 / MB / time.as_secs_f64());
-    let baseline_shown = format!("{:.0} MB/s ({against})", rates[1]);
-    println!(
-        "{what:<44}{:>9.0} MB/s{baseline_shown:>30}{:>8.2}×   {existing}",
-        rates[0],
-        rates[0] / rates[1]
-    );
+    let [ours, baseline] = [ours, baseline].map(|time| bytes as f64 / MB / time.as_secs_f64());
+    let ratio = ours / baseline;
+    let baseline = format!("{ratio:.2} × {baseline:.0} MB/s of {against}");
+    line(what, &format!("{ours:.0} MB/s"), &baseline, existing);
 }
 
 fn time(time: Duration) -> String {

@@ -1,5 +1,6 @@
 //! Folders that existing peers left behind when they were killed: ours starts on them as they are, and leaves what is theirs alone.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod support;
 

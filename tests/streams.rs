@@ -1,6 +1,7 @@
 //! What existing peers sent and answered, once more: each recorded exchange against our peer, set up as theirs was, and our client
 //! against a server that plays back what theirs said. Byte for byte, over real connections, with a running program on our side.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod support;
 

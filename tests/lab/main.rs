@@ -1,6 +1,7 @@
 //! Two machines on one network: how fast they meet, that they always do, that strangers do not, and what survives when the network
 //! or a peer does not. Each test prints its figures.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[path = "../support/mod.rs"]
 mod support;

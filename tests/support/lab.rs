@@ -110,7 +110,10 @@ impl Lan {
             if v6.contains("fe80::") && !v6.contains("tentative") {
                 return host;
             }
-            assert!(Instant::now() < deadline, "eth0 got no usable IPv6 address: {v6}");
+            assert!(
+                Instant::now() < deadline,
+                "eth0 got no usable IPv6 address: {v6}"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -124,14 +127,28 @@ impl Lan {
         self.hosts += 1;
         let (lan, number) = (self.number, self.hosts);
         let name = format!("h{lan}-{number}");
-        let host = Host { name, address: format!("11.77.{lan}.{number}") };
+        let host = Host {
+            name,
+            address: format!("11.77.{lan}.{number}"),
+        };
         let (port, bridge) = (format!("p{lan}-{number}"), format!("br{lan}"));
         run("ip", &["netns", "add", &host.name]);
-        run("ip", &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &host.name]);
+        run(
+            "ip",
+            &[
+                "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &host.name,
+            ],
+        );
         run("ip", &["link", "set", &port, "master", &bridge, "up"]);
         host.ip(&["link", "set", "lo", "up"]);
         host.ip(&["link", "set", "eth0", "addrgenmode", ipv6, "up"]);
-        host.ip(&["addr", "add", &format!("{}/24", host.address), "dev", "eth0"]);
+        host.ip(&[
+            "addr",
+            "add",
+            &format!("{}/24", host.address),
+            "dev",
+            "eth0",
+        ]);
         host
     }
 }
@@ -187,8 +204,7 @@ impl Host {
     pub(crate) fn enter<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         let entered = thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                let namespace = File::open(Path::new("/run/netns").join(&self.name))
-                    .map_err(io::Error::from)?;
+                let namespace = File::open(Path::new("/run/netns").join(&self.name))?;
                 setns(namespace, CloneFlags::CLONE_NEWNET)?;
                 Ok::<_, io::Error>(body())
             });
