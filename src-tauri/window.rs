@@ -1,7 +1,10 @@
 //! The window: a skin over [`Peer`], as thin as the one in the browser. Commands parse, call and map; events are forwarded.
 //!
 //! Visited sites are framed from origins of their own and never have a Tauri capability. The window's policy frames nothing but
-//! this viewer's port, so a site cannot lead its frame to another program on this machine.
+//! this viewer's ports, so a site cannot lead its frame to another program on this machine.
+//!
+//! WKWebView may find no names under `.localhost`, and a window's policy is fixed when it opens: on macOS the viewer is asked for
+//! its ports ([`goop2_viewer::ports`]) before that. No machine with macOS has run this; the same way is tested in browsers.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +17,7 @@ use goop2_peer::{
     Folder, Peer,
     api::{Failure, Place, Session, Snapshot},
 };
-use goop2_viewer::Viewer;
+use goop2_viewer::{Viewer, ports::Ports};
 use tauri::{
     AppHandle, Emitter, Manager, RunEvent, State, Url, WebviewUrl, WebviewWindowBuilder,
     async_runtime::{self, JoinHandle},
@@ -29,6 +32,8 @@ use crate::headless;
 struct Running {
     peer: Peer,
     session: Session,
+    sites: Sites,
+    ports: Ports,
     /// Taken at the end.
     ending: Mutex<Option<(Viewer, JoinHandle<()>)>>,
 }
@@ -44,7 +49,14 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
         headless::stop_signal()?
     };
     let mut context = tauri::generate_context!();
-    context.config_mut().app.security.csp = Some(Csp::Policy(policy(viewer.port())));
+    let mut sites = Sites {
+        port: viewer.port(),
+        ports: Vec::new(),
+    };
+    if cfg!(target_os = "macos") {
+        sites.ports = runtime.block_on(viewer.ports().open())?.to_vec();
+    }
+    context.config_mut().app.security.csp = Some(Csp::Policy(sites.policy()));
     let facts = Session {
         version: env!("CARGO_PKG_VERSION").into(),
         peer: peer.id().to_base58(),
@@ -56,17 +68,20 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
         .invoke_handler(tauri::generate_handler![
             session,
             snapshot,
+            origin,
             place,
             add_address,
             avatar,
             open_external
         ])
         .setup(move |app| {
-            open(app.handle(), facts.viewer_port)?;
+            open(app.handle(), sites.clone())?;
             let forwarding = forward(app.handle(), &peer, &viewer, stop);
             app.manage(Running {
                 peer,
                 session: facts,
+                sites,
+                ports: viewer.ports().clone(),
                 ending: Mutex::new(Some((viewer, forwarding))),
             });
             Ok(())
@@ -97,14 +112,46 @@ fn own_folder() -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-fn policy(port: u16) -> String {
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-         connect-src ipc: http://ipc.localhost; frame-src http://*.localhost:{port}; base-uri 'none'; form-action 'none'"
-    )
+/// Where the window finds sites.
+#[derive(Clone)]
+struct Sites {
+    port: u16,
+    /// Those at ports; none where names are found.
+    ports: Vec<u16>,
 }
 
-fn open(app: &AppHandle, port: u16) -> tauri::Result<()> {
+impl Sites {
+    fn policy(&self) -> String {
+        let port = self.port;
+        let at_ports: String = self
+            .ports
+            .iter()
+            .map(|port| format!(" http://localhost:{port}"))
+            .collect();
+        format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+             connect-src ipc: http://ipc.localhost; \
+             frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}; \
+             base-uri 'none'; form-action 'none'"
+        )
+    }
+
+    /// A page of a site, or the address people know, which only leads there.
+    fn have(&self, url: &Url) -> bool {
+        let Some((host, port)) = url.host_str().zip(url.port()) else {
+            return false;
+        };
+        let at = match host {
+            "127.0.0.1" => port == self.port && url.path().starts_with("/p/"),
+            "localhost" if port == self.port => url.path().starts_with("/p/"),
+            "localhost" => self.ports.contains(&port),
+            _ => port == self.port && host.ends_with(".localhost"),
+        };
+        at && url.scheme() == "http"
+    }
+}
+
+fn open(app: &AppHandle, sites: Sites) -> tauri::Result<()> {
     WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
         .title("Goop2")
         .inner_size(1120.0, 720.0)
@@ -112,19 +159,10 @@ fn open(app: &AppHandle, port: u16) -> tauri::Result<()> {
         .on_navigation(move |url| {
             matches!(url.scheme(), "tauri" | "about")
                 || url.host_str() == Some("tauri.localhost")
-                || is_site(url, port)
+                || sites.have(url)
         })
         .build()?;
     Ok(())
-}
-
-/// An address of a visited site, at this viewer.
-fn is_site(url: &Url, port: u16) -> bool {
-    url.scheme() == "http"
-        && url.port() == Some(port)
-        && url
-            .host_str()
-            .is_some_and(|host| host.ends_with(".localhost"))
 }
 
 /// Snapshots and navigations as events of the window, until the system asks the app to stop.
@@ -183,6 +221,23 @@ fn snapshot(running: State<'_, Running>) -> Snapshot {
     Snapshot::clone(&running.peer.snapshot().borrow())
 }
 
+/// Where a peer's site is for a window that finds no names.
+#[tauri::command]
+async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Failure> {
+    if running.sites.ports.is_empty() {
+        return Err(Failure {
+            code: "names".into(),
+            message: "The page does not arrive. Try again, or open it in the browser.".into(),
+        });
+    }
+    let peer = running.peer.peer(&peer).map_err(|error| error.failure())?;
+    running
+        .ports
+        .origin(peer)
+        .await
+        .map_err(|error| error.failure())
+}
+
 #[tauri::command]
 async fn place(text: String, running: State<'_, Running>) -> Result<Place, Failure> {
     running
@@ -221,7 +276,7 @@ fn open_external(url: Url, app: AppHandle, running: State<'_, Running>) -> Resul
         code: "invalid".into(),
         message,
     };
-    if !is_site(&url, running.session.viewer_port) {
+    if !running.sites.have(&url) {
         return Err(failure(
             "Only pages of a peer's site are opened in the browser.".into(),
         ));
@@ -229,4 +284,41 @@ fn open_external(url: Url, app: AppHandle, running: State<'_, Running>) -> Resul
     app.opener()
         .open_url(url.as_str(), None::<&str>)
         .map_err(|error| failure(format!("The browser could not be opened: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_goes_to_sites_of_this_viewer_and_nowhere_else() {
+        let sites = Sites {
+            port: 8080,
+            ports: vec![9001],
+        };
+        let has = |url: &str| url.parse().is_ok_and(|url| sites.have(&url));
+        for url in [
+            "http://k51.localhost:8080/x",
+            "http://localhost:9001/x",
+            "http://127.0.0.1:8080/p/x",
+            "http://localhost:8080/p/x",
+        ] {
+            assert!(has(url), "{url}");
+        }
+        for url in [
+            "https://k51.localhost:8080/",
+            "http://k51.localhost:9001/",
+            "http://127.0.0.1:9001/p/x",
+            "http://127.0.0.1:8080/",
+            "http://localhost:8080/api/p/",
+            "http://localhost:9002/p/x",
+            "http://localhost/p/x",
+            "http://example.org:8080/p/x",
+        ] {
+            assert!(!has(url), "{url}");
+        }
+        assert!(sites.policy().contains(
+            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001;"
+        ));
+    }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Refusal, type Api, type Navigated } from '../src/api';
+import { Refusal, type Api, type Navigated, type Opening, type Place } from '../src/api';
 import type { Backend } from '../src/state/backend.svelte';
 import { Browser, reason } from '../src/state/browser.svelte';
 
@@ -7,23 +7,29 @@ const ANNA = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const BO = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N';
 
 let tell: (event: Navigated) => void;
+let atPort: (place: Place) => Promise<string>;
+let opening: Opening;
 let browser: Browser;
 
 const heard = (path: string, status: number | null = 200, peer = ANNA): void => tell({ place: { peer, path }, status });
 
 beforeEach(() => {
   vi.useFakeTimers();
+  atPort = async ({ peer }) => `http://localhost:${peer === ANNA ? 9001 : 9002}`;
+  opening = { ports: false, place: null };
   const api: Partial<Api> = {
     onNavigated: (callback) => {
       tell = callback;
       return () => {};
     },
+    opening: () => opening,
+    origin: (place) => atPort(place),
     place: async () => ({ peer: ANNA, path: '/pasted page' }),
     addAddress: async () => {
       throw new Refusal({ code: 'invalid', message: 'No.' });
     },
   };
-  browser = new Browser(api as Api, { session: { version: '0', peer: BO, viewer_port: 8080 } } as Backend);
+  browser = new Browser(api as Api, { link: 'live', session: { version: '0', peer: BO, viewer_port: 8080 } } as Backend);
   browser.start();
 });
 
@@ -46,6 +52,7 @@ it('loads what is visited, in one frame per peer', () => {
 
 it('waits for no load where the frame only scrolls, and not forever anywhere', () => {
   browser.visit({ peer: ANNA, path: '/a' });
+  heard('/a');
   browser.loaded();
   browser.visit({ peer: ANNA, path: '/a#part' });
   expect([browser.loading, browser.target?.url.endsWith('/a#part')]).toEqual([false, true]);
@@ -121,15 +128,53 @@ it('is where its frame is, not the frames within', () => {
   expect(browser.entry?.path).toBe('/next');
 });
 
-it('says so when no request ever arrives, and only then', () => {
-  browser.visit({ peer: ANNA, path: '/' });
+it('looks for sites at ports when no request by name ever arrives, and only then', async () => {
+  browser.visit({ peer: ANNA, path: '/a.zip' });
+  await vi.advanceTimersByTimeAsync(7000);
+  browser.visit({ peer: ANNA, path: '/a' });
   browser.loaded();
-  vi.advanceTimersByTime(7000);
-  expect(browser.unreached).toBe(true);
+  expect(browser.target?.url).toContain('.localhost:8080/p/');
+  await vi.advanceTimersByTimeAsync(7000);
+  expect([browser.target?.url, browser.entry?.path, browser.trouble]).toEqual([`http://localhost:9001/p/${ANNA}/a`, '/a', null]);
+  expect(browser.outside).toBe(browser.target?.url);
+  heard('/a');
+  browser.loaded();
+  browser.visit({ peer: BO, path: '/' });
+  expect(browser.target).toBeNull();
+  await vi.advanceTimersByTimeAsync(7000);
+  expect([browser.target?.url, browser.trouble]).toEqual([`http://localhost:9002/p/${BO}/`, null]);
+});
+
+it('stays with names where they work', async () => {
+  browser.visit({ peer: ANNA, path: '/' });
+  heard('/', null);
+  await vi.advanceTimersByTimeAsync(7000);
+  expect([browser.target?.url.includes('.localhost:8080/'), browser.trouble]).toEqual([true, null]);
+});
+
+it('says so when ports do not help either', async () => {
+  browser.visit({ peer: ANNA, path: '/' });
+  await vi.advanceTimersByTimeAsync(7000);
+  expect(browser.trouble).toBeNull();
+  await vi.advanceTimersByTimeAsync(7000);
+  expect(browser.trouble).toContain('does not arrive');
   browser.reload();
-  heard('/');
-  vi.advanceTimersByTime(7000);
-  expect(browser.unreached).toBe(false);
+  expect(browser.trouble).toBeNull();
+  atPort = async () => {
+    throw new Refusal({ code: 'used-up', message: 'No more.' });
+  };
+  browser.visit({ peer: BO, path: '/' });
+  await vi.advanceTimersByTimeAsync(0);
+  expect([browser.target, browser.trouble, browser.loading]).toEqual([null, 'No more.', false]);
+});
+
+it('goes on at its place in a window opened anew for ports', async () => {
+  browser.start();
+  expect(browser.entry).toBeNull();
+  opening = { ports: true, place: { peer: ANNA, path: '/a' } };
+  browser.start();
+  await vi.advanceTimersByTimeAsync(0);
+  expect([browser.target?.url, browser.canBack]).toEqual([`http://localhost:9001/p/${ANNA}/a`, true]);
 });
 
 it('shows nothing of a page that was stopped, until it is loaded again', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { frameUrl, home, isMultiaddr, link, looksLikeAddress, readable, sameDocument, tidy } from '../src/lib/place';
+import { frameUrl, isMultiaddr, isPage, link, looksLikeAddress, readable, sameDocument, siteOrigin, tidy } from '../src/lib/place';
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
@@ -7,9 +7,9 @@ const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
 it('writes a place as link and as frame address', () => {
   const place = { peer: PEER, path: '/a b/ü.html?q=1#top' };
   expect(link(place)).toBe(`goop://${PEER}/a%20b/%C3%BC.html?q=1#top`);
-  expect(frameUrl(place, 8080)).toBe(`http://${LABEL}.localhost:8080/p/${PEER}/a%20b/%C3%BC.html?q=1#top`);
-  expect(frameUrl(home(PEER), 9000)).toBe(`http://${LABEL}.localhost:9000/p/${PEER}/`);
-  expect(frameUrl(home('nobody'), 8080)).toBeNull();
+  expect(siteOrigin(PEER, 8080)).toBe(`http://${LABEL}.localhost:8080`);
+  expect(siteOrigin('nobody', 8080)).toBeNull();
+  expect(frameUrl(place, 'http://localhost:9001')).toBe(`http://localhost:9001/p/${PEER}/a%20b/%C3%BC.html?q=1#top`);
 });
 
 it.each([
@@ -23,7 +23,7 @@ it.each([
   [':99/', '/:99/'],
 ])('tidies %j to %j, never out of the site', (path, tidied) => {
   expect(tidy(path)).toBe(tidied);
-  expect(new URL(frameUrl({ peer: PEER, path }, 8080) ?? '').host).toBe(`${LABEL}.localhost:8080`);
+  expect(new URL(frameUrl({ peer: PEER, path }, 'http://site:8080')).host).toBe('site:8080');
 });
 
 it('compares documents without their fragments, however they are spelled', () => {
@@ -50,3 +50,6 @@ it('knows network addresses', () => {
   expect(isMultiaddr('/ip6/::1/udp/1/quic-v1')).toBe(true);
   expect(isMultiaddr('/index.html')).toBe(false);
 });
+
+it.each(['/', '/a/', '/a', '/a.html', '/a.HTM?x=.zip', '/a#b.zip'])('takes %j for a page', (path) => expect(isPage(path)).toBe(true));
+it.each(['/a.zip', '/a/b.pdf?x=/', '/v1.2'])('takes %j for a file', (path) => expect(isPage(path)).toBe(false));

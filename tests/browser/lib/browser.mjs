@@ -1,5 +1,8 @@
 // Debian's Chromium, and the windows of Goop2 in it.
 
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 
 /** For a page to do what it should: local and small, so this is only ever waited for by a failure. */
@@ -14,13 +17,27 @@ const args = [
   '--disable-sync',
 ]
 
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const viewport = { width: 1120, height: 720 }
+
 export async function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
+  return chromium.launch({ executablePath, args })
+}
+
+/** A browser of one profile that lets frames of other sites keep things, which Debian's default and private ones deny them. */
+export async function launchKeeping(...more) {
+  const dir = await mkdtemp(join(tmpdir(), 'goop2-profile-'))
+  await mkdir(join(dir, 'Default'))
+  await writeFile(join(dir, 'Default/Preferences'), JSON.stringify({ profile: { cookie_controls_mode: 0 } }))
+  const context = await chromium.launchPersistentContext(dir, { executablePath, args: [...args, ...more], viewport })
+  context.setDefaultTimeout(PATIENCE_MS)
+  context.once('close', () => rm(dir, { recursive: true, force: true, maxRetries: 5 }))
+  return context
 }
 
 /** A user's browser, with nothing remembered. */
 export async function profile(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1120, height: 720 }, serviceWorkers: 'allow', ...options })
+  const context = await browser.newContext({ viewport, serviceWorkers: 'allow', ...options })
   context.setDefaultTimeout(PATIENCE_MS)
   return context
 }

@@ -2,7 +2,7 @@
 // is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type Place, type Session, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Listener, type Navigated, type Opening, type Place, type Session, type Snapshot, type Stop } from './index';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -16,6 +16,8 @@ export function http(): Api {
     session: () => request<Session>('/api/session'),
     subscribe: (listener) => events.subscribe(listener),
     reconnect: () => events.reconnect(),
+    opening,
+    origin,
     onNavigated: (callback) => events.onNavigated(callback),
     place: (text) => request<Place>('/api/place', { text }),
     addAddress: async (address) => (await request<{ peer: string }>('/api/address', { address })).peer,
@@ -110,6 +112,26 @@ class Events {
   #tell(message: (to: Listener) => void): void {
     for (const listener of this.#listeners) message(listener);
   }
+}
+
+/** In this tab's storage: where a window that needs ports opens itself anew. Said by address, anybody's link could say it. */
+const PLACE = 'goop2.place';
+
+const framesPorts = (): boolean => new URLSearchParams(location.search).has('ports');
+
+function opening(): Opening {
+  const kept = sessionStorage.getItem(PLACE);
+  if (kept === null || !framesPorts()) return { ports: false, place: null };
+  sessionStorage.setItem(PLACE, 'null');
+  return { ports: true, place: JSON.parse(kept) as Place | null };
+}
+
+/** The policy of a document is fixed: the one that names the ports belongs to another answer. */
+async function origin(place: Place): Promise<string> {
+  if (framesPorts()) return (await request<{ origin: string }>('/api/origin', { peer: place.peer })).origin;
+  sessionStorage.setItem(PLACE, JSON.stringify(place));
+  location.replace('/?ports');
+  return new Promise(() => {});
 }
 
 async function request<T>(path: string, body?: object): Promise<T> {

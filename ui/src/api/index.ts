@@ -27,6 +27,12 @@ export interface Listener {
   link(value: Link): void;
 }
 
+/** How a window begins: anew, or where it left off to look for sites at ports. */
+export interface Opening {
+  readonly ports: boolean;
+  readonly place: Place | null;
+}
+
 /** Every method that can fail rejects with a {@link Refusal}. */
 export interface Api {
   session(): Promise<Session>;
@@ -34,6 +40,12 @@ export interface Api {
   subscribe(listener: Listener): Stop;
   /** Try now instead of waiting for the next attempt. */
   reconnect(): void;
+  opening(): Opening;
+  /**
+   * The origin at a port of the site of this place, for a window that finds no names under `.localhost`. A window that may not
+   * frame such origins yet opens itself anew, at this place, and gets no answer before.
+   */
+  origin(place: Place): Promise<string>;
   onNavigated(callback: (event: Navigated) => void): Stop;
   /** Where a typed or pasted text leads. */
   place(text: string): Promise<Place>;

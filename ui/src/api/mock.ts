@@ -6,6 +6,8 @@ import { siteLabel } from '../lib/id';
 import { Refusal, type Api, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
 
 const MINUTE = 60_000;
+/** A port at which nothing is served. */
+const NOBODY = 9;
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
 interface Scenario {
@@ -14,6 +16,8 @@ interface Scenario {
   label?: string;
   /** What happens to the connection, and after how many milliseconds. */
   link?: { to: 'lost' | 'locked' | 'never'; after: number };
+  /** Names under `.localhost` lead nowhere; ports help, or not. */
+  names?: 'ports' | 'nowhere';
   /** Peers come, go and answer faster and slower, this often. */
   changing?: number;
 }
@@ -44,6 +48,8 @@ const SCENARIOS: Record<string, () => Scenario> = {
   lost: () => ({ peers: NORMAL, link: { to: 'lost', after: 400 } }),
   gone: () => ({ peers: [], link: { to: 'lost', after: 0 } }),
   locked: () => ({ peers: [], link: { to: 'locked', after: 0 } }),
+  ports: () => ({ peers: NORMAL, names: 'ports' }),
+  nowhere: () => ({ peers: NORMAL, names: 'nowhere' }),
   loading: () => ({ peers: [], link: { to: 'never', after: 0 } }),
 };
 
@@ -65,7 +71,7 @@ export function mock(): Api {
   };
 
   return {
-    session: async () => ({ version: '0.1.0', peer: me, viewer_port: port }),
+    session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),
     subscribe: (listener) => {
       const stops = [arrive(listener, scenario, stand)];
       if (scenario.changing) {
@@ -78,6 +84,11 @@ export function mock(): Api {
       return () => stops.forEach((stop) => stop());
     },
     reconnect: () => location.reload(),
+    opening: () => ({ ports: false, place: null }),
+    origin: async () => {
+      if (scenario.names !== 'ports') throw new Refusal({ code: 'used-up', message: 'This window has shown 32 sites since Goop2 started, and can show no more of them.' });
+      return `http://localhost:${port}`;
+    },
     onNavigated: (callback) => {
       import.meta.hot?.on('goop2:navigated', (event: Navigated) => callback(event));
       return () => {};

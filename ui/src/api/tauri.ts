@@ -12,6 +12,8 @@ export function tauri(): Api {
     session: () => call<Session>('session'),
     subscribe,
     reconnect: () => {},
+    opening: () => ({ ports: false, place: null }),
+    origin: ({ peer }) => call<string>('origin', { peer }),
     onNavigated: (callback) => on<Navigated>('navigated', ({ payload }) => callback(payload)),
     place: (text) => call<Place>('place', { text }),
     addAddress: (address) => call<string>('add_address', { address }),

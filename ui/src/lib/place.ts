@@ -8,11 +8,16 @@ export const home = (peer: string): Place => ({ peer, path: '/' });
 /** `goop://<peer id>/<path>`: what is shown, copied and pasted. */
 export const link = (place: Place): string => `goop://${place.peer}${tidy(place.path)}`;
 
-/** The site in its own origin; null when the peer id is none. */
-export function frameUrl(place: Place, port: number): string | null {
-  const label = siteLabel(place.peer);
-  return label && `http://${label}.localhost:${port}/p/${place.peer}${tidy(place.path)}`;
+/** The origin that a peer's site has by its name; null when the peer id is none. */
+export function siteOrigin(peer: string, port: number): string | null {
+  const label = siteLabel(peer);
+  return label && `http://${label}.localhost:${port}`;
 }
+
+export const frameUrl = (place: Place, origin: string): string => `${origin}/p/${place.peer}${tidy(place.path)}`;
+
+/** Whether the name of a file is that of a page, which a frame shows rather than saves. */
+export const isPage = (path: string): boolean => /(\/|\/[^/.]+|\.html?)$/i.test(path.split(/[?#]/, 1)[0] ?? '');
 
 /** One spelling per path: absolute, escaped as URLs are, so that what was typed and what was fetched compare equal. */
 export function tidy(path: string): string {

@@ -1,12 +1,14 @@
 // The site browser: the history, what the frame is to load, and what is known of how that goes.
 
 import { Refusal, type Api, type Navigated, type Place, type Stop } from '../api';
-import { frameUrl, home, isMultiaddr, sameDocument, tidy } from '../lib/place';
+import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/place';
 import type { Backend } from './backend.svelte';
 import { canGo, current, go, start, told, visit, type Entry } from './history';
 
-/** A document request that has not even reached the viewer by now never will: its name does not resolve here. */
+/** A document request that has not even reached the viewer by now never will: names under `.localhost` lead nowhere here. */
 const UNREACHED_MS = 6000;
+
+const UNREACHED = 'The page does not arrive. This window may not understand addresses that end in “.localhost”; another browser on this computer usually does.';
 
 /** Word of a document can come this much later than the frame's own word that it is loaded. */
 const LATE_MS = 1000;
@@ -25,8 +27,8 @@ export class Browser {
   loading = $state(false);
   /** The user stopped a page from loading; there is nothing to show in its place. */
   stopped = $state(false);
-  /** No request for the page ever arrived where sites are served. */
-  unreached = $state(false);
+  /** Why no page comes, in words: no request for it ever arrived where sites are served. */
+  trouble = $state.raw<string | null>(null);
 
   #history = $state.raw(start);
   readonly entry: Entry = $derived(current(this.#history));
@@ -50,6 +52,10 @@ export class Browser {
   #everTold = false;
   #loadedAt = 0;
   #generation = 0;
+  /** This window finds no names: sites are looked for at ports. */
+  #ports = false;
+  /** Origins at ports, by peer. */
+  #origins = $state.raw<Readonly<Record<string, string>>>({});
   #patience: ReturnType<typeof setTimeout> | undefined;
   #enough: ReturnType<typeof setTimeout> | undefined;
 
@@ -59,6 +65,9 @@ export class Browser {
   }
 
   start(): Stop {
+    const { ports, place } = this.#api.opening();
+    this.#ports = ports;
+    if (place) this.visit(place);
     return this.#api.onNavigated((event) => this.#hear(event));
   }
 
@@ -114,21 +123,30 @@ export class Browser {
     this.#wait(false);
   }
 
-  /** Where sites are served, once the peer has said so. */
-  get port(): number | null {
-    return this.#backend.session?.viewer_port ?? null;
+  /** The page shown, for a browser: at its port where this window needs that, else by its name. */
+  get outside(): string | null {
+    const entry = this.entry;
+    const origin = entry && (this.#origins[entry.peer] ?? this.#named(entry.peer));
+    return entry && origin && frameUrl(entry, origin);
+  }
+
+  #named(peer: string): string | null {
+    const port = this.#backend.session?.viewer_port;
+    return port === undefined ? null : siteOrigin(peer, port);
   }
 
   /** Sends the frame to the current entry; `from` is the one it shows. */
   #load(from: Entry, fresh = false): void {
     const entry = this.entry;
-    const url = entry && this.port !== null ? frameUrl(entry, this.port) : null;
+    const origin = entry && (this.#ports ? this.#origins[entry.peer] : this.#named(entry.peer));
     this.#settle();
     this.stopped = false;
-    if (!entry || !url) {
+    if (!entry || !origin) {
       this.target = null;
+      if (entry && this.#ports) void this.#find(entry);
       return;
     }
+    const url = frameUrl(entry, origin);
     const sameSite = this.target !== null && new URL(this.target.url).host === new URL(url).host;
     const scrolls = sameSite && !fresh && from !== null && sameDocument(from, entry) && url.includes('#');
     if (fresh || !sameSite) this.#generation++;
@@ -136,14 +154,36 @@ export class Browser {
     if (scrolls) return;
     this.#expected = entry;
     this.#wait(true);
-    if (!this.#everTold) this.#patience = setTimeout(() => (this.unreached = true), UNREACHED_MS);
+    if (!this.#everTold && isPage(entry.path)) this.#patience = setTimeout(() => this.#unreached(entry), UNREACHED_MS);
+  }
+
+  /** Names were tried first; ports are what remains. */
+  #unreached(entry: Place): void {
+    if (this.#ports || this.#backend.link !== 'live') this.trouble = UNREACHED;
+    else void this.#find(entry);
+  }
+
+  /** Asks where the site is at a port, and goes there if it is still wanted. */
+  async #find(entry: Place): Promise<void> {
+    const wanted = (): boolean => this.entry === entry && !this.stopped;
+    this.#wait(true);
+    try {
+      const origin = await this.#api.origin(entry);
+      this.#origins = { ...this.#origins, [entry.peer]: origin };
+      this.#ports = true;
+      if (wanted()) this.#load(null, true);
+    } catch (thrown) {
+      if (!wanted()) return;
+      this.#wait(false);
+      this.trouble = reason(thrown);
+    }
   }
 
   #settle(): void {
     clearTimeout(this.#patience);
     this.#forget();
     this.#wait(false);
-    this.unreached = false;
+    this.trouble = null;
   }
 
   /** What was heard belongs to a document that is over. */
@@ -173,7 +213,7 @@ export class Browser {
   #follow({ place, status }: Navigated): void {
     clearTimeout(this.#patience);
     this.#everTold = true;
-    this.unreached = false;
+    this.trouble = null;
     this.#expected = null;
     this.#history = told(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
     if (status === null) this.#wait(true);
