@@ -45,6 +45,7 @@ struct Ring {
     first: u64,
     pieces: VecDeque<Bytes>,
     bytes: usize,
+    closed: bool,
 }
 
 /// The pieces from a place in the feed on.
@@ -92,9 +93,13 @@ impl Feed {
         });
     }
 
-    /// Readers end when they have read everything.
+    /// Readers end when they have read everything; nothing is added any more.
     pub(crate) fn close(&self) {
-        let next = self.next();
+        let next = {
+            let mut ring = self.ring();
+            ring.closed = true;
+            ring.next()
+        };
         self.head.send_replace(Head { next, closed: true });
     }
 
@@ -161,6 +166,9 @@ impl Ring {
     }
 
     fn push(&mut self, piece: Bytes) {
+        if self.closed {
+            return;
+        }
         self.bytes += piece.len();
         self.pieces.push_back(piece);
         while self.pieces.len() > MAX_PIECES || self.bytes > MAX_BYTES {
@@ -295,6 +303,8 @@ mod tests {
         assert_eq!(head.borrow_and_update().next, 2);
         feed.close();
         assert!(head.borrow_and_update().closed);
+        feed.push_plain(b"3");
+        assert!(matches!(feed.read(2), Read::Nothing));
     }
 
     impl Feed {

@@ -22,7 +22,7 @@ use goop2_proto::{
 };
 use tokio::{
     sync::Notify,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{self, MissedTickBehavior, interval, interval_at, sleep},
 };
 
 use super::{
@@ -210,7 +210,7 @@ impl Hub {
         subscribers: impl Fn() -> usize,
         clock: impl Fn() -> i64,
     ) {
-        let mut ping = interval(PING);
+        let mut ping = interval_at(time::Instant::now() + PING, PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut expire = interval(EXPIRE);
         expire.set_missed_tick_behavior(MissedTickBehavior::Delay);

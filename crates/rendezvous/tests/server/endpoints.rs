@@ -1,0 +1,320 @@
+//! Every address, asked rightly and wrongly.
+
+use std::time::Duration;
+
+use goop2_proto::presence::Kind;
+use goop2_rendezvous::{
+    registration,
+    server::{Config, Limits, Rate, Relay},
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch};
+
+use crate::world::{addr, ask, config, get, limits, message, publish, signed, start};
+
+#[tokio::test]
+async fn every_address_answers_as_documented() {
+    let server = start(config()).await;
+    let addr = addr(&server);
+    let text = "text/plain; charset=utf-8";
+    let html = "text/html; charset=utf-8";
+    let table = [
+        ("GET /", 200, html, "Rendezvous"),
+        ("GET /healthz", 200, text, "ok"),
+        ("POST /healthz", 200, text, "ok"),
+        ("GET /relay", 404, text, "404 page not found\n"),
+        (
+            "GET /api/templates",
+            200,
+            "application/json; charset=utf-8",
+            "[]\n",
+        ),
+        (
+            "GET /api/templates/chess/manifest.json",
+            404,
+            text,
+            "404 page not found\n",
+        ),
+        ("GET /api/capabilities", 404, text, "404 page not found\n"),
+        ("GET /ws", 404, text, "404 page not found\n"),
+        ("GET /ws?probe=1", 404, text, "404 page not found\n"),
+        (
+            "GET /register",
+            503,
+            text,
+            "registration requires database\n",
+        ),
+        ("GET /verify", 503, text, "verification requires database\n"),
+        ("GET /docs", 302, "", ""),
+        ("GET /docs/", 302, "", ""),
+        ("GET /docs/join", 200, html, "Connect"),
+        ("GET /docs/nope", 404, text, "404 page not found\n"),
+        (
+            "GET /assets/style.css",
+            200,
+            "text/css; charset=utf-8",
+            "--accent",
+        ),
+        (
+            "GET /assets/docs.css",
+            200,
+            "text/css; charset=utf-8",
+            "docs",
+        ),
+        (
+            "GET /assets/..%2f..%2fCargo.toml",
+            404,
+            text,
+            "404 page not found\n",
+        ),
+        ("GET /favicon.ico", 200, "image/vnd.microsoft.icon", ""),
+        ("GET /assets/goop2-splash.jpg", 200, "image/jpeg", ""),
+        (
+            "GET /metrics",
+            200,
+            "text/plain; version=0.0.4; charset=utf-8",
+            "goop2_rendezvous_peers 0\n",
+        ),
+        ("GET /nope", 404, text, "404 page not found\n"),
+        ("GET //", 404, text, "404 page not found\n"),
+        ("POST /", 405, text, "method not allowed\n"),
+        ("GET /publish", 405, text, "method not allowed\n"),
+        ("PUT /publish", 405, text, "method not allowed\n"),
+        ("POST /events", 405, text, "method not allowed\n"),
+        ("HEAD /events", 405, text, ""),
+        ("DELETE /relay", 405, text, "method not allowed\n"),
+        ("POST /peers.json", 405, text, "method not allowed\n"),
+    ];
+    for (request, status, content_type, body) in table {
+        let answer = ask(addr, request, &[], b"").await;
+        assert_eq!(answer.status, status, "{request}");
+        assert_eq!(
+            answer.header("content-type").unwrap_or_default(),
+            content_type,
+            "{request}"
+        );
+        assert!(answer.body.contains(body), "{request}: {}", answer.body);
+        if status >= 400 {
+            assert_eq!(
+                answer.header("x-content-type-options"),
+                Some("nosniff"),
+                "{request}"
+            );
+        }
+    }
+    let docs = get(addr, "/docs").await;
+    assert_eq!(docs.header("location"), Some("/docs/join"));
+    for kept in ["/favicon.ico", "/assets/goop2-splash.jpg"] {
+        let answer = get(addr, kept).await;
+        assert_eq!(
+            answer.header("cache-control"),
+            Some("public, max-age=86400")
+        );
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_public_page_shows_what_to_paste_and_nothing_runs_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(Config {
+        external_url: "https://meet.example/a\"<b>&c/".into(),
+        registration: Some(registration::Config {
+            path: folder.path().join("peers.db"),
+            ..registration::Config::default()
+        }),
+        ..config()
+    })
+    .await;
+    publish(
+        addr(&server),
+        &message(1, Kind::Online, "<script>alert(1)</script>"),
+    )
+    .await;
+    let page = get(addr(&server), "/").await;
+    for part in [
+        "https://meet.example/a&quot;&lt;b&gt;&amp;c</code>",
+        "goop://connect?url=https%3A%2F%2Fmeet.example%2Fa%22%3Cb%3E%26c\"",
+        "<svg class=\"qr\"",
+        "<b>1</b><span>peer online</span>",
+    ] {
+        assert!(page.body.contains(part), "{part}\n{}", page.body);
+    }
+    assert!(
+        !page.body.contains("alert")
+            && !page.body.contains("style=")
+            && !page.body.contains("April")
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+
+    let local = start(config()).await;
+    let page = get(addr(&local), "/").await;
+    assert!(local.connect_urls().is_empty());
+    assert!(page.body.contains("on this computer only") && !page.body.contains("goop://"));
+}
+
+#[tokio::test]
+async fn the_relay_is_told_as_long_as_there_is_one() {
+    let (relay, watched) = watch::channel(None);
+    let server = start(Config {
+        relay: Some(watched),
+        ..config()
+    })
+    .await;
+    assert_eq!(get(addr(&server), "/relay").await.status, 404);
+    relay.send_replace(Some(Relay {
+        peer_id: "12D3".into(),
+        addrs: vec!["/ip4/127.0.0.1/tcp/4002".into()],
+    }));
+    let answer = get(addr(&server), "/relay").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json; charset=utf-8")
+    );
+    assert_eq!(
+        answer.body,
+        "{\"peer_id\":\"12D3\",\"addrs\":[\"/ip4/127.0.0.1/tcp/4002\"]}\n"
+    );
+    relay.send_replace(None);
+    assert_eq!(get(addr(&server), "/relay").await.status, 404);
+}
+
+#[tokio::test]
+async fn long_and_slow_bodies_end_early() {
+    let server = start(config()).await;
+    let long = ask(
+        addr(&server),
+        "POST /publish",
+        &[],
+        &vec![b' '; 16 * 1024 * 1024],
+    )
+    .await;
+    // The answer may be lost in what was still being sent.
+    assert!([0, 413].contains(&long.status), "{}", long.head);
+    let barely = ask(
+        addr(&server),
+        "POST /publish",
+        &[],
+        &vec![b' '; 16 * 1024 + 1],
+    )
+    .await;
+    assert_eq!(
+        (barely.status, barely.body.as_str()),
+        (413, "body too large\n")
+    );
+    let fits = ask(addr(&server), "POST /publish", &[], &vec![b' '; 16 * 1024]).await;
+    assert_eq!((fits.status, fits.body.as_str()), (400, "bad json\n"));
+    let headers = format!("X: {}", "x".repeat(64 * 1024));
+    let head = ask(addr(&server), "GET /", &[&headers], b"").await;
+    assert!([0, 431].contains(&head.status), "{}", head.head);
+
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut socket = TcpStream::connect(addr(&server)).await.unwrap();
+        socket
+            .write_all(b"POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{")
+            .await
+            .unwrap();
+        slow.push(socket);
+    }
+    assert_eq!(
+        publish(addr(&server), &message(1, Kind::Online, "a")).await,
+        204
+    );
+}
+
+#[tokio::test]
+async fn limits_count_real_clients_and_say_when_to_come_back() {
+    let server = start(Config {
+        limits: Limits {
+            publish: Rate {
+                burst: 3,
+                per: Duration::from_secs(90),
+            },
+            ..limits()
+        },
+        ..config()
+    })
+    .await;
+    let body = message(1, Kind::Update, "a").encode();
+    let from = async |client: &str| {
+        let header = format!("X-Forwarded-For: 203.0.113.77, {client}");
+        ask(addr(&server), "POST /publish", &[&header], &body).await
+    };
+    for client in ["198.51.100.1", "2001:db8::1"] {
+        for _ in 0..3 {
+            assert_eq!(from(client).await.status, 204);
+        }
+    }
+    let refused = from("198.51.100.1").await;
+    assert_eq!(
+        (refused.status, refused.body.as_str()),
+        (429, "rate limit exceeded\n")
+    );
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&wait), "{wait}");
+    // Another address of the same line.
+    assert_eq!(from("2001:db8::2").await.status, 429);
+    assert_eq!(from("198.51.100.2").await.status, 204);
+
+    // Whoever connects directly cannot choose an address.
+    let direct = start(Config {
+        trusted_proxies: Vec::new(),
+        limits: Limits {
+            publish: Rate {
+                burst: 1,
+                per: Duration::from_secs(90),
+            },
+            ..limits()
+        },
+        ..config()
+    })
+    .await;
+    let from = async |client: &str| {
+        let header = format!("X-Forwarded-For: {client}");
+        ask(addr(&direct), "POST /publish", &[&header], &body)
+            .await
+            .status
+    };
+    assert_eq!(
+        (from("198.51.100.1").await, from("198.51.100.2").await),
+        (204, 429)
+    );
+}
+
+#[tokio::test]
+async fn a_peer_is_limited_wherever_it_publishes_but_not_by_strangers() {
+    let server = start(Config {
+        limits: Limits {
+            publish_peer: Rate {
+                burst: 2,
+                per: Duration::from_secs(60),
+            },
+            ..limits()
+        },
+        ..config()
+    })
+    .await;
+    for _ in 0..2 {
+        assert_eq!(
+            publish(addr(&server), &message(1, Kind::Update, "stranger")).await,
+            204
+        );
+    }
+    assert_eq!(
+        publish(addr(&server), &message(1, Kind::Update, "stranger")).await,
+        429
+    );
+    assert_eq!(
+        publish(addr(&server), &signed(1, Kind::Update, "itself", 1)).await,
+        204
+    );
+    assert_eq!(
+        publish(addr(&server), &signed(1, Kind::Update, "itself", 2)).await,
+        204
+    );
+    assert_eq!(
+        publish(addr(&server), &signed(1, Kind::Update, "itself", 3)).await,
+        429
+    );
+}

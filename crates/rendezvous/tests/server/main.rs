@@ -1,0 +1,14 @@
+//! The server as its clients meet it: over sockets, good and bad.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best where it broke by breaking there"
+)]
+
+mod admin;
+mod endpoints;
+mod events;
+mod forged;
+mod recorded;
+mod shutdown;
+mod world;
