@@ -11,10 +11,10 @@ use std::{
 
 use goop2_node::{Connection, Event, Multicast, Node, Status};
 use goop2_proto::{
-    Multiaddr,
     presence::{Kind, Presence},
     roster::{Record, Source},
 };
+use goop2_rendezvous::client as rendezvous;
 use goop2_store::Config;
 use tokio::{
     sync::{mpsc, watch},
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{Group, Me, Notice, Path, PathKind, PeerCard, Snapshot, Transport},
     roster::SharedRoster,
+    wan::Heard,
 };
 
 /// Announcements that several joins ask for within this time are one.
@@ -39,8 +40,8 @@ pub(crate) struct Controller {
     config: watch::Receiver<Config>,
     notices: watch::Receiver<Vec<Notice>>,
     avatar_hash: String,
-    /// The addresses in the last announcement: only a difference is worth another.
-    announced: Vec<Multiaddr>,
+    /// What was announced last, for the rendezvous servers: they repeat it by themselves.
+    said: watch::Sender<Option<Presence>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
     /// One reading of both clocks: the same instant always shows as the same time of day.
     clocks: (Instant, SystemTime),
@@ -53,6 +54,7 @@ impl Controller {
         config: watch::Receiver<Config>,
         notices: watch::Receiver<Vec<Notice>>,
         avatar_hash: String,
+        said: watch::Sender<Option<Presence>>,
     ) -> Self {
         let status = node.status();
         let clocks = (Instant::now(), SystemTime::now());
@@ -69,7 +71,7 @@ impl Controller {
             config,
             notices,
             avatar_hash,
-            announced: Vec::new(),
+            said,
             snapshot,
             clocks,
         };
@@ -82,7 +84,12 @@ impl Controller {
     }
 
     /// Runs until told to stop; then the goodbye is handed to the node before this returns.
-    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut heard: mpsc::Receiver<Heard>,
+        stop: CancellationToken,
+    ) {
         let mut heartbeat = interval(self.heartbeat());
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut announce, mut show) = (Pacer::new(ANNOUNCE_PAUSE), Pacer::new(SNAPSHOT_PAUSE));
@@ -105,13 +112,24 @@ impl Controller {
                 }
                 _ = heartbeat.tick() => announce.ask(),
                 event = events.recv() => match event {
-                    Some(Event::Presence(presence)) => self.hear(presence, &mut show),
+                    Some(Event::Presence(presence)) => {
+                        // The node has seen that its author is the peer it speaks of.
+                        if self.hear(presence, Source::Lan, true) {
+                            show.ask();
+                        }
+                    }
                     Some(Event::Subscribed(_)) => announce.ask(),
                     Some(Event::Connected(_) | Event::Disconnected(_)) => {}
                     None => break,
                 },
+                Some(heard) = heard.recv() => {
+                    if self.hear_from_afar(heard) {
+                        show.ask();
+                    }
+                }
                 Ok(()) = self.status.changed() => {
-                    if self.status.borrow_and_update().listen != self.announced {
+                    let listen = &self.status.borrow_and_update().listen;
+                    if self.said.borrow().as_ref().is_none_or(|said| said.addrs != *listen) {
                         announce.ask();
                     }
                     show.ask();
@@ -150,21 +168,50 @@ impl Controller {
                 }
             }
         };
-        self.announced.clone_from(&presence.addrs);
+        if kind != Kind::Offline {
+            self.said.send_if_modified(|said| {
+                let news = said.as_ref().is_none_or(|said| !repeats(said, &presence));
+                if news {
+                    *said = Some(presence.clone());
+                }
+                news
+            });
+        }
         self.node.publish(presence.encode()).await;
     }
 
-    fn hear(&self, presence: Presence, show: &mut Pacer) {
+    fn hear(&self, presence: Presence, source: Source, proved: bool) -> bool {
         if presence.kind != Kind::Offline {
             self.node.learn(presence.peer, presence.addrs.clone());
         }
-        if let Some(change) = self
+        let change = self
             .roster
             .lock()
-            .handle(presence, Source::Lan, true, Instant::now())
-        {
-            tracing::debug!(?change, "roster");
-            show.ask();
+            .handle(presence, source, proved, Instant::now());
+        tracing::trace!(?change, "heard");
+        change.is_some()
+    }
+
+    /// Whether there is something new to show.
+    fn hear_from_afar(&self, heard: Heard) -> bool {
+        let roster = &self.roster;
+        match heard {
+            Heard::Event(rendezvous::Event::Presence {
+                source,
+                presence,
+                proved,
+            }) => self.hear(presence, source, proved),
+            Heard::Event(rendezvous::Event::Current { source, seen }) => {
+                !roster.lock().retain(source, &seen).is_empty()
+            }
+            Heard::Event(rendezvous::Event::Lost { source, peer }) => {
+                roster.lock().lose(source, &peer).is_some()
+            }
+            Heard::Event(rendezvous::Event::Alive { source }) => {
+                roster.lock().sustain(source, Instant::now());
+                false
+            }
+            Heard::Left(source) => !roster.lock().forget(source).is_empty(),
         }
     }
 
@@ -217,6 +264,17 @@ impl Controller {
             .collect();
         Snapshot { me, peers, notices }
     }
+}
+
+/// Whether an announcement says nothing that the one before did not.
+fn repeats(before: &Presence, now: &Presence) -> bool {
+    let Presence { kind, ts, .. } = *before;
+    *before
+        == Presence {
+            kind,
+            ts,
+            ..now.clone()
+        }
 }
 
 /// Whether two snapshots show the same: a heartbeat alone, of someone who is online anyway, is nothing to show.

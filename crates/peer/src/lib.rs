@@ -1,12 +1,14 @@
 //! The running peer: joins the folder, the network and the rules, and offers them as one façade, [`Peer`], to any skin.
 //!
-//! Start reading at [`Peer::start`]. Three things run behind it: the *controller* keeps presence and the snapshot, the *server*
-//! answers the streams of others, and a *visit* is a stream of ours to someone else. What a skin sees is in [`api`].
+//! Start reading at [`Peer::start`]. Behind it the *controller* keeps presence and the snapshot, the *server* answers the
+//! streams of others, a *visit* is a stream of ours to someone else, and *wan* keeps the rendezvous servers. What a skin sees is
+//! in [`api`].
 
 pub mod api;
 mod controller;
 mod error;
 mod io;
+mod notices;
 mod peer;
 mod place;
 mod rate;
@@ -14,7 +16,9 @@ mod roster;
 mod serve;
 mod starter;
 mod visit;
+mod wan;
 
 pub use error::Error;
 pub use goop2_store::{Config, Folder, identity};
 pub use peer::{Page, Peer};
+pub use wan::host;

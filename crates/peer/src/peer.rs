@@ -18,26 +18,28 @@ use goop2_store::{Caller, Config, Folder};
 use multiaddr::Protocol;
 use serde_json::Value;
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::{JoinSet, spawn_blocking},
     time::timeout,
 };
-use tokio_util::{io::ReaderStream, sync::CancellationToken};
+use tokio_util::{io::ReaderStream, sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     Error,
     api::{Notice, Place, Snapshot},
     controller::Controller,
+    notices::Notices,
     place,
     roster::SharedRoster,
     serve::{PROTOCOLS, Server},
     starter, visit,
+    wan::{self, Wan},
 };
 
 /// Read from the own disk at a time.
 const FILE_CHUNK: usize = 128 * 1024;
 /// The whole of a shutdown; what has not ended by then is ended.
-const SHUTDOWN: Duration = Duration::from_millis(1500);
+const SHUTDOWN: Duration = Duration::from_millis(1700);
 
 /// A running peer. Cheap to clone; it runs until [`Peer::shutdown`].
 #[derive(Clone)]
@@ -48,12 +50,13 @@ struct Inner {
     node: Node,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     config: watch::Sender<Config>,
-    notices: watch::Sender<Vec<Notice>>,
+    notices: Notices,
     running: Mutex<Option<Running>>,
 }
 
 struct Running {
     presence: CancellationToken,
+    announcing: AbortOnDropHandle<()>,
     serving: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -77,7 +80,7 @@ impl Peer {
         let (node, inbound, events) = goop2_node::spawn(goop2_node::Config {
             keypair: folder.keypair().clone(),
             listen_port: config.p2p.listen_port,
-            mdns_tag: Tag::parse(&config.p2p.mdns_tag),
+            mdns_tag: Tag::parse(&config.p2p.mdns_tag).filter(|_| config.p2p.mdns),
             topic: config.presence.topic.clone(),
             protocols: PROTOCOLS.to_vec(),
         })
@@ -92,19 +95,33 @@ impl Peer {
             JoinSet::new(),
         );
         let (config, config_seen) = watch::channel(config);
-        let (notices, notices_seen) = watch::channel(Vec::new());
+        let (notices, notices_seen) = Notices::new();
+        let (said, saying) = watch::channel(None);
+        let (heard, hearing) = mpsc::channel(wan::EVENTS);
+        let wan = Wan::run(
+            folder.keypair().clone(),
+            notices.clone(),
+            config_seen.clone(),
+            saying,
+            heard,
+            presence.clone(),
+        );
         let controller = Controller::new(
             node.clone(),
             roster.clone(),
             config_seen,
             notices_seen,
             avatar_hash,
+            said,
         );
         let snapshot = controller.snapshot();
         tasks.spawn(Server::new(Arc::clone(&folder), roster).run(inbound, serving.clone()));
-        tasks.spawn(controller.run(events, presence.clone()));
+        let announcing = tokio::spawn(controller.run(events, hearing, presence.clone()));
+        let announcing = AbortOnDropHandle::new(announcing);
+        tasks.spawn(wan);
         let running = Mutex::new(Some(Running {
             presence,
+            announcing,
             serving,
             tasks,
         }));
@@ -154,10 +171,7 @@ impl Peer {
 
     /// Shows a notice until the peer ends; one of the same code is replaced.
     pub fn notify(&self, notice: Notice) {
-        self.0.notices.send_modify(|notices| {
-            notices.retain(|known| known.code != notice.code);
-            notices.push(notice);
-        });
+        self.0.notices.show(notice);
     }
 
     /// The peer an id names, in any of the forms people paste.
@@ -238,26 +252,20 @@ impl Peer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(Running {
-            presence,
-            serving,
-            mut tasks,
-        }) = running
-        else {
+        let Some(mut running) = running else {
             return;
         };
-        // The goodbye goes out while the connections that carry it still stand.
-        presence.cancel();
+        // The goodbyes go out, here and at every rendezvous, while the connections that carry them still stand.
+        running.presence.cancel();
         let orderly = async {
-            tasks.join_next().await;
-            serving.cancel();
-            while tasks.join_next().await.is_some() {}
-            self.0.node.clone().shutdown().await;
+            let _ended = (&mut running.announcing).await;
+            running.serving.cancel();
+            let tasks = async { while running.tasks.join_next().await.is_some() {} };
+            tokio::join!(tasks, self.0.node.clone().shutdown());
         };
         if timeout(SHUTDOWN, orderly).await.is_err() {
             tracing::warn!("not everything ended in time");
         }
-        tasks.abort_all();
     }
 
     async fn open_own(&self, path: &str) -> Result<Page, Error> {

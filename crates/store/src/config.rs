@@ -59,6 +59,8 @@ pub struct P2p {
     pub listen_port: u16,
     /// Peers with another tag never see each other nearby.
     pub mdns_tag: String,
+    /// Whether peers nearby are looked for at all. A key of ours.
+    pub mdns: bool,
 }
 
 /// Section `presence`.
@@ -80,6 +82,8 @@ pub struct Presence {
     pub rendezvous_bind: String,
     /// Connect URL of the rendezvous to join; empty = LAN only.
     pub rendezvous_wan: String,
+    /// More of them, all joined at once. A key of ours: existing peers ignore it.
+    pub rendezvous_wans: Vec<String>,
     /// A server without a peer.
     pub rendezvous_only: bool,
     /// Password of the admin page; empty = no admin page.
@@ -92,6 +96,10 @@ pub struct Presence {
     pub peer_db_path: String,
     /// Public URL of the server; empty = none.
     pub external_url: String,
+    /// Addresses or networks of the proxies whose `X-Forwarded-For` is believed; null = this machine. A key of ours.
+    pub trusted_proxies: Option<Vec<String>>,
+    /// The server refuses peers that do not sign their presence. A key of ours.
+    pub require_signed: bool,
     /// Only peers with a verified e-mail are discoverable.
     pub registration_required: bool,
     /// Called at each registration; empty = none.
@@ -196,6 +204,7 @@ impl Default for P2p {
         Self {
             listen_port: 0,
             mdns_tag: "goop-mdns".into(),
+            mdns: true,
         }
     }
 }
@@ -210,12 +219,15 @@ impl Default for Presence {
             rendezvous_port: 8787,
             rendezvous_bind: String::new(),
             rendezvous_wan: String::new(),
+            rendezvous_wans: Vec::new(),
             rendezvous_only: false,
             admin_password: String::new(),
             templates_dir: "templates".into(),
             templates_dirs: None,
             peer_db_path: String::new(),
             external_url: String::new(),
+            trusted_proxies: None,
+            require_signed: false,
             registration_required: false,
             registration_webhook: String::new(),
             relay_port: 0,

@@ -12,6 +12,9 @@ use super::Config;
 /// Longest part of a wrong value repeated in the message.
 const SHOWN_CHARS: usize = 80;
 
+/// Servers joined at once: each costs a connection and a message every heartbeat.
+const MAX_WANS: usize = 16;
+
 /// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -136,6 +139,12 @@ impl Config {
             "presence.rendezvous_wan",
             wan,
         )?;
+        let wans = &presence.rendezvous_wans;
+        require(
+            wans.len() <= MAX_WANS && wans.iter().all(|url| is_server_url(url.trim())),
+            "presence.rendezvous_wans",
+            wans,
+        )?;
         require(
             !presence.rendezvous_only || host,
             "presence.rendezvous_only",
@@ -194,6 +203,8 @@ pub(super) fn allowed(key: &str, default: &Value) -> &'static str {
         "presence.rendezvous_wan" => {
             "the http:// or https:// address of a rendezvous, or \"\" for none"
         }
+        "presence.rendezvous_wans" => "a list of at most 16 http:// or https:// addresses",
+        "presence.trusted_proxies" => "a list of IP addresses or networks, or null",
         "presence.rendezvous_only" => "true only together with presence.rendezvous_host",
         "presence.relay_port" => {
             "a port from 1 to 65535 together with presence.rendezvous_host, or 0 for none"

@@ -222,7 +222,7 @@ async fn peer(label: &str) -> (Peer, TempDir) {
     fs::write(site.join("a/b c.css"), "body {}").unwrap();
     fs::write(site.join("lua/x.lua"), "-- secret").unwrap();
     // A tag of its own: nothing but the address given brings these two together.
-    let config = json!({ "profile": { "label": label }, "p2p": { "mdns_tag": format!("test-{}", rand::random::<u32>()) } });
+    let config = json!({ "profile": { "label": label }, "p2p": { "mdns": false } });
     fs::write(dir.path().join("goop.json"), config.to_string()).unwrap();
     let columns = json!([{ "name": "message", "type": "TEXT", "not_null": true }]);
     let tables = json!({ "guestbook": { "policy": "public", "columns": columns }, "notices": { "policy": "owner", "columns": columns } });

@@ -1,0 +1,31 @@
+//! What the user should know, from whichever part noticed it: one notice for each code.
+
+use tokio::sync::watch;
+
+use crate::api::Notice;
+
+#[derive(Clone)]
+pub(crate) struct Notices(watch::Sender<Vec<Notice>>);
+
+impl Notices {
+    pub(crate) fn new() -> (Self, watch::Receiver<Vec<Notice>>) {
+        let (sender, receiver) = watch::channel(Vec::new());
+        (Self(sender), receiver)
+    }
+
+    /// Replaces one of the same code.
+    pub(crate) fn show(&self, notice: Notice) {
+        self.0.send_modify(|notices| {
+            notices.retain(|known| known.code != notice.code);
+            notices.push(notice);
+        });
+    }
+
+    pub(crate) fn clear(&self, code: &str) {
+        self.0.send_if_modified(|notices| {
+            let before = notices.len();
+            notices.retain(|known| known.code != code);
+            notices.len() != before
+        });
+    }
+}

@@ -1,0 +1,273 @@
+//! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both follow the configuration live.
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+use goop2_proto::{presence::Presence, roster::Source};
+use goop2_rendezvous::{
+    client::{self, Address, Client, Event, Http},
+    server::{self, Net, Server},
+};
+use goop2_store::{Config, Keypair, config};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Error, api::Notice, notices::Notices};
+
+/// What servers tell, under way to the controller; while it is full they are not read.
+pub(crate) const EVENTS: usize = 1024;
+/// A stream that is silent for longer is dead: servers say something every 25 s (§6.4).
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The servers, and the task that owns them.
+pub(crate) struct Wan {
+    key: Keypair,
+    http: Http,
+    notices: Notices,
+    /// Heard from all servers; `None` says that a source was left.
+    heard: mpsc::Sender<Heard>,
+    events: mpsc::Sender<Event>,
+    joined: BTreeMap<String, (Source, Client)>,
+    hosted: Option<(Hosting, Server)>,
+    leaving: JoinSet<()>,
+    /// The number of the next server joined: never used twice in a run.
+    next: u16,
+}
+
+/// What the controller hears of servers.
+pub(crate) enum Heard {
+    Event(Event),
+    /// Nothing more comes from this source.
+    Left(Source),
+}
+
+/// What a hosted server depends on: a change of any of it means another server.
+#[derive(Clone, PartialEq)]
+struct Hosting {
+    port: u16,
+    bind: String,
+    admin_password: String,
+    external_url: String,
+    trusted_proxies: Option<Vec<String>>,
+    require_signed: bool,
+    registration_required: bool,
+}
+
+impl Wan {
+    /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until told to stop; then says
+    /// goodbye everywhere at once.
+    pub(crate) async fn run(
+        key: Keypair,
+        notices: Notices,
+        mut config: watch::Receiver<Config>,
+        mut said: watch::Receiver<Option<Presence>>,
+        heard: mpsc::Sender<Heard>,
+        stop: CancellationToken,
+    ) {
+        let (events, mut told) = mpsc::channel(EVENTS);
+        let mut wan = Self {
+            key,
+            http: Http::new(),
+            notices,
+            heard,
+            events,
+            joined: BTreeMap::new(),
+            hosted: None,
+            leaving: JoinSet::new(),
+            next: 0,
+        };
+        loop {
+            let now = config.borrow_and_update().clone();
+            wan.follow(&now.presence, &said).await;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return wan.end().await,
+                    Ok(()) = config.changed() => break,
+                    Ok(()) = said.changed() => wan.say(&mut said),
+                    Some(event) = told.recv() => wan.tell(Heard::Event(event)).await,
+                    Some(_) = wan.leaving.join_next() => {}
+                }
+            }
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        config: &config::Presence,
+        said: &watch::Receiver<Option<Presence>>,
+    ) {
+        self.host(config).await;
+        let mut wanted: Vec<_> = self
+            .hosted
+            .iter()
+            .filter_map(|(_, server)| own_address(server))
+            .collect();
+        wanted.extend(
+            [&config.rendezvous_wan]
+                .into_iter()
+                .chain(&config.rendezvous_wans)
+                .filter_map(|url| Address::parse(url).ok()),
+        );
+        let wanted: BTreeMap<_, _> = wanted
+            .into_iter()
+            .map(|address| (address.to_string(), address))
+            .collect();
+        let left: Vec<_> = self
+            .joined
+            .keys()
+            .filter(|name| !wanted.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in left {
+            if let Some((source, client)) = self.joined.remove(&name) {
+                self.leaving.spawn(client.shutdown());
+                self.tell(Heard::Left(source)).await;
+            }
+        }
+        for (name, address) in wanted {
+            if !self.joined.contains_key(&name) {
+                let joined = self.join(address, config, said);
+                self.joined.insert(name, joined);
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        address: Address,
+        config: &config::Presence,
+        said: &watch::Receiver<Option<Presence>>,
+    ) -> (Source, Client) {
+        let source = Source::Wan(self.next);
+        self.next = self.next.wrapping_add(1);
+        let client = Client::spawn(
+            client::Config {
+                address,
+                source,
+                key: self.key.clone(),
+                heartbeat: Duration::from_secs(config.heartbeat_seconds.into()),
+                silence: SILENCE,
+                http: self.http.clone(),
+            },
+            self.events.clone(),
+        );
+        if let Some(presence) = said.borrow().clone() {
+            client.publish(presence);
+        }
+        (source, client)
+    }
+
+    /// Starts, stops or replaces the hosted server; why it cannot start is shown, and everything else goes on.
+    async fn host(&mut self, config: &config::Presence) {
+        let wanted = config.rendezvous_host.then(|| Hosting::of(config));
+        if self.hosted.as_ref().map(|(hosting, _)| hosting) == wanted.as_ref() {
+            return;
+        }
+        if let Some((_, server)) = self.hosted.take() {
+            // Its guests hear that this peer leaves while it is still there to say so.
+            let own = own_address(&server).and_then(|own| self.joined.remove(&own.to_string()));
+            if let Some((source, client)) = own {
+                client.shutdown().await;
+                self.tell(Heard::Left(source)).await;
+            }
+            server.shutdown().await;
+        }
+        self.notices.clear("rendezvous-host");
+        let Some(hosting) = wanted else { return };
+        match host(config).await {
+            Ok(server) => self.hosted = Some((hosting, server)),
+            Err(error) => self.notices.show(Notice {
+                code: "rendezvous-host".into(),
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    fn say(&self, said: &mut watch::Receiver<Option<Presence>>) {
+        if let Some(presence) = &*said.borrow_and_update() {
+            for (_, client) in self.joined.values() {
+                client.publish(presence.clone());
+            }
+        }
+    }
+
+    /// Only a controller that is ending does not listen.
+    async fn tell(&self, heard: Heard) {
+        let _ending = self.heard.send(heard).await;
+    }
+
+    /// Clients first: the hosted server passes on the goodbye of this very peer.
+    async fn end(mut self) {
+        for (_, client) in std::mem::take(&mut self.joined).into_values() {
+            self.leaving.spawn(client.shutdown());
+        }
+        while self.leaving.join_next().await.is_some() {}
+        if let Some((_, server)) = self.hosted.take() {
+            server.shutdown().await;
+        }
+    }
+}
+
+impl Hosting {
+    fn of(config: &config::Presence) -> Self {
+        Self {
+            port: config.rendezvous_port,
+            bind: config.rendezvous_bind.clone(),
+            admin_password: config.admin_password.clone(),
+            external_url: config.external_url.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            require_signed: config.require_signed,
+            registration_required: config.registration_required,
+        }
+    }
+}
+
+/// The server a configuration describes, listening.
+pub async fn host(config: &config::Presence) -> Result<Server, Error> {
+    let problem = |key: &str, why: &dyn std::fmt::Display| {
+        Error::Invalid(format!("presence.{key} in goop.json: {why}"))
+    };
+    let bind = Some(config.rendezvous_bind.trim()).filter(|bind| !bind.is_empty());
+    let bind = bind
+        .map(str::parse::<IpAddr>)
+        .transpose()
+        .map_err(|error| problem("rendezvous_bind", &error))?;
+    let trusted_proxies = match &config.trusted_proxies {
+        None => Net::LOOPBACK.to_vec(),
+        Some(nets) => nets
+            .iter()
+            .map(|net| net.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| problem("trusted_proxies", &error))?,
+    };
+    let config = server::Config {
+        bind,
+        port: config.rendezvous_port,
+        admin_password: config.admin_password.clone(),
+        external_url: config.external_url.clone(),
+        trusted_proxies,
+        require_signed: config.require_signed,
+        registration_required: config.registration_required,
+        ..server::Config::default()
+    };
+    Server::bind(config, server::system_clock)
+        .await
+        .map_err(|error| Error::Invalid(error.to_string()))
+}
+
+/// Where this machine reaches the server it hosts.
+fn own_address(server: &Server) -> Option<Address> {
+    let addr = server.local_addrs().first()?;
+    let ip = if addr.ip().is_unspecified() {
+        IpAddr::from([127, 0, 0, 1])
+    } else {
+        addr.ip()
+    };
+    Address::parse(&format!(
+        "http://{}",
+        std::net::SocketAddr::new(ip, addr.port())
+    ))
+    .ok()
+}

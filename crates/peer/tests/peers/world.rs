@@ -1,0 +1,118 @@
+//! A peer in a folder of its own, and what a test asks of it.
+
+use std::{fs, future::Future, sync::Arc, time::Duration};
+
+use futures::TryStreamExt;
+use goop2_peer::{
+    Error, Folder, Peer,
+    api::{Group, PeerCard, Snapshot},
+};
+use goop2_proto::data::Request;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{sync::watch, time::timeout};
+
+/// Far more than anything here takes; only a hang reaches it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct TestPeer {
+    pub(crate) dir: TempDir,
+    pub(crate) peer: Peer,
+}
+
+impl TestPeer {
+    pub(crate) async fn start(label: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("site/lua")).unwrap();
+        fs::write(
+            dir.path().join("site/index.html"),
+            format!("<h1>{label}</h1>"),
+        )
+        .unwrap();
+        fs::write(dir.path().join("site/lua/x.lua"), "-- secret").unwrap();
+        // Nothing but the address given brings these two together.
+        let config = json!({ "profile": { "label": label }, "p2p": { "mdns": false } });
+        fs::write(dir.path().join("goop.json"), config.to_string()).unwrap();
+        let tables = json!({ "guestbook": { "policy": "public", "columns": [{ "name": "message", "type": "TEXT", "not_null": true }] } });
+        fs::write(dir.path().join("tables.json"), tables.to_string()).unwrap();
+        if label == "Visitor" {
+            fs::write(dir.path().join("avatar.png"), "picture").unwrap();
+        }
+        let peer = Peer::start(Folder::open(dir.path()).unwrap())
+            .await
+            .unwrap();
+        Self { dir, peer }
+    }
+
+    pub(crate) async fn meet(&self, other: &Self) {
+        let listening = other.peer.listening();
+        let loopback = listening
+            .iter()
+            .map(ToString::to_string)
+            .find(|addr| addr.starts_with("/ip4/127.0.0.1/tcp/"))
+            .unwrap();
+        self.peer
+            .add_address(&format!("{loopback}/p2p/{}", other.peer.id()))
+            .await
+            .unwrap();
+        self.sees(other).await;
+        other.sees(self).await;
+    }
+
+    pub(crate) async fn sees(&self, other: &Self) -> PeerCard {
+        let snapshot = self
+            .until(|snapshot| card(snapshot, other).is_some_and(|card| card.group == Group::Nearby))
+            .await;
+        card(&snapshot, other).unwrap().clone()
+    }
+
+    pub(crate) async fn until(&self, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut snapshot: watch::Receiver<Arc<Snapshot>> = self.peer.snapshot();
+        patient(async {
+            Arc::clone(
+                &*snapshot
+                    .wait_for(|snapshot| wanted(snapshot))
+                    .await
+                    .unwrap(),
+            )
+        })
+        .await
+    }
+
+    pub(crate) async fn read(&self, of: &Self, path: &str) -> Result<(String, Vec<u8>), Error> {
+        let page = patient(self.peer.open(of.peer.id(), path)).await?;
+        let bytes: Vec<_> = patient(page.body.try_collect()).await.unwrap();
+        assert_eq!(
+            bytes
+                .iter()
+                .map(|chunk: &bytes::Bytes| chunk.len() as u64)
+                .sum::<u64>(),
+            page.len
+        );
+        Ok((page.mime, bytes.concat()))
+    }
+
+    pub(crate) async fn data(&self, of: &Self, request: Value) -> Result<Value, Error> {
+        let request = Request::from_value(request).unwrap();
+        Ok(patient(self.peer.data(of.peer.id(), request))
+            .await?
+            .unwrap_or_default())
+    }
+
+    pub(crate) async fn stop(self) {
+        timeout(Duration::from_secs(2), self.peer.shutdown())
+            .await
+            .expect("an orderly end within two seconds");
+    }
+}
+
+pub(crate) fn card<'a>(snapshot: &'a Snapshot, of: &TestPeer) -> Option<&'a PeerCard> {
+    snapshot
+        .peers
+        .iter()
+        .find(|card| card.id == of.peer.id().to_base58())
+}
+
+pub(crate) async fn patient<T>(work: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, work).await.expect("a hang")
+}
