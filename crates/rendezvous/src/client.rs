@@ -10,7 +10,7 @@
 
 mod address;
 mod announce;
-mod http;
+pub(crate) mod http;
 mod listen;
 mod pace;
 

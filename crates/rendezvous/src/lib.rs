@@ -4,4 +4,6 @@
 #![deny(missing_docs)]
 
 pub mod client;
+pub mod mail;
+pub mod registration;
 pub mod server;

@@ -7,13 +7,13 @@ mod accept;
 mod address;
 mod admin;
 mod feed;
-mod gate;
 mod hub;
 mod limit;
 mod listen;
 mod log;
 mod metrics;
 mod page;
+mod register;
 mod routes;
 mod subscriber;
 mod table;
@@ -24,6 +24,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use goop2_proto::rendezvous::Accepted;
 use serde::Serialize;
 use tokio::{
     sync::{Semaphore, watch},
@@ -36,7 +37,7 @@ pub use address::{Net, NotANet};
 pub use limit::Rate;
 pub use listen::Error as ListenError;
 
-use gate::Gate;
+use crate::registration::{self, Registrations};
 use hub::Hub;
 use limit::{Limiter, Seats};
 use log::Log;
@@ -62,8 +63,10 @@ pub struct Config {
     pub trusted_proxies: Vec<Net>,
     /// Whether peers that do not sign are refused.
     pub require_signed: bool,
-    /// Whether the public page asks people to register.
+    /// Whether only peers with a registered e-mail address are seen.
     pub registration_required: bool,
+    /// How people register; none = they cannot, since there is no database.
+    pub registration: Option<registration::Config>,
     /// What `/relay` answers, as it changes; none = there is no relay.
     pub relay: Option<watch::Receiver<Option<Relay>>>,
     /// How much anyone may ask.
@@ -108,6 +111,7 @@ impl Default for Config {
             trusted_proxies: Net::LOOPBACK.to_vec(),
             require_signed: false,
             registration_required: false,
+            registration: None,
             relay: None,
             limits: Limits::default(),
         }
@@ -141,6 +145,14 @@ pub enum Error {
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] listen::Error),
+    /// It does not know who is registered.
+    #[error(transparent)]
+    Registration(#[from] registration::Error),
+    /// Existing servers let everyone in instead, which is not what the operator wants.
+    #[error(
+        "presence.registration_required needs presence.peer_db_path: without it nobody could register"
+    )]
+    NoDatabase,
 }
 
 /// The server's clock: unix time in milliseconds.
@@ -176,12 +188,22 @@ pub struct Server {
     background: JoinSet<()>,
 }
 
+impl App {
+    /// Whether a message is stored and told; existing peers are answered 204 either way.
+    pub(crate) fn admits(&self, accepted: &Accepted) -> bool {
+        let registered = |registrations: &Registrations| {
+            registrations.admits(&accepted.message, accepted.proved)
+        };
+        !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
+    }
+}
+
 /// What every handler sees.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) hub: Arc<Hub>,
     pub(crate) log: Log,
-    pub(crate) gate: Gate,
+    pub(crate) registrations: Option<Registrations>,
     pub(crate) seats: Seats,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_peer: Limiter<routes::Publisher>,
@@ -196,6 +218,11 @@ pub(crate) struct App {
 impl Server {
     /// Returns when the server listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, Error> {
+        let registrations = match config.registration.clone() {
+            Some(config) => Some(Registrations::open(config, clock()).await?),
+            None if config.registration_required => return Err(Error::NoDatabase),
+            None => None,
+        };
         let sockets = listen::bind(config.bind, config.port)?;
         let addrs: Vec<_> = sockets
             .iter()
@@ -208,7 +235,7 @@ impl Server {
                 rand::random(),
             )),
             log: Log::default(),
-            gate: Gate,
+            registrations,
             seats: Seats::new(limits.subscribers, limits.subscribers_each),
             by_address: Limiter::new(limits.publish),
             by_peer: Limiter::new(limits.publish_peer),
@@ -279,6 +306,10 @@ impl Server {
         while self.listeners.join_next().await.is_some() {}
         // Nobody is left to wake.
         self.background.shutdown().await;
+        // Nobody is left to register.
+        if let Some(registrations) = &self.app.registrations {
+            registrations.close().await;
+        }
         tracing::info!("rendezvous ended");
     }
 }

@@ -14,6 +14,8 @@ use super::Address;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Until the head of the answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// A stream may be silent for long; a network that went away should be noticed before that.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Hops within one server; more is a loop.
 const MAX_HOPS: usize = 3;
 /// Of an answer's text, this much is shown to people.
@@ -38,20 +40,7 @@ impl Http {
     /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` may add an authority of one's own). Without any
     /// certificates, servers without TLS can still be reached.
     pub fn new() -> Self {
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("goop2/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT)
-                .tcp_keepalive(Duration::from_secs(30))
-                .redirect(redirect::Policy::custom(within_the_server))
-                // The address of the server decides what it is told; behind a proxy it would not be seen.
-                .no_proxy()
-        };
-        let client = builder().build().or_else(|error| {
-            tracing::warn!(%error, "no certificates: only servers without TLS can be reached");
-            builder().tls_certs_only([]).build()
-        });
-        Self(client.expect("without certificates a client needs nothing from the system"))
+        Self(client(redirect::Policy::custom(within_the_server)))
     }
 
     /// Sends, and waits for the head of the answer. Any status is an answer.
@@ -80,6 +69,29 @@ impl Http {
     pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Response, Fault> {
         self.send(Method::POST, url, HeaderMap::new(), Some(body))
             .await
+    }
+}
+
+/// A client of this process, which follows redirects as the policy says.
+pub(crate) fn client(redirects: redirect::Policy) -> reqwest::Client {
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(concat!("goop2/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .tcp_keepalive(KEEP_ALIVE)
+            // The address of the server decides what it is told; behind a proxy it would not be seen.
+            .no_proxy()
+    };
+    match builder().redirect(redirects).build() {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::warn!(%error, "no certificates: only servers without TLS can be reached");
+            let bare = builder()
+                .redirect(redirect::Policy::none())
+                .tls_certs_only([])
+                .build();
+            bare.expect("without certificates a client needs nothing from the system")
+        }
     }
 }
 

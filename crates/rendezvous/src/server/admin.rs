@@ -27,6 +27,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::registration::{Record, Registrations};
+
 use super::{
     App,
     accept::Client,
@@ -80,6 +82,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/admin/kick", post(kick))
         .route("/admin/block", post(block))
         .route("/admin/unblock", post(unblock))
+        .route("/admin/unregister", post(unregister))
 }
 
 impl Admin {
@@ -330,9 +333,47 @@ pub(crate) async fn logs(State(app): State<Arc<App>>, _: Operator) -> Response {
     json([go_json::to_vec(&app.log.lines()), b"\n".into()].concat())
 }
 
+/// Metadata is a text that holds JSON, as existing servers list it; without anyone the answer is `null`.
 pub(crate) async fn registrations(State(app): State<Arc<App>>, _: Operator) -> Response {
+    let listed = |record: Record| {
+        serde_json::json!({
+            "email": record.email,
+            "created_at": record.created_at,
+            "verified_at": record.verified_at,
+            "metadata": serde_json::Value::Object(record.metadata).to_string(),
+        })
+    };
+    let body = match app.registrations.as_ref().map(Registrations::list) {
+        None => b"[]".to_vec(),
+        Some(records) if records.is_empty() => b"null".to_vec(),
+        Some(records) => go_json::to_vec(&records.into_iter().map(listed).collect::<Vec<_>>()),
+    };
     let content_type = (header::CONTENT_TYPE, "application/json");
-    ([content_type], app.gate.list()).into_response()
+    ([content_type], body).into_response()
+}
+
+#[derive(Deserialize)]
+struct Registered {
+    email: String,
+}
+
+async fn unregister(
+    State(app): State<Arc<App>>,
+    _: Operator,
+    Json(Registered { email }): Json<Registered>,
+) -> Response {
+    let Some(registrations) = &app.registrations else {
+        return error(StatusCode::NOT_FOUND, "registration requires database");
+    };
+    match registrations.remove(&email).await {
+        Ok(true) => {
+            app.log
+                .add((app.clock)(), format!("the operator removed {email}"));
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Ok(false) => error(StatusCode::NOT_FOUND, "not registered"),
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+    }
 }
 
 /// What the page shows; the types are the ones `assets/admin.js` reads.

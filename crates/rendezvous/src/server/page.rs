@@ -12,10 +12,7 @@ use axum::{
 };
 use qrcode::{Color, EcLevel, QrCode};
 
-use super::{
-    App, listen,
-    routes::{error, not_found},
-};
+use super::{App, listen, routes::not_found};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -50,9 +47,9 @@ pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
         connect(&urls, &app)
     );
     let people = if online == 1 { "peer" } else { "peers" };
-    let _in_memory = write!(
+    let _in_memory = writeln!(
         body,
-        "<section class=\"card facts\"><div><b>{online}</b><span>{people} online</span></div></section>\n"
+        "<section class=\"card facts\"><div><b>{online}</b><span>{people} online</span></div></section>"
     );
     if app.config.registration_required {
         body.push_str(
@@ -144,22 +141,6 @@ pub(crate) fn admin() -> Response {
         "Administration",
         include_str!("../../assets/admin.html"),
         Some("admin.js"),
-    )
-}
-
-/// Where registration will answer; without a database there is none (§6.8).
-pub(crate) async fn register() -> Response {
-    error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "registration requires database",
-    )
-}
-
-/// As [`register`].
-pub(crate) async fn verify() -> Response {
-    error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "verification requires database",
     )
 }
 

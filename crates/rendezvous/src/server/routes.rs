@@ -28,7 +28,7 @@ use super::{
     admin,
     hub::Audience,
     limit::Taker,
-    metrics, page,
+    metrics, page, register,
     subscriber::Subscriber,
     table::Outcome,
 };
@@ -55,8 +55,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/healthz", any(|| async { "ok" }))
         .route("/metrics", get(measured))
         .route("/api/templates", get(|| async { json("[]\n") }))
-        .route("/register", get(page::register).post(page::register))
-        .route("/verify", get(page::verify))
+        .route("/register", get(register::form).post(register::request))
+        .route("/verify", get(register::look).post(register::confirm))
         .route("/docs", get(page::docs))
         .route("/docs/", get(page::docs))
         .route("/docs/{slug}", get(page::doc))
@@ -139,7 +139,7 @@ async fn publish(
     if app.hub.blocked().contains(&peer) {
         return error(StatusCode::FORBIDDEN, "blocked");
     }
-    if !app.gate.admits(&accepted) {
+    if !app.admits(&accepted) {
         return StatusCode::NO_CONTENT.into_response();
     }
     match app.hub.publish(accepted, client, now) {

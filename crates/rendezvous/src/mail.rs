@@ -1,0 +1,244 @@
+//! The one mail this program sends: the link that verifies an address (§6.8).
+//!
+//! What is in it opens a registration, and the login to the mail server is worth more than that, so both leave this machine
+//! only through TLS: from the start on port 465, by STARTTLS on any other. A mail server on this machine may do without.
+
+use std::time::Duration;
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{
+        Body, Mailbox,
+        header::{ContentTransferEncoding, ContentType, MIME_VERSION_1_0},
+    },
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Tls, TlsParameters},
+    },
+};
+use tokio::sync::Semaphore;
+
+/// The port of implicit TLS.
+const IMPLICIT_TLS: u16 = 465;
+/// Where mail is handed in, when the operator names no port.
+const SUBMISSION: u16 = 587;
+/// A mail server that looks strangers up may take this long to greet.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// Mails on their way at a time; servers refuse those who open many connections.
+const MAX_AT_ONCE: usize = 4;
+
+/// The operator's mail server, as `goop.json` describes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Empty = none: links go to the log.
+    pub host: String,
+    /// 0 = 587.
+    pub port: u16,
+    /// Empty = no login.
+    pub username: String,
+    /// With it.
+    pub password: String,
+    /// Sender; empty = the user name.
+    pub from: String,
+}
+
+/// Why there is no way to send mail, or none was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither `smtp_from` nor the user name is an address.
+    #[error(
+        "presence.smtp_from is {0:?}; allowed is an e-mail address, e.g. \"Goop2 <goop@example.org>\""
+    )]
+    From(String),
+    /// The address cannot be written to.
+    #[error("the e-mail address cannot be written to: {0}")]
+    To(String),
+    /// The mail server said no, or did not answer.
+    #[error("the mail server {host}:{port} did not take the mail: {why}")]
+    Server {
+        /// `presence.smtp_host`
+        host: String,
+        /// `presence.smtp_port`
+        port: u16,
+        /// In its words, if it had any.
+        why: String,
+    },
+}
+
+/// A way to send mail.
+#[derive(Debug)]
+pub(crate) struct Mailer {
+    host: String,
+    port: u16,
+    from: Mailbox,
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    room: Semaphore,
+}
+
+impl Mailer {
+    /// None when no mail server is set. Connects to nothing yet.
+    pub(crate) fn new(config: &Config) -> Result<Option<Self>, Error> {
+        let Config {
+            host,
+            port,
+            username,
+            password,
+            from,
+        } = config;
+        if host.is_empty() {
+            return Ok(None);
+        }
+        let port = if *port == 0 { SUBMISSION } else { *port };
+        let from = if from.trim().is_empty() {
+            username
+        } else {
+            from
+        };
+        let from = from.trim().parse().map_err(|_| Error::From(from.clone()))?;
+        let parameters = TlsParameters::new(host.clone()).map_err(|error| Error::Server {
+            host: host.clone(),
+            port,
+            why: words(&error),
+        })?;
+        let tls = if port == IMPLICIT_TLS {
+            Tls::Wrapper(parameters)
+        } else if is_this_machine(host) {
+            Tls::Opportunistic(parameters)
+        } else {
+            Tls::Required(parameters)
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host.clone())
+            .port(port)
+            .tls(tls)
+            .timeout(Some(TIMEOUT));
+        if !username.is_empty() {
+            builder = builder.credentials(Credentials::new(username.clone(), password.clone()));
+        }
+        Ok(Some(Self {
+            host: host.clone(),
+            port,
+            from,
+            transport: builder.build(),
+            room: Semaphore::new(MAX_AT_ONCE),
+        }))
+    }
+
+    /// Returns when the mail server has taken it.
+    pub(crate) async fn send_link(&self, to: &str, link: &str) -> Result<(), Error> {
+        let message = self.message(to, link)?;
+        let _room = self.room.acquire().await.expect("never closed");
+        self.transport
+            .send(message)
+            .await
+            .map_err(|error| Error::Server {
+                host: self.host.clone(),
+                port: self.port,
+                why: words(&error),
+            })?;
+        Ok(())
+    }
+
+    fn message(&self, to: &str, link: &str) -> Result<Message, Error> {
+        let to: lettre::Address = to.parse().map_err(|error| Error::To(format!("{error}")))?;
+        let text = format!(
+            "Hello,\n\n\
+             please confirm that this e-mail address is yours:\n\n\
+             {link}\n\n\
+             The link expires in 24 hours. If you did not ask for it, somebody else\n\
+             typed your address: ignore this mail, and nothing happens.\n\n\
+             -- \n\
+             The Goop2 rendezvous server\n"
+        );
+        // As it is, the link can be followed in any program; encoded, it would be broken over two lines.
+        let body = if text.is_ascii() {
+            let bytes = text.replace('\n', "\r\n").into_bytes();
+            Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit)
+        } else {
+            Body::new(text)
+        };
+        let id = format!(
+            "<{:032x}@{}>",
+            rand::random::<u128>(),
+            self.from.email.domain()
+        );
+        Message::builder()
+            .message_id(Some(id))
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject("Verify your email for Goop2")
+            .header(MIME_VERSION_1_0)
+            .header(ContentType::TEXT_PLAIN)
+            .body(body)
+            .map_err(|error| Error::To(error.to_string()))
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// With its cause: the transport's own words are only where it happened.
+fn words(error: &lettre::transport::smtp::Error) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            host: "mail.example.org".into(),
+            from: "Goop2 <goop@example.org>".into(),
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn the_mail_holds_the_link_whole_and_nothing_of_the_outside() {
+        let mailer = Mailer::new(&config()).unwrap().unwrap();
+        let link = format!("https://goop.example.org/verify?token={}=", "A".repeat(43));
+        let mail = String::from_utf8(
+            mailer
+                .message("ann@example.org", &link)
+                .unwrap()
+                .formatted(),
+        )
+        .unwrap();
+        for line in [
+            "From: Goop2 <goop@example.org>",
+            "To: ann@example.org",
+            "Subject: Verify your email for Goop2",
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=utf-8",
+        ] {
+            assert!(mail.lines().any(|found| found == line), "{line} in\n{mail}");
+        }
+        assert!(mail.lines().any(|line| line == link), "{mail}");
+        assert!(
+            mailer
+                .message("ann@example.org\r\nBcc: bob@example.org", &link)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_cannot_send_is_told_at_the_start() {
+        assert!(Mailer::new(&Config::default()).unwrap().is_none());
+        let nameless = Config {
+            from: String::new(),
+            ..config()
+        };
+        let error = Mailer::new(&nameless).unwrap_err().to_string();
+        assert!(error.starts_with("presence.smtp_from is"), "{error}");
+        let by_login = Config {
+            username: "goop@example.org".into(),
+            ..nameless
+        };
+        assert!(Mailer::new(&by_login).unwrap().is_some());
+    }
+}

@@ -1,0 +1,249 @@
+//! The pages of registration (§6.8), and the answers to an app that registers by signature.
+//!
+//! Nothing here decides: a handler asks [`crate::registration`] and says what came of it, to a person in a page, to an app in JSON.
+
+use std::{borrow::Cow, sync::Arc, time::Instant};
+
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::registration::{Link, Refusal, Sent};
+
+use super::{
+    App,
+    accept::Client,
+    address::household,
+    listen, page,
+    routes::{error, too_many},
+};
+
+pub(crate) async fn form(State(app): State<Arc<App>>) -> Response {
+    match &app.registrations {
+        Some(_) => register_page(StatusCode::OK, ""),
+        None => no_database("registration"),
+    }
+}
+
+/// From the form, or signed by an app.
+pub(crate) async fn request(
+    State(app): State<Arc<App>>,
+    Extension(Client(client)): Extension<Client>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let client = household(client);
+    if let Err(wait) = app.by_address.take(client, Instant::now()) {
+        return too_many("rate limit exceeded", wait);
+    }
+    let by_app = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let Some(registrations) = &app.registrations else {
+        let text = "registration requires database";
+        return if by_app {
+            told(Err((StatusCode::SERVICE_UNAVAILABLE, text.into())))
+        } else {
+            no_database("registration")
+        };
+    };
+    let (base, now) = (base(&app), (app.clock)());
+    let sent = if by_app {
+        registrations
+            .request_signed(&body, client, &base, now)
+            .await
+    } else {
+        let email = field(&body, "email");
+        registrations
+            .request(&email, None, client, &base, now)
+            .await
+    };
+    let outcome = sent.map(|sent| note(&app, sent));
+    let wait = match &outcome {
+        Err(Refusal::TooMany(wait)) => Some(wait.as_secs() + 1),
+        _ => None,
+    };
+    let mut answer = if by_app {
+        told(outcome.map_err(|why| (status(&why), why.to_string())))
+    } else {
+        shown(outcome)
+    };
+    if let Some(seconds) = wait {
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// The page of a link. It changes nothing: programs that scan mail open links too.
+pub(crate) async fn look(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let Some(registrations) = &app.registrations else {
+        return no_database("verification");
+    };
+    let token = field(query.unwrap_or_default().as_bytes(), "token").into_owned();
+    if token.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "missing token");
+    }
+    match registrations.look(&token, (app.clock)()) {
+        Some(link) => confirm_page(&link, &token),
+        None => error(StatusCode::BAD_REQUEST, "invalid or expired token"),
+    }
+}
+
+/// The button of that page.
+pub(crate) async fn confirm(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    let Some(registrations) = &app.registrations else {
+        return no_database("verification");
+    };
+    let token = field(&body, "token");
+    if token.is_empty() {
+        return error(StatusCode::BAD_REQUEST, "missing token");
+    }
+    match registrations.confirm(&token, (app.clock)()).await {
+        Ok(Some(record)) => {
+            app.log
+                .add((app.clock)(), format!("{} is verified", record.email));
+            let body = format!(
+                "<header><h1>Verified</h1><p><b>{}</b> is registered now. Goop2 is online here with its next heartbeat; \
+                 you can close this page.</p></header>\n",
+                page::escape(&record.email)
+            );
+            page::html(StatusCode::OK, "Verified", &body, None)
+        }
+        Ok(None) => error(StatusCode::BAD_REQUEST, "invalid or expired token"),
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+    }
+}
+
+/// What a link begins with: never what a request says the server is called.
+fn base(app: &App) -> String {
+    let urls = listen::connect_urls(&app.config.external_url, &app.addrs);
+    let bound = || {
+        app.addrs
+            .first()
+            .map_or_else(String::new, |addr| format!("http://{addr}"))
+    };
+    urls.into_iter().next().unwrap_or_else(bound)
+}
+
+/// What to tell whoever asked. Without a mail server the link goes where the operator looks, who alone can know whose
+/// address it is.
+fn note(app: &App, sent: Sent) -> &'static str {
+    match sent {
+        Sent::Mailed => "We have sent you a link. Open it within 24 hours to finish.",
+        Sent::Link(link) => {
+            tracing::info!(
+                link,
+                "no mail server is set: pass this verification link on"
+            );
+            app.log.add(
+                (app.clock)(),
+                format!("no mail server is set: pass this verification link on: {link}"),
+            );
+            "This server sends no mail. Its operator has your link now, and can give it to you."
+        }
+    }
+}
+
+fn status(why: &Refusal) -> StatusCode {
+    match why {
+        Refusal::Required | Refusal::Invalid | Refusal::Forged | Refusal::Stale => {
+            StatusCode::BAD_REQUEST
+        }
+        Refusal::Already => StatusCode::CONFLICT,
+        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Full => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// To an app.
+fn told(outcome: Result<&str, (StatusCode, String)>) -> Response {
+    let (status, body) = match outcome {
+        Ok(message) => (
+            StatusCode::ACCEPTED,
+            json!({"ok": true, "message": message}),
+        ),
+        Err((status, why)) => (status, json!({"ok": false, "error": why})),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
+
+/// To a person: what is wrong stands above the form, and the status is 200 as in existing servers but where a proxy or a
+/// script should take note.
+fn shown(outcome: Result<&str, Refusal>) -> Response {
+    match outcome {
+        Ok(message) => {
+            let body = format!("<header><h1>Almost there</h1><p>{message}</p></header>\n");
+            page::html(StatusCode::OK, "Almost there", &body, None)
+        }
+        Err(why) => {
+            let status = match why {
+                Refusal::TooMany(_) | Refusal::Full | Refusal::Failed => status(&why),
+                _ => StatusCode::OK,
+            };
+            register_page(status, &why.to_string())
+        }
+    }
+}
+
+fn register_page(status: StatusCode, problem: &str) -> Response {
+    let alert = match problem {
+        "" => String::new(),
+        problem => format!(
+            "<p class=\"problem\" role=\"alert\">{}</p>",
+            page::escape(problem)
+        ),
+    };
+    let body = format!(
+        "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, use the \
+         button beside the address in Settings: it also proves which peer is yours. This form is for older versions; after \
+         it, the first peer that goes online with the address gets it.</p></header>\n\
+         <form class=\"card\" method=\"post\" action=\"/register\">{alert}<label for=\"email\">E-mail address</label>\n\
+         <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"320\" required>\
+         <button class=\"primary\">Send me a link</button></div></form>\n"
+    );
+    page::html(status, "Register", &body, None)
+}
+
+fn confirm_page(link: &Link, token: &str) -> Response {
+    let owner = match link.peer {
+        Some(peer) => format!(
+            "It will belong to the peer <code class=\"url\">{peer}</code>. If that is not your peer, close this page: somebody \
+             else asked for this link."
+        ),
+        None => "It will belong to the first peer that goes online with it.".into(),
+    };
+    let body = format!(
+        "<header><h1>Is this address yours?</h1></header>\n<form class=\"card\" method=\"post\" action=\"/verify\">\
+         <p><b>{}</b></p><p>{owner}</p><input type=\"hidden\" name=\"token\" value=\"{}\">\
+         <div class=\"line\"><button class=\"primary\">Yes, verify it</button></div></form>\n",
+        page::escape(&link.email),
+        page::escape(token)
+    );
+    page::html(StatusCode::OK, "Verify an address", &body, None)
+}
+
+fn no_database(what: &str) -> Response {
+    error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &format!("{what} requires database"),
+    )
+}
+
+/// One field of a form or a query.
+fn field<'a>(form: &'a [u8], name: &str) -> Cow<'a, str> {
+    let mut fields = url::form_urlencoded::parse(form);
+    let found = fields.find(|(key, _)| key == name);
+    found.map(|(_, value)| value).unwrap_or_default()
+}
