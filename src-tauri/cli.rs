@@ -23,6 +23,14 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a rendezvous server without a peer
+    Rendezvous {
+        /// The server's folder; its goop.json is written when it is missing
+        dir: PathBuf,
+        /// Print one JSON object per line for everything that happens
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the peer id of a folder; a folder without an identity gets one
     Id {
         /// The peer's folder, with its goop.json
@@ -39,6 +47,9 @@ pub(crate) enum Command {
 impl Cli {
     /// Whether standard output is for scripts.
     pub(crate) fn json(&self) -> bool {
-        matches!(self.command, Some(Command::Peer { json: true, .. }))
+        matches!(
+            self.command,
+            Some(Command::Peer { json: true, .. } | Command::Rendezvous { json: true, .. })
+        )
     }
 }

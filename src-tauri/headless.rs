@@ -30,6 +30,24 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     })
 }
 
+/// A rendezvous server and nothing else: no peer, no site, no database of one.
+pub(crate) fn rendezvous(dir: &Path, report: &Report) -> anyhow::Result<()> {
+    let config = goop2_peer::server_config(dir)?;
+    runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        let server = goop2_peer::host(&config.presence).await?;
+        let listen: Vec<_> = server
+            .local_addrs()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        report.serving(&listen, &server.connect_urls());
+        stop.await;
+        server.shutdown().await;
+        Ok(())
+    })
+}
+
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
 fn run(command: Option<Command>, report: &Report) -> anyhow::Result<()> {
     match command {
         Some(Command::Peer { dir, .. }) => headless::run(&dir, report),
+        Some(Command::Rendezvous { dir, .. }) => headless::rendezvous(&dir, report),
         Some(Command::Id { dir }) => {
             println!("{}", goop2_peer::identity(&dir)?);
             Ok(())

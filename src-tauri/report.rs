@@ -39,6 +39,28 @@ impl Report {
         ));
     }
 
+    /// A rendezvous listens.
+    pub(crate) fn serving(&self, listen: &[String], connect_urls: &[String]) {
+        if self.json {
+            let event = json!({ "event": "ready", "listen": listen, "connect_urls": connect_urls });
+            return line(&event.to_string());
+        }
+        line(&format!(
+            "The rendezvous listens on {}.",
+            listen.join(" and ")
+        ));
+        match connect_urls {
+            [] => line(
+                "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
+            ),
+            urls => line(&format!(
+                "Others paste one of these to meet here:\n  {}",
+                urls.join("\n  ")
+            )),
+        }
+        line("Stop with Ctrl-C.");
+    }
+
     /// Says what is different from what was said before.
     pub(crate) fn changes(&self, said: &mut Said, snapshot: &Snapshot) {
         for notice in snapshot

@@ -19,6 +19,6 @@ mod visit;
 mod wan;
 
 pub use error::Error;
-pub use goop2_store::{Config, Folder, identity};
+pub use goop2_store::{Config, Folder, identity, server_config};
 pub use peer::{Page, Peer};
 pub use wan::host;

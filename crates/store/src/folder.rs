@@ -191,6 +191,23 @@ pub fn identity(dir: &Path) -> Result<PeerId, Error> {
     Ok(keypair.public().to_peer_id())
 }
 
+/// The settings of a rendezvous server without a peer: `goop.json` in `dir`, written with defaults when it is missing
+/// (§10.1). Nothing else of the folder is touched.
+pub fn server_config(dir: &Path) -> Result<Config, Error> {
+    let path = dir.join(CONFIG);
+    if fs::metadata(dir).is_ok_and(|dir| dir.is_dir()) && !path.exists() {
+        let server = json!({ "presence": { "rendezvous_host": true, "rendezvous_only": true } });
+        let text = serde_json::to_vec_pretty(&server).expect("JSON always encodes");
+        atomic::create_new(&path, &text).map_err(Error::io("write", &path))?;
+    }
+    let mut config = read_config(&enter(dir)?)?.config().clone();
+    (
+        config.presence.rendezvous_host,
+        config.presence.rendezvous_only,
+    ) = (true, true);
+    Ok(config)
+}
+
 /// The absolute name of a folder that holds a peer. Links in it stay: it is shown to the owner.
 fn enter(dir: &Path) -> Result<PathBuf, Error> {
     let found = std::path::absolute(dir).and_then(|dir| fs::metadata(&dir).map(|_| dir));
