@@ -13,6 +13,7 @@ mod listen;
 mod log;
 mod metrics;
 mod page;
+mod patience;
 mod register;
 mod routes;
 mod subscriber;
@@ -87,6 +88,8 @@ pub struct Relay {
 pub struct Limits {
     /// Connections in all, event streams included; beyond it the next one waits. Stay below the system's descriptors.
     pub connections: usize,
+    /// Connections from one address that is no trusted proxy.
+    pub connections_each: usize,
     /// Event streams in all.
     pub subscribers: usize,
     /// Event streams by one client address: a company behind one.
@@ -123,6 +126,7 @@ impl Default for Limits {
         let minute = Duration::from_secs(60);
         Self {
             connections: 30_000,
+            connections_each: 3000,
             subscribers: 25_000,
             subscribers_each: 1000,
             peers: 50_000,
@@ -204,6 +208,7 @@ pub(crate) struct App {
     pub(crate) hub: Arc<Hub>,
     pub(crate) log: Log,
     pub(crate) registrations: Option<Registrations>,
+    pub(crate) sockets: Seats,
     pub(crate) seats: Seats,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_peer: Limiter<routes::Publisher>,
@@ -236,6 +241,7 @@ impl Server {
             )),
             log: Log::default(),
             registrations,
+            sockets: Seats::new(usize::MAX, limits.connections_each),
             seats: Seats::new(limits.subscribers, limits.subscribers_each),
             by_address: Limiter::new(limits.publish),
             by_peer: Limiter::new(limits.publish_peer),

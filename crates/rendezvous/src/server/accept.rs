@@ -2,13 +2,9 @@
 
 use std::{convert::Infallible, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{Router, body::Body, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
@@ -18,12 +14,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{App, address, subscriber::Subscriber};
+use super::{
+    App, address,
+    patience::{HEAD_TIMEOUT, Patience, Watched},
+    subscriber::Subscriber,
+};
 
-/// A connection on which no request is complete for this long is closed, idle ones included (§6.1).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// A request and its answer, of which the longest is a list for the administrator, take no longer than this.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request before its body; the least the HTTP library takes is 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 /// After the end was asked for (§6.1).
@@ -64,6 +60,16 @@ pub(crate) async fn serve(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // One client cannot hold all the room; a proxy's clients are many.
+        let proxy = app
+            .trusted_proxies
+            .iter()
+            .any(|net| net.contains(addr.ip()));
+        let seat = match app.sockets.take(address::household(addr.ip())) {
+            Ok(seat) => Some(seat),
+            Err(_) if proxy => None,
+            Err(_) => continue,
+        };
         let connection = connection(
             socket,
             addr.ip(),
@@ -73,7 +79,7 @@ pub(crate) async fn serve(
         );
         connections.spawn(async move {
             connection.await;
-            drop(permit);
+            drop((permit, seat));
         });
     }
     drop(listener);
@@ -112,30 +118,36 @@ async fn requests(
     stop: CancellationToken,
 ) -> Option<(TcpStream, Subscriber)> {
     let (takeover, mut taken) = mpsc::channel(1);
+    let patience = Patience::new();
+    let watched = Watched {
+        socket,
+        patience: patience.clone(),
+    };
+    let waiting = patience.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = address::client(from, request.headers(), &app.trusted_proxies);
         request.extensions_mut().insert(Client(client));
         request.extensions_mut().insert(Takeover(takeover.clone()));
-        let answer = router.clone().oneshot(request.map(Body::new));
+        let (answer, patience) = (
+            router.clone().oneshot(request.map(Body::new)),
+            patience.clone(),
+        );
+        patience.answering();
         Box::pin(async move {
-            match timeout(ANSWER_TIMEOUT, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Ok::<Response, Infallible>(
-                    axum::http::StatusCode::REQUEST_TIMEOUT.into_response(),
-                ),
-            }
+            let answer: Result<Response, Infallible> = answer.await;
+            patience.answered();
+            answer
         })
     });
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(watched), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         Some(subscriber) = taken.recv() => {
-            return Some((connection.into_parts().io.into_inner(), subscriber));
+            return Some((connection.into_parts().io.into_inner().socket, subscriber));
         }
+        () = waiting.end() => return None,
         () = stop.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
             timeout(GRACE, connection).await.unwrap_or(Ok(()))

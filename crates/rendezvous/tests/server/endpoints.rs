@@ -7,7 +7,11 @@ use goop2_rendezvous::{
     registration,
     server::{Config, Limits, Rate, Relay},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+};
 
 use crate::world::{addr, ask, config, get, limits, message, publish, signed, start};
 
@@ -317,4 +321,40 @@ async fn a_peer_is_limited_wherever_it_publishes_but_not_by_strangers() {
         publish(addr(&server), &signed(1, Kind::Update, "itself", 3)).await,
         429
     );
+}
+
+#[tokio::test]
+async fn one_client_does_not_hold_all_connections() {
+    let server = start(Config {
+        trusted_proxies: Vec::new(),
+        limits: Limits {
+            connections_each: 2,
+            ..limits()
+        },
+        ..config()
+    })
+    .await;
+    let connect = async || TcpStream::connect(addr(&server)).await.unwrap();
+    let held = [connect().await, connect().await];
+    let mut third = connect().await;
+    assert_eq!(third.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    drop(held);
+    while get(addr(&server), "/healthz").await.status != 200 {}
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_between_heartbeats() {
+    let server = start(config()).await;
+    let mut socket = TcpStream::connect(addr(&server)).await.unwrap();
+    let mut answer = [0; 1024];
+    for _ in 0..2 {
+        socket
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let read = socket.read(&mut answer).await.unwrap();
+        assert!(answer[..read].ends_with(b"ok"));
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    server.shutdown().await;
 }
