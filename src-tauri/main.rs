@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     match run(cli.command, &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report.error(&format!("{error:#}"));
+            report.error(&words(&error));
             ExitCode::FAILURE
         }
     }
@@ -56,4 +56,20 @@ fn run(command: Option<Command>, report: &Report) -> anyhow::Result<()> {
             "this goop2 was built without its window: try goop2 peer DIR, or goop2 --help"
         ),
     }
+}
+
+/// The error and its causes, each said once.
+fn words(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |said, cause| {
+            if said.contains(&cause) {
+                said
+            } else if said.is_empty() {
+                cause
+            } else {
+                format!("{said}: {cause}")
+            }
+        })
 }
