@@ -35,7 +35,7 @@ pub(crate) fn rendezvous(dir: &Path, report: &Report) -> anyhow::Result<()> {
     let config = goop2_peer::server_config(dir)?;
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let server = goop2_peer::host(&config.presence).await?;
+        let server = goop2_peer::host(dir, &config.presence).await?;
         let listen: Vec<_> = server
             .local_addrs()
             .iter()

@@ -99,6 +99,7 @@ impl Peer {
         let (said, saying) = watch::channel(None);
         let (heard, hearing) = mpsc::channel(wan::EVENTS);
         let wan = Wan::run(
+            folder.dir().to_owned(),
             folder.keypair().clone(),
             notices.clone(),
             config_seen.clone(),

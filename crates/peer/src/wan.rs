@@ -1,10 +1,16 @@
 //! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both follow the configuration live.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use goop2_proto::{presence::Presence, roster::Source};
 use goop2_rendezvous::{
     client::{self, Address, Client, Event, Http},
+    mail, registration,
     server::{self, Net, Server},
 };
 use goop2_store::{Config, Keypair, config};
@@ -23,6 +29,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// The servers, and the task that owns them.
 pub(crate) struct Wan {
+    dir: PathBuf,
     key: Keypair,
     http: Http,
     notices: Notices,
@@ -30,7 +37,7 @@ pub(crate) struct Wan {
     heard: mpsc::Sender<Heard>,
     events: mpsc::Sender<Event>,
     joined: BTreeMap<String, (Source, Client)>,
-    hosted: Option<(Hosting, Server)>,
+    hosted: Option<(config::Presence, Server)>,
     leaving: JoinSet<()>,
     /// The number of the next server joined: never used twice in a run.
     next: u16,
@@ -43,22 +50,11 @@ pub(crate) enum Heard {
     Left(Source),
 }
 
-/// What a hosted server depends on: a change of any of it means another server.
-#[derive(Clone, PartialEq)]
-struct Hosting {
-    port: u16,
-    bind: String,
-    admin_password: String,
-    external_url: String,
-    trusted_proxies: Option<Vec<String>>,
-    require_signed: bool,
-    registration_required: bool,
-}
-
 impl Wan {
     /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until told to stop; then says
     /// goodbye everywhere at once.
     pub(crate) async fn run(
+        dir: PathBuf,
         key: Keypair,
         notices: Notices,
         mut config: watch::Receiver<Config>,
@@ -68,6 +64,7 @@ impl Wan {
     ) {
         let (events, mut told) = mpsc::channel(EVENTS);
         let mut wan = Self {
+            dir,
             key,
             http: Http::new(),
             notices,
@@ -161,7 +158,7 @@ impl Wan {
 
     /// Starts, stops or replaces the hosted server; why it cannot start is shown, and everything else goes on.
     async fn host(&mut self, config: &config::Presence) {
-        let wanted = config.rendezvous_host.then(|| Hosting::of(config));
+        let wanted = config.rendezvous_host.then(|| hosting(config));
         if self.hosted.as_ref().map(|(hosting, _)| hosting) == wanted.as_ref() {
             return;
         }
@@ -176,7 +173,7 @@ impl Wan {
         }
         self.notices.clear("rendezvous-host");
         let Some(hosting) = wanted else { return };
-        match host(config).await {
+        match host(&self.dir, config).await {
             Ok(server) => self.hosted = Some((hosting, server)),
             Err(error) => self.notices.show(Notice {
                 code: "rendezvous-host".into(),
@@ -210,22 +207,17 @@ impl Wan {
     }
 }
 
-impl Hosting {
-    fn of(config: &config::Presence) -> Self {
-        Self {
-            port: config.rendezvous_port,
-            bind: config.rendezvous_bind.clone(),
-            admin_password: config.admin_password.clone(),
-            external_url: config.external_url.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
-            require_signed: config.require_signed,
-            registration_required: config.registration_required,
-        }
+/// What a hosted server depends on: a change of any of it means another server.
+fn hosting(config: &config::Presence) -> config::Presence {
+    config::Presence {
+        rendezvous_wan: String::new(),
+        rendezvous_wans: Vec::new(),
+        ..config.clone()
     }
 }
 
-/// The server a configuration describes, listening.
-pub async fn host(config: &config::Presence) -> Result<Server, Error> {
+/// The server that the `presence` section of a folder's `goop.json` describes, listening.
+pub async fn host(dir: &Path, config: &config::Presence) -> Result<Server, Error> {
     let problem = |key: &str, why: &dyn std::fmt::Display| {
         Error::Invalid(format!("presence.{key} in goop.json: {why}"))
     };
@@ -250,6 +242,17 @@ pub async fn host(config: &config::Presence) -> Result<Server, Error> {
         trusted_proxies,
         require_signed: config.require_signed,
         registration_required: config.registration_required,
+        registration: (!config.peer_db_path.is_empty()).then(|| registration::Config {
+            path: dir.join(&config.peer_db_path),
+            webhook: config.registration_webhook.clone(),
+            mail: mail::Config {
+                host: config.smtp_host.clone(),
+                port: config.smtp_port,
+                username: config.smtp_username.clone(),
+                password: config.smtp_password.clone(),
+                from: config.smtp_from.clone(),
+            },
+        }),
         ..server::Config::default()
     };
     Server::bind(config, server::system_clock)

@@ -10,11 +10,15 @@ use crate::world::{TestPeer, card};
 
 #[tokio::test]
 async fn peers_meet_at_a_server_that_is_joined_and_left_while_they_run() {
-    let server = host(&Presence {
-        rendezvous_bind: "127.0.0.1".into(),
-        rendezvous_port: 0,
-        ..Presence::default()
-    })
+    let dir = tempfile::tempdir().unwrap();
+    let server = host(
+        dir.path(),
+        &Presence {
+            rendezvous_bind: "127.0.0.1".into(),
+            rendezvous_port: 0,
+            ..Presence::default()
+        },
+    )
     .await
     .unwrap();
     let url = format!("http://{}", server.local_addrs()[0]);
