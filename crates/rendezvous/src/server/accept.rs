@@ -96,9 +96,10 @@ async fn connection(
     stop: CancellationToken,
 ) {
     let _best_effort = socket.set_nodelay(true);
-    // Whoever says nothing costs a socket and no buffer.
-    let spoken = stop.run_until_cancelled(timeout(HEAD_TIMEOUT, socket.readable()));
-    if !matches!(spoken.await, Some(Ok(Ok(())))) {
+    // Whoever says nothing costs a socket and no buffer. (`readable` alone returns once for every new socket.)
+    let mut first = [0];
+    let spoken = stop.run_until_cancelled(timeout(HEAD_TIMEOUT, socket.peek(&mut first)));
+    if !matches!(spoken.await, Some(Ok(Ok(1)))) {
         return;
     }
     // Boxed, so that a subscriber does not carry the size of a request for hours.
