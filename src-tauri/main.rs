@@ -8,6 +8,8 @@ mod cli;
 mod headless;
 mod report;
 #[cfg(feature = "desktop")]
+mod webview;
+#[cfg(feature = "desktop")]
 mod window;
 
 use std::{io::IsTerminal, process::ExitCode};

@@ -26,7 +26,7 @@ use tauri::{
 use tauri_plugin_opener::OpenerExt;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::headless;
+use crate::{headless, webview};
 
 /// What the commands work on.
 struct Running {
@@ -152,7 +152,7 @@ impl Sites {
 }
 
 fn open(app: &AppHandle, sites: Sites) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
+    let window = WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
         .title("Goop2")
         .inner_size(1120.0, 720.0)
         .min_inner_size(640.0, 420.0)
@@ -160,8 +160,8 @@ fn open(app: &AppHandle, sites: Sites) -> tauri::Result<()> {
             matches!(url.scheme(), "tauri" | "about")
                 || url.host_str() == Some("tauri.localhost")
                 || sites.have(url)
-        })
-        .build()?;
+        });
+    webview::confine(window).build()?;
     Ok(())
 }
 

@@ -1,0 +1,35 @@
+//! What the window's webview lets a page do: show itself. Sites are strangers' programs, framed in the same webview as the app,
+//! so what the webview grants, it grants to all of them; hence nothing is granted, and nobody is asked.
+//!
+//! Where a site wants more than a page, the user opens it in their browser, which knows how to ask: for a camera, for a place to
+//! save a file, for another window.
+//!
+//! Tauri passes these on to WebView2, WebKitGTK and WKWebView, which is why nothing here names a system. What they differ in:
+//! WKWebView knows permissions for camera and microphone only, and grants no page the others by itself. Developer tools are in
+//! debug builds only, as Tauri has it.
+
+use tauri::{
+    Manager, Runtime, WebviewWindowBuilder,
+    webview::{DownloadEvent, NewWindowResponse, PermissionResponse},
+};
+
+/// WebRTC opens sockets that no content security policy governs: through it, a page reaches the local network and tells the
+/// addresses of this machine. WebView2 has no setting for it, so its names are taken away before any script of a page runs, in
+/// every frame. WebKitGTK has it off.
+const NO_WEBRTC: &str = "delete self.RTCPeerConnection; delete self.webkitRTCPeerConnection;";
+
+/// Takes from the window's pages whatever the frame's own policy leaves them.
+pub(crate) fn confine<R: Runtime, M: Manager<R>>(
+    window: WebviewWindowBuilder<'_, R, M>,
+) -> WebviewWindowBuilder<'_, R, M> {
+    window
+        .initialization_script_for_all_frames(NO_WEBRTC)
+        .on_permission_request(|_, kind| {
+            tracing::debug!(%kind, "a page asked for what the window grants to none");
+            PermissionResponse::Deny
+        })
+        .on_new_window(|_, _| NewWindowResponse::Deny)
+        // Without a handler, WebKitGTK saves what a page sends without asking.
+        .on_download(|_, event| !matches!(event, DownloadEvent::Requested { .. }))
+        .general_autofill_enabled(false)
+}
