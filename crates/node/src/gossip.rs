@@ -16,8 +16,9 @@ use crate::bucket::Bucket;
 /// The limit of existing peers; a larger message would not be forwarded by them.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
 
-/// Presence of one author: one every 5 s is usual, a few at a start or a change.
-const AUTHOR: (u32, f64) = (20, 2.0);
+/// Presence of one author: one every 5 s is usual, a few at a start or a change; who is restarted again and again, as while
+/// a site is being made, is still heard.
+const AUTHOR: (u32, f64) = (120, 2.0);
 
 /// Messages by way of one neighbour, whoever wrote them: authors cost nothing to invent. A network of a thousand peers
 /// that all pass through one neighbour makes 200 a second.
