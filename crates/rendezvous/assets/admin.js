@@ -51,7 +51,7 @@ function peerRow(peer, now) {
   what.append(element("small", peer.email ? `${peer.email} · ${since}` : since));
   if (peer.addrs.length) {
     const more = element("details");
-    more.append(element("summary", `${peer.addrs.length} addresses`));
+    more.append(element("summary", peer.addrs.length === 1 ? "1 address" : `${peer.addrs.length} addresses`));
     for (const addr of peer.addrs) more.append(element("code", addr));
     what.append(more);
   }

@@ -41,15 +41,12 @@ const DOCS: [(&str, &str, &str); 3] = [
 pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
     let urls = listen::connect_urls(&app.config.external_url, &app.addrs);
     let online = app.hub.table().len();
-    let mut body = format!(
-        "<header><h1>Rendezvous</h1><p>Meet peers beyond your own network. Nothing you publish is stored here: only that \
-         you are online.</p></header>\n<section class=\"card\"><h2>Connect</h2>\n{}</section>\n",
-        connect(&urls, &app)
-    );
     let people = if online == 1 { "peer" } else { "peers" };
-    let _in_memory = writeln!(
-        body,
-        "<section class=\"card facts\"><div><b>{online}</b><span>{people} online</span></div></section>"
+    let mut body = format!(
+        "<header><div class=\"top\"><h1>Rendezvous</h1><span class=\"pill\">{online} {people} online</span></div>\n<p>Meet \
+         peers beyond your own network. Nothing you publish is stored here: only that you are online.</p></header>\n\
+         <section class=\"card\"><h2>Connect</h2>\n{}</section>\n",
+        connect(&urls, &app)
     );
     if app.config.registration_required {
         body.push_str(
@@ -67,6 +64,9 @@ pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
 }
 
 fn connect(urls: &[String], app: &App) -> String {
+    if urls.is_empty() && app.addrs.iter().any(|addr| addr.ip().is_unspecified()) {
+        return "<p>This computer is on no network now, so nobody else can reach it.</p>\n".into();
+    }
     if urls.is_empty() {
         let port = app.addrs.first().map_or(0, std::net::SocketAddr::port);
         return format!(
@@ -75,18 +75,19 @@ fn connect(urls: &[String], app: &App) -> String {
              {port} and set <code>presence.external_url</code>.</p>\n"
         );
     }
-    let mut text = String::from("<p>Paste this into Goop2, under Rendezvous:</p>\n");
-    if urls.len() > 1 {
-        text = "<p>Paste one of these into Goop2, under Rendezvous. Which one depends on how you reach this computer.</p>\n".into();
-    }
+    let mut text: String = if urls.len() > 1 {
+        "<p>Paste one of these into Goop2, under Rendezvous. Which one depends on how you reach this computer.</p>\n".into()
+    } else {
+        "<p>Paste this into Goop2, under Rendezvous:</p>\n".into()
+    };
     for (index, url) in urls.iter().enumerate() {
         let shown = escape(url);
         let link: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
         let _in_memory = write!(
             text,
-            "<div class=\"connect\"><div class=\"line\"><code class=\"url\" id=\"url-{index}\">{shown}</code>\
-             <button type=\"button\" data-copy=\"url-{index}\" aria-label=\"Copy {shown}\">Copy</button></div>\n\
-             <p class=\"line\"><a class=\"button primary\" href=\"goop://connect?url={link}\">Open in Goop2</a></p>\n\
+            "<div class=\"connect\"><code class=\"url\" id=\"url-{index}\">{shown}</code>\n<div class=\"line\">\
+             <a class=\"button primary\" href=\"goop://connect?url={link}\">Open in Goop2</a><button type=\"button\" \
+             data-copy=\"url-{index}\" aria-label=\"Copy {shown}\">Copy</button></div>\n\
              <details><summary>QR code</summary>{}</details></div>\n",
             qr(url)
         );
