@@ -11,7 +11,7 @@ use goop2_proto::{presence::Presence, roster::Source};
 use goop2_rendezvous::{
     client::{self, Address, Client, Event, Http},
     mail, registration,
-    server::{self, Net, Server},
+    server::{self, Limits, Net, Server},
 };
 use goop2_store::{Config, Keypair, config};
 use tokio::{
@@ -253,6 +253,11 @@ pub async fn host(dir: &Path, config: &config::Presence) -> Result<Server, Error
                 from: config.smtp_from.clone(),
             },
         }),
+        // Guests hear only changes: how long the silent count as online is decided here, as it is nearby.
+        limits: Limits {
+            ttl: Duration::from_secs(config.ttl_seconds.into()),
+            ..Limits::default()
+        },
         ..server::Config::default()
     };
     Server::bind(config, server::system_clock)
