@@ -77,6 +77,10 @@ webkit2gtk-driver: drives the desktop window
 xvfb: a display for it where there is none
 iproute2: networks for the tests, in namespaces of their own
 nftables: their routers
+caddy: a proxy that a rendezvous is tested behind
+nginx-light: another one
+openssl: its certificate
+python3-aiosmtpd: a mail server that takes the verification mails
 fonts-dejavu-core: text in screenshots
 fonts-noto-color-emoji: emoji in screenshots
 END

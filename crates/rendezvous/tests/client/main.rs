@@ -1,6 +1,9 @@
 //! The client against servers as they are found: existing ones from their recorded answers, ours, and bad ones.
 
-#![allow(unreachable_pub, reason = "modules of a test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best where it broke by breaking there"
+)]
 
 mod script;
 

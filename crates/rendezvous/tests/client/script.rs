@@ -12,22 +12,22 @@ use tokio::{
 /// Requests that wait for the test.
 const MAX_WAITING: usize = 64;
 
-pub struct Server {
-    pub addr: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
     requests: mpsc::Receiver<Request>,
     _tasks: JoinSet<()>,
 }
 
 /// One request, and the connection to answer it on.
-pub struct Request {
-    pub line: String,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
+pub(crate) struct Request {
+    pub(crate) line: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
     stream: BufStream<TcpStream>,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (tell, requests) = mpsc::channel(MAX_WAITING);
@@ -50,16 +50,16 @@ impl Server {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    pub async fn next(&mut self) -> Request {
+    pub(crate) async fn next(&mut self) -> Request {
         self.requests.recv().await.unwrap()
     }
 
     /// The next request that begins so. Those before it get the answer that an existing server without a relay gives.
-    pub async fn expect(&mut self, start: &str) -> Request {
+    pub(crate) async fn expect(&mut self, start: &str) -> Request {
         loop {
             let request = self.next().await;
             if request.line.starts_with(start) {
@@ -85,7 +85,7 @@ impl Server {
 }
 
 impl Request {
-    pub async fn answer(mut self, status: &str, headers: &str, body: &str) {
+    pub(crate) async fn answer(mut self, status: &str, headers: &str, body: &str) {
         let head = format!(
             "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()
@@ -99,7 +99,7 @@ impl Request {
     }
 
     /// The head of an event stream; its body ends with the connection.
-    pub async fn stream(self, headers: &str) -> Stream {
+    pub(crate) async fn stream(self, headers: &str) -> Stream {
         let mut stream = Stream(self.stream);
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{headers}Connection: close\r\n\r\n"
@@ -110,16 +110,16 @@ impl Request {
 }
 
 /// An open event stream; dropping it ends it.
-pub struct Stream(BufStream<TcpStream>);
+pub(crate) struct Stream(BufStream<TcpStream>);
 
 impl Stream {
-    pub async fn write(&mut self, text: &str) {
+    pub(crate) async fn write(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
         self.0.flush().await.unwrap();
     }
 
     /// Leaves it open until the test ends.
-    pub fn hold(self) {
+    pub(crate) fn hold(self) {
         std::mem::forget(self);
     }
 }

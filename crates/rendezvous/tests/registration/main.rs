@@ -1,0 +1,294 @@
+//! Registration as people, peers and mail scanners meet it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says best where it broke by breaking there"
+)]
+
+#[cfg(target_os = "linux")]
+mod mail;
+mod world;
+
+use std::sync::atomic::Ordering;
+
+use goop2_rendezvous::{
+    client::Event,
+    registration,
+    server::{Config, Error, Server, system_clock},
+};
+use tempfile::tempdir;
+use world::{
+    ANN, LATER, as_admin, get, id, join, key, logged_links, moved_clock, post, presence,
+    publish_signed, publish_unsigned, seen, start, start_at, token, url,
+};
+
+#[tokio::test]
+async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, |_| {}).await;
+    let (_watcher, mut events) = join(&server, 9);
+    let (ann, _) = join(&server, 1);
+    ann.publish(presence(1, ANN));
+    assert!(
+        ann.register("Ann@Example.org", system_clock())
+            .await
+            .unwrap()
+            .contains("operator has your link")
+    );
+
+    let link = logged_links(&server).await.remove(0);
+    assert!(
+        link.starts_with(&format!("{}/verify?token=", url(&server))),
+        "{link}"
+    );
+    let path = format!("/verify?token={}", token(&link));
+    for _scanner in 0..3 {
+        let page = get(&server, &path).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.contains(&id(1).to_base58()) && page.text.contains("Ann@Example.org"));
+    }
+    assert_eq!(as_admin(&server, "/peers.json").await.text, "[]\n");
+
+    let page = post(&server, "/verify", &[("token", token(&link))]).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert_eq!(seen(&mut events).await, (id(1), true));
+    // Another peer cannot borrow the address, signed or not, nor the address's own peer without a signature.
+    publish_unsigned(&server, 2, ANN).await;
+    publish_unsigned(&server, 1, ANN).await;
+    publish_signed(&server, 3, ANN).await;
+    let peers = as_admin(&server, "/peers.json").await.text;
+    assert!(
+        peers.contains(&id(1).to_base58())
+            && !peers.contains(&id(2).to_base58())
+            && !peers.contains(&id(3).to_base58())
+    );
+
+    ann.shutdown().await;
+    let mut left = false;
+    while !left {
+        let event = tokio::time::timeout(world::LONG, events.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        left = matches!(event, Event::Presence { presence, .. } if presence.kind == goop2_proto::presence::Kind::Offline);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_once_on_its_own_server_and_for_a_day() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let server = start_at(&folder, |_| {}, moved_clock).await;
+    let other = start(&elsewhere, |_| {}).await;
+    for (path, status, text) in [
+        ("/verify", 400, "missing token\n"),
+        ("/verify?token=", 400, "missing token\n"),
+        ("/verify?token=x", 400, "invalid or expired token\n"),
+    ] {
+        let answer = get(&server, path).await;
+        assert_eq!((answer.status, &*answer.text), (status, text), "{path}");
+    }
+    assert!(
+        post(&server, "/register", &[("email", ANN)])
+            .await
+            .text
+            .contains("operator has your link")
+    );
+    assert!(
+        post(&other, "/register", &[("email", ANN)])
+            .await
+            .text
+            .contains("operator has your link")
+    );
+    let link = logged_links(&server).await.remove(0);
+    let foreign = logged_links(&other).await.remove(0);
+    let good = token(&link).to_owned();
+    let guessed = format!("{}A=", &good[..42]);
+    for bad in [
+        "",
+        "x",
+        &guessed,
+        token(&foreign),
+        &good.to_lowercase(),
+        &"x".repeat(5000),
+    ] {
+        let answer = post(&server, "/verify", &[("token", bad)]).await;
+        assert_eq!(answer.status, 400, "{bad}");
+    }
+    LATER.store(24 * 60 * 60 * 1000, Ordering::Relaxed);
+    assert_eq!(
+        post(&server, "/verify", &[("token", &good)]).await.status,
+        400,
+        "expired"
+    );
+    LATER.store(0, Ordering::Relaxed);
+    assert_eq!(
+        post(&server, "/verify", &[("token", &good)]).await.status,
+        200
+    );
+    let reused = post(&server, "/verify", &[("token", &good)]).await;
+    assert_eq!(
+        (reused.status, &*reused.text),
+        (400, "invalid or expired token\n")
+    );
+}
+
+#[tokio::test]
+async fn the_form_says_what_is_wrong_and_does_not_send_mail_without_end() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, |config| {
+        config.external_url = "https://goop.example.org/".into()
+    })
+    .await;
+    assert!(
+        get(&server, "/register")
+            .await
+            .text
+            .contains("action=\"/register\"")
+    );
+    for (email, words) in [
+        ("", "enter an e-mail"),
+        ("<b>", "not a valid"),
+        ("a@b.c\nBcc: x@y.z", "not a valid"),
+    ] {
+        let answer = post(&server, "/register", &[("email", email)]).await;
+        assert_eq!(answer.status, 200);
+        assert!(
+            answer.text.contains(words) && answer.text.contains("role=\"alert\""),
+            "{}",
+            answer.text
+        );
+    }
+    for _ in 0..3 {
+        assert_eq!(
+            post(&server, "/register", &[("email", ANN)]).await.status,
+            200
+        );
+    }
+    let much = post(&server, "/register", &[("email", ANN)]).await;
+    assert_eq!((much.status, much.retry_after), (429, true));
+    let links = logged_links(&server).await;
+    assert!(
+        links
+            .iter()
+            .all(|link| link.starts_with("https://goop.example.org/verify?token="))
+    );
+    // The first link is as good as the last: asking again takes nothing from whoever asked before.
+    assert_eq!(
+        post(&server, "/verify", &[("token", token(&links[2]))])
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        post(&server, "/verify", &[("token", token(&links[0]))])
+            .await
+            .status,
+        400
+    );
+    let again = post(&server, "/register", &[("email", "ANN@example.org")]).await;
+    assert!(again.text.contains("already registered"));
+}
+
+#[tokio::test]
+async fn an_existing_peer_gets_the_address_it_publishes_first_and_keeps_it_over_a_restart() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, |_| {}).await;
+    post(&server, "/register", &[("email", ANN)]).await;
+    let link = logged_links(&server).await.remove(0);
+    post(&server, "/verify", &[("token", token(&link))]).await;
+    publish_unsigned(&server, 1, ANN).await;
+    publish_unsigned(&server, 2, ANN).await;
+    let one = as_admin(&server, "/peers.json").await.text;
+    assert!(
+        one.contains(&id(1).to_base58()) && !one.contains(&id(2).to_base58()),
+        "{one}"
+    );
+    server.shutdown().await;
+
+    let server = start(&folder, |_| {}).await;
+    publish_unsigned(&server, 2, ANN).await;
+    assert_eq!(as_admin(&server, "/peers.json").await.text, "[]\n");
+    publish_unsigned(&server, 1, ANN).await;
+    assert!(
+        as_admin(&server, "/peers.json")
+            .await
+            .text
+            .contains(&id(1).to_base58())
+    );
+    let listed = as_admin(&server, "/registrations.json").await.text;
+    assert!(
+        listed.starts_with("[{\"email\":\"ann@example.org\",\"created_at\":")
+            && listed.contains("\"metadata\":\"{"),
+        "{listed}"
+    );
+
+    let request = reqwest::Client::new()
+        .post(format!("{}/admin/unregister", url(&server)))
+        .basic_auth("admin", Some(world::PASSWORD))
+        .header("Goop2-Admin", "1")
+        .json(&serde_json::json!({"email": ANN}));
+    assert_eq!(world::answer(request).await.status, 204);
+    assert_eq!(as_admin(&server, "/registrations.json").await.text, "null");
+}
+
+#[tokio::test]
+async fn an_app_must_sign_what_it_asks_for() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, |_| {}).await;
+    let ask = async |body: Vec<u8>| {
+        let request = reqwest::Client::new().post(format!("{}/register", url(&server)));
+        world::answer(
+            request
+                .header("Content-Type", "application/json")
+                .body(body),
+        )
+        .await
+    };
+    let request = |ts| goop2_proto::registration::Request {
+        email: ANN.into(),
+        peer: id(1),
+        ts,
+    };
+    let now = system_clock();
+    let forged = ask(request(now).sign(&key(2))).await;
+    assert_eq!(
+        (
+            forged.status,
+            forged.text.contains("not signed by the peer")
+        ),
+        (400, true)
+    );
+    assert_eq!(
+        ask(request(now - 3_700_000).sign(&key(1))).await.status,
+        400
+    );
+    assert_eq!(ask(b"{}".to_vec()).await.status, 400);
+    assert_eq!(ask(request(now).sign(&key(1))).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_know_its_people_does_not_start() {
+    let folder = tempdir().unwrap();
+    let config = |path: std::path::PathBuf| Config {
+        bind: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        port: 0,
+        registration_required: true,
+        registration: Some(registration::Config {
+            path,
+            ..registration::Config::default()
+        }),
+        ..Config::default()
+    };
+    let path = folder.path().join("peers.db");
+    std::fs::write(&path, "something else").unwrap();
+    let error = Server::bind(config(path), system_clock).await.unwrap_err();
+    assert!(matches!(error, Error::Registration(_)), "{error}");
+    let nowhere = Config {
+        registration: None,
+        ..config(folder.path().into())
+    };
+    assert!(matches!(
+        Server::bind(nowhere, system_clock).await.unwrap_err(),
+        Error::NoDatabase
+    ));
+}
