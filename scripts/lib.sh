@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# sudo and cron start with a short PATH; rustup puts its tools here.
-PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+# sudo and cron start with a short PATH; rustup puts its tools here, Debian those of the network there.
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin
 
 node_minimum=20.19
 fuzz_version=0.13.2
@@ -51,6 +51,11 @@ need_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   as_root apt-get update -qq </dev/null
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
+  # Debian starts a web server as it installs it; these are here for the tests only.
+  [ -d /run/systemd/system ] || return 0
+  for package in "${missing[@]}"; do
+    case $package in caddy | nginx) as_root systemctl disable --quiet --now "$package" ;; esac
+  done
 }
 
 packages_build() {
@@ -78,7 +83,7 @@ xvfb: a display for it where there is none
 iproute2: networks for the tests, in namespaces of their own
 nftables: their routers
 caddy: a proxy that a rendezvous is tested behind
-nginx-light: another one
+nginx: another one
 openssl: its certificate
 python3-aiosmtpd: a mail server that takes the verification mails
 fonts-dejavu-core: text in screenshots

@@ -1,5 +1,5 @@
-//! Two machines on one network: how fast they meet, that they always do, that strangers do not, and what survives when the network
-//! or a peer does not. Each test prints its figures.
+//! Two machines on one network, or on two with a rendezvous between them: how fast they meet, that they always do, that strangers
+//! do not, and what survives when the network or a peer does not. Each test prints its figures.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -9,6 +9,8 @@ mod support;
 mod change;
 mod meet;
 mod part;
+mod proxy;
+mod rendezvous;
 mod visit;
 
 use std::{

@@ -79,6 +79,7 @@ fn furnish() {
 pub(crate) struct Lan {
     number: u8,
     hosts: u8,
+    routed: bool,
 }
 
 impl Lan {
@@ -98,7 +99,27 @@ impl Lan {
             ],
         );
         run("ip", &["link", "set", &bridge, "up"]);
-        Self { number, hosts: 0 }
+        Self {
+            number,
+            hosts: 0,
+            routed: false,
+        }
+    }
+
+    /// A network that reaches all other routed ones, as over the Internet: whatever has one receiver passes, multicast does not.
+    pub(crate) fn routed(number: u8) -> Self {
+        let lan = Self::new(number);
+        let (router, bridge) = (format!("{}/24", lan.router()), format!("br{number}"));
+        run("ip", &["addr", "add", &router, "dev", &bridge]);
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("a network of our own");
+        Self {
+            routed: true,
+            ..lan
+        }
+    }
+
+    fn router(&self) -> String {
+        format!("11.77.{}.254", self.number)
     }
 
     pub(crate) fn host(&mut self) -> Host {
@@ -149,6 +170,9 @@ impl Lan {
             "dev",
             "eth0",
         ]);
+        if self.routed {
+            host.ip(&["route", "add", "default", "via", &self.router()]);
+        }
         host
     }
 }

@@ -1,4 +1,4 @@
-//! A running `goop2 peer`, driven as any script would: by its JSON lines, its viewer and signals.
+//! A running `goop2 peer` or `goop2 rendezvous`, driven as any script would: by its JSON lines, its viewer and signals.
 
 use std::{
     fs::{self, File},
@@ -124,12 +124,23 @@ impl Peer {
 
     /// Starts without waiting.
     pub(crate) fn launch(folder: &Folder, host: Option<&Host>) -> Self {
+        Self::run("peer", folder, host)
+    }
+
+    /// The folder's rendezvous server instead, listening.
+    pub(crate) fn rendezvous(folder: &Folder, host: Option<&Host>) -> Self {
+        let server = Self::run("rendezvous", folder, host);
+        server.ready();
+        server
+    }
+
+    fn run(subcommand: &str, folder: &Folder, host: Option<&Host>) -> Self {
         let program = env!("CARGO_BIN_EXE_goop2");
         let mut command = host.map_or_else(|| Command::new(program), |host| host.command(program));
         let errors = folder.path().join("stderr.log");
         let launched = Instant::now();
         let mut child = command
-            .arg("peer")
+            .arg(subcommand)
             .arg(folder.path())
             .arg("--json")
             .stdin(Stdio::null())
