@@ -28,6 +28,7 @@ use crate::mail::{self, Mailer};
 pub use book::Record;
 use book::{Book, Hash};
 use database::Database;
+pub(crate) use database::Peer;
 use webhook::Webhook;
 
 /// Longest token that is looked up; ours have 44 characters.
@@ -240,6 +241,11 @@ impl Registrations {
             .await
             .map_err(|_| Refusal::Failed)?;
         Ok(found)
+    }
+
+    /// Writes down who is online, for whoever reads the file; see [`Peer`].
+    pub(crate) fn keep_peers(&self, peers: Vec<Peer>) {
+        self.database.keep_peers(peers);
     }
 
     /// Returns when everything is on the disk and the file is closed.

@@ -8,6 +8,7 @@ mod address;
 mod admin;
 mod feed;
 mod hub;
+mod keep;
 mod limit;
 mod listen;
 mod log;
@@ -277,6 +278,7 @@ impl Server {
         });
         let (told, status) = watch::channel(Status::default());
         background.spawn(tell(Arc::clone(&app), told));
+        background.spawn(keep::run(Arc::clone(&app)));
         tracing::info!(?addrs, "rendezvous listens");
         Ok(Self {
             app,

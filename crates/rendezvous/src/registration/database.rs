@@ -39,7 +39,22 @@ const SCHEMA: &str = "
 #[derive(Debug)]
 enum Order {
     Write(Vec<Write>, oneshot::Sender<Result<(), String>>),
+    Peers(Vec<Peer>),
     Close(oneshot::Sender<()>),
+}
+
+/// One peer that is online, as existing servers write it down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) label: String,
+    pub(crate) email: String,
+    pub(crate) avatar_hash: String,
+    pub(crate) ts: i64,
+    pub(crate) last_seen: i64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
 }
 
 /// Everything in the file.
@@ -85,6 +100,11 @@ impl Database {
     pub(super) fn write_soon(&self, write: Write) -> bool {
         let order = Order::Write(vec![write], oneshot::channel().0);
         self.orders.try_send(order).is_ok()
+    }
+
+    /// Queues everyone who is online, instead of those before; left out when too much is waiting.
+    pub(super) fn keep_peers(&self, peers: Vec<Peer>) {
+        let _next_time = self.orders.try_send(Order::Peers(peers));
     }
 
     /// Returns when everything queued is on the disk and the file is closed.
@@ -187,6 +207,11 @@ fn serve(mut conn: Connection, mut orders: mpsc::Receiver<Order>) {
                 // Nobody may wait for it.
                 let _ = done.send(written);
             }
+            Order::Peers(peers) => {
+                if let Err(error) = replace(&mut conn, &peers) {
+                    tracing::warn!(%error, "the peer table could not be written");
+                }
+            }
             Order::Close(done) => {
                 drop(conn);
                 let _ = done.send(());
@@ -194,6 +219,33 @@ fn serve(mut conn: Connection, mut orders: mpsc::Receiver<Order>) {
             }
         }
     }
+}
+
+fn replace(conn: &mut Connection, peers: &[Peer]) -> rusqlite::Result<()> {
+    let changes = conn.transaction()?;
+    changes.execute("DELETE FROM peers", [])?;
+    {
+        let mut insert = changes.prepare(
+            "INSERT INTO peers (peer_id, type, content, email, avatar_hash, ts, last_seen, bytes_sent, bytes_received)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        let whole = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        for peer in peers {
+            let (sent, received) = (whole(peer.bytes_sent), whole(peer.bytes_received));
+            insert.execute(params![
+                peer.id,
+                peer.kind,
+                peer.label,
+                peer.email,
+                peer.avatar_hash,
+                peer.ts,
+                peer.last_seen,
+                sent,
+                received
+            ])?;
+        }
+    }
+    changes.commit()
 }
 
 fn write(conn: &mut Connection, writes: Vec<Write>) -> rusqlite::Result<()> {
@@ -300,6 +352,36 @@ mod tests {
         database.write(gone).await.unwrap();
         database.close().await;
         assert_eq!(Database::open(&path).unwrap().1, (vec![], vec![]));
+    }
+
+    #[tokio::test]
+    async fn who_is_online_replaces_who_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("peers.db");
+        let (database, _) = Database::open(&path).unwrap();
+        let peer = |id: &str| Peer {
+            id: id.into(),
+            kind: "update",
+            label: "Ann".into(),
+            email: String::new(),
+            avatar_hash: String::new(),
+            ts: 1,
+            last_seen: 2,
+            bytes_sent: 3,
+            bytes_received: u64::MAX,
+        };
+        database.keep_peers(vec![peer("a"), peer("b")]);
+        database.keep_peers(vec![peer("b"), peer("c")]);
+        database.close().await;
+        let conn = Connection::open(&path).unwrap();
+        let ids: String = conn
+            .query_row(
+                "SELECT group_concat(peer_id, '') FROM (SELECT peer_id FROM peers ORDER BY 1)",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(ids, "bc");
     }
 
     #[test]

@@ -510,7 +510,7 @@ fn shown(entry: &Entry, clock: i64) -> ShownPeer {
 }
 
 /// A moment of the monotonic clock on the other one.
-fn at(moment: Instant, clock: i64) -> i64 {
+pub(crate) fn at(moment: Instant, clock: i64) -> i64 {
     clock - i64::try_from(moment.elapsed().as_millis()).unwrap_or(0)
 }
 

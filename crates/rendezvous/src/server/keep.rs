@@ -1,0 +1,42 @@
+//! Writes the peer table down, for tools that read it in `peer_db_path` (§6.9).
+//!
+//! Nothing is read back: after a restart, whoever is here says so again within a heartbeat, and who is not should not
+//! appear. Existing servers write at every message; here a table that is half a minute old has to do.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{App, admin::at};
+use crate::registration::Peer;
+
+const PAUSE: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(app: Arc<App>) {
+    let Some(registrations) = &app.registrations else {
+        return;
+    };
+    let mut tick = interval(PAUSE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        registrations.keep_peers(online(&app));
+    }
+}
+
+fn online(app: &App) -> Vec<Peer> {
+    let clock = (app.clock)();
+    let table = app.hub.table();
+    let entries = table.entries().map(|entry| Peer {
+        id: entry.message.peer.to_base58(),
+        kind: entry.message.kind.as_str(),
+        label: entry.message.label.clone(),
+        email: entry.message.email.clone(),
+        avatar_hash: entry.message.avatar_hash.clone(),
+        ts: entry.message.ts,
+        last_seen: at(entry.seen, clock),
+        bytes_sent: entry.sent,
+        bytes_received: table.received(entry),
+    });
+    entries.collect()
+}
