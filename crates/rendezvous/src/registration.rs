@@ -1,7 +1,7 @@
 //! Registration by e-mail (§6.8): who may be seen on a server that wants to know its people.
 //!
 //! Request → a link by mail → its page, with a button → the address is verified. The page stands between because programs
-//! that scan mail follow every link. What counts is decided in [`book`], written by [`database`] and sent by
+//! that scan mail follow every link. What counts is decided in `book`, written by `database` and sent by
 //! [`crate::mail`]; this module puts them in order, and is all the server sees.
 
 mod book;

@@ -1,7 +1,7 @@
 //! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing else.
 //!
-//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → [`hub`]: table and feeds → [`subscriber`]s. The pages for
-//! people are in [`page`] and [`admin`].
+//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `hub`: table and feeds → `subscriber`s. The pages for
+//! people are in `page` and `admin`.
 
 mod accept;
 mod address;
