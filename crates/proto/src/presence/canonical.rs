@@ -2,7 +2,7 @@
 //! UTF-16, no space, the shortest escapes), and of numbers only whole ones that a double holds exactly. Fractions are
 //! left out because writing them the same everywhere is the hard part of that standard, and presence needs none.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// 2⁵³ − 1: the largest whole number that every JSON reader reads as itself.
 const MAX_SAFE: u64 = (1 << 53) - 1;
@@ -50,6 +50,40 @@ pub(super) fn write(value: &Value, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// The value with every whole number as one, whether or not it was written with a fraction of zero: it is passed on without.
+pub(super) fn whole(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(whole_number(&number).unwrap_or(number)),
+        Value::Array(values) => values.into_iter().map(whole).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (name, whole(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "within the bounds just checked nothing is lost"
+)]
+fn whole_number(number: &Number) -> Option<Number> {
+    /// 2⁶³ and 2⁶⁴.
+    const BOUNDS: (f64, f64) = (9_223_372_036_854_775_808.0, 18_446_744_073_709_551_616.0);
+    if !number.is_f64() {
+        return None;
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    if (0.0..BOUNDS.1).contains(&float) {
+        Some((float as u64).into())
+    } else {
+        (-BOUNDS.0..0.0)
+            .contains(&float)
+            .then(|| (float as i64).into())
+    }
+}
+
 /// The escapes of this encoder are those of RFC 8785.
 fn string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing to memory does not fail");
@@ -75,6 +109,16 @@ mod tests {
         assert_eq!(
             canonical(&value).unwrap(),
             "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":{\"a\":\"<\\u001f\\\"\\\\/\\n\",\"b\":[true,null]},\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}"
+        );
+    }
+
+    #[test]
+    fn a_fraction_of_zero_is_none() {
+        let written: Value =
+            serde_json::from_str("[2.0, -3e0, -0, 1e19, 1e20, 0.5, {\"a\": [1.0]}]").unwrap();
+        assert_eq!(
+            whole(written),
+            json!([2, -3, 0, 10_000_000_000_000_000_000_u64, 1e20, 0.5, {"a": [1]}])
         );
     }
 

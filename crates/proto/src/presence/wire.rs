@@ -240,7 +240,7 @@ impl Fields {
             }
             _ if NOT_THE_AUTHORS.contains(&key) => Ok(()),
             _ => {
-                self.extra.insert(name, value);
+                self.extra.insert(name, canonical::whole(value));
                 Ok(())
             }
         }
