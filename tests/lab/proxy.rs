@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     PATIENCE, inside_alone,
+    rendezvous::{joined, visit_each_other},
     support::{
         lab::{Host, Lan},
         millis,
@@ -33,6 +34,8 @@ use crate::{
 const NAME: &str = "meet.example.org";
 /// Where nginx's file looks for the certificate of that name.
 const CERTIFICATES: &str = "/etc/letsencrypt/live/meet.example.org";
+/// Which authorities a Debian system trusts.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const PASSWORD: &str = "a password for the lab";
 /// Peers behind the proxy, each at an address of its own.
 const PEERS: u8 = 200;
@@ -192,7 +195,7 @@ impl Drop for Proxy {
 
 /// A rendezvous behind the proxy on one machine, everybody else on another.
 fn works(name: &str, ca: &Path, start: impl FnOnce(&Host) -> Proxy) {
-    let mut lan = Lan::new(1);
+    let (mut lan, mut elsewhere) = (Lan::routed(1), Lan::routed(2));
     let (here, there) = (lan.host_ipv4(), lan.host_ipv4());
     let folder = Folder::with(&json!({ "presence": {
         "rendezvous_bind": "127.0.0.1",
@@ -224,8 +227,34 @@ fn works(name: &str, ca: &Path, start: impl FnOnce(&Host) -> Proxy) {
             visitors.administrate().await;
         });
     });
+    peers_meet(name, [&there, &elsewhere.host_ipv4()], &visitors);
     drop(proxy);
     server.stop();
+}
+
+/// Two peers that know the rendezvous by its URL, and trust the authority as they trust any other of their system.
+fn peers_meet(name: &str, hosts: [&Host; 2], visitors: &Visitors) {
+    let files = TempDir::new().unwrap();
+    let names = files.path().join("hosts");
+    fs::write(&names, format!("{} {NAME}\n", visitors.server)).unwrap();
+    for (ours, theirs) in [(&names, "/etc/hosts"), (&visitors.ca, AUTHORITIES)] {
+        let mut bind = Command::new("mount");
+        bind.arg("--bind").arg(ours).arg(theirs);
+        assert!(bind.status().unwrap().success(), "{theirs}");
+    }
+    let folders = ["left", "right"].map(|label| joined(label, &url("")));
+    let [left, right] = [0, 1].map(|index: usize| Peer::start(&folders[index], Some(hosts[index])));
+    let started = right.ready().at;
+    let met = left.sees(&right.id(), PATIENCE);
+    assert_eq!(met.event["source"], "wan");
+    right.sees(&left.id(), PATIENCE);
+    visit_each_other(&left, &right);
+    println!(
+        "{name}: two peers see each other {} after the second was ready",
+        millis(met.at.saturating_duration_since(started))
+    );
+    left.stop();
+    right.stop();
 }
 
 fn address(number: u8) -> Ipv4Addr {
