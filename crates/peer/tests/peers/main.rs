@@ -1,5 +1,7 @@
 //! Real peers on loopback: real folders, SQLite, sockets and handshakes.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
 mod nearby;
 mod rendezvous;
 mod world;
