@@ -25,7 +25,7 @@ dev: ## the UI with invented peers, reloading as you edit
 	@bash -c '. scripts/lib.sh; need_node; npm_packages ui; npm run --prefix ui dev:mock'
 
 bench: ## the figures that we claim, measured here in release
-	@cargo bench --workspace
+	@cargo bench -p goop2 --no-default-features
 
 fuzz: ## every decoder, for SECONDS=60 each
 	@scripts/fuzz $(or $(SECONDS),60)
