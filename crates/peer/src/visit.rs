@@ -30,8 +30,8 @@ const FIRST_ANSWER: Duration = Duration::from_secs(10);
 const DATA_ANSWER: Duration = Duration::from_secs(15);
 /// How long a transfer under way may stand still.
 const BODY_STALL: Duration = Duration::from_secs(30);
-/// Handed on at a time.
-const BODY_CHUNK: usize = 128 * 1024;
+/// Handed on at a time. Frames on the way hold 16 KiB; room for many of them would be asked of the system anew each time.
+const BODY_CHUNK: usize = 32 * 1024;
 
 type Reader = BufReader<Compat<Stream>>;
 
