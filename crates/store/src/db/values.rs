@@ -49,8 +49,8 @@ pub(super) fn answered(value: ValueRef<'_>, date: bool) -> Json {
 
 /// How many bytes the value has in an answer line, escapes included.
 pub(super) fn answered_bytes(value: &Json) -> usize {
-    /// Longest number: sign, 17 digits, point, exponent.
-    const NUMBER: usize = 24;
+    /// Longest number, one just above 1e-6, where the exponent begins: sign, `0.`, 5 zeros, 17 digits.
+    const NUMBER: usize = 25;
     match value {
         Json::String(text) => text_bytes(text),
         _ => NUMBER,
@@ -104,6 +104,12 @@ mod tests {
             answered(ValueRef::Text(b"2026-02-07T12:00:00Z"), false),
             json!("2026-02-07T12:00:00Z")
         );
+    }
+
+    #[test]
+    fn the_longest_number_is_counted_whole() {
+        let number = json!(-1.1241698137067493e-6);
+        assert_eq!(answered_bytes(&number), go_json::to_vec(&number).len());
     }
 
     proptest! {
