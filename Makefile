@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check types ui dev bench fuzz audit
+.PHONY: help run test check types ui dev bench reach fuzz audit
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ dev: ## the UI with invented peers, reloading as you edit
 
 bench: ## the figures that we claim, measured here in release
 	@cargo bench -p goop2 --no-default-features
+
+reach: ## who reaches whom: every pair of peers behind routers of every kind
+	@cargo test --quiet --test lab -- --exact --nocapture reach::matrix::every_pair_meets
 
 fuzz: ## every decoder, for SECONDS=60 each
 	@scripts/fuzz $(or $(SECONDS),60)

@@ -82,6 +82,7 @@ webkit2gtk-driver: drives the desktop window
 xvfb: a display for it where there is none
 iproute2: networks for the tests, in namespaces of their own
 nftables: their routers
+miniupnpd-nftables: a router that maps ports
 caddy: a proxy that a rendezvous is tested behind
 nginx: another one
 openssl: its certificate

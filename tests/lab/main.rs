@@ -10,6 +10,7 @@ mod change;
 mod meet;
 mod part;
 mod proxy;
+mod reach;
 mod rendezvous;
 mod visit;
 

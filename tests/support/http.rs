@@ -1,6 +1,6 @@
 //! One HTTP request from the calling thread, and so from the network namespace that thread is in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
@@ -32,20 +32,46 @@ impl Answer {
     }
 }
 
+/// An answer, and how long it took from the request on.
+pub(crate) struct Timed {
+    pub(crate) answer: Answer,
+    /// To the first byte of the body.
+    pub(crate) first_byte: Duration,
+    pub(crate) whole: Duration,
+}
+
 /// Sends on connections of its own, follows no redirect, uses no proxy.
 pub(crate) fn send(
     request: impl FnOnce(&Client) -> RequestBuilder,
 ) -> Result<Answer, reqwest::Error> {
+    timed(request).map(|timed| timed.answer)
+}
+
+pub(crate) fn timed(
+    request: impl FnOnce(&Client) -> RequestBuilder,
+) -> Result<Timed, reqwest::Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime needs no more than a few handles");
     runtime.block_on(async {
-        let answer = request(&client()).send().await?;
-        Ok(Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body: answer.bytes().await?.into(),
+        let started = Instant::now();
+        let mut response = request(&client()).send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let (mut body, mut first_byte) = (Vec::new(), None);
+        while let Some(chunk) = response.chunk().await? {
+            first_byte.get_or_insert_with(|| started.elapsed());
+            body.extend_from_slice(&chunk);
+        }
+        let whole = started.elapsed();
+        Ok(Timed {
+            answer: Answer {
+                status,
+                headers,
+                body,
+            },
+            first_byte: first_byte.unwrap_or(whole),
+            whole,
         })
     })
 }

@@ -2,12 +2,15 @@
 //! is root over nothing but them. Hosts are network namespaces joined to a bridge by veth pairs, so multicast is real. Everything,
 //! processes included, is gone when the test ends, however it ends.
 
+pub(crate) mod internet;
+mod nat;
+
 use std::{
     env,
     fs::File,
-    io,
+    io::{self, Write},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -191,16 +194,15 @@ impl Host {
 
     /// The same host at another address of its network.
     pub(crate) fn move_to(&mut self, last: u8) {
+        self.move_to_on("eth0", last);
+    }
+
+    fn move_to_on(&mut self, device: &str, last: u8) {
         let (network, _) = self.address.rsplit_once('.').expect("an IPv4 address");
         let address = format!("{network}.{last}");
-        self.ip(&[
-            "addr",
-            "del",
-            &format!("{}/24", self.address),
-            "dev",
-            "eth0",
-        ]);
-        self.ip(&["addr", "add", &format!("{address}/24"), "dev", "eth0"]);
+        let [old, new] = [&self.address, &address].map(|address| format!("{address}/24"));
+        self.ip(&["addr", "del", &old, "dev", device]);
+        self.ip(&["addr", "add", &new, "dev", device]);
         self.address = address;
     }
 
@@ -215,6 +217,15 @@ impl Host {
             "ip",
             &[&["netns", "exec", &self.name, program], args].concat(),
         )
+    }
+
+    /// The same, with something to read.
+    fn feed(&self, program: &str, args: &[&str], input: &str) {
+        feed(
+            "ip",
+            &[&["netns", "exec", &self.name, program], args].concat(),
+            input,
+        );
     }
 
     /// A program that will run on this host; its process is the one that is started.
@@ -252,4 +263,26 @@ fn run(program: &str, args: &[&str]) -> Output {
         args.join(" ")
     );
     output
+}
+
+/// Runs a program that reads this.
+fn feed(program: &str, args: &[&str], input: &str) {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut stdin = child.stdin.take().expect("piped above");
+    stdin
+        .write_all(input.as_bytes())
+        .expect("it reads to the end");
+    drop(stdin);
+    let output = child.wait_with_output().expect("own child");
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{program} {}: {why}\n{input}",
+        args.join(" ")
+    );
 }

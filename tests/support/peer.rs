@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    http::{self, Answer},
+    http::{self, Answer, Timed},
     lab::Host,
 };
 
@@ -320,6 +320,16 @@ impl Peer {
     pub(crate) fn get(&self, path: &str) -> Result<Answer, reqwest::Error> {
         let url = format!("{}{path}", self.viewer());
         self.send(|client| client.get(url))
+    }
+
+    /// The same, timed.
+    pub(crate) fn fetch(&self, path: &str) -> Result<Timed, reqwest::Error> {
+        let url = format!("{}{path}", self.viewer());
+        let fetch = || http::timed(|client| client.get(url));
+        match &self.host {
+            Some(host) => host.enter(fetch),
+            None => fetch(),
+        }
     }
 
     /// Fetches a page of another peer.

@@ -1,0 +1,352 @@
+//! Every pair of sites: two peers that have never met, a click as soon as the one sees the other.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    World, shown,
+    witness::{Way, Witness},
+};
+use crate::{
+    PATIENCE, inside_alone,
+    support::{
+        lab::internet::{Nat, Site},
+        median,
+        peer::{Folder, Peer},
+    },
+};
+
+const PAGE_BYTES: usize = 64 * 1024;
+const FILE_BYTES: usize = 5_000_000;
+/// Who is not connected directly this long after being seen stays relayed, as far as this test goes.
+const SETTLED: Duration = Duration::from_secs(8);
+/// What a peer shows follows what it does within this.
+const AGREED: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(50);
+/// Pairs at once: they wait more than they compute.
+const AT_ONCE: usize = 4;
+
+/// The kinds that meet each other in all combinations.
+const CORE: [Nat; 4] = [
+    Nat::Public,
+    Nat::FullCone,
+    Nat::PortRestricted,
+    Nat::Symmetric,
+];
+const TCP_WORLD: [Nat; 3] = [Nat::UdpBlocked, Nat::Double, Nat::AddressRestricted];
+const MAPPED: [Nat; 2] = [Nat::SymmetricMapped, Nat::Symmetric];
+const SIX: [Nat; 2] = [Nat::Ipv6Only, Nat::DualStack];
+/// Both peers at one site.
+const TOGETHER: [Nat; 2] = [Nat::OneLan, Nat::Hairpin];
+
+type Pair = (Nat, Nat);
+
+/// What became of a visit.
+struct Visit {
+    /// From the click on: the way of the page, and when its first byte came.
+    click: Look,
+    first_byte: Duration,
+    /// The way of the file, fetched when no better path was to be expected.
+    after: Look,
+    file: Duration,
+    /// From being seen until a direct path was shown.
+    direct: Option<Duration>,
+}
+
+/// A way, by those who carried it and by the peer who used it.
+struct Look {
+    taken: Option<Way>,
+    /// From just before the request until it agreed with what was taken, or [`AGREED`] had passed.
+    shown: Vec<Option<Way>>,
+}
+
+impl Look {
+    /// What was shown is what was taken; packets of two ways are the truth only while the way changed.
+    fn is_true(&self) -> bool {
+        match self.taken {
+            Some(_) => self.shown.contains(&self.taken),
+            None => self.shown.first() != self.shown.last(),
+        }
+    }
+}
+
+type Outcome = Result<Visit, String>;
+
+#[test]
+fn every_pair_meets() {
+    inside_alone("reach::matrix::every_pair_meets", || {
+        let started = Instant::now();
+        let world = World::new();
+        let outcomes = visit_all(&world, pairs());
+        for kinds in [&CORE[..], &TCP_WORLD, &MAPPED, &SIX] {
+            print_table(kinds, &outcomes);
+        }
+        for nat in TOGETHER {
+            println!(
+                "both behind the same router, {}: {}\n",
+                nat.name(),
+                cell(outcomes.get(&(nat, nat)))
+            );
+        }
+        summarize(&outcomes);
+        println!(
+            "{} pairs in {:.0} s",
+            outcomes.len(),
+            started.elapsed().as_secs_f64()
+        );
+        check(&outcomes);
+        drop(world.server);
+    });
+}
+
+fn pairs() -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for kinds in [&CORE[..], &TCP_WORLD, &MAPPED, &SIX] {
+        pairs.extend(
+            kinds
+                .iter()
+                .flat_map(|&a| kinds.iter().map(move |&b| (a, b))),
+        );
+    }
+    pairs.extend(TOGETHER.map(|nat| (nat, nat)));
+    pairs.sort_unstable();
+    pairs.dedup();
+    if let Ok(only) = env::var("REACH_PAIR") {
+        pairs.retain(|(from, to)| format!("{},{}", from.name(), to.name()) == only);
+        assert!(
+            !pairs.is_empty(),
+            "no pair “{only}”; names are {:?}",
+            CORE.map(Nat::name)
+        );
+    }
+    pairs
+}
+
+fn visit_all(world: &World, pairs: Vec<Pair>) -> BTreeMap<Pair, Outcome> {
+    let left = Mutex::new(pairs);
+    let outcomes = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(pair) = left.lock().unwrap().pop() else {
+                        return;
+                    };
+                    let outcome = catch_unwind(AssertUnwindSafe(|| visit(world, pair)));
+                    let outcome = outcome.unwrap_or_else(|_| Err("see above".into()));
+                    outcomes.lock().unwrap().insert(pair, outcome);
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap()
+}
+
+fn visit(world: &World, (from, to): Pair) -> Outcome {
+    let together = TOGETHER.contains(&to);
+    let owner_site = world.internet.site_of(to, if together { 2 } else { 1 });
+    let visitor_site = (!together).then(|| world.internet.site(from));
+    let owner_host = owner_site.host();
+    let (visitor_site, visitor_host): (&Site, _) = match &visitor_site {
+        Some(site) => (site, site.host()),
+        None => (&owner_site, &owner_site.hosts[1]),
+    };
+    let folders = [("visitor", from), ("owner", to)].map(|(label, nat)| world.joined(label, nat));
+    furnish(&folders[1]);
+    let visitor = Peer::launch(&folders[0], Some(visitor_host));
+    let owner = Peer::launch(&folders[1], Some(owner_host));
+    let id = owner.id();
+    let seen = visitor.sees(&id, PATIENCE).at;
+    let witness = Witness {
+        world,
+        owner: (&owner_site, owner_host),
+        visitor: (visitor_site, visitor_host),
+    };
+
+    let outcome = watch(&witness, &visitor, &id, seen);
+    keep_logs((from, to), [&visitor, &owner]);
+    outcome
+}
+
+fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outcome {
+    let (click, first_byte, _) = look(witness, visitor, id, "")?;
+    let direct = loop {
+        let way = Way::shown(&shown(visitor, id));
+        if way.is_some_and(|way| !way.is_relayed()) {
+            break Some(seen.elapsed());
+        }
+        if seen.elapsed() > SETTLED {
+            break None;
+        }
+        thread::sleep(RETRY);
+    };
+    let (after, _, file) = look(witness, visitor, id, "five.bin")?;
+    Ok(Visit {
+        click,
+        first_byte,
+        after,
+        file,
+        direct,
+    })
+}
+
+/// Keeps what was logged, where the one who runs this asks for it.
+fn keep_logs(pair: Pair, peers: [&Peer; 2]) {
+    let Ok(folder) = env::var("REACH_LOGS") else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    fs::create_dir_all(folder).unwrap();
+    for (peer, role) in peers.into_iter().zip(["visitor", "owner"]) {
+        let name =
+            format!("{} to {} {role}", pair.0.name(), pair.1.name()).replace([' ', ','], "-");
+        fs::write(folder.join(name), peer.errors()).unwrap();
+    }
+}
+
+fn furnish(folder: &Folder) {
+    // Nothing that could be compressed.
+    let mut state = 1_u64;
+    let mut bytes = Vec::with_capacity(FILE_BYTES);
+    while bytes.len() < FILE_BYTES {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&state.to_be_bytes()[..4]);
+    }
+    folder.write("site/five.bin", &bytes[..FILE_BYTES]);
+    folder.write("site/index.html", &bytes[..PAGE_BYTES]);
+}
+
+fn look(
+    witness: &Witness<'_>,
+    visitor: &Peer,
+    owner: &str,
+    path: &str,
+) -> Result<(Look, Duration, Duration), String> {
+    let now_shown = || Way::shown(&shown(visitor, owner));
+    let (mut shown, before) = (vec![now_shown()], witness.count());
+    let fetched = visitor
+        .fetch(&format!("p/{owner}/{path}"))
+        .map_err(|error| format!("“{path}”: {error}"))?;
+    let ended = Instant::now();
+    let taken = witness.way_since(&before);
+    let expected = if path.is_empty() {
+        PAGE_BYTES
+    } else {
+        FILE_BYTES
+    };
+    let answer = &fetched.answer;
+    if (answer.status, answer.body.len()) != (200, expected) {
+        let start: String = answer.text().chars().take(200).collect();
+        let (status, length) = (answer.status, answer.body.len());
+        return Err(format!("“{path}”: {status} with {length} bytes: {start}"));
+    }
+    shown.push(now_shown());
+    while !shown.contains(&taken) && ended.elapsed() < AGREED {
+        thread::sleep(RETRY);
+        shown.push(now_shown());
+    }
+    Ok((Look { taken, shown }, fetched.first_byte, fetched.whole))
+}
+
+fn print_table(kinds: &[Nat], outcomes: &BTreeMap<Pair, Outcome>) {
+    let names: Vec<_> = kinds.iter().map(|nat| nat.name()).collect();
+    println!("| visitor ↓ owner → | {} |", names.join(" | "));
+    println!("|---{}|", "|---".repeat(kinds.len()));
+    for from in kinds {
+        let cells: Vec<_> = kinds
+            .iter()
+            .map(|to| cell(outcomes.get(&(*from, *to))))
+            .collect();
+        println!("| {} | {} |", from.name(), cells.join(" | "));
+    }
+    println!();
+}
+
+fn cell(outcome: Option<&Outcome>) -> String {
+    let way = |way: Option<Way>| way.map_or_else(|| "mixed".to_owned(), |way| way.to_string());
+    match outcome {
+        None => "not tried".into(),
+        Some(Err(_)) => "**failed**".into(),
+        Some(Ok(visit)) => {
+            let (click, after) = (way(visit.click.taken), way(visit.after.taken));
+            let ways = if click == after {
+                after
+            } else {
+                format!("{click} → {after}")
+            };
+            let direct = visit.direct.map_or_else(|| "–".into(), seconds);
+            format!("{ways} · {} · {direct}", seconds(visit.first_byte))
+        }
+    }
+}
+
+fn summarize(outcomes: &BTreeMap<Pair, Outcome>) {
+    for (pair, outcome) in outcomes {
+        if let Err(why) = outcome {
+            println!("{} → {}: {why}", pair.0.name(), pair.1.name());
+        }
+    }
+    let visits: Vec<_> = outcomes
+        .values()
+        .filter_map(|outcome| outcome.as_ref().ok())
+        .collect();
+    if visits.is_empty() {
+        return;
+    }
+    let figure = |name: &str, times: Vec<Duration>| {
+        if let Some(worst) = times.iter().max() {
+            println!(
+                "{name}: {} (median of {}), worst {}",
+                seconds(median(&times)),
+                times.len(),
+                seconds(*worst)
+            );
+        }
+    };
+    figure(
+        "click to first byte",
+        visits.iter().map(|visit| visit.first_byte).collect(),
+    );
+    figure(
+        "click to 5 MB, afterwards",
+        visits.iter().map(|visit| visit.file).collect(),
+    );
+    figure(
+        "seen to direct",
+        visits.iter().filter_map(|visit| visit.direct).collect(),
+    );
+}
+
+fn check(outcomes: &BTreeMap<Pair, Outcome>) {
+    for (pair, outcome) in outcomes {
+        let Ok(visit) = outcome else { continue };
+        for (when, look) in [("at the click", &visit.click), ("afterwards", &visit.after)] {
+            assert!(
+                look.is_true(),
+                "{pair:?} {when}: taken {:?}, shown {:?}",
+                look.taken,
+                look.shown
+            );
+        }
+    }
+    let reached = |pair: &Pair| outcomes.get(pair).is_none_or(Result::is_ok);
+    for visitor in CORE {
+        assert!(
+            reached(&(visitor, Nat::Public)),
+            "{visitor:?} does not reach public peers"
+        );
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
