@@ -15,6 +15,7 @@
 //! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a burst, picks
 //!   connections at random and does not say whether one is relayed.
 //! - `mdns` finds peers under a tag. It is our own too: the library's name cannot be chosen.
+//! - [`relay`] is a host of its own beside a rendezvous, and shares nothing with a node but this crate.
 //! - `dial` decides whom to dial when, `addresses` remembers where peers were seen. Both are plain state machines.
 #![deny(missing_docs)]
 
@@ -28,6 +29,7 @@ mod interfaces;
 mod listen;
 mod mdns;
 mod node;
+pub mod relay;
 mod status;
 pub mod stream;
 
