@@ -6,6 +6,7 @@
 //! a header that a foreign page cannot send.
 
 mod board;
+mod relay;
 
 use std::{
     collections::HashMap,

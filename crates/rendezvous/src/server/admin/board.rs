@@ -19,15 +19,16 @@ use crate::registration::{Record, Registrations};
 
 use super::{
     super::{
-        App, Rate, Relay, page,
+        App, Rate, page,
         routes::{error, json},
         table::Entry,
     },
     Operator,
+    relay::ShownRelay,
 };
 
 /// Peers in one answer to the page: more than anyone scrolls through; the search finds the others.
-const MAX_SHOWN: usize = 300;
+pub(super) const MAX_SHOWN: usize = 300;
 /// Longest label in the list of the page.
 const MAX_LABEL: usize = 200;
 
@@ -147,7 +148,7 @@ struct Shown {
     delivered: u64,
     throttled: u64,
     uptime_seconds: u64,
-    relay: Option<Relay>,
+    relay: Option<ShownRelay>,
     limits: Vec<(&'static str, String)>,
     blocked: Vec<String>,
     log: Vec<String>,
@@ -215,11 +216,7 @@ async fn state(
             .throttled
             .load(std::sync::atomic::Ordering::Relaxed),
         uptime_seconds: app.started.elapsed().as_secs(),
-        relay: app
-            .config
-            .relay
-            .as_ref()
-            .and_then(|relay| relay.borrow().clone()),
+        relay: app.relay().map(ShownRelay::new),
         limits: vec![
             ("Peers", limits.peers.to_string()),
             ("Event streams", limits.subscribers.to_string()),
