@@ -252,6 +252,9 @@ impl Server {
             clock,
             started: std::time::Instant::now(),
         });
+        for peer in app.registrations.iter().flat_map(|known| known.blocked()) {
+            app.hub.block(*peer, clock());
+        }
         app.log.add(clock(), "started");
         let stop = CancellationToken::new();
         let (router, room) = (
