@@ -188,14 +188,14 @@ pub(crate) fn parse_typed(
     if peer == *own {
         return Err(Invalid::Own);
     }
-    if transport(&addr).is_none() {
+    if transport(&addr).is_none() && relay(&addr).is_none() {
         return Err(Invalid::Transport);
     }
     Ok((peer, addr))
 }
 
-/// The address a stranger gave for `peer`, when it is of use: without `/p2p`, of a transport we have, and neither
-/// loopback nor link-local (§1.4).
+/// The address a stranger gave for `peer`, when it is of use: without `/p2p`, of a transport we have or through a relay that
+/// is reached by one, and neither loopback nor link-local (§1.4).
 pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multiaddr> {
     if let Some(Protocol::P2p(named)) = addr.iter().last() {
         addr.pop();
@@ -203,7 +203,11 @@ pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multia
             return None;
         }
     }
-    transport(&addr)?;
+    match relay(&addr) {
+        Some(relay) if relay == *peer => return None,
+        Some(_) => {}
+        None => drop(transport(&addr)?),
+    }
     ip(&addr).is_none_or(is_reachable).then_some(addr)
 }
 
@@ -214,7 +218,24 @@ pub(crate) fn from_neighbour(
     peer: &PeerId,
     own: &Interfaces,
 ) -> Option<Multiaddr> {
-    from_stranger(addr, peer).filter(|addr| ip(addr).is_some_and(|ip| own.is_local(ip)))
+    from_stranger(addr, peer)
+        .filter(|addr| transport(addr).is_some() && ip(addr).is_some_and(|ip| own.is_local(ip)))
+}
+
+/// The address through a relay, in the form in which peers tell it (§1.3).
+pub(crate) fn circuit(relay_at: Multiaddr, relay: PeerId) -> Multiaddr {
+    relay_at
+        .with(Protocol::P2p(relay))
+        .with(Protocol::P2pCircuit)
+}
+
+/// The relay of an address of the form of [`circuit`]; none for any other.
+pub(crate) fn relay(addr: &Multiaddr) -> Option<PeerId> {
+    let mut base = addr.clone();
+    match (base.pop()?, base.pop()?) {
+        (Protocol::P2pCircuit, Protocol::P2p(relay)) => transport(&base).map(|_| relay),
+        _ => None,
+    }
 }
 
 /// The transport of a direct address, `None` when we cannot dial it.
@@ -338,7 +359,11 @@ mod tests {
             "/ip4/169.254.1.1/tcp/4001".to_owned(),
             "/ip4/192.168.1.1/tcp/4001/ws".to_owned(),
             format!("/ip4/192.168.1.1/tcp/4001/p2p/{other}"),
-            format!("/ip4/192.168.1.1/tcp/4001/p2p/{other}/p2p-circuit"),
+            format!("/ip4/127.0.0.1/tcp/4001/p2p/{other}/p2p-circuit"),
+            format!("/ip4/192.168.1.1/tcp/4001/ws/p2p/{other}/p2p-circuit"),
+            format!("/ip4/192.168.1.1/tcp/4001/p2p/{peer}/p2p-circuit"),
+            format!("/ip4/192.168.1.1/tcp/4001/p2p/{other}/p2p-circuit/p2p/{other}"),
+            "/ip4/192.168.1.1/tcp/4001/p2p-circuit".to_owned(),
         ] {
             assert_eq!(from_stranger(addr(&refused), &peer), None, "{refused}");
         }
@@ -349,6 +374,20 @@ mod tests {
         ] {
             let with_peer = addr(taken).with(Protocol::P2p(peer));
             assert_eq!(from_stranger(with_peer, &peer), Some(addr(taken)));
+            let through = circuit(addr(taken), other);
+            assert_eq!(relay(&through), Some(other));
+            assert_eq!(from_stranger(through.clone(), &peer), Some(through.clone()));
+            let with_peer = through.clone().with(Protocol::P2p(peer));
+            assert_eq!(from_stranger(with_peer, &peer), Some(through));
         }
+    }
+
+    #[test]
+    fn a_neighbour_cannot_send_us_to_a_relay() {
+        let (peer, relay) = (PeerId::random(), PeerId::random());
+        let near = addr("/ip4/192.168.1.1/tcp/4001");
+        let own = Interfaces::default();
+        assert!(from_neighbour(near.clone(), &peer, &own).is_some());
+        assert_eq!(from_neighbour(circuit(near, relay), &peer, &own), None);
     }
 }

@@ -1,13 +1,13 @@
 //! The swarm: which protocols a connection carries, over which transports, within which limits.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, num::NonZeroU8, time::Duration};
 
 use libp2p::{
-    Swarm, SwarmBuilder, connection_limits, gossipsub, identify, identity::Keypair,
-    memory_connection_limits, noise, ping, swarm::NetworkBehaviour, tcp, tls, yamux,
+    Swarm, SwarmBuilder, autonat, connection_limits, dcutr, gossipsub, identify, identity::Keypair,
+    memory_connection_limits, noise, ping, relay, swarm::NetworkBehaviour, tcp, tls, yamux,
 };
 
-use crate::{gossip, stream};
+use crate::{candidates, gossip, stream};
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
 const MAX_CONNECTIONS: u32 = 512;
@@ -42,6 +42,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a dial may take, handshakes included.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Addresses of a peer dialled at a time: all that hole punching may name, for those that come later come too late.
+const AT_ONCE: NonZeroU8 = NonZeroU8::new(20).expect("it is not zero");
+
+/// How often an address that others saw is put to the test by a call from outside.
+const TEST_EVERY: Duration = Duration::from_secs(2);
+
 /// Asked first, so that a denied connection has not been seen by the others.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
@@ -51,6 +57,10 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: gossipsub::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    relay: relay::client::Behaviour,
+    punching: dcutr::Behaviour,
+    test: autonat::v2::client::Behaviour,
+    pub(crate) candidates: candidates::Behaviour,
 }
 
 /// Everything is registered here, before the first connection: HEAD peers hang up on whoever does not serve
@@ -60,30 +70,40 @@ pub(crate) fn swarm(
     topic: &gossipsub::IdentTopic,
     streams: stream::Behaviour,
 ) -> Result<Swarm<Behaviour>, Box<dyn Error + Send + Sync>> {
-    let behaviour = Behaviour {
-        limits: connection_limits::Behaviour::new(
-            connection_limits::ConnectionLimits::default()
-                .with_max_established(Some(MAX_CONNECTIONS))
-                .with_max_established_incoming(Some(MAX_INCOMING))
-                .with_max_established_per_peer(Some(MAX_PER_PEER))
-                .with_max_pending_incoming(Some(MAX_PENDING))
-                .with_max_pending_outgoing(Some(MAX_PENDING)),
-        ),
-        memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
-        streams,
-        gossip: gossip::behaviour(key, topic)?,
-        identify: identify::Behaviour::new(
-            identify::Config::new("/goop/1.0.0".into(), key.public())
-                .with_agent_version(format!("goop2/{}", env!("CARGO_PKG_VERSION")))
-                .with_push_listen_addr_updates(true)
-                // The address book is ours: `addresses`.
-                .with_cache_size(0),
-        ),
-        ping: ping::Behaviour::new(
-            ping::Config::new()
-                .with_interval(PING_EVERY)
-                .with_timeout(PING_TIMEOUT),
-        ),
+    let own = key.public().to_peer_id();
+    let behaviour = |relay| -> Result<Behaviour, Box<dyn Error + Send + Sync>> {
+        Ok(Behaviour {
+            limits: connection_limits::Behaviour::new(
+                connection_limits::ConnectionLimits::default()
+                    .with_max_established(Some(MAX_CONNECTIONS))
+                    .with_max_established_incoming(Some(MAX_INCOMING))
+                    .with_max_established_per_peer(Some(MAX_PER_PEER))
+                    .with_max_pending_incoming(Some(MAX_PENDING))
+                    .with_max_pending_outgoing(Some(MAX_PENDING)),
+            ),
+            memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+            streams,
+            gossip: gossip::behaviour(key, topic)?,
+            identify: identify::Behaviour::new(
+                identify::Config::new("/goop/1.0.0".into(), key.public())
+                    .with_agent_version(format!("goop2/{}", env!("CARGO_PKG_VERSION")))
+                    .with_push_listen_addr_updates(true)
+                    // The address book is ours: `addresses`.
+                    .with_cache_size(0),
+            ),
+            ping: ping::Behaviour::new(
+                ping::Config::new()
+                    .with_interval(PING_EVERY)
+                    .with_timeout(PING_TIMEOUT),
+            ),
+            relay,
+            punching: dcutr::Behaviour::new(own),
+            test: autonat::v2::client::Behaviour::new(
+                rand::make_rng(),
+                autonat::v2::client::Config::default().with_probe_interval(TEST_EVERY),
+            ),
+            candidates: candidates::Behaviour::default(),
+        })
     };
     let transports = || {
         SwarmBuilder::with_existing_identity(key.clone())
@@ -99,19 +119,23 @@ pub(crate) fn swarm(
     let tune = |config: libp2p::swarm::Config| {
         config
             .with_idle_connection_timeout(IDLE)
+            .with_dial_concurrency_factor(AT_ONCE)
             .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
     };
     // Without a usable resolver configuration names cannot be dialled, but everything else works.
+    let security = (noise::Config::new, tls::Config::new);
     Ok(match transports()?.with_dns() {
         Ok(builder) => builder
-            .with_behaviour(|_| behaviour)?
+            .with_relay_client(security, muxer)?
+            .with_behaviour(|_, relay| behaviour(relay))?
             .with_swarm_config(tune)
             .with_connection_timeout(DIAL_TIMEOUT)
             .build(),
         Err(error) => {
             tracing::debug!(%error, "addresses with names cannot be dialled");
             transports()?
-                .with_behaviour(|_| behaviour)?
+                .with_relay_client(security, muxer)?
+                .with_behaviour(|_, relay| behaviour(relay))?
                 .with_swarm_config(tune)
                 .with_connection_timeout(DIAL_TIMEOUT)
                 .build()

@@ -1,21 +1,25 @@
 //! The one task that owns the swarm. Commands, swarm events, announcements and time come in; dials, events and status go out.
 
+mod agenda;
+mod outside;
 mod reach;
 mod shutdown;
+mod upgrade;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     io,
-    net::{Ipv4Addr, Ipv6Addr},
-    time::{Duration, Instant},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures::StreamExt;
 use goop2_proto::{Multiaddr, PeerId, mdns::Tag, presence::Presence};
 use libp2p::{
     Swarm,
-    core::ConnectedPoint,
-    gossipsub, identify,
+    core::{ConnectedPoint, transport::PortUse},
+    gossipsub::{self, MessageAcceptance},
+    identify,
     multiaddr::Protocol,
     ping,
     swarm::{ConnectionId, DialError, SwarmEvent},
@@ -27,18 +31,25 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Connection, Multicast, Status, Transport,
+    Connection, Mapping, Multicast, RelayOffer, Status, Transport,
     addresses::{self, Book, Source},
     behaviour::{Behaviour, BehaviourEvent},
     dial::Dialler,
     gossip::Gate,
+    history::History,
     interfaces::{self, Interfaces},
     listen::Port,
+    mapping::{self, Wish},
     mdns,
+    observed::Observations,
+    relays::Relays,
+    status::PeerReach,
     stream::{Control, is_relayed},
 };
 
-use reach::{Waiting, explain};
+use agenda::{Agenda, Chore};
+use outside::RelayDial;
+use reach::{Attempt, Waiting, explain};
 pub(crate) use shutdown::SHUTDOWN;
 
 /// How long to wait for the first address to be listened on; a machine may have none at all.
@@ -50,9 +61,30 @@ const COALESCE: Duration = Duration::from_millis(50);
 /// What is asked of the loop.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Connect { peer: PeerId, reply: Reply },
-    Learn { peer: PeerId, addrs: Vec<Multiaddr> },
-    Add { peer: PeerId, addr: Multiaddr },
+    Connect {
+        peer: PeerId,
+        reply: Reply,
+    },
+    Learn {
+        peer: PeerId,
+        addrs: Vec<Multiaddr>,
+    },
+    Add {
+        peer: PeerId,
+        addr: Multiaddr,
+    },
+    /// Be connected to it from now on, or no longer.
+    Meet(PeerId),
+    Part(PeerId),
+    /// A request to it got no answer on the connection it took.
+    Doubt(PeerId),
+    Relays(Vec<RelayOffer>),
+    MapPorts(bool),
+    TestAgain,
+    History {
+        peer: PeerId,
+        reply: oneshot::Sender<PeerReach>,
+    },
     Publish(Vec<u8>),
     Shutdown,
 }
@@ -62,8 +94,10 @@ type Reply = oneshot::Sender<Result<(), String>>;
 /// What happened in the network.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A presence message, signed by the very peer it speaks of.
+    /// A presence message, signed by the very peer it speaks of, heard on the local network.
     Presence(Presence),
+    /// The same, from a peer that is connected to us but not near.
+    FarPresence(Presence),
     /// A peer that we are connected to listens to presence now: announce again, it has missed what was before.
     Subscribed(PeerId),
     /// The first connection to a peer was made.
@@ -83,7 +117,30 @@ pub(crate) struct EventLoop {
     dialler: Dialler,
     /// Who waits for a connection to whom.
     waiting: HashMap<PeerId, Waiting>,
-    connections: HashMap<ConnectionId, (PeerId, Connection)>,
+    /// Whom we are dialling, and in which ways.
+    attempts: HashMap<PeerId, Attempt>,
+    /// Peers elsewhere that we want to be connected to before somebody asks; at most [`reach::MAX_MET`].
+    met: HashSet<PeerId>,
+    /// Those of them, and of those met before, that are connected: what they gossip does not make them neighbours.
+    from_elsewhere: HashSet<PeerId>,
+    connections: HashMap<ConnectionId, Known>,
+    agenda: Agenda,
+    /// How often it was tried to get off the relay to a peer.
+    tries: HashMap<PeerId, usize>,
+    /// Both clocks at one moment: one of them stands still while the machine sleeps.
+    woken: Option<(Instant, SystemTime)>,
+    history: History,
+    relays: Relays,
+    /// Our dials of relays.
+    relay_dials: HashMap<ConnectionId, RelayDial>,
+    /// A relay answers over TCP, and not over QUIC.
+    udp_blocked: bool,
+    observations: Observations,
+    /// Addresses of ours that another machine was asked to call, and whether it got through; at most
+    /// [`outside::MAX_TESTED`].
+    tested: BTreeMap<Multiaddr, bool>,
+    mapping: Mapping,
+    map_ports: watch::Sender<Wish>,
     /// Connections being asked whether they still answer.
     probes: JoinSet<(ConnectionId, bool)>,
     interfaces: watch::Sender<Interfaces>,
@@ -91,6 +148,16 @@ pub(crate) struct EventLoop {
     status: watch::Sender<Status>,
     /// When the status, which has changed, is told.
     tell_at: Option<Instant>,
+}
+
+/// A connection, and what only this task needs to know of it.
+struct Known {
+    peer: PeerId,
+    shown: Connection,
+    /// The address of this machine that it is bound to.
+    local: Option<IpAddr>,
+    /// We called from the port we listen on: where the other side sees us, we can be called.
+    from_our_port: bool,
 }
 
 impl EventLoop {
@@ -112,7 +179,21 @@ impl EventLoop {
             book: Book::default(),
             dialler: Dialler::new(Instant::now()),
             waiting: HashMap::new(),
+            attempts: HashMap::new(),
+            met: HashSet::new(),
+            from_elsewhere: HashSet::new(),
             connections: HashMap::new(),
+            agenda: Agenda::default(),
+            tries: HashMap::new(),
+            woken: None,
+            history: History::default(),
+            relays: Relays::default(),
+            relay_dials: HashMap::new(),
+            udp_blocked: false,
+            observations: Observations::default(),
+            tested: BTreeMap::new(),
+            mapping: Mapping::default(),
+            map_ports: watch::Sender::default(),
             probes: JoinSet::new(),
             interfaces: watch::Sender::new(interfaces),
             multicast: Multicast::default(),
@@ -175,11 +256,17 @@ impl EventLoop {
             }
             None => drop(multicast_tx.send(Multicast::Off("it is switched off".into()))),
         }
+        let (mapping_tx, mut mapping) = watch::channel(Mapping::default());
+        let wish = self.map_ports.subscribe();
+        tasks.spawn(mapping::follow(self.port, wish, mapping_tx, stop.clone()));
+        self.agenda.put(Chore::Wake, Instant::now());
         loop {
             let timer = self
                 .tell_at
                 .into_iter()
                 .chain(self.dialler.poll_timeout())
+                .chain(self.relays.poll_timeout())
+                .chain(self.agenda.next())
                 .min();
             let due = async {
                 match timer {
@@ -198,10 +285,13 @@ impl EventLoop {
                     self.multicast = multicast.borrow_and_update().clone();
                     self.status_changed();
                 }
+                Ok(()) = mapping.changed() => {
+                    let mapping = mapping.borrow_and_update().clone();
+                    self.on_mapping(mapping);
+                }
                 Ok(()) = interfaces.changed() => {
-                    // Connections over an address that is gone break without a sound.
-                    self.probe(|_| true);
-                    self.status_changed();
+                    interfaces.mark_unchanged();
+                    self.on_interfaces();
                 }
                 Some(Ok((connection, answers))) = self.probes.join_next() => {
                     if !answers {
@@ -222,6 +312,20 @@ impl EventLoop {
             Command::Connect { peer, reply } => self.connect(peer, reply),
             Command::Learn { peer, addrs } => self.learn(peer, addrs),
             Command::Add { peer, addr } => self.add(peer, addr),
+            Command::Meet(peer) => self.meet(peer),
+            Command::Part(peer) => self.part(&peer),
+            Command::Doubt(peer) => self.doubt(peer),
+            Command::Relays(offers) => {
+                let actions = self.relays.offer(offers, Instant::now());
+                self.act(actions);
+                self.status_changed();
+            }
+            Command::MapPorts(on) => {
+                self.map_ports
+                    .send_if_modified(|wish| std::mem::replace(&mut wish.on, on) != on);
+            }
+            Command::TestAgain => self.test_again(),
+            Command::History { peer, reply } => drop(reply.send(self.reach(&peer))),
             Command::Publish(message) => {
                 // Errors here mean that nobody listens, or not fast enough: the next announcement repeats it.
                 if let Err(error) = self
@@ -240,6 +344,13 @@ impl EventLoop {
     fn on_timer(&mut self) {
         let now = Instant::now();
         self.dial_due(now);
+        while let Some(action) = self.relays.poll(rand::random(), now) {
+            self.act([action]);
+            self.status_changed();
+        }
+        while let Some(chore) = self.agenda.due(now) {
+            self.on_chore(chore, now);
+        }
         if self.tell_at.is_some_and(|at| at <= now) {
             self.tell_status();
         }
@@ -250,13 +361,17 @@ impl EventLoop {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                connection_id,
                 peer_id,
                 info,
-                ..
             })) => {
                 tracing::debug!(peer = %peer_id, agent = info.agent_version, "identified");
                 self.learn(peer_id, info.listen_addrs);
+                self.on_identified(peer_id, connection_id, info.observed_addr);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => self.on_relay(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Punching(event)) => self.on_punching(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Test(event)) => self.on_tested(event),
             SwarmEvent::ConnectionEstablished {
                 peer_id,
                 connection_id,
@@ -279,35 +394,28 @@ impl EventLoop {
                 ..
             } => {
                 tracing::debug!(peer = %peer_id, ?cause, left = num_established, "connection closed");
-                self.connections.remove(&connection_id);
-                self.status_changed();
-                if num_established == 0 {
-                    self.emit(Event::Disconnected(peer_id));
-                    self.lost(peer_id);
-                }
+                self.on_closed(peer_id, connection_id, num_established == 0);
             }
             SwarmEvent::OutgoingConnectionError {
                 peer_id: Some(peer),
+                connection_id,
                 error,
-                ..
             } => {
                 tracing::debug!(%peer, %error, "dial failed");
                 if let DialError::WrongPeerId { address, .. } = &error {
                     let address = without_peer(address.clone());
                     self.book.retain(peer, |addr, _| *addr != address);
                 }
-                self.dial_failed(peer, explain(&error));
+                self.dial_ended(peer, connection_id, &error);
             }
             SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => {
                 self.status_changed()
             }
             SwarmEvent::ListenerClosed {
+                listener_id,
                 addresses,
-                reason: Err(error),
-                ..
-            } => {
-                tracing::warn!(?addresses, %error, "stopped listening");
-            }
+                reason,
+            } => self.on_listener_closed(listener_id, &addresses, reason),
             _ => {}
         }
     }
@@ -319,39 +427,72 @@ impl EventLoop {
         endpoint: &ConnectedPoint,
         first: bool,
     ) {
-        let remote = without_peer(endpoint.get_remote_address().clone());
+        let now = Instant::now();
+        let (relay, remote) = place(endpoint);
         tracing::debug!(%peer, %remote, dialled = endpoint.is_dialer(), "connected");
         if endpoint.is_dialer() {
-            self.book
-                .add(peer, remote.clone(), Source::Learned, Instant::now());
+            self.book.add(peer, remote.clone(), Source::Learned, now);
         }
-        let elsewhere = addresses::ip(&remote);
-        self.connections.insert(
-            id,
-            (
-                peer,
-                Connection {
-                    relayed: endpoint.is_relayed(),
-                    lan: self.is_lan(&remote),
-                    transport: match remote.iter().nth(1) {
-                        Some(Protocol::Udp(_)) => Transport::Quic,
-                        _ => Transport::Tcp,
-                    },
-                    remote,
-                    rtt: None,
-                    since: Instant::now(),
-                },
+        let shown = Connection {
+            lan: relay.is_none() && self.is_lan(&remote),
+            transport: match remote.iter().nth(1) {
+                Some(Protocol::Udp(_)) => Transport::Quic,
+                _ => Transport::Tcp,
+            },
+            relay,
+            remote: remote.clone(),
+            rtt: None,
+            since: now,
+        };
+        let known = Known {
+            peer,
+            local: local_ip(endpoint, &remote),
+            from_our_port: matches!(
+                endpoint,
+                ConnectedPoint::Dialer {
+                    port_use: PortUse::Reuse,
+                    ..
+                }
             ),
-        );
-        // It has moved, perhaps: the way to where it was may lead nowhere now.
-        self.probe(|(to, connection)| {
-            *to == peer && addresses::ip(&connection.remote) != elsewhere
-        });
+            shown: shown.clone(),
+        };
+        self.connections.insert(id, known);
+        if relay.is_none() {
+            // It has moved, perhaps: the way to where it was may lead nowhere now.
+            let elsewhere = addresses::ip(&remote);
+            self.probe(|known| {
+                known.peer == peer
+                    && !known.shown.relayed()
+                    && addresses::ip(&known.shown.remote) != elsewhere
+            });
+            self.relay_dials.remove(&id);
+            self.udp_blocked &= shown.lan || shown.transport == Transport::Tcp;
+            self.relays.connected(&peer, now);
+        }
+        self.note_connected(peer, id, &shown, endpoint.is_dialer());
         self.dialler.forget(&peer);
         self.answer(&peer, &Ok(()));
         self.status_changed();
         if first {
             self.emit(Event::Connected(peer));
+        }
+    }
+
+    fn on_closed(&mut self, peer: PeerId, id: ConnectionId, last: bool) {
+        let closed = self.connections.remove(&id);
+        self.status_changed();
+        if let Some(Known { shown, .. }) = closed {
+            self.note_closed(peer, &shown, last);
+        }
+        if last {
+            self.relays.failed(
+                &peer,
+                "the connection to it ended".into(),
+                rand::random(),
+                Instant::now(),
+            );
+            self.emit(Event::Disconnected(peer));
+            self.lost(peer);
         }
     }
 
@@ -362,13 +503,27 @@ impl EventLoop {
                 message_id,
                 message,
             } => {
-                let (verdict, presence) =
+                let (mut verdict, presence) =
                     self.gate
                         .judge(propagation_source, &message, Instant::now());
+                // What comes from afar is not passed on: it would make peers elsewhere look like neighbours.
+                let heard = self.is_heard(&propagation_source);
+                let near = heard
+                    && self
+                        .connections
+                        .values()
+                        .any(|known| known.peer == propagation_source && known.shown.lan);
+                if !near && matches!(verdict, MessageAcceptance::Accept) {
+                    verdict = MessageAcceptance::Ignore;
+                }
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
                 gossip.report_message_validation_result(&message_id, &propagation_source, verdict);
-                if let Some(presence) = presence {
-                    self.emit(Event::Presence(presence));
+                match presence {
+                    Some(presence) if near => self.emit(Event::Presence(presence)),
+                    Some(presence) if heard && presence.peer == propagation_source => {
+                        self.emit(Event::FarPresence(presence));
+                    }
+                    _ => {}
                 }
             }
             gossipsub::Event::Subscribed { peer_id, topic } if topic == self.topic.hash() => {
@@ -381,8 +536,8 @@ impl EventLoop {
     fn on_ping(&mut self, event: ping::Event) {
         match event.result {
             Ok(rtt) => {
-                if let Some((_, connection)) = self.connections.get_mut(&event.connection) {
-                    connection.rtt = Some(rtt);
+                if let Some(known) = self.connections.get_mut(&event.connection) {
+                    known.shown.rtt = Some(rtt);
                     self.status_changed();
                 }
             }
@@ -395,9 +550,9 @@ impl EventLoop {
     }
 
     /// Asks connections whether they still answer; those that do not are closed.
-    fn probe(&mut self, which: impl Fn(&(PeerId, Connection)) -> bool) {
-        for (&id, (peer, _)) in self.connections.iter().filter(|(_, entry)| which(entry)) {
-            let (control, peer) = (self.control.clone(), *peer);
+    fn probe(&mut self, which: impl Fn(&Known) -> bool) {
+        for (&id, known) in self.connections.iter().filter(|(_, known)| which(known)) {
+            let (control, peer) = (self.control.clone(), known.peer);
             self.probes
                 .spawn(async move { (id, control.answers(peer, id).await) });
         }
@@ -422,23 +577,21 @@ impl EventLoop {
 
     fn tell_status(&mut self) {
         self.tell_at = None;
+        let listen = self.listening();
         let mut status = Status {
             port: self.port.number,
-            listen: self
-                .interfaces
-                .borrow()
-                .reachable()
-                .flat_map(|ip| self.port.addresses(ip))
-                .collect(),
+            published: self.published(&listen),
+            listen,
             multicast: self.multicast.clone(),
+            reach: self.own_reach(),
             ..Status::default()
         };
-        for (peer, connection) in self.connections.values() {
+        for known in self.connections.values() {
             status
                 .connections
-                .entry(*peer)
+                .entry(known.peer)
                 .or_default()
-                .push(connection.clone());
+                .push(known.shown.clone());
         }
         for connections in status.connections.values_mut() {
             connections.sort_by_key(|c| c.since);
@@ -449,6 +602,44 @@ impl EventLoop {
             changed
         });
     }
+}
+
+/// The relay a connection takes, and where the other side is: at the relay, then.
+fn place(endpoint: &ConnectedPoint) -> (Option<PeerId>, Multiaddr) {
+    let (near, far) = match endpoint {
+        ConnectedPoint::Dialer { address, .. } => (None, address),
+        ConnectedPoint::Listener {
+            local_addr,
+            send_back_addr,
+        } => (Some(local_addr), send_back_addr),
+    };
+    let through = near.into_iter().chain([far]).find(|addr| is_relayed(addr));
+    let Some(through) = through else {
+        return (None, without_peer(far.clone()));
+    };
+    let mut at = Multiaddr::empty();
+    let mut relay = None;
+    for part in through {
+        match part {
+            Protocol::P2p(peer) => relay = Some(peer),
+            Protocol::P2pCircuit => break,
+            part => at.push(part),
+        }
+    }
+    match relay {
+        Some(peer) => (relay, addresses::circuit(at, peer)),
+        None => (None, at.with(Protocol::P2pCircuit)),
+    }
+}
+
+/// The address of this machine that a connection is bound to: what it says, or what the system would choose.
+fn local_ip(endpoint: &ConnectedPoint, remote: &Multiaddr) -> Option<IpAddr> {
+    if let ConnectedPoint::Listener { local_addr, .. } = endpoint
+        && let Some(ip) = addresses::ip(local_addr).filter(|ip| !ip.is_unspecified())
+    {
+        return Some(ip);
+    }
+    interfaces::source_of(addresses::ip(remote)?)
 }
 
 fn without_peer(mut addr: Multiaddr) -> Multiaddr {

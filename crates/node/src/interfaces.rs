@@ -1,6 +1,11 @@
 //! The machine's interfaces and addresses, as they come and go.
 
-use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use if_watch::tokio::IfWatcher;
@@ -95,6 +100,18 @@ fn same_subnet(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
         }
         _ => false,
     }
+}
+
+/// The address of this machine from which it would send there now.
+pub(crate) fn source_of(destination: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = match destination {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    // Sends nothing: it only looks up the way. The port is of no matter.
+    socket.connect((destination, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Keeps `current` up to date until stopped.

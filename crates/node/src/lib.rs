@@ -15,21 +15,26 @@
 //! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a burst, picks
 //!   connections at random and does not say whether one is relayed.
 //! - `mdns` finds peers under a tag. It is our own too: the library's name cannot be chosen.
-//! - [`relay`] is a host of its own beside a rendezvous, and shares nothing with a node but this crate.
-//! - `dial` decides whom to dial when, `addresses` remembers where peers were seen. Both are plain state machines.
+//! - `dial` decides whom to dial when, `addresses` remembers where peers were seen, `relays` keeps places at relays, and
+//!   `observed` judges the router by what others see. All are plain state machines.
+//! - `mapping` asks the router for ports, `history` remembers what was tried.
 #![deny(missing_docs)]
 
 mod addresses;
 mod behaviour;
 mod bucket;
+mod candidates;
 mod dial;
 mod event_loop;
 mod gossip;
+mod history;
 mod interfaces;
 mod listen;
+mod mapping;
 mod mdns;
 mod node;
-pub mod relay;
+mod observed;
+mod relays;
 mod status;
 pub mod stream;
 
@@ -37,6 +42,11 @@ pub use libp2p::identity::Keypair;
 
 pub use addresses::Invalid;
 pub use event_loop::Event;
+pub use history::Attempt;
 pub use node::{Config, Error, Node, OpenError, spawn};
-pub use status::{Connection, Multicast, Status, Transport};
+pub use relays::RelayOffer;
+pub use status::{
+    Connection, Link, Mapping, Multicast, Nat, Observed, PeerReach, Reach, Relay, Reservation,
+    Status, Transport,
+};
 pub use stream::{InboundStream, Stream};

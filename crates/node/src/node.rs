@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Event, InboundStream, Invalid, Status, Stream,
+    Event, InboundStream, Invalid, PeerReach, RelayOffer, Status, Stream,
     addresses::parse_typed,
     behaviour,
     event_loop::{self, Command, EventLoop},
@@ -177,6 +177,7 @@ impl Node {
                     }
                     Err(failure @ (Failure::TimedOut | Failure::Broken(_))) => {
                         tracing::debug!(%peer, protocol, %failure, "trying the stream again");
+                        self.doubt(peer);
                         tokio::time::sleep(RETRY).await;
                     }
                 }
@@ -201,6 +202,45 @@ impl Node {
     /// Addresses a peer gave for itself. A hint: nothing is dialled, and it is dropped when the node is busy.
     pub fn learn(&self, peer: PeerId, addrs: Vec<Multiaddr>) {
         let _ = self.commands.try_send(Command::Learn { peer, addrs });
+    }
+
+    /// Be connected to this peer, which is seen elsewhere, before somebody asks, in whatever way works best; again when the
+    /// connection is lost. A hint: only so many are, and it is dropped when the node is busy.
+    pub fn meet(&self, peer: PeerId) {
+        let _ = self.commands.try_send(Command::Meet(peer));
+    }
+
+    /// It is not seen any more: it is no longer dialled.
+    pub fn part(&self, peer: PeerId) {
+        let _ = self.commands.try_send(Command::Part(peer));
+    }
+
+    /// A request to this peer is not answered: perhaps the connection that carries it is dead. It is asked whether it
+    /// still lives, ends if not, and meanwhile another way is sought. A hint, dropped when the node is busy.
+    pub fn doubt(&self, peer: PeerId) {
+        let _ = self.commands.try_send(Command::Doubt(peer));
+    }
+
+    /// The relays on offer, all of them. Places are kept at some, as long as this peer is not reachable without.
+    pub async fn set_relays(&self, offers: Vec<RelayOffer>) {
+        let _ = self.commands.send(Command::Relays(offers)).await;
+    }
+
+    /// Whether to ask the router for ports; given back when it is switched off, and at the end. Off at the start.
+    pub async fn set_port_mapping(&self, on: bool) {
+        let _ = self.commands.send(Command::MapPorts(on)).await;
+    }
+
+    /// Finds out anew how this peer is reached: calls from outside, the router's ports, places at relays.
+    pub async fn test_again(&self) {
+        let _ = self.commands.send(Command::TestAgain).await;
+    }
+
+    /// How a peer is reached, and what was tried; nothing once the node has shut down.
+    pub async fn history(&self, peer: PeerId) -> PeerReach {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::History { peer, reply }).await;
+        answer.await.unwrap_or_default()
     }
 
     /// Takes an address typed by hand, `/…/p2p/<peer id>`, and keeps dialling it until the peer is connected, again

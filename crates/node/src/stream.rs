@@ -17,7 +17,10 @@ use std::{
     convert::Infallible,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -73,6 +76,16 @@ pub struct Stream {
     inner: libp2p::Stream,
     /// The peer's share this stream takes, given back when it ends.
     _share: OwnedSemaphorePermit,
+    /// The connection, which is not closed for a better one meanwhile.
+    carrier: InUse,
+}
+
+impl Stream {
+    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.carrier.0.sent.fetch_add(*bytes as u64, Relaxed);
+        }
+    }
 }
 
 impl AsyncRead for Stream {
@@ -81,7 +94,11 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if let Poll::Ready(Ok(bytes)) = &read {
+            self.carrier.0.received.fetch_add(*bytes as u64, Relaxed);
+        }
+        read
     }
 }
 
@@ -91,7 +108,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.count_sent(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -99,7 +118,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.count_sent(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -108,6 +129,42 @@ impl AsyncWrite for Stream {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+/// What the streams of one connection have carried, and how many there are.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    received: AtomicU64,
+    sent: AtomicU64,
+    streams: AtomicUsize,
+}
+
+impl Traffic {
+    /// Bytes that came in and that went out.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        (self.received.load(Relaxed), self.sent.load(Relaxed))
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.load(Relaxed) == 0
+    }
+}
+
+/// One stream of a connection, as long as it is open.
+#[derive(Debug)]
+struct InUse(Arc<Traffic>);
+
+impl InUse {
+    fn new(traffic: Arc<Traffic>) -> Self {
+        traffic.streams.fetch_add(1, Relaxed);
+        Self(traffic)
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Relaxed);
     }
 }
 
@@ -138,6 +195,7 @@ struct Connection {
     id: ConnectionId,
     relayed: bool,
     requests: mpsc::Sender<Request>,
+    traffic: Arc<Traffic>,
 }
 
 /// What a handler is asked for.
@@ -168,20 +226,29 @@ impl Control {
         share: OwnedSemaphorePermit,
         attempt: usize,
     ) -> Result<Stream, Failure> {
-        let requests = {
+        let (requests, carrier) = {
             let peers = self.peers();
             let connections = &peers.get(&peer).ok_or(Failure::NotConnected)?.connections;
             let mut best: Vec<&Connection> = connections.iter().rev().collect();
             best.sort_by_key(|c| c.relayed);
-            best.get(attempt % best.len().max(1))
-                .ok_or(Failure::NotConnected)?
-                .requests
-                .clone()
+            let chosen = best
+                .get(attempt % best.len().max(1))
+                .ok_or(Failure::NotConnected)?;
+            (chosen.requests.clone(), InUse::new(chosen.traffic.clone()))
         };
         Ok(Stream {
             inner: request(&requests, StreamProtocol::new(protocol)).await?,
             _share: share,
+            carrier,
         })
+    }
+
+    /// What a connection's streams have carried so far; none when it is gone.
+    pub(crate) fn traffic(&self, peer: &PeerId, connection: ConnectionId) -> Option<Arc<Traffic>> {
+        let peers = self.peers();
+        let connections = &peers.get(peer)?.connections;
+        let connection = connections.iter().find(|c| c.id == connection)?;
+        Some(connection.traffic.clone())
     }
 
     /// Whether the other side of this very connection still answers. Opens a ping stream, which every peer accepts, and
@@ -221,10 +288,12 @@ impl Control {
             outbound: Arc::new(Semaphore::new(MAX_OPEN_PER_PEER)),
             inbound: Arc::new(Semaphore::new(MAX_SERVED_PER_PEER)),
         });
+        let traffic = Arc::<Traffic>::default();
         entry.connections.push(Connection {
             id,
             relayed,
             requests,
+            traffic: traffic.clone(),
         });
         let inbound = entry.inbound.clone();
         (
@@ -233,6 +302,7 @@ impl Control {
                 peer,
                 id,
                 inbound,
+                traffic,
             },
             rx,
         )
@@ -265,6 +335,7 @@ struct Registration {
     peer: PeerId,
     id: ConnectionId,
     inbound: Arc<Semaphore>,
+    traffic: Arc<Traffic>,
 }
 
 impl Drop for Registration {

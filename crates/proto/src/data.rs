@@ -74,6 +74,11 @@ pub struct ColumnDef {
 pub struct Invalid(pub String);
 
 impl Request {
+    /// Whether the operation changes nothing, so that it may be asked twice.
+    pub fn only_reads(&self) -> bool {
+        matches!(self.op.as_str(), "query" | "tables" | "describe")
+    }
+
     /// Reads one line, its LF included or not.
     pub fn decode(line: &[u8]) -> Result<Self, Invalid> {
         bounded(line, MAX_REQUEST)?;

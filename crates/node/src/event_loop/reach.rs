@@ -1,17 +1,24 @@
 //! Reaching peers: what is learned of their addresses, who is dialled, and who waits for it.
 
-use std::time::{Duration, Instant};
-
-use goop2_proto::{Multiaddr, PeerId, mdns::Found};
-use libp2p::swarm::{
-    DialError,
-    dial_opts::{DialOpts, PeerCondition},
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
 };
 
-use super::{EventLoop, Reply};
+use goop2_proto::{Multiaddr, PeerId, mdns::Found};
+use libp2p::{
+    multiaddr::Protocol,
+    swarm::{
+        ConnectionId, DialError,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+
+use super::{Chore, EventLoop, Known, Reply};
 use crate::{
-    Connection, Transport,
+    Transport,
     addresses::{self, Source},
+    history::spoken,
 };
 
 /// Two peers that discover each other would both dial at once. The one with the greater id lets the other go first.
@@ -25,6 +32,35 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Callers that wait for a connection to one peer; far more than streams may be open to it.
 const MAX_WAITING: usize = 1024;
+
+/// Peers elsewhere that we are connected to before somebody asks: those one is likely to visit of a list one looks at. A
+/// rendezvous may tell of thousands, who are dialled when they are visited.
+pub(super) const MAX_MET: usize = 48;
+
+/// How long a connection to a peer that is no longer seen is kept: a rendezvous that is restarted sees it again soon.
+const LEAVE_AFTER: Duration = Duration::from_secs(30);
+
+/// How long direct addresses are tried alone before a relay is asked too: longer than a round trip to most places, shorter
+/// than anyone waits for a page.
+const RELAY_AFTER: Duration = Duration::from_millis(250);
+
+/// Addresses through relays that are tried at a time.
+const MAX_CIRCUITS: usize = 4;
+
+/// The ways in which a peer is being dialled. It is one attempt until the last of them has ended.
+pub(super) struct Attempt {
+    pub(super) since: Instant,
+    pub(super) dials: HashSet<ConnectionId>,
+    addresses: usize,
+}
+
+/// How the addresses of one dial are used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The port we listen on, so that routers let answers in and others learn where to call.
+    OurPort,
+    AnyPort,
+}
 
 /// Those who wait for a connection to one peer.
 #[derive(Default)]
@@ -61,14 +97,97 @@ impl EventLoop {
     }
 
     pub(super) fn learn(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
-        if peer == *self.swarm.local_peer_id() {
+        let own = *self.swarm.local_peer_id();
+        if peer == own {
             return;
         }
+        let (now, mut news) = (Instant::now(), false);
         for addr in addrs
             .into_iter()
             .filter_map(|addr| addresses::from_stranger(addr, &peer))
+            .filter(|addr| addresses::relay(addr) != Some(own))
         {
-            self.book.add(peer, addr, Source::Learned, Instant::now());
+            news |= self.book.add(peer, addr, Source::Learned, now);
+        }
+        if news && self.met.contains(&peer) {
+            if self.swarm.is_connected(&peer) {
+                self.news_of(peer);
+            } else {
+                self.want(peer, now);
+            }
+        }
+    }
+
+    /// A peer elsewhere was seen: be connected to it before somebody asks.
+    pub(super) fn meet(&mut self, peer: PeerId) {
+        let own = *self.swarm.local_peer_id();
+        if peer == own || self.met.len() >= MAX_MET || !self.met.insert(peer) {
+            return;
+        }
+        self.from_elsewhere.insert(peer);
+        self.agenda.drop(Chore::Leave(peer));
+        if !self.swarm.is_connected(&peer) {
+            self.want(peer, Instant::now());
+        }
+    }
+
+    /// It is not seen any more. A connection that stands is closed once nobody uses it.
+    pub(super) fn part(&mut self, peer: &PeerId) {
+        let now = Instant::now();
+        if self.met.remove(peer) && !self.book.is_wanted(peer, now) {
+            self.dialler.forget(peer);
+            if self.swarm.is_connected(peer) {
+                self.agenda.put(Chore::Leave(*peer), now + LEAVE_AFTER);
+            } else {
+                self.from_elsewhere.remove(peer);
+            }
+        }
+    }
+
+    pub(super) fn leave(&mut self, peer: PeerId, now: Instant) {
+        if self.is_wanted(&peer, now) {
+            return;
+        }
+        let mut to_it = self
+            .connections
+            .iter()
+            .filter(|(_, known)| known.peer == peer);
+        let in_use = |id| {
+            let traffic = self.control.traffic(&peer, id);
+            traffic.is_some_and(|traffic| !traffic.is_idle())
+        };
+        if to_it.any(|(id, _)| in_use(*id)) {
+            self.agenda.put(Chore::Leave(peer), now + LEAVE_AFTER);
+        } else {
+            let _gone = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    /// Whether what the peer gossips counts as being seen here. Not from one that was met at a rendezvous: who leaves that is
+    /// gone, whatever connections are left.
+    pub(super) fn is_heard(&self, peer: &PeerId) -> bool {
+        !self.from_elsewhere.contains(peer) || self.book.is_wanted(peer, Instant::now())
+    }
+
+    fn want(&mut self, peer: PeerId, now: Instant) {
+        let first = *self.swarm.local_peer_id() < peer;
+        let due = if first { now } else { now + HEAD_START };
+        self.dialler.want(peer, due);
+    }
+
+    fn is_wanted(&self, peer: &PeerId, now: Instant) -> bool {
+        self.met.contains(peer) || self.book.is_wanted(peer, now)
+    }
+
+    /// A request got no answer on its connection. If that is dead it ends in a moment, and meanwhile another way is made.
+    pub(super) fn doubt(&mut self, peer: PeerId) {
+        self.probe(|known| known.peer == peer);
+        if self.attempts.contains_key(&peer) {
+            return;
+        }
+        self.dial_direct_again(peer);
+        if self.connections_to(&peer) < 2 {
+            let _none = self.dial_circuits(peer);
         }
     }
 
@@ -91,7 +210,7 @@ impl EventLoop {
             self.book.retain(peer, |addr, source| {
                 source != Source::Announced || !addrs.contains(addr)
             });
-            if !self.book.is_wanted(&peer, now) {
+            if !self.is_wanted(&peer, now) {
                 self.dialler.forget(&peer);
             }
             return;
@@ -100,26 +219,24 @@ impl EventLoop {
         for addr in &addrs {
             news |= self.book.add(peer, addr.clone(), Source::Announced, now);
         }
-        let reached = |(to, connection): &(PeerId, Connection)| {
-            *to == peer
+        let reached = |known: &Known| {
+            known.peer == peer
                 && addrs
                     .iter()
-                    .any(|addr| addresses::ip(addr) == addresses::ip(&connection.remote))
+                    .any(|addr| addresses::ip(addr) == addresses::ip(&known.shown.remote))
         };
         if addrs.is_empty() || self.connections.values().any(reached) {
             return;
         }
         if news || !self.dialler.wants(&peer) {
-            let first = own < peer;
-            self.dialler
-                .want(peer, if first { now } else { now + HEAD_START });
+            self.want(peer, now);
         }
     }
 
     /// The last connection to a peer ended. Not at once: both sides notice at the same moment.
     pub(super) fn lost(&mut self, peer: PeerId) {
         let now = Instant::now();
-        if self.book.is_wanted(&peer, now) {
+        if self.is_wanted(&peer, now) {
             let pause = HEAD_START.mul_f64(1.0 + rand::random::<f64>());
             self.dialler.want(peer, now + pause);
         }
@@ -127,7 +244,7 @@ impl EventLoop {
 
     pub(super) fn dial_due(&mut self, now: Instant) {
         while let Some(peer) = self.dialler.poll(now) {
-            if !self.book.is_wanted(&peer, now) && !self.waiting.contains_key(&peer) {
+            if !self.is_wanted(&peer, now) && !self.waiting.contains_key(&peer) {
                 self.dialler.forget(&peer);
             } else if let Err(reason) = self.dial(peer) {
                 tracing::debug!(%peer, reason, "not dialled");
@@ -136,34 +253,152 @@ impl EventLoop {
         }
     }
 
-    /// Dials the addresses known, unless it is being dialled already.
-    ///
-    /// On a local network it goes from a port of its own: two peers that dial each other from their listening ports at
-    /// the same moment make one TCP connection with two initiators, on which no protocol can be agreed. And it takes TCP
-    /// first, over which one stream is a sixth faster than over QUIC; elsewhere whatever answers first is best.
+    /// Tries every way there is to a peer, unless that is under way: its addresses here and elsewhere at once, and relays
+    /// after a moment, or at once when nothing else is known. The first that answers is used; of those that answer later the
+    /// better one takes over.
     fn dial(&mut self, peer: PeerId) -> Result<(), String> {
-        let mut addrs = self.book.addresses(&peer, Instant::now());
+        if self.attempts.contains_key(&peer) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let addrs = self.book.addresses(&peer, now);
         if addrs.is_empty() {
             return Err("no address of it is known".into());
         }
-        let near = addrs.iter().all(|addr| self.is_lan(addr));
-        let tries = self.waiting.get(&peer).map_or(0, |w| w.tries) + self.dialler.failures(&peer);
+        let (circuits, direct): (Vec<_>, Vec<_>) = addrs
+            .into_iter()
+            .partition(|addr| addresses::relay(addr).is_some());
+        let (near, far): (Vec<_>, Vec<_>) = direct.into_iter().partition(|addr| self.is_lan(addr));
+        let near = self.preferred(&peer, near, far.is_empty());
+        self.attempts.insert(
+            peer,
+            Attempt {
+                since: now,
+                dials: HashSet::new(),
+                addresses: 0,
+            },
+        );
+        let outcomes = [
+            self.start_dial(peer, near, From::AnyPort),
+            self.start_dial(peer, far, From::OurPort),
+        ];
+        let under_way = outcomes.contains(&Ok(true));
+        if under_way && !circuits.is_empty() {
+            self.agenda.put(Chore::Relays(peer), now + RELAY_AFTER);
+            return Ok(());
+        }
+        let last = self.dial_circuits(peer);
+        if under_way || last == Ok(true) {
+            return Ok(());
+        }
+        self.attempts.remove(&peer);
+        let reason = outcomes.into_iter().chain([last]).find_map(Result::err);
+        Err(reason.unwrap_or_else(|| "no address of it is known".into()))
+    }
+
+    /// On a local network it takes TCP first, over which one stream is a sixth faster than over QUIC; elsewhere whatever
+    /// answers first is best.
+    fn preferred(&self, peer: &PeerId, mut near: Vec<Multiaddr>, alone: bool) -> Vec<Multiaddr> {
+        let tries = self.waiting.get(peer).map_or(0, |w| w.tries) + self.dialler.failures(peer);
         let is_tcp = |addr: &Multiaddr| addresses::transport(addr) == Some(Transport::Tcp);
-        if near && tries.is_multiple_of(2) && addrs.iter().any(is_tcp) {
-            addrs.retain(is_tcp);
+        if (tries.is_multiple_of(2) || !alone) && near.iter().any(is_tcp) {
+            near.retain(is_tcp);
+        }
+        near
+    }
+
+    /// Starts one dial of the attempt that is under way; whether there was anything to dial.
+    ///
+    /// On a local network it goes from a port of its own: two peers that dial each other from their listening ports at
+    /// the same moment make one TCP connection with two initiators, on which no protocol can be agreed.
+    fn start_dial(
+        &mut self,
+        peer: PeerId,
+        addrs: Vec<Multiaddr>,
+        from: From,
+    ) -> Result<bool, String> {
+        let count = addrs.len();
+        if count == 0 {
+            return Ok(false);
         }
         let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::NotDialing)
+            .condition(PeerCondition::Always)
             .addresses(addrs);
-        let options = if near {
-            options.allocate_new_port()
-        } else {
-            options
+        let options = match from {
+            From::OurPort => options,
+            From::AnyPort => options.allocate_new_port(),
         };
-        match self.swarm.dial(options.build()) {
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => Ok(()),
-            Err(error) => Err(explain(&error)),
+        let options = options.build();
+        let id = options.connection_id();
+        self.swarm.dial(options).map_err(|error| explain(&error))?;
+        if let Some(attempt) = self.attempts.get_mut(&peer) {
+            attempt.dials.insert(id);
+            attempt.addresses += count;
         }
+        Ok(true)
+    }
+
+    /// Dials the peer's addresses through relays: those of relays first that we are connected to, and of those only one.
+    /// Whether there was any.
+    pub(super) fn dial_circuits(&mut self, peer: PeerId) -> Result<bool, String> {
+        self.agenda.drop(Chore::Relays(peer));
+        let mut circuits: Vec<_> = self
+            .book
+            .addresses(&peer, Instant::now())
+            .into_iter()
+            .filter_map(|addr| {
+                let relay = addresses::relay(&addr)?;
+                Some((!self.swarm.is_connected(&relay), relay, addr))
+            })
+            .collect();
+        circuits.sort();
+        circuits.dedup_by_key(|(away, relay, addr)| (*relay, away.then(|| addr.clone())));
+        circuits.truncate(MAX_CIRCUITS);
+        let circuits = circuits
+            .into_iter()
+            .map(|(_, _, addr)| addr.with(Protocol::P2p(peer)))
+            .collect();
+        self.start_dial(peer, circuits, From::OurPort)
+    }
+
+    /// Dials the peer's addresses elsewhere, although there is a connection.
+    pub(super) fn dial_direct_again(&mut self, peer: PeerId) {
+        let mut addrs = self.book.addresses(&peer, Instant::now());
+        addrs.retain(|addr| addresses::transport(addr).is_some());
+        if let Err(reason) = self.start_dial(peer, addrs, From::OurPort) {
+            tracing::debug!(%peer, reason, "not dialled again");
+        }
+    }
+
+    /// A dial of ours, or of the library for us, failed.
+    pub(super) fn dial_ended(&mut self, peer: PeerId, id: ConnectionId, error: &DialError) {
+        let now = Instant::now();
+        if let Some(dial) = self.relay_dials.remove(&id) {
+            return self.relay_dial_ended(&dial, error);
+        }
+        let Some(attempt) = self.attempts.get_mut(&peer) else {
+            return;
+        };
+        if !attempt.dials.remove(&id) || !attempt.dials.is_empty() {
+            return;
+        }
+        let (addresses, since) = (attempt.addresses, attempt.since);
+        if self.agenda.has(Chore::Relays(peer)) && self.dial_circuits(peer) == Ok(true) {
+            return;
+        }
+        self.attempts.remove(&peer);
+        let reason = match (addresses, error) {
+            (2.., DialError::Transport(_)) => format!("none of its {addresses} addresses answers"),
+            _ => explain(error),
+        };
+        let took = spoken(now.saturating_duration_since(since));
+        let what = match addresses {
+            1 => "Called its address".to_owned(),
+            n => format!("Called its {n} addresses"),
+        };
+        self.history
+            .note(peer, what, format!("{reason} ({took})"), Some(false), now);
+        self.dial_failed(peer, reason);
     }
 
     pub(super) fn dial_failed(&mut self, peer: PeerId, reason: String) {
@@ -181,7 +416,7 @@ impl EventLoop {
             }
         }
         self.answer(&peer, &Err(reason));
-        if self.book.is_wanted(&peer, now) {
+        if self.is_wanted(&peer, now) {
             self.dialler.failed(peer, jitter, now);
         } else {
             self.dialler.forget(&peer);

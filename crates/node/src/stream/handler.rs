@@ -22,7 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
 use super::{
-    ATTEMPT, Failure, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request, Stream,
+    ATTEMPT, Failure, InUse, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request,
+    Stream,
 };
 
 /// See the module.
@@ -79,6 +80,7 @@ impl Handler {
                     stream: Stream {
                         inner,
                         _share: share,
+                        carrier: InUse::new(self.registration.traffic.clone()),
                     },
                 });
             }

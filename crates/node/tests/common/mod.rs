@@ -1,6 +1,8 @@
 //! Real nodes on loopback, port 0.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod relay;
+
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};

@@ -1,0 +1,367 @@
+//! How this peer is reached from beyond its networks: relays, what others see of us, tests by others, the router's ports.
+
+use std::{
+    io,
+    net::IpAddr,
+    time::{Duration, Instant, SystemTime},
+};
+
+use goop2_proto::{Multiaddr, PeerId, presence::MAX_ADDRS};
+use libp2p::{
+    autonat,
+    core::transport::ListenerId,
+    multiaddr::Protocol,
+    relay,
+    swarm::{
+        ConnectionId, DialError,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+
+use super::{Chore, EventLoop, Known, explain, without_peer};
+use crate::{Mapping, Reach, Transport, addresses, interfaces::Interfaces, relays::Action};
+
+/// Test results kept; there are as many addresses as transports and families, and some change.
+pub(super) const MAX_TESTED: usize = 32;
+
+/// How long this peer must have been reachable by itself before it gives up its relays.
+const REACHABLE_FOR: Duration = Duration::from_secs(20);
+
+/// Addresses told besides those of the own machine.
+const MAX_OUTSIDE: usize = 12;
+
+/// How often to see whether the machine has slept, and how much the clocks then differ: one of them stands still.
+const WAKE: Duration = Duration::from_secs(5);
+const SLEPT: Duration = Duration::from_secs(5);
+
+/// A dial of a relay.
+pub(super) struct RelayDial {
+    peer: PeerId,
+    /// Else it is only to be seen over the other transport too.
+    needed: bool,
+    over_udp: bool,
+}
+
+impl EventLoop {
+    pub(super) fn act(&mut self, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            match action {
+                Action::Dial { peer, addrs } => self.dial_relay(peer, addrs, true),
+                Action::Look { peer, addrs } => self.dial_relay(peer, addrs, false),
+                Action::Reserve { peer, addr } => {
+                    let listener = self.swarm.listen_on(addresses::circuit(addr, peer));
+                    let listener = listener.map_err(|error| error.to_string());
+                    self.relays.asking(&peer, listener, Instant::now());
+                }
+                Action::Release(listener) => drop(self.swarm.remove_listener(listener)),
+                Action::Disconnect(peer) => drop(self.swarm.disconnect_peer_id(peer)),
+            }
+        }
+    }
+
+    fn dial_relay(&mut self, peer: PeerId, addrs: Vec<Multiaddr>, needed: bool) {
+        let over_udp = addrs
+            .iter()
+            .any(|addr| addresses::transport(addr) == Some(Transport::Quic));
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(addrs)
+            .build();
+        let id = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => drop(self.relay_dials.insert(
+                id,
+                RelayDial {
+                    peer,
+                    needed,
+                    over_udp,
+                },
+            )),
+            Err(error) if needed => self.relay_failed(peer, explain(&error)),
+            Err(error) => tracing::debug!(%error, "a relay is not looked at twice"),
+        }
+    }
+
+    /// A dial of a relay failed.
+    pub(super) fn relay_dial_ended(&mut self, dial: &RelayDial, error: &DialError) {
+        if dial.over_udp && !dial.needed && matches!(error, DialError::Transport(_)) {
+            self.udp_blocked = true;
+            self.status_changed();
+        }
+        if dial.needed {
+            self.relay_failed(dial.peer, explain(error));
+        }
+    }
+
+    fn relay_failed(&mut self, peer: PeerId, reason: String) {
+        self.relays
+            .failed(&peer, reason, rand::random(), Instant::now());
+        self.status_changed();
+    }
+
+    pub(super) fn on_relay(&mut self, event: relay::client::Event) {
+        if let relay::client::Event::ReservationReqAccepted { relay_peer_id, .. } = event
+            && self.relays.held(&relay_peer_id, Instant::now())
+        {
+            tracing::info!("a relay keeps a place for this peer");
+            self.status_changed();
+        }
+    }
+
+    pub(super) fn on_listener_closed(
+        &mut self,
+        listener: ListenerId,
+        addrs: &[Multiaddr],
+        reason: Result<(), io::Error>,
+    ) {
+        let words = match &reason {
+            Ok(()) => "the connection to it ended".into(),
+            Err(error) => refusal(error),
+        };
+        let relay = self
+            .relays
+            .closed(listener, words, rand::random(), Instant::now());
+        match (relay, reason) {
+            (Some(relay), reason) => {
+                tracing::info!(?reason, "a relay no longer keeps a place for this peer");
+                // Other connections to it may be dead without having noticed.
+                self.act([Action::Disconnect(relay)]);
+                self.status_changed();
+            }
+            (None, Err(error)) => tracing::warn!(?addrs, %error, "stopped listening"),
+            (None, Ok(())) => {}
+        }
+    }
+
+    /// A peer has said who it is, and where it sees us.
+    pub(super) fn on_identified(&mut self, peer: PeerId, id: ConnectionId, observed: Multiaddr) {
+        let now = Instant::now();
+        if let Some(known) = self.connections.get(&id)
+            && self.tells_our_address(known)
+        {
+            let observed = without_peer(observed);
+            self.swarm
+                .behaviour_mut()
+                .candidates
+                .report(observed.clone());
+            if self.observations.add(peer, observed, now) {
+                self.status_changed();
+            }
+        }
+        let action = self.relays.identified(&peer, now);
+        self.act(action);
+    }
+
+    /// Only a call from our port over the networks in between says where we can be called.
+    fn tells_our_address(&self, known: &Known) -> bool {
+        let outside = !known.shown.lan || self.relays.is_offered(&known.peer);
+        known.from_our_port && !known.shown.relayed() && outside
+    }
+
+    pub(super) fn on_tested(&mut self, event: autonat::v2::client::Event) {
+        let addr = without_peer(event.tested_addr);
+        let arrived = event.result.is_ok();
+        tracing::debug!(%addr, arrived, "an address was tested from outside");
+        if self.tested.len() < MAX_TESTED || self.tested.contains_key(&addr) {
+            self.tested.insert(addr, arrived);
+        }
+        self.see_whether_reachable();
+    }
+
+    /// Reachable is who has been called at an address of this machine or one that the router maps. That a call came
+    /// through at an address that only others saw proves less: a router may let in whoever was called before, as the tester was.
+    fn is_reachable(&self) -> bool {
+        let own = self.own_ips();
+        self.tested.iter().any(|(addr, arrived)| {
+            let own = addresses::ip(addr).is_some_and(|ip| own.contains(&ip));
+            *arrived && (own || self.mapped().contains(addr))
+        })
+    }
+
+    pub(super) fn see_whether_reachable(&mut self) {
+        if !self.is_reachable() {
+            self.agenda.drop(Chore::Reachable);
+            let actions = self.relays.set_reachable(false, Instant::now());
+            self.act(actions);
+        } else if !self.agenda.has(Chore::Reachable) {
+            self.agenda
+                .put(Chore::Reachable, Instant::now() + REACHABLE_FOR);
+        }
+        self.status_changed();
+    }
+
+    pub(super) fn on_reachable(&mut self, now: Instant) {
+        let reachable = self.is_reachable();
+        let actions = self.relays.set_reachable(reachable, now);
+        self.act(actions);
+        self.status_changed();
+    }
+
+    pub(super) fn on_mapping(&mut self, mapping: Mapping) {
+        self.mapping = mapping;
+        for addr in self.mapped().to_vec() {
+            self.swarm.behaviour_mut().candidates.report(addr);
+        }
+        self.see_whether_reachable();
+    }
+
+    fn mapped(&self) -> &[Multiaddr] {
+        match &self.mapping {
+            Mapping::Mapped(addrs) => addrs,
+            Mapping::Off | Mapping::Asking | Mapping::NotFound => &[],
+        }
+    }
+
+    pub(super) fn test_again(&mut self) {
+        let own = *self.swarm.local_peer_id();
+        let candidates: Vec<_> = self
+            .observations
+            .seen()
+            .into_iter()
+            .map(|seen| seen.addr)
+            .chain(self.mapped().to_vec())
+            .collect();
+        for addr in candidates {
+            // The library tests an address once; written differently it is another.
+            let again = addr.with(Protocol::P2p(own));
+            self.swarm.behaviour_mut().candidates.report(again);
+        }
+        self.map_ports.send_modify(|wish| wish.network += 1);
+        self.relays.hurry(Instant::now());
+        self.status_changed();
+    }
+
+    /// Addresses came or went.
+    pub(super) fn on_interfaces(&mut self) {
+        let own: Vec<_> = self.own_ips();
+        // What is bound to an address that is gone is dead, and would be noticed only when it is used.
+        let dead = self
+            .connections
+            .iter()
+            .filter(|(_, known)| {
+                known
+                    .local
+                    .is_some_and(|ip| !ip.is_loopback() && !own.contains(&ip))
+            })
+            .map(|(id, _)| *id);
+        for id in dead.collect::<Vec<_>>() {
+            self.swarm.close_connection(id);
+        }
+        self.network_changed();
+    }
+
+    /// Nothing known of the world outside is sure any more.
+    fn network_changed(&mut self) {
+        self.probe(|_| true);
+        self.observations.clear();
+        self.udp_blocked = false;
+        self.map_ports.send_modify(|wish| wish.network += 1);
+        self.relays.hurry(Instant::now());
+        self.see_whether_reachable();
+    }
+
+    pub(super) fn see_whether_slept(&mut self, now: Instant) {
+        let clock = SystemTime::now();
+        if let Some((then, shown)) = self.woken.replace((now, clock)) {
+            let passed = clock.duration_since(shown).unwrap_or_default();
+            if passed > now.saturating_duration_since(then) + SLEPT {
+                tracing::info!(?passed, "the machine slept");
+                self.network_changed();
+            }
+        }
+        self.agenda.put(Chore::Wake, now + WAKE);
+    }
+
+    fn own_ips(&self) -> Vec<IpAddr> {
+        let interfaces = self.interfaces.borrow();
+        let all = interfaces.0.iter().flat_map(|i| &i.addrs);
+        all.map(|(ip, _)| *ip).collect()
+    }
+
+    /// The addresses of this machine that others may reach.
+    pub(super) fn listening(&self) -> Vec<Multiaddr> {
+        let interfaces: &Interfaces = &self.interfaces.borrow();
+        interfaces
+            .reachable()
+            .flat_map(|ip| self.port.addresses(ip))
+            .collect()
+    }
+
+    /// What to tell others, the own addresses first.
+    pub(super) fn published(&self, listen: &[Multiaddr]) -> Vec<Multiaddr> {
+        let confirmed = self.tested.iter().filter(|(_, arrived)| **arrived);
+        let seen = self.observations.useful(self.port.number, &self.own_ips());
+        let mut outside = Vec::new();
+        let candidates = self
+            .relays
+            .circuits()
+            .chain(self.mapped().iter().cloned())
+            .chain(
+                confirmed
+                    .map(|(addr, _)| addr.clone())
+                    .filter(|addr| seen.contains(addr)),
+            )
+            .chain(seen.clone());
+        for addr in candidates {
+            if outside.len() < MAX_OUTSIDE && !outside.contains(&addr) && !listen.contains(&addr) {
+                outside.push(addr);
+            }
+        }
+        let mut all: Vec<_> = listen
+            .iter()
+            .take(MAX_ADDRS - outside.len())
+            .cloned()
+            .collect();
+        all.extend(outside);
+        all
+    }
+
+    pub(super) fn own_reach(&self) -> Reach {
+        let observed = self.observations.seen();
+        let tested = |wanted| {
+            let tested = self
+                .tested
+                .iter()
+                .filter(move |(_, arrived)| **arrived == wanted);
+            tested.map(|(addr, _)| addr.clone()).collect()
+        };
+        Reach {
+            nat: self.observations.nat(self.port.number, &self.own_ips()),
+            observed,
+            udp_blocked: self.udp_blocked,
+            reachable: self.is_reachable(),
+            confirmed: tested(true),
+            unreachable: tested(false),
+            mapping: self.mapping.clone(),
+            relays: self.relays.status(),
+            testing: self.relays.is_asking() || self.mapping == Mapping::Asking,
+        }
+    }
+}
+
+/// Why a relay keeps no place, as far as the library lets its reasons out.
+fn refusal(error: &io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    let mut causes = std::iter::successors(
+        error
+            .get_ref()
+            .map(|inner| inner as &(dyn std::error::Error + 'static)),
+        |error| error.source(),
+    );
+    let said = causes.find_map(|cause| {
+        let text = cause.to_string().to_lowercase();
+        let refused = ["refused", "permission", "denied"];
+        if refused.iter().any(|word| text.contains(word)) {
+            Some("it keeps no place for this peer")
+        } else if text.contains("resource limit") {
+            Some("it is full")
+        } else if text.contains("not supported") || text.contains("unsupported") {
+            Some("it is no relay at the moment")
+        } else if text.contains("no address") {
+            Some("it does not know its own address")
+        } else {
+            None
+        }
+    });
+    said.map_or(text, str::to_owned)
+}

@@ -1,0 +1,225 @@
+//! From a relayed path to a direct one: retries, moving over, and closing what is no longer needed.
+//!
+//! The library punches holes by itself when a relayed connection is made, three times, and never again. Routers change
+//! their mind and peers their addresses, so we try again, ever more rarely, in both ways there are: calling the addresses
+//! the other side tells, and making the relayed connection anew. Streams take the direct connection as soon as it stands; the
+//! relayed one is closed when nothing is left on it.
+
+use std::time::{Duration, Instant};
+
+use goop2_proto::PeerId;
+use libp2p::{dcutr, swarm::ConnectionId};
+
+use super::{Chore, EventLoop};
+use crate::{
+    Connection, Transport,
+    history::spoken,
+    status::{Link, PeerReach},
+};
+
+/// Pauses between attempts to get off a relay. The first only calls addresses that were learned meanwhile.
+const UPGRADES: [Duration; 4] = [
+    Duration::from_secs(3),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+];
+
+/// How long a connection that a better one has replaced is kept, at least: what was about to use it gets done.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl EventLoop {
+    pub(super) fn on_chore(&mut self, chore: Chore, now: Instant) {
+        match chore {
+            Chore::Relays(peer) => drop(self.dial_circuits(peer)),
+            Chore::Tidy(peer) => self.tidy(peer, now),
+            Chore::Upgrade(peer) => self.upgrade(peer, now),
+            Chore::Leave(peer) => self.leave(peer, now),
+            Chore::Reachable => self.on_reachable(now),
+            Chore::Wake => self.see_whether_slept(now),
+        }
+    }
+
+    pub(super) fn is_direct(&self, peer: &PeerId) -> bool {
+        self.connections
+            .values()
+            .any(|known| known.peer == *peer && !known.shown.relayed())
+    }
+
+    fn is_relayed_only(&self, peer: &PeerId) -> bool {
+        self.swarm.is_connected(peer) && !self.is_direct(peer)
+    }
+
+    pub(super) fn note_connected(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        shown: &Connection,
+        dialled: bool,
+    ) {
+        let now = Instant::now();
+        let attempt = self
+            .attempts
+            .get(&peer)
+            .filter(|attempt| attempt.dials.contains(&id));
+        let took = attempt.map(|attempt| now.saturating_duration_since(attempt.since));
+        let what = match (dialled, took) {
+            (false, _) => "It called this peer".to_owned(),
+            (true, None) => "Called it, both at the same moment".to_owned(),
+            (true, Some(took)) => format!("Called it, {}", spoken(took)),
+        };
+        let outcome = format!("connected {}", self.words(shown));
+        self.history.note(peer, what, outcome, Some(true), now);
+        if shown.relayed() {
+            if !self.is_direct(&peer) {
+                self.tries.entry(peer).or_default();
+                self.agenda.hurry(Chore::Upgrade(peer), now + UPGRADES[0]);
+            }
+        } else {
+            // Who still waits for a dial waits no more; those dials end by themselves.
+            self.attempts.remove(&peer);
+            self.agenda.drop(Chore::Relays(peer));
+            self.agenda.drop(Chore::Upgrade(peer));
+            self.tries.remove(&peer);
+        }
+        if self.connections_to(&peer) > 1 {
+            self.agenda.put(Chore::Tidy(peer), now + GRACE);
+        }
+    }
+
+    pub(super) fn note_closed(&mut self, peer: PeerId, shown: &Connection, last: bool) {
+        let now = Instant::now();
+        let what = format!("The connection {} ended", self.words(shown));
+        let outcome = match (last, self.is_direct(&peer)) {
+            (true, _) => "no other is left",
+            (false, true) => "a direct one is left",
+            (false, false) => "one over a relay is left",
+        };
+        self.history.note(peer, what, outcome, None, now);
+        if last {
+            if !self.met.contains(&peer) {
+                self.from_elsewhere.remove(&peer);
+            }
+            self.agenda.drop(Chore::Leave(peer));
+            self.agenda.drop(Chore::Upgrade(peer));
+            self.agenda.drop(Chore::Tidy(peer));
+            self.tries.remove(&peer);
+        } else if self.is_relayed_only(&peer) {
+            self.tries.entry(peer).or_default();
+            self.agenda.hurry(Chore::Upgrade(peer), now + UPGRADES[0]);
+        }
+    }
+
+    pub(super) fn on_punching(&mut self, event: dcutr::Event) {
+        let peer = event.remote_peer_id;
+        let (outcome, worked) = match event.result {
+            Ok(_) => ("a way through both routers was found".to_owned(), true),
+            Err(error) => {
+                tracing::debug!(%peer, %error, "hole punching failed");
+                ("the routers let nothing through".to_owned(), false)
+            }
+        };
+        let now = Instant::now();
+        self.history
+            .note(peer, "Hole punching", outcome, Some(worked), now);
+    }
+
+    /// It has other addresses now: worth another attempt, if only a relay leads there.
+    pub(super) fn news_of(&mut self, peer: PeerId) {
+        if self.is_relayed_only(&peer) {
+            let soon = Instant::now() + UPGRADES[0] / 10;
+            self.agenda.hurry(Chore::Upgrade(peer), soon);
+        }
+    }
+
+    fn upgrade(&mut self, peer: PeerId, now: Instant) {
+        if !self.is_relayed_only(&peer) {
+            return;
+        }
+        let tries = self.tries.entry(peer).or_default();
+        let pause = UPGRADES[(*tries + 1).min(UPGRADES.len() - 1)];
+        let punch = *tries > 0 && *self.swarm.local_peer_id() < peer;
+        *tries += 1;
+        let jitter = 1.0 + rand::random::<f64>() / 4.0;
+        self.agenda
+            .put(Chore::Upgrade(peer), now + pause.mul_f64(jitter));
+        self.dial_direct_again(peer);
+        if punch {
+            // The library punches when a relayed connection is made, so another one is made.
+            let _none = self.dial_circuits(peer);
+        }
+    }
+
+    /// Closes relayed connections that are not needed: all when there is a direct one, else all but the newest.
+    fn tidy(&mut self, peer: PeerId, now: Instant) {
+        let mut relayed: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, known)| known.peer == peer && known.shown.relayed())
+            .map(|(id, known)| (known.shown.since, *id))
+            .collect();
+        relayed.sort();
+        if !self.is_direct(&peer) {
+            relayed.pop();
+        }
+        let (mut busy, before) = (false, relayed.len());
+        for (_, id) in relayed {
+            match self.control.traffic(&peer, id) {
+                Some(traffic) if !traffic.is_idle() => busy = true,
+                _ => drop(self.swarm.close_connection(id)),
+            }
+        }
+        if busy {
+            tracing::trace!(%peer, before, "a relayed connection is still in use");
+            self.agenda.put(Chore::Tidy(peer), now + GRACE);
+        }
+    }
+
+    pub(super) fn connections_to(&self, peer: &PeerId) -> usize {
+        let to_it = self
+            .connections
+            .values()
+            .filter(|known| known.peer == *peer);
+        to_it.count()
+    }
+
+    /// What is known of the way to a peer.
+    pub(super) fn reach(&self, peer: &PeerId) -> PeerReach {
+        let mut links: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, known)| known.peer == *peer)
+            .map(|(id, known)| {
+                let traffic = self.control.traffic(peer, *id);
+                let (received, sent) = traffic.map(|traffic| traffic.bytes()).unwrap_or_default();
+                Link {
+                    connection: known.shown.clone(),
+                    received_bytes: received,
+                    sent_bytes: sent,
+                }
+            })
+            .collect();
+        links.sort_by_key(|link| {
+            (
+                link.connection.relayed(),
+                std::cmp::Reverse(link.connection.since),
+            )
+        });
+        PeerReach {
+            links,
+            attempts: self.history.of(peer),
+        }
+    }
+
+    fn words(&self, shown: &Connection) -> String {
+        let transport = match shown.transport {
+            Transport::Tcp => "TCP",
+            Transport::Quic => "QUIC",
+        };
+        match (shown.relay, shown.lan) {
+            (Some(relay), _) => format!("through the relay of {}", self.relays.label(&relay)),
+            (None, true) => format!("on this network over {transport}"),
+            (None, false) => format!("directly over {transport}"),
+        }
+    }
+}

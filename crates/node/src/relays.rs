@@ -1,0 +1,567 @@
+//! Places at relays: which relay to connect to, and when to ask it to keep a place for this peer.
+//!
+//! The library renews a reservation while everything is well, and does nothing when it is not: a relay that was restarted,
+//! a network that changed or a machine that slept lose it. This state machine makes it again. Each relay goes its own way
+//!
+//! ```text
+//! waiting ─▶ connecting ─▶ connected ─▶ asking ─▶ held
+//!    ▲           │             │          │        │
+//!    └───────────┴─────────────┴──────────┴────────┘  whatever went wrong, with a growing pause
+//! ```
+//!
+//! `connected` waits for the relay to say who it is (identify): by then it has also said where it sees us, which hole
+//! punching needs later. Time goes in, [`Action`]s come out. A peer that is reachable by itself keeps no place.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use goop2_proto::{Multiaddr, PeerId};
+use libp2p::core::transport::ListenerId;
+
+use crate::{
+    Transport,
+    addresses::{self, is_reachable},
+    status::{Relay, Reservation},
+};
+
+/// Relays used at a time: one is enough, a second outlives the first, and each costs its owner something.
+const MAX_RELAYS: usize = 4;
+
+/// Addresses of one relay that are used: each transport and family.
+const MAX_ADDRS: usize = 6;
+
+/// What a step may take; the dial itself ends earlier.
+const STEP: Duration = Duration::from_secs(12);
+
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// The longest pause while a relay may just be restarting: it should not be missed for ten seconds once it is back.
+const PAUSE: Duration = Duration::from_secs(6);
+
+/// Failures in a row after which it is not just restarting, and the pause then.
+const LONG_GONE: u32 = 60;
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a connection over the other transport may be missing before it is dialled again.
+const SECOND_LOOK: Duration = Duration::from_secs(60);
+
+/// A relay that a rendezvous server offers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelayOffer {
+    /// Who it is.
+    pub peer: PeerId,
+    /// Where, best first, without `/p2p`.
+    pub addrs: Vec<Multiaddr>,
+    /// Whose it is, for people: the host name of the server.
+    pub label: String,
+}
+
+/// What to do now.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Action {
+    /// Connect; the outcome is told by [`Relays::connected`] or [`Relays::failed`].
+    Dial { peer: PeerId, addrs: Vec<Multiaddr> },
+    /// Connect over the other transport too, to be seen there; nothing depends on it.
+    Look { peer: PeerId, addrs: Vec<Multiaddr> },
+    /// Ask for a place by listening there; the listener is told to [`Relays::asking`].
+    Reserve { peer: PeerId, addr: Multiaddr },
+    /// Give the place back.
+    Release(ListenerId),
+    /// Close every connection to it: some may be dead without having noticed.
+    Disconnect(PeerId),
+}
+
+/// Every relay on offer.
+#[derive(Default)]
+pub(crate) struct Relays {
+    entries: BTreeMap<PeerId, Entry>,
+    /// This peer is reached without.
+    reachable: bool,
+}
+
+struct Entry {
+    offer: RelayOffer,
+    step: Step,
+    failures: u32,
+    reason: String,
+    /// When to look over the other transport again.
+    look: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Waiting {
+        until: Instant,
+    },
+    Connecting {
+        until: Instant,
+    },
+    Connected {
+        until: Instant,
+    },
+    /// The listener is known a moment later.
+    Asking {
+        until: Instant,
+        listener: Option<ListenerId>,
+    },
+    Held {
+        since: Instant,
+        listener: ListenerId,
+    },
+}
+
+impl Relays {
+    /// Which relays there are now; places at others are given back.
+    pub(crate) fn offer(&mut self, offers: Vec<RelayOffer>, now: Instant) -> Vec<Action> {
+        let mut offers: BTreeMap<_, _> = offers
+            .into_iter()
+            .map(|mut offer| {
+                offer.addrs = usable(offer.addrs);
+                (offer.peer, offer)
+            })
+            .filter(|(_, offer)| !offer.addrs.is_empty())
+            .take(MAX_RELAYS)
+            .collect();
+        let mut actions = Vec::new();
+        self.entries
+            .retain(|peer, entry| match offers.remove(peer) {
+                Some(offer) => {
+                    entry.offer = offer;
+                    true
+                }
+                None => {
+                    actions.extend(entry.step.listener().map(Action::Release));
+                    false
+                }
+            });
+        self.entries.extend(offers.into_iter().map(|(peer, offer)| {
+            let entry = Entry {
+                offer,
+                step: Step::Waiting { until: now },
+                failures: 0,
+                reason: String::new(),
+                look: now,
+            };
+            (peer, entry)
+        }));
+        actions
+    }
+
+    /// Whether this peer is reachable by itself.
+    pub(crate) fn set_reachable(&mut self, reachable: bool, now: Instant) -> Vec<Action> {
+        if std::mem::replace(&mut self.reachable, reachable) == reachable {
+            return Vec::new();
+        }
+        let mut actions = Vec::new();
+        for entry in self.entries.values_mut() {
+            actions.extend(entry.step.listener().map(Action::Release));
+            entry.step = Step::Waiting { until: now };
+            entry.failures = 0;
+        }
+        actions
+    }
+
+    /// Everything that failed is tried again now: the network is another, or the user asks.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        for entry in self.entries.values_mut() {
+            entry.failures = 0;
+            entry.look = now;
+            if let Step::Waiting { until } = &mut entry.step {
+                *until = now;
+            }
+        }
+    }
+
+    /// What is due. Call until it gives nothing.
+    pub(crate) fn poll(&mut self, jitter: f64, now: Instant) -> Option<Action> {
+        for (&peer, entry) in &mut self.entries {
+            match entry.step {
+                Step::Waiting { until } if until <= now && !self.reachable => {
+                    entry.step = Step::Connecting { until: now + STEP };
+                    let addrs = entry.addrs();
+                    return Some(Action::Dial { peer, addrs });
+                }
+                Step::Connecting { until } | Step::Connected { until } if until <= now => {
+                    entry.fail("it does not answer".into(), jitter, now);
+                    return Some(Action::Disconnect(peer));
+                }
+                Step::Asking { until, .. } if until <= now => {
+                    entry.fail("it does not answer".into(), jitter, now);
+                    return Some(Action::Disconnect(peer));
+                }
+                Step::Held { .. } if entry.look <= now => {
+                    entry.look = now + SECOND_LOOK;
+                    let addrs = entry.other_transport();
+                    if !addrs.is_empty() {
+                        return Some(Action::Look { peer, addrs });
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// When [`Self::poll`] has something to give next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let due = |entry: &Entry| match entry.step {
+            Step::Waiting { .. } if self.reachable => None,
+            Step::Waiting { until }
+            | Step::Connecting { until }
+            | Step::Connected { until }
+            | Step::Asking { until, .. } => Some(until),
+            Step::Held { .. } => Some(entry.look),
+        };
+        self.entries.values().filter_map(due).min()
+    }
+
+    /// A direct connection to a peer was made.
+    pub(crate) fn connected(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(peer)
+            && matches!(entry.step, Step::Waiting { .. } | Step::Connecting { .. })
+            && !self.reachable
+        {
+            entry.step = Step::Connected { until: now + STEP };
+        }
+    }
+
+    /// A peer that we are connected to has said who it is.
+    pub(crate) fn identified(&mut self, peer: &PeerId, now: Instant) -> Option<Action> {
+        let entry = self.entries.get_mut(peer)?;
+        if self.reachable || !matches!(entry.step, Step::Connected { .. }) {
+            return None;
+        }
+        entry.step = Step::Asking {
+            until: now + STEP,
+            listener: None,
+        };
+        Some(Action::Reserve {
+            peer: *peer,
+            addr: entry.addrs().swap_remove(0),
+        })
+    }
+
+    /// The listener that asks for the place, or why there is none.
+    pub(crate) fn asking(
+        &mut self,
+        peer: &PeerId,
+        listener: Result<ListenerId, String>,
+        now: Instant,
+    ) {
+        let Some(entry) = self.entries.get_mut(peer) else {
+            return;
+        };
+        match (listener, &mut entry.step) {
+            (Ok(id), Step::Asking { listener, .. }) => *listener = Some(id),
+            (Err(reason), _) => entry.fail(reason, 1.0, now),
+            (Ok(_), _) => {}
+        }
+    }
+
+    /// The relay keeps a place for us; whether that is news.
+    pub(crate) fn held(&mut self, peer: &PeerId, now: Instant) -> bool {
+        let Some(entry) = self.entries.get_mut(peer) else {
+            return false;
+        };
+        let Step::Asking {
+            listener: Some(listener),
+            ..
+        } = entry.step
+        else {
+            return false;
+        };
+        entry.step = Step::Held {
+            since: now,
+            listener,
+        };
+        entry.failures = 0;
+        entry.look = now;
+        true
+    }
+
+    /// A listener ended. Returns the relay it was at, when it was one of these.
+    pub(crate) fn closed(
+        &mut self,
+        listener: ListenerId,
+        reason: String,
+        jitter: f64,
+        now: Instant,
+    ) -> Option<PeerId> {
+        let (&peer, entry) = self
+            .entries
+            .iter_mut()
+            .find(|(_, entry)| entry.step.listener() == Some(listener))?;
+        entry.fail(reason, jitter, now);
+        Some(peer)
+    }
+
+    /// It could not be connected to, or the connection to it that stood is gone.
+    pub(crate) fn failed(&mut self, peer: &PeerId, reason: String, jitter: f64, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(peer)
+            && !matches!(entry.step, Step::Waiting { .. })
+        {
+            entry.fail(reason, jitter, now);
+        }
+    }
+
+    pub(crate) fn is_offered(&self, peer: &PeerId) -> bool {
+        self.entries.contains_key(peer)
+    }
+
+    /// What people call it.
+    pub(crate) fn label(&self, peer: &PeerId) -> String {
+        match self.entries.get(peer) {
+            Some(entry) => entry.offer.label.clone(),
+            None => "another server".into(),
+        }
+    }
+
+    /// Whether any of them is on the way to a place.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.entries.values().any(|entry| {
+            entry.failures == 0 && !self.reachable && !matches!(entry.step, Step::Held { .. })
+        })
+    }
+
+    /// Addresses at which this peer is reached through relays, in the form of §1.3.
+    pub(crate) fn circuits(&self) -> impl Iterator<Item = Multiaddr> {
+        self.entries
+            .values()
+            .filter(|entry| matches!(entry.step, Step::Held { .. }))
+            .flat_map(|entry| {
+                entry
+                    .offer
+                    .addrs
+                    .iter()
+                    .take(2)
+                    .map(|addr| (addr, entry.offer.peer))
+            })
+            .map(|(addr, relay)| addresses::circuit(addr.clone(), relay))
+    }
+
+    pub(crate) fn status(&self) -> Vec<Relay> {
+        let state = |entry: &Entry| match entry.step {
+            Step::Held { since, .. } => Reservation::Held(since),
+            Step::Waiting { .. } if self.reachable => Reservation::NotNeeded,
+            _ if entry.failures == 0 => Reservation::Asking,
+            Step::Waiting { until }
+            | Step::Connecting { until }
+            | Step::Connected { until }
+            | Step::Asking { until, .. } => Reservation::Failed {
+                reason: entry.reason.clone(),
+                next: until,
+            },
+        };
+        self.entries
+            .iter()
+            .map(|(&peer, entry)| Relay {
+                peer,
+                label: entry.offer.label.clone(),
+                state: state(entry),
+            })
+            .collect()
+    }
+}
+
+impl Entry {
+    /// TCP first: a relay that was killed says so at once, over QUIC it is missed only after ten seconds. When that failed,
+    /// the other one's turn.
+    fn addrs(&self) -> Vec<Multiaddr> {
+        let mut addrs = self.offer.addrs.clone();
+        let tcp_first = self.failures.is_multiple_of(2);
+        addrs.sort_by_key(|addr| (addresses::transport(addr) == Some(Transport::Tcp)) != tcp_first);
+        let first = addrs.first().and_then(addresses::transport);
+        addrs.retain(|addr| addresses::transport(addr) == first);
+        addrs
+    }
+
+    fn other_transport(&self) -> Vec<Multiaddr> {
+        let used = self.addrs();
+        let mut addrs = self.offer.addrs.clone();
+        addrs.retain(|addr| !used.contains(addr));
+        addrs
+    }
+
+    fn fail(&mut self, reason: String, jitter: f64, now: Instant) {
+        let longest = if self.failures < LONG_GONE {
+            PAUSE
+        } else {
+            LONG_PAUSE
+        };
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << self.failures.min(8))
+            .min(longest)
+            .mul_f64(0.5 + jitter / 2.0);
+        self.failures += 1;
+        self.reason = reason;
+        self.step = Step::Waiting { until: now + pause };
+    }
+}
+
+impl Step {
+    fn listener(&self) -> Option<ListenerId> {
+        match self {
+            Self::Held { listener, .. } => Some(*listener),
+            Self::Asking { listener, .. } => *listener,
+            Self::Waiting { .. } | Self::Connecting { .. } | Self::Connected { .. } => None,
+        }
+    }
+}
+
+/// Those we can dial. Loopback, which existing servers list too, is for a relay on this very machine that has nothing else.
+fn usable(mut addrs: Vec<Multiaddr>) -> Vec<Multiaddr> {
+    addrs.retain(|addr| addresses::transport(addr).is_some());
+    let reachable = |addr: &Multiaddr| addresses::ip(addr).is_none_or(is_reachable);
+    if addrs.iter().any(reachable) {
+        addrs.retain(reachable);
+    }
+    addrs.truncate(MAX_ADDRS);
+    addrs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer() -> RelayOffer {
+        RelayOffer {
+            peer: PeerId::random(),
+            addrs: ["/ip4/11.0.0.9/udp/4002/quic-v1", "/ip4/11.0.0.9/tcp/4002"]
+                .map(|addr| addr.parse().unwrap())
+                .to_vec(),
+            label: "meet.example".into(),
+        }
+    }
+
+    /// From an offer to a place.
+    fn reserve(relays: &mut Relays, peer: PeerId, now: Instant) -> ListenerId {
+        let Some(Action::Dial { .. }) = relays.poll(0.5, now) else {
+            panic!("it is due");
+        };
+        relays.connected(&peer, now);
+        let Some(Action::Reserve { addr, .. }) = relays.identified(&peer, now) else {
+            panic!("it is asked");
+        };
+        assert!(addr.to_string().contains("/tcp/"));
+        let listener = ListenerId::next();
+        relays.asking(&peer, Ok(listener), now);
+        assert!(relays.held(&peer, now));
+        listener
+    }
+
+    #[test]
+    fn a_place_is_asked_for_once_the_relay_has_said_who_it_is() {
+        let (now, offer) = (Instant::now(), offer());
+        let mut relays = Relays::default();
+        assert!(relays.offer(vec![offer.clone()], now).is_empty());
+        assert_eq!(relays.status()[0].state, Reservation::Asking);
+        reserve(&mut relays, offer.peer, now);
+        assert_eq!(relays.status()[0].state, Reservation::Held(now));
+        assert_eq!(
+            relays.circuits().next().unwrap().to_string(),
+            format!(
+                "/ip4/11.0.0.9/udp/4002/quic-v1/p2p/{}/p2p-circuit",
+                offer.peer
+            )
+        );
+        // And then once over the other transport.
+        assert_eq!(
+            relays.poll(0.5, now),
+            Some(Action::Look {
+                peer: offer.peer,
+                addrs: vec![offer.addrs[0].clone()]
+            })
+        );
+        assert_eq!(relays.poll(0.5, now), None);
+        assert!(!relays.held(&offer.peer, now), "a renewal is no news");
+    }
+
+    #[test]
+    fn a_relay_that_is_back_within_ten_minutes_is_found_within_seconds() {
+        let (start, offer) = (Instant::now(), offer());
+        let mut relays = Relays::default();
+        relays.offer(vec![offer.clone()], start);
+        let listener = reserve(&mut relays, offer.peer, start);
+        let mut now = start;
+        assert_eq!(
+            relays.closed(listener, "gone".into(), 1.0, now),
+            Some(offer.peer)
+        );
+        assert_eq!(relays.circuits().count(), 0);
+        let mut transports = Vec::new();
+        while now < start + Duration::from_secs(5 * 60) {
+            let next = relays.poll_timeout().unwrap();
+            assert!(next - now <= PAUSE, "{:?}", next - now);
+            now = next;
+            let Some(Action::Dial { addrs, .. }) = relays.poll(1.0, now) else {
+                panic!("due");
+            };
+            transports.push(addresses::transport(&addrs[0]));
+            relays.failed(&offer.peer, "refused".into(), 1.0, now);
+        }
+        assert!(transports.contains(&Some(Transport::Quic)));
+        relays.hurry(now);
+        reserve(&mut relays, offer.peer, now);
+    }
+
+    #[test]
+    fn a_silent_relay_is_given_up_at_every_step() {
+        let (mut now, offer) = (Instant::now(), offer());
+        let mut relays = Relays::default();
+        relays.offer(vec![offer.clone()], now);
+        for step in 0..3 {
+            now = relays.poll_timeout().unwrap().max(now);
+            assert!(matches!(relays.poll(0.0, now), Some(Action::Dial { .. })));
+            if step > 0 {
+                relays.connected(&offer.peer, now);
+            }
+            if step > 1 {
+                relays.identified(&offer.peer, now);
+            }
+            now = relays.poll_timeout().unwrap();
+            assert_eq!(
+                relays.poll(0.0, now),
+                Some(Action::Disconnect(offer.peer)),
+                "step {step}"
+            );
+            assert!(matches!(
+                relays.status()[0].state,
+                Reservation::Failed { .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn a_reachable_peer_keeps_no_place_and_asks_again_when_it_is_no_longer() {
+        let (now, offer) = (Instant::now(), offer());
+        let mut relays = Relays::default();
+        relays.offer(vec![offer.clone()], now);
+        let listener = reserve(&mut relays, offer.peer, now);
+        assert_eq!(relays.set_reachable(true, now), [Action::Release(listener)]);
+        assert_eq!(relays.poll(0.5, now), None);
+        assert_eq!(relays.poll_timeout(), None);
+        assert_eq!(relays.status()[0].state, Reservation::NotNeeded);
+        relays.connected(&offer.peer, now);
+        assert_eq!(relays.identified(&offer.peer, now), None);
+        assert!(relays.set_reachable(false, now).is_empty());
+        reserve(&mut relays, offer.peer, now);
+    }
+
+    #[test]
+    fn what_is_not_offered_any_more_is_given_back_and_offers_are_bounded() {
+        let (now, first) = (Instant::now(), offer());
+        let mut relays = Relays::default();
+        relays.offer(vec![first.clone()], now);
+        let listener = reserve(&mut relays, first.peer, now);
+        let others: Vec<_> = std::iter::repeat_with(offer).take(20).collect();
+        assert_eq!(relays.offer(others, now), [Action::Release(listener)]);
+        assert_eq!(relays.status().len(), MAX_RELAYS);
+        let mut useless = offer();
+        useless.addrs = vec!["/ip4/11.0.0.9/tcp/1/ws".parse().unwrap()];
+        relays.offer(vec![useless], now);
+        assert!(relays.status().is_empty());
+    }
+}
