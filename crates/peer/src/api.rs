@@ -1,7 +1,11 @@
 //! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript types are generated from these.
 
+mod network;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
 
 /// Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
@@ -12,6 +16,8 @@ pub struct Snapshot {
     pub peers: Vec<PeerCard>,
     /// What the user should know, in plain words; empty when all is well.
     pub notices: Vec<Notice>,
+    /// How this peer can be reached, and why not better.
+    pub network: Network,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
@@ -66,6 +72,18 @@ pub struct Path {
     pub transport: Transport,
     /// Round-trip time in milliseconds; null until measured.
     pub rtt_ms: Option<f64>,
+    /// Who passes everything on, encrypted, when `kind` is `relayed`; null otherwise.
+    pub relay: Option<Relay>,
+}
+
+/// The relay of a path.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Relay {
+    /// Its peer id, base58.
+    pub id: String,
+    /// The host name of the rendezvous server it belongs to; its address when it is not one of ours.
+    pub label: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]

@@ -4,6 +4,7 @@
 //! when the own profile or addresses change, and every heartbeat; it expires those who fell silent; and it says goodbye at the end.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     future::pending,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -11,6 +12,7 @@ use std::{
 
 use goop2_node::{Connection, Event, Multicast, Node, Status};
 use goop2_proto::{
+    PeerId,
     presence::{Kind, Presence},
     roster::{Record, Source},
 };
@@ -23,9 +25,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{Group, Me, Notice, Path, PathKind, PeerCard, Snapshot, Transport},
+    api::{Group, Me, Notice, Path, PathKind, PeerCard, Relay, Snapshot, Transport},
+    network::{self, Joined},
     roster::SharedRoster,
-    wan::Heard,
+    wan::{BY_ITSELF, Heard},
 };
 
 /// Announcements that several joins ask for within this time are one.
@@ -33,12 +36,18 @@ const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
 /// Snapshots are at least this far apart: more a second than anyone can see would only cost.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Peers elsewhere that the node connects to before somebody asks; it takes no more.
+const MAX_MET: usize = 48;
+
 pub(crate) struct Controller {
     node: Node,
     roster: SharedRoster,
     status: watch::Receiver<Status>,
     config: watch::Receiver<Config>,
     notices: watch::Receiver<Vec<Notice>>,
+    servers: watch::Receiver<Vec<Joined>>,
+    /// Those elsewhere that the node was told to connect to.
+    met: HashSet<PeerId>,
     avatar_hash: String,
     /// What was announced last, for the rendezvous servers: they repeat it by themselves.
     said: watch::Sender<Option<Presence>>,
@@ -53,6 +62,7 @@ impl Controller {
         roster: SharedRoster,
         config: watch::Receiver<Config>,
         notices: watch::Receiver<Vec<Notice>>,
+        servers: watch::Receiver<Vec<Joined>>,
         avatar_hash: String,
         said: watch::Sender<Option<Presence>>,
     ) -> Self {
@@ -62,14 +72,17 @@ impl Controller {
             me: Me::default(),
             peers: Vec::new(),
             notices: Vec::new(),
+            network: network::judge(&Status::default(), &[], true),
         };
         let (snapshot, _) = watch::channel(Arc::new(empty));
-        let controller = Self {
+        let mut controller = Self {
             node,
             roster,
             status,
             config,
             notices,
+            servers,
+            met: HashSet::new(),
             avatar_hash,
             said,
             snapshot,
@@ -118,6 +131,11 @@ impl Controller {
                             show.ask();
                         }
                     }
+                    Some(Event::FarPresence(presence)) => {
+                        if self.hear(presence, BY_ITSELF, true) {
+                            show.ask();
+                        }
+                    }
                     Some(Event::Subscribed(_)) => announce.ask(),
                     Some(Event::Connected(_) | Event::Disconnected(_)) => {}
                     None => break,
@@ -128,8 +146,8 @@ impl Controller {
                     }
                 }
                 Ok(()) = self.status.changed() => {
-                    let listen = &self.status.borrow_and_update().listen;
-                    if self.said.borrow().as_ref().is_none_or(|said| said.addrs != *listen) {
+                    let published = &self.status.borrow_and_update().published;
+                    if self.said.borrow().as_ref().is_none_or(|said| said.addrs != *published) {
                         announce.ask();
                     }
                     show.ask();
@@ -140,6 +158,7 @@ impl Controller {
                     show.ask();
                 }
                 Ok(()) = self.notices.changed() => show.ask(),
+                Ok(()) = self.servers.changed() => show.ask(),
             }
         }
         self.publish(Kind::Offline).await;
@@ -163,7 +182,7 @@ impl Controller {
                     email: config.profile.email.clone(),
                     avatar_hash: self.avatar_hash.clone(),
                     video_disabled: config.viewer.video_disabled,
-                    addrs: status.listen.clone(),
+                    addrs: status.published.clone(),
                     ts,
                 }
             }
@@ -180,9 +199,13 @@ impl Controller {
         self.node.publish(presence.encode()).await;
     }
 
-    fn hear(&self, presence: Presence, source: Source, proved: bool) -> bool {
+    fn hear(&mut self, presence: Presence, source: Source, proved: bool) -> bool {
         if presence.kind != Kind::Offline {
             self.node.learn(presence.peer, presence.addrs.clone());
+            let at_a_server = !matches!(source, Source::Lan | BY_ITSELF);
+            if at_a_server && self.met.len() < MAX_MET && self.met.insert(presence.peer) {
+                self.node.meet(presence.peer);
+            }
         }
         let change = self
             .roster
@@ -193,8 +216,8 @@ impl Controller {
     }
 
     /// Whether there is something new to show.
-    fn hear_from_afar(&self, heard: Heard) -> bool {
-        let roster = &self.roster;
+    fn hear_from_afar(&mut self, heard: Heard) -> bool {
+        let roster = self.roster.clone();
         match heard {
             Heard::Event(rendezvous::Event::Presence {
                 source,
@@ -216,7 +239,8 @@ impl Controller {
     }
 
     /// Replaces the snapshot; readers are woken only when something they show is different.
-    fn show(&self) {
+    fn show(&mut self) {
+        self.meet();
         let next = Arc::new(self.compose());
         self.snapshot.send_if_modified(|current| {
             let changed = !same(current, &next);
@@ -225,8 +249,40 @@ impl Controller {
         });
     }
 
+    /// Has the node connect to peers elsewhere as long as they are seen: the way stands before the first click.
+    fn meet(&mut self) {
+        let roster = self.roster.lock();
+        let at_a_server = |record: &Record| {
+            let mut sources = record.sources.iter();
+            sources.any(|source| !matches!(*source, Source::Lan | BY_ITSELF))
+        };
+        self.met.retain(|peer| {
+            let seen = roster.get(peer).is_some_and(at_a_server);
+            if !seen {
+                self.node.part(*peer);
+            }
+            seen
+        });
+        for (peer, record) in roster.records() {
+            if self.met.len() >= MAX_MET {
+                break;
+            }
+            if at_a_server(record) && self.met.insert(*peer) {
+                self.node.meet(*peer);
+            }
+        }
+    }
+
     fn compose(&self) -> Snapshot {
         let (config, status) = (self.config.borrow(), self.status.borrow());
+        let servers = self.servers.borrow();
+        let relays: BTreeMap<_, _> = status
+            .reach
+            .relays
+            .iter()
+            .map(|relay| (relay.peer, relay.label.as_str()))
+            .collect();
+        let labels = |relay: &PeerId| relays.get(relay).copied();
         let me = Me {
             id: self.node.peer_id().to_base58(),
             label: config.profile.label.clone(),
@@ -251,7 +307,7 @@ impl Controller {
                 path: status
                     .connections
                     .get(peer)
-                    .and_then(|connections| path(connections)),
+                    .and_then(|connections| path(connections, labels)),
             })
             .collect();
         peers.sort_by_cached_key(|card| (card.group, card.label.to_lowercase(), card.id.clone()));
@@ -262,7 +318,13 @@ impl Controller {
             .cloned()
             .chain(multicast_notice(&status))
             .collect();
-        Snapshot { me, peers, notices }
+        let network = network::judge(&status, &servers, config.p2p.port_mapping);
+        Snapshot {
+            me,
+            peers,
+            notices,
+            network,
+        }
     }
 }
 
@@ -289,29 +351,51 @@ fn same(a: &Snapshot, b: &Snapshot) -> bool {
     };
     a.me == b.me
         && a.notices == b.notices
+        && a.network == b.network
         && a.peers.iter().map(steady).eq(b.peers.iter().map(steady))
 }
 
 /// The connection that carries new streams: a direct one before a relayed one, the newest of those.
-fn path(connections: &[Connection]) -> Option<Path> {
+fn path<'a>(
+    connections: &[Connection],
+    labels: impl Fn(&PeerId) -> Option<&'a str>,
+) -> Option<Path> {
     let best = connections
         .iter()
         .rev()
-        .min_by_key(|connection| connection.relayed)?;
-    Some(Path {
-        kind: match (best.relayed, best.lan) {
+        .min_by_key(|connection| connection.relayed())?;
+    Some(path_of(best, labels))
+}
+
+/// One connection as a skin sees it. `labels` names the relays that servers of ours offer.
+pub(crate) fn path_of<'a>(
+    connection: &Connection,
+    labels: impl Fn(&PeerId) -> Option<&'a str>,
+) -> Path {
+    Path {
+        kind: match (connection.relayed(), connection.lan) {
             (true, _) => PathKind::Relayed,
             (false, true) => PathKind::Lan,
             (false, false) => PathKind::Direct,
         },
-        transport: match best.transport {
+        transport: match connection.transport {
             goop2_node::Transport::Tcp => Transport::Tcp,
             goop2_node::Transport::Quic => Transport::Quic,
         },
-        rtt_ms: best
+        rtt_ms: connection
             .rtt
             .map(|rtt| (rtt.as_secs_f64() * 10_000.0).round() / 10.0),
-    })
+        relay: connection.relay.map(|relay| Relay {
+            id: relay.to_base58(),
+            label: labels(&relay).map_or_else(|| host(&connection.remote), str::to_owned),
+        }),
+    }
+}
+
+/// Where an address leads, for people.
+fn host(addr: &goop2_proto::Multiaddr) -> String {
+    let text = addr.to_string();
+    text.split('/').nth(2).unwrap_or_default().to_owned()
 }
 
 fn multicast_notice(status: &Status) -> Option<Notice> {
@@ -381,7 +465,7 @@ async fn at(when: Option<Instant>) {
     }
 }
 
-fn unix_millis(time: SystemTime) -> i64 {
+pub(crate) fn unix_millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     })

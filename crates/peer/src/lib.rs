@@ -7,8 +7,8 @@
 pub mod api;
 mod controller;
 mod error;
-mod hosting;
 mod io;
+mod network;
 mod notices;
 mod peer;
 mod place;
@@ -20,6 +20,6 @@ mod visit;
 mod wan;
 
 pub use error::Error;
-pub use goop2_store::{Config, Folder, identity, server_config};
-pub use hosting::Hosted;
+pub use goop2_store::{Config, Error as FolderError, Folder, identity, server_config};
 pub use peer::{Page, Peer};
+pub use wan::host;

@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -26,8 +26,8 @@ use tokio_util::{io::ReaderStream, sync::CancellationToken, task::AbortOnDropHan
 
 use crate::{
     Error,
-    api::{Notice, Place, Snapshot},
-    controller::Controller,
+    api::{Attempt, Link, Notice, PeerReach, Place, Snapshot},
+    controller::{Controller, path_of, unix_millis},
     notices::Notices,
     place,
     roster::SharedRoster,
@@ -98,10 +98,13 @@ impl Peer {
         let (notices, notices_seen) = Notices::new();
         let (said, saying) = watch::channel(None);
         let (heard, hearing) = mpsc::channel(wan::EVENTS);
+        let (states, servers) = watch::channel(Vec::new());
         let wan = Wan::run(
+            node.clone(),
             folder.dir().to_owned(),
             folder.keypair().clone(),
             notices.clone(),
+            states,
             config_seen.clone(),
             saying,
             heard,
@@ -112,6 +115,7 @@ impl Peer {
             roster.clone(),
             config_seen,
             notices_seen,
+            servers,
             avatar_hash,
             said,
         );
@@ -243,6 +247,55 @@ impl Peer {
             });
         }
         place::parse(text)
+    }
+
+    /// How a peer is reached, and what was tried: for a page that somebody looks at, who asks again every second or so.
+    pub async fn history(&self, peer: PeerId) -> PeerReach {
+        let reach = self.0.node.history(peer).await;
+        let status = self.0.node.status();
+        let relays = status.borrow().reach.relays.clone();
+        let label = |id: &PeerId| {
+            let relay = relays.iter().find(|relay| relay.peer == *id);
+            relay.map(|relay| relay.label.as_str())
+        };
+        let (now, clock) = (Instant::now(), SystemTime::now());
+        let at = |then: Instant| unix_millis(clock - now.saturating_duration_since(then));
+        let links: Vec<_> = reach
+            .links
+            .into_iter()
+            .map(|link| Link {
+                path: path_of(&link.connection, label),
+                remote: link.connection.remote.to_string(),
+                since: at(link.connection.since),
+                received_bytes: link.received_bytes,
+                sent_bytes: link.sent_bytes,
+            })
+            .collect();
+        let attempts = reach.attempts.into_iter().map(|attempt| Attempt {
+            at: at(attempt.at),
+            what: attempt.what,
+            outcome: match attempt.times {
+                1 => attempt.outcome,
+                n => format!("{}, {n} times", attempt.outcome),
+            },
+            worked: attempt.worked,
+        });
+        PeerReach {
+            id: peer.to_base58(),
+            path: links.first().map(|link| link.path.clone()),
+            links,
+            attempts: attempts.collect(),
+        }
+    }
+
+    /// Finds out anew how this peer is reached from outside; the snapshot's network tells, within some seconds.
+    pub async fn test_again(&self) {
+        self.0.node.test_again().await;
+    }
+
+    /// The own network as a text to send to someone who helps. `redacted` leaves out addresses, names of servers and ids.
+    pub fn network_report(&self, redacted: bool) -> String {
+        self.0.snapshot.borrow().network.report(redacted)
     }
 
     /// Goes offline in order: says goodbye, answers nothing more, closes the connections. A second call does nothing.

@@ -1,6 +1,10 @@
 //! What this peer gets from others: one stream a request, read within bounds and deadlines, bodies handed on as they come.
+//!
+//! A way to a peer may end at any moment, and often another one stands or is made at once: from a relay to a direct connection,
+//! or back. A request that was cut before its answer began is therefore made once more, within the same deadline, if making it
+//! twice does no harm. A silent one casts doubt on its connection first.
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, stream};
@@ -28,6 +32,8 @@ const CONNECT: Duration = Duration::from_secs(7);
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// A data operation as a whole: the owner's own limit is 5 s, the rest is the way.
 const DATA_ANSWER: Duration = Duration::from_secs(15);
+/// How long an answer may be silent before the connection is asked whether it still lives. Slow owners do not mind the question.
+const DOUBT: Duration = Duration::from_millis(2500);
 /// How long a transfer under way may stand still.
 const BODY_STALL: Duration = Duration::from_secs(30);
 /// Handed on at a time. Frames on the way hold 16 KiB; room for many of them would be asked of the system anew each time.
@@ -38,16 +44,16 @@ type Reader = BufReader<Compat<Stream>>;
 /// Fetches one file of a site.
 pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, Error> {
     let request = site::encode_request(path).map_err(|_| Error::NotFound)?;
-    let (header, reader) = answer_within(FIRST_ANSWER, async {
+    let ask = async || {
         let mut reader = open(node, peer, site::PROTOCOL).await?;
         write_all(&mut reader, &request).await?;
-        let line = read_line(&mut reader, site::MAX_HEADER).await?;
+        let line = doubting(node, peer, read_line(&mut reader, site::MAX_HEADER)).await?;
         Ok((
             Header::decode(&line).map_err(|error| cut_or(&line, error))?,
             reader,
         ))
-    })
-    .await?;
+    };
+    let (header, reader) = answer_within(FIRST_ANSWER, twice(ask)).await?;
     match header {
         Header::Ok { mime, len } => Ok(Page {
             mime,
@@ -60,38 +66,66 @@ pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, 
     }
 }
 
-/// Runs one data operation on the owner's database. Never repeated: a write that got no answer may have happened.
+/// Runs one data operation on the owner's database. A write is never repeated: one that got no answer may have happened.
 pub(crate) async fn data(
     node: &Node,
     peer: PeerId,
     request: &data::Request,
 ) -> Result<Answer, Error> {
-    let line = answer_within(DATA_ANSWER, async {
+    let ask = async || {
         let mut reader = open(node, peer, data::PROTOCOL).await?;
         write_all(&mut reader, &request.encode()).await?;
         finish(&mut reader).await?;
-        Ok(read_line(&mut reader, data::MAX_RESPONSE).await?)
+        let line = doubting(node, peer, read_line(&mut reader, data::MAX_RESPONSE)).await?;
+        match line.last() {
+            Some(&b'\n') => Ok(line),
+            _ => Err(Error::Cut),
+        }
+    };
+    let line = answer_within(DATA_ANSWER, async {
+        if request.only_reads() {
+            twice(ask).await
+        } else {
+            ask().await
+        }
     })
     .await?;
-    if line.last() != Some(&b'\n') {
-        return Err(Error::Cut);
-    }
     data::decode_answer(&line).map_err(|invalid| Error::Protocol(invalid.to_string()))
 }
 
 /// Fetches the avatar, whole: it is small by protocol.
 pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, Error> {
-    answer_within(FIRST_ANSWER, async {
+    let ask = async || {
         let mut reader = open(node, peer, avatar::PROTOCOL).await?;
-        let line = read_line(&mut reader, avatar::MAX_HEADER).await?;
+        let line = doubting(node, peer, read_line(&mut reader, avatar::MAX_HEADER)).await?;
         let Some(len) = avatar::decode_header(&line).map_err(|error| cut_or(&line, error))? else {
             return Ok(None);
         };
         let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
         reader.read_exact(&mut bytes).await?;
         Ok(Some(bytes.into()))
-    })
-    .await
+    };
+    answer_within(FIRST_ANSWER, twice(ask)).await
+}
+
+/// Once more, when the first attempt was cut.
+async fn twice<T>(ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    match ask().await {
+        Err(Error::Cut) => ask().await,
+        answer => answer,
+    }
+}
+
+/// The answer; while it does not come, whether the connection is still alive is found out.
+async fn doubting<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>) -> T {
+    let mut answer = pin!(answer);
+    match timeout(DOUBT, &mut answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            node.doubt(peer);
+            answer.await
+        }
+    }
 }
 
 async fn open(node: &Node, peer: PeerId, protocol: &'static str) -> Result<Reader, Error> {

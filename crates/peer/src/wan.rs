@@ -1,9 +1,20 @@
 //! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both follow the configuration live.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use futures::future::{self, select_all};
+use goop2_node::{Node, RelayOffer};
 use goop2_proto::{presence::Presence, roster::Source};
-use goop2_rendezvous::client::{self, Address, Client, Event, Http};
+use goop2_rendezvous::{
+    client::{self, Address, Client, Event, Http, State},
+    mail, registration,
+    server::{self, Limits, Net, Server},
+};
 use goop2_store::{Config, Keypair, config};
 use tokio::{
     sync::{mpsc, watch},
@@ -11,15 +22,19 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{api::Notice, hosting::Hosted, notices::Notices};
+use crate::{Error, api::Notice, network::Joined, notices::Notices};
 
 /// What servers tell, under way to the controller; while it is full they are not read.
 pub(crate) const EVENTS: usize = 1024;
 /// A stream that is silent for longer is dead: servers say something every 25 s (§6.4).
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Heard from a peer itself over a connection to it, without a server in between.
+pub(crate) const BY_ITSELF: Source = Source::Wan(u16::MAX);
+
 /// The servers, and the task that owns them.
 pub(crate) struct Wan {
+    node: Node,
     dir: PathBuf,
     key: Keypair,
     http: Http,
@@ -28,7 +43,9 @@ pub(crate) struct Wan {
     heard: mpsc::Sender<Heard>,
     events: mpsc::Sender<Event>,
     joined: BTreeMap<String, (Source, Client)>,
-    hosted: Option<Hosted>,
+    /// How it stands with each, of which the node uses the relays.
+    states: watch::Sender<Vec<Joined>>,
+    hosted: Option<(config::Presence, Server)>,
     leaving: JoinSet<()>,
     /// The number of the next server joined: never used twice in a run.
     next: u16,
@@ -44,10 +61,13 @@ pub(crate) enum Heard {
 impl Wan {
     /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until told to stop; then says
     /// goodbye everywhere at once.
+    #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
     pub(crate) async fn run(
+        node: Node,
         dir: PathBuf,
         key: Keypair,
         notices: Notices,
+        states: watch::Sender<Vec<Joined>>,
         mut config: watch::Receiver<Config>,
         mut said: watch::Receiver<Option<Presence>>,
         heard: mpsc::Sender<Heard>,
@@ -55,6 +75,8 @@ impl Wan {
     ) {
         let (events, mut told) = mpsc::channel(EVENTS);
         let mut wan = Self {
+            node,
+            states,
             dir,
             key,
             http: Http::new(),
@@ -69,13 +91,27 @@ impl Wan {
         loop {
             let now = config.borrow_and_update().clone();
             wan.follow(&now.presence, &said).await;
+            wan.node
+                .set_port_mapping(now.p2p.port_mapping && wan.meets_others())
+                .await;
+            let mut states: Vec<_> = wan.joined.values().map(|(_, c)| c.state()).collect();
             loop {
+                wan.pass_on_states().await;
+                let changes = states.iter_mut().map(|state| Box::pin(state.changed()));
+                let changes: Vec<_> = changes.collect();
+                let changed = async {
+                    match changes.is_empty() {
+                        true => future::pending().await,
+                        false => drop(select_all(changes).await),
+                    }
+                };
                 tokio::select! {
                     () = stop.cancelled() => return wan.end().await,
                     Ok(()) = config.changed() => break,
                     Ok(()) = said.changed() => wan.say(&mut said),
                     Some(event) = told.recv() => wan.tell(Heard::Event(event)).await,
                     Some(_) = wan.leaving.join_next() => {}
+                    () = changed => {}
                 }
             }
         }
@@ -87,7 +123,11 @@ impl Wan {
         said: &watch::Receiver<Option<Presence>>,
     ) {
         self.host(config).await;
-        let mut wanted: Vec<_> = self.hosted.iter().filter_map(Hosted::own_address).collect();
+        let mut wanted: Vec<_> = self
+            .hosted
+            .iter()
+            .filter_map(|(_, server)| own_address(server))
+            .collect();
         wanted.extend(
             [&config.rendezvous_wan]
                 .into_iter()
@@ -118,6 +158,52 @@ impl Wan {
         }
     }
 
+    /// Whether a server is joined through which peers of other machines come.
+    fn meets_others(&self) -> bool {
+        let others = self.joined.keys().any(|url| {
+            let host = host_of(url);
+            let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+            host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback())
+        });
+        let open = |(_, server): &(_, Server)| {
+            let addrs = server.local_addrs();
+            addrs.iter().any(|addr| !addr.ip().is_loopback())
+        };
+        others || self.hosted.as_ref().is_some_and(open)
+    }
+
+    /// Shows how it stands with the servers, and has the node use their relays.
+    async fn pass_on_states(&self) {
+        let joined = self.joined.iter().map(|(url, (_, client))| Joined {
+            label: host_of(url),
+            state: client.state().borrow().clone(),
+        });
+        let joined: Vec<_> = joined.collect();
+        let offers = |joined: &[Joined]| -> Vec<_> {
+            let mut known = HashSet::new();
+            let offer = |Joined { label, state }: &Joined| {
+                let State { relay, .. } = state;
+                let relay = relay.clone()?;
+                known.insert(relay.peer).then(|| RelayOffer {
+                    peer: relay.peer,
+                    addrs: relay.addrs,
+                    label: label.clone(),
+                })
+            };
+            joined.iter().filter_map(offer).collect()
+        };
+        let now = offers(&joined);
+        let news = now != offers(&self.states.borrow());
+        self.states.send_if_modified(|states| {
+            let changed = *states != joined;
+            *states = joined;
+            changed
+        });
+        if news {
+            self.node.set_relays(now).await;
+        }
+    }
+
     fn join(
         &mut self,
         address: Address,
@@ -143,47 +229,30 @@ impl Wan {
         (source, client)
     }
 
-    /// Starts, stops or replaces the hosted server and its relay; why one cannot start is shown, and all else goes on.
+    /// Starts, stops or replaces the hosted server; why it cannot start is shown, and everything else goes on.
     async fn host(&mut self, config: &config::Presence) {
-        let stays = |hosted: &Hosted| config.rendezvous_host && hosted.serves(config);
-        if !self.hosted.as_ref().is_some_and(stays) {
-            self.unhost().await;
-            self.notices.clear("rendezvous-host");
-            if config.rendezvous_host {
-                match Hosted::bind(&self.dir, config).await {
-                    Ok(hosted) => self.hosted = Some(hosted),
-                    Err(error) => self.warn("rendezvous-host", error.to_string()),
-                }
-            }
-        } else if let Some(hosted) = &mut self.hosted {
-            hosted.follow_relay(config).await;
-        }
-        match self.hosted.as_ref().and_then(Hosted::relay_problem) {
-            Some(problem) => self.warn("relay-host", problem.to_string()),
-            None => self.notices.clear("relay-host"),
-        }
-    }
-
-    async fn unhost(&mut self) {
-        let Some(hosted) = self.hosted.take() else {
+        let wanted = config.rendezvous_host.then(|| hosting(config));
+        if self.hosted.as_ref().map(|(hosting, _)| hosting) == wanted.as_ref() {
             return;
-        };
-        // Its guests hear that this peer leaves while it is still there to say so.
-        let own = hosted
-            .own_address()
-            .and_then(|own| self.joined.remove(&own.to_string()));
-        if let Some((source, client)) = own {
-            client.shutdown().await;
-            self.tell(Heard::Left(source)).await;
         }
-        hosted.shutdown().await;
-    }
-
-    fn warn(&self, code: &str, message: String) {
-        self.notices.show(Notice {
-            code: code.into(),
-            message,
-        });
+        if let Some((_, server)) = self.hosted.take() {
+            // Its guests hear that this peer leaves while it is still there to say so.
+            let own = own_address(&server).and_then(|own| self.joined.remove(&own.to_string()));
+            if let Some((source, client)) = own {
+                client.shutdown().await;
+                self.tell(Heard::Left(source)).await;
+            }
+            server.shutdown().await;
+        }
+        self.notices.clear("rendezvous-host");
+        let Some(hosting) = wanted else { return };
+        match host(&self.dir, config).await {
+            Ok(server) => self.hosted = Some((hosting, server)),
+            Err(error) => self.notices.show(Notice {
+                code: "rendezvous-host".into(),
+                message: error.to_string(),
+            }),
+        }
     }
 
     fn say(&self, said: &mut watch::Receiver<Option<Presence>>) {
@@ -205,8 +274,88 @@ impl Wan {
             self.leaving.spawn(client.shutdown());
         }
         while self.leaving.join_next().await.is_some() {}
-        if let Some(hosted) = self.hosted.take() {
-            hosted.shutdown().await;
+        if let Some((_, server)) = self.hosted.take() {
+            server.shutdown().await;
         }
     }
+}
+
+/// What a hosted server depends on: a change of any of it means another server.
+fn hosting(config: &config::Presence) -> config::Presence {
+    config::Presence {
+        rendezvous_wan: String::new(),
+        rendezvous_wans: Vec::new(),
+        ..config.clone()
+    }
+}
+
+/// The server that the `presence` section of a folder's `goop.json` describes, listening.
+pub async fn host(dir: &Path, config: &config::Presence) -> Result<Server, Error> {
+    let problem = |key: &str, why: &dyn std::fmt::Display| {
+        Error::Invalid(format!("presence.{key} in goop.json: {why}"))
+    };
+    let bind = Some(config.rendezvous_bind.trim()).filter(|bind| !bind.is_empty());
+    let bind = bind
+        .map(str::parse::<IpAddr>)
+        .transpose()
+        .map_err(|error| problem("rendezvous_bind", &error))?;
+    let trusted_proxies = match &config.trusted_proxies {
+        None => Net::LOOPBACK.to_vec(),
+        Some(nets) => nets
+            .iter()
+            .map(|net| net.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| problem("trusted_proxies", &error))?,
+    };
+    let config = server::Config {
+        bind,
+        port: config.rendezvous_port,
+        admin_password: config.admin_password.clone(),
+        external_url: config.external_url.clone(),
+        trusted_proxies,
+        require_signed: config.require_signed,
+        registration_required: config.registration_required,
+        registration: (!config.peer_db_path.is_empty()).then(|| registration::Config {
+            path: dir.join(&config.peer_db_path),
+            webhook: config.registration_webhook.clone(),
+            mail: mail::Config {
+                host: config.smtp_host.clone(),
+                port: config.smtp_port,
+                username: config.smtp_username.clone(),
+                password: config.smtp_password.clone(),
+                from: config.smtp_from.clone(),
+            },
+        }),
+        // Guests hear only changes: how long the silent count as online is decided here, as it is nearby.
+        limits: Limits {
+            ttl: Duration::from_secs(config.ttl_seconds.into()),
+            ..Limits::default()
+        },
+        ..server::Config::default()
+    };
+    Server::bind(config, server::system_clock)
+        .await
+        .map_err(|error| Error::Invalid(error.to_string()))
+}
+
+/// The host in the address of a server, for people.
+fn host_of(url: &str) -> String {
+    let url = url::Url::parse(url).ok();
+    let host = url.as_ref().and_then(url::Url::host_str);
+    host.unwrap_or("a server").to_owned()
+}
+
+/// Where this machine reaches the server it hosts.
+fn own_address(server: &Server) -> Option<Address> {
+    let addr = server.local_addrs().first()?;
+    let ip = if addr.ip().is_unspecified() {
+        IpAddr::from([127, 0, 0, 1])
+    } else {
+        addr.ip()
+    };
+    Address::parse(&format!(
+        "http://{}",
+        std::net::SocketAddr::new(ip, addr.port())
+    ))
+    .ok()
 }
