@@ -31,6 +31,14 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Find out how a folder's peer can be reached, and say what is wrong and what to do
+    Doctor {
+        /// The peer's folder, with its goop.json
+        dir: PathBuf,
+        /// Print one JSON object instead of words
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the peer id of a folder; a folder without an identity gets one
     Id {
         /// The peer's folder, with its goop.json
@@ -49,7 +57,11 @@ impl Cli {
     pub(crate) fn json(&self) -> bool {
         matches!(
             self.command,
-            Some(Command::Peer { json: true, .. } | Command::Rendezvous { json: true, .. })
+            Some(
+                Command::Peer { json: true, .. }
+                    | Command::Rendezvous { json: true, .. }
+                    | Command::Doctor { json: true, .. }
+            )
         )
     }
 }

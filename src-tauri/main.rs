@@ -5,6 +5,7 @@
 #![cfg_attr(all(windows, feature = "desktop"), windows_subsystem = "windows")]
 
 mod cli;
+mod doctor;
 mod headless;
 mod report;
 #[cfg(feature = "desktop")]
@@ -45,6 +46,7 @@ fn run(command: Option<Command>, report: &Report) -> anyhow::Result<()> {
     match command {
         Some(Command::Peer { dir, .. }) => headless::run(&dir, report),
         Some(Command::Rendezvous { dir, .. }) => headless::rendezvous(&dir, report),
+        Some(Command::Doctor { dir, .. }) => doctor::run(&dir, report),
         Some(Command::Id { dir }) => {
             println!("{}", goop2_peer::identity(&dir)?);
             Ok(())

@@ -5,10 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use goop2_peer::{
-    Hosted,
-    api::{Group, Notice, PeerCard, Snapshot},
-};
+use goop2_peer::api::{Group, Network, Notice, Path, PathKind, PeerCard, Snapshot, Transport};
 use serde_json::{Value, json};
 
 pub(crate) struct Report {
@@ -43,48 +40,25 @@ impl Report {
     }
 
     /// A rendezvous listens.
-    pub(crate) fn serving(&self, server: &Hosted) {
-        let listen: Vec<_> = server
-            .local_addrs()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let (connect_urls, relay) = (server.connect_urls(), server.relay_addrs());
+    pub(crate) fn serving(&self, listen: &[String], connect_urls: &[String]) {
         if self.json {
-            let event = json!({
-                "event": "ready", "listen": listen, "connect_urls": connect_urls, "relay": relay,
-            });
-            line(&event.to_string());
-        } else {
-            line(&format!(
-                "The rendezvous listens on {}.",
-                listen.join(" and ")
-            ));
-            match connect_urls.as_slice() {
-                [] => line(
-                    "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
-                ),
-                urls => line(&format!(
-                    "Others paste one of these to meet here:\n  {}",
-                    urls.join("\n  ")
-                )),
-            }
-            if !relay.is_empty() {
-                line(&format!(
-                    "Peers that cannot reach each other meet at its relay:\n  {}",
-                    relay.join("\n  ")
-                ));
-            }
+            let event = json!({ "event": "ready", "listen": listen, "connect_urls": connect_urls });
+            return line(&event.to_string());
         }
-        if let Some(problem) = server.relay_problem() {
-            self.notice(&Notice {
-                code: "relay-host".into(),
-                message: problem.to_string(),
-            });
+        line(&format!(
+            "The rendezvous listens on {}.",
+            listen.join(" and ")
+        ));
+        match connect_urls {
+            [] => line(
+                "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
+            ),
+            urls => line(&format!(
+                "Others paste one of these to meet here:\n  {}",
+                urls.join("\n  ")
+            )),
         }
-        if !self.json {
-            line("Stop with Ctrl-C.");
-        }
+        line("Stop with Ctrl-C.");
     }
 
     /// Says what is different from what was said before.
@@ -106,12 +80,28 @@ impl Report {
             if (was || is) && !same {
                 self.peer(card, known.map_or(card.group, |known| known.group));
             }
+            let before = known.and_then(|known| known.path.as_ref());
+            if self.json && before.map(way) != card.path.as_ref().map(way) {
+                path(&card.id, card.path.as_ref());
+            }
+        }
+        if said.network.as_ref() != Some(&snapshot.network) {
+            self.network(&snapshot.network);
+            said.network = Some(snapshot.network.clone());
         }
         said.peers = snapshot
             .peers
             .iter()
             .map(|card| (card.id.clone(), card.clone()))
             .collect();
+    }
+
+    /// What `goop2 doctor` found out.
+    pub(crate) fn diagnosis(&self, network: &Network) {
+        if self.json {
+            return line(&json!({ "event": "network", "network": network }).to_string());
+        }
+        line(network.report(false).trim_end());
     }
 
     pub(crate) fn error(&self, message: &str) {
@@ -127,6 +117,13 @@ impl Report {
             line(&json!({ "event": "notice", "code": code, "message": message }).to_string());
         } else {
             line(message);
+        }
+    }
+
+    /// For scripts only: people have the Network page and `goop2 doctor`.
+    fn network(&self, network: &Network) {
+        if self.json {
+            line(&json!({ "event": "network", "network": network }).to_string());
         }
     }
 
@@ -157,6 +154,23 @@ impl Report {
 pub(crate) struct Said {
     peers: HashMap<String, PeerCard>,
     notices: Vec<Notice>,
+    network: Option<Network>,
+}
+
+/// A path without what is measured: a change of it is worth a line.
+fn way(path: &Path) -> (PathKind, Transport, Option<&str>) {
+    let relay = path.relay.as_ref().map(|relay| relay.id.as_str());
+    (path.kind, path.transport, relay)
+}
+
+/// How a peer is reached from now on.
+fn path(peer: &str, path: Option<&Path>) {
+    let event = json!({
+        "event": "path", "peer_id": peer, "kind": path.map(|path| path.kind),
+        "transport": path.map(|path| path.transport),
+        "relay": path.and_then(|path| path.relay.as_ref()).map(|relay| &relay.id),
+    });
+    line(&event.to_string());
 }
 
 fn online(card: &PeerCard) -> bool {

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import type { PeerCard, Snapshot } from '../src/api';
 import { grouped, reconcile } from '../src/state/reconcile';
 
-const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1 }, ...more });
-const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [] });
+const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null }, ...more });
+const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [], network: { verdict: 'good', headline: '', facts: [], testing: false } });
 
 it('takes the first snapshot as it is', () => {
   const first = snapshot(peer('a'));

@@ -63,11 +63,11 @@ describe('names of strangers', () => {
 });
 
 it.each([
-  [peer({ path: { kind: 'lan', transport: 'quic', rtt_ms: 2 } }), 'Direct · LAN · 2 ms', 'good'],
-  [peer({ path: { kind: 'direct', transport: 'tcp', rtt_ms: null } }), 'Direct', 'good'],
-  [peer({ path: { kind: 'relayed', transport: 'tcp', rtt_ms: 88 } }), 'Relayed · 88 ms', 'warn'],
+  [peer({ path: { kind: 'lan', transport: 'quic', rtt_ms: 2, relay: null } }), 'Direct · LAN · 2 ms', 'good'],
+  [peer({ path: { kind: 'direct', transport: 'tcp', rtt_ms: null, relay: null } }), 'Direct', 'good'],
+  [peer({ path: { kind: 'relayed', transport: 'tcp', rtt_ms: 88, relay: null } }), 'Relayed · 88 ms', 'warn'],
   [peer(), 'Not connected yet', 'off'],
-  [peer({ group: 'earlier', path: { kind: 'lan', transport: 'tcp', rtt_ms: 1 } }), 'Offline', 'off'],
+  [peer({ group: 'earlier', path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null } }), 'Offline', 'off'],
   [undefined, 'Not seen yet', 'off'],
 ] as const)('says how a peer is reached (%#)', (card, text, tone) => {
   expect(route(card)).toMatchObject({ text, tone });

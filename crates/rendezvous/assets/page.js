@@ -2,16 +2,16 @@
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  const source = document.getElementById(button.dataset.copy);
-  const told = button.parentElement.querySelector("output");
+  const name = button.textContent;
   button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
     try {
       await navigator.clipboard.writeText(source.textContent);
-      told.textContent = "Copied";
+      button.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(source);
-      told.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it with Ctrl-C";
+      button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
     }
-    setTimeout(() => { told.textContent = ""; }, 3000);
+    setTimeout(() => { button.textContent = name; }, 1500);
   });
 }

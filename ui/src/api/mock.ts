@@ -26,8 +26,8 @@ const NORMAL: PeerCard[] = [
   card('Anselm — field notes', 'nearby', lan(2.1), { avatar: true }),
   card('Kitchen tablet', 'nearby', lan(4)),
   card('Studio guestbook', 'nearby', lan(3.2)),
-  card('Lena’s radio', 'elsewhere', { kind: 'direct', transport: 'quic', rtt_ms: 34 }),
-  card('Oskar’s chess club', 'elsewhere', { kind: 'relayed', transport: 'tcp', rtt_ms: 88 }, { verified: false }),
+  card('Lena’s radio', 'elsewhere', far('direct', 'quic', 34)),
+  card('Oskar’s chess club', 'elsewhere', far('relayed', 'tcp', 88), { verified: false }),
   card('Tomás — zines', 'earlier', null, { seen: 14 }),
 ];
 
@@ -68,6 +68,7 @@ export function mock(): Api {
     },
     peers: scenario.peers,
     notices: scenario.notices ?? [],
+    network: { verdict: 'good', headline: 'Peers everywhere reach this one, nearly all of them directly.', facts: [], testing: false },
   };
 
   return {
@@ -142,8 +143,8 @@ function names(): PeerCard[] {
     card('دفتر الزوار في المقهى القديم على ضفة النهر', 'nearby', lan(12)),
     card('ספר האורחים של נועה', 'nearby', lan(3)),
     card('\u202eevil reversed\u202c name', 'nearby', null, { verified: false }),
-    card('東京の小さな本棚', 'elsewhere', { kind: 'direct', transport: 'quic', rtt_ms: 240 }),
-    card('🌿 Garden', 'elsewhere', { kind: 'relayed', transport: 'tcp', rtt_ms: 1340 }),
+    card('東京の小さな本棚', 'elsewhere', far('direct', 'quic', 240)),
+    card('🌿 Garden', 'elsewhere', far('relayed', 'tcp', 1340)),
     card('', 'elsewhere', null),
     card('two\nlines\tand a tab', 'earlier', null, { seen: 0.2 }),
     card('ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ', 'earlier', null, { seen: 60 * 30 }),
@@ -156,7 +157,7 @@ function crowd(count: number): PeerCard[] {
   return Array.from({ length: count }, (_, i) => {
     const label = `${first[i % first.length]}’s ${last[Math.floor(i / first.length) % last.length]} ${i}`;
     if (i < count * 0.1) return card(label, 'nearby', lan(1 + (i % 9)));
-    if (i < count * 0.6) return card(label, 'elsewhere', { kind: i % 3 === 0 ? 'relayed' : 'direct', transport: 'quic', rtt_ms: 20 + (i % 200) });
+    if (i < count * 0.6) return card(label, 'elsewhere', far(i % 3 === 0 ? 'relayed' : 'direct', 'quic', 20 + (i % 200)));
     return card(label, 'earlier', null, { seen: i });
   });
 }
@@ -175,7 +176,12 @@ function card(label: string, group: Group, path: Path | null, more: { seen?: num
 }
 
 function lan(rtt: number): Path {
-  return { kind: 'lan', transport: 'quic', rtt_ms: rtt };
+  return { kind: 'lan', transport: 'quic', rtt_ms: rtt, relay: null };
+}
+
+function far(kind: 'direct' | 'relayed', transport: Path['transport'], rtt: number): Path {
+  const relay = kind === 'relayed' ? { id: id('relay'), label: 'meet.example.org' } : null;
+  return { kind, transport, rtt_ms: rtt, relay };
 }
 
 /** A well-formed Ed25519 peer id that stays the same for a name: the fixed head of all of them, and 32 made-up bytes. */

@@ -12,6 +12,7 @@ export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
     me: keep(old.me, next.me),
     peers: sameItems(old.peers, peers) ? old.peers : peers,
     notices: keep(old.notices, next.notices),
+    network: keep(old.network, next.network),
   };
 }
 
