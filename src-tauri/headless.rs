@@ -35,13 +35,8 @@ pub(crate) fn rendezvous(dir: &Path, report: &Report) -> anyhow::Result<()> {
     let config = goop2_peer::server_config(dir)?;
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let server = goop2_peer::host(dir, &config.presence).await?;
-        let listen: Vec<_> = server
-            .local_addrs()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        report.serving(&listen, &server.connect_urls());
+        let server = goop2_peer::Hosted::bind(dir, &config.presence).await?;
+        report.serving(&server);
         stop.await;
         server.shutdown().await;
         Ok(())

@@ -5,7 +5,10 @@ use std::{
     io::{self, Write},
 };
 
-use goop2_peer::api::{Group, Network, Notice, Path, PathKind, PeerCard, Snapshot, Transport};
+use goop2_peer::{
+    Hosted,
+    api::{Group, Network, Notice, Path, PathKind, PeerCard, Snapshot, Transport},
+};
 use serde_json::{Value, json};
 
 pub(crate) struct Report {
@@ -40,25 +43,48 @@ impl Report {
     }
 
     /// A rendezvous listens.
-    pub(crate) fn serving(&self, listen: &[String], connect_urls: &[String]) {
+    pub(crate) fn serving(&self, server: &Hosted) {
+        let listen: Vec<_> = server
+            .local_addrs()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let (connect_urls, relay) = (server.connect_urls(), server.relay_addrs());
         if self.json {
-            let event = json!({ "event": "ready", "listen": listen, "connect_urls": connect_urls });
-            return line(&event.to_string());
+            let event = json!({
+                "event": "ready", "listen": listen, "connect_urls": connect_urls, "relay": relay,
+            });
+            line(&event.to_string());
+        } else {
+            line(&format!(
+                "The rendezvous listens on {}.",
+                listen.join(" and ")
+            ));
+            match connect_urls.as_slice() {
+                [] => line(
+                    "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
+                ),
+                urls => line(&format!(
+                    "Others paste one of these to meet here:\n  {}",
+                    urls.join("\n  ")
+                )),
+            }
+            if !relay.is_empty() {
+                line(&format!(
+                    "Peers that cannot reach each other meet at its relay:\n  {}",
+                    relay.join("\n  ")
+                ));
+            }
         }
-        line(&format!(
-            "The rendezvous listens on {}.",
-            listen.join(" and ")
-        ));
-        match connect_urls {
-            [] => line(
-                "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
-            ),
-            urls => line(&format!(
-                "Others paste one of these to meet here:\n  {}",
-                urls.join("\n  ")
-            )),
+        if let Some(problem) = server.relay_problem() {
+            self.notice(&Notice {
+                code: "relay-host".into(),
+                message: problem.to_string(),
+            });
         }
-        line("Stop with Ctrl-C.");
+        if !self.json {
+            line("Stop with Ctrl-C.");
+        }
     }
 
     /// Says what is different from what was said before.

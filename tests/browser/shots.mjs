@@ -1,9 +1,10 @@
-// Pictures of the real window, to be looked at: `npm run shots -- FOLDER`.
+// Pictures of the real window and of the pages of a rendezvous server, to be looked at: `npm run shots -- FOLDER`.
 
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
+import { shootRendezvous } from './shots.rendezvous.mjs'
 
 const folder = resolve(process.argv[2] ?? 'shots')
 const sizes = { small: { width: 760, height: 520 }, large: { width: 1120, height: 720 } }
@@ -91,6 +92,8 @@ try {
   await demo.kill()
   await window.page.getByRole('alert').waitFor()
   await window.page.screenshot({ path: `${folder}/lost-light-large.png` })
+
+  await shootRendezvous(browser, folder)
   console.log(`Pictures are in ${folder}`)
 } finally {
   await browser.close()

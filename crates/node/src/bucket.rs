@@ -1,6 +1,51 @@
-//! A token bucket: so many at once, so many a second after that.
+//! Token buckets: so many at once, so many a second after that.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+/// Buckets watched at a time; beyond, everybody new has to wait until one is full again.
+pub(crate) const MAX_WATCHED: usize = 8192;
+
+/// One bucket for each of many.
+#[derive(Debug)]
+pub(crate) struct Buckets<K> {
+    burst: u32,
+    per_second: f64,
+    buckets: HashMap<K, Bucket>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    pub(crate) fn new((burst, per_second): (u32, f64)) -> Self {
+        Self {
+            burst,
+            per_second,
+            buckets: HashMap::new(),
+        }
+    }
+
+    /// Takes one token of this one's, if there is one.
+    pub(crate) fn take(&mut self, of: K, now: Instant) -> bool {
+        if !self.buckets.contains_key(&of) && self.buckets.len() >= MAX_WATCHED {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
+            if self.buckets.len() >= MAX_WATCHED {
+                return false;
+            }
+        }
+        let (burst, per_second) = (self.burst, self.per_second);
+        self.buckets
+            .entry(of)
+            .or_insert_with(|| Bucket::new(burst, per_second, now))
+            .take(now)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {

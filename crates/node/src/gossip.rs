@@ -1,9 +1,6 @@
 //! Presence over gossipsub: the parameters of §3.1, and the gate every message passes before it is believed or forwarded.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use goop2_proto::{PeerId, presence::Presence};
 use libp2p::{
@@ -11,7 +8,7 @@ use libp2p::{
     identity::Keypair,
 };
 
-use crate::bucket::Bucket;
+use crate::bucket::Buckets;
 
 /// The limit of existing peers; a larger message would not be forwarded by them.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
@@ -23,9 +20,6 @@ const AUTHOR: (u32, f64) = (120, 2.0);
 /// Messages by way of one neighbour, whoever wrote them: authors cost nothing to invent. A network of a thousand peers
 /// that all pass through one neighbour makes 200 a second.
 const NEIGHBOUR: (u32, f64) = (2000, 500.0);
-
-/// Authors and neighbours whose rate is watched at a time; beyond, everybody new has to wait until one calms down.
-const MAX_WATCHED: usize = 8192;
 
 pub(crate) fn behaviour(
     key: &Keypair,
@@ -56,10 +50,18 @@ pub(crate) fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
 }
 
 /// Decides what becomes of a message whose signature is good.
-#[derive(Default)]
 pub(crate) struct Gate {
-    authors: HashMap<PeerId, Bucket>,
-    neighbours: HashMap<PeerId, Bucket>,
+    authors: Buckets<PeerId>,
+    neighbours: Buckets<PeerId>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            authors: Buckets::new(AUTHOR),
+            neighbours: Buckets::new(NEIGHBOUR),
+        }
+    }
 }
 
 impl Gate {
@@ -73,9 +75,7 @@ impl Gate {
         let Some(author) = message.source else {
             return (MessageAcceptance::Reject, None);
         };
-        if !take(&mut self.neighbours, neighbour, NEIGHBOUR, now)
-            || !take(&mut self.authors, author, AUTHOR, now)
-        {
+        if !self.neighbours.take(neighbour, now) || !self.authors.take(author, now) {
             return (MessageAcceptance::Ignore, None);
         }
         match Presence::decode(&message.data) {
@@ -89,24 +89,6 @@ impl Gate {
     }
 }
 
-fn take(
-    buckets: &mut HashMap<PeerId, Bucket>,
-    peer: PeerId,
-    (burst, rate): (u32, f64),
-    now: Instant,
-) -> bool {
-    if !buckets.contains_key(&peer) && buckets.len() >= MAX_WATCHED {
-        buckets.retain(|_, bucket| !bucket.is_full(now));
-        if buckets.len() >= MAX_WATCHED {
-            return false;
-        }
-    }
-    buckets
-        .entry(peer)
-        .or_insert_with(|| Bucket::new(burst, rate, now))
-        .take(now)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -116,6 +98,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::bucket::MAX_WATCHED;
 
     #[derive(Deserialize)]
     struct Fixture {
@@ -187,15 +170,13 @@ mod tests {
     fn authors_without_end_are_bounded() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         for _ in 0..MAX_WATCHED + 100 {
-            take(&mut gate.authors, PeerId::random(), AUTHOR, now);
+            gate.authors.take(PeerId::random(), now);
         }
         assert_eq!(gate.authors.len(), MAX_WATCHED);
-        assert!(take(
-            &mut gate.authors,
-            PeerId::random(),
-            AUTHOR,
-            now + Duration::from_secs(60)
-        ));
+        assert!(
+            gate.authors
+                .take(PeerId::random(), now + Duration::from_secs(60))
+        );
     }
 
     /// Who signed: the key is inside the author's id; the signature is over the message without signature and key.

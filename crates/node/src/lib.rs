@@ -15,6 +15,7 @@
 //! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a burst, picks
 //!   connections at random and does not say whether one is relayed.
 //! - `mdns` finds peers under a tag. It is our own too: the library's name cannot be chosen.
+//! - [`relay`] is a host of its own beside a rendezvous, and shares nothing with a node but this crate.
 //! - `dial` decides whom to dial when, `addresses` remembers where peers were seen, `relays` keeps places at relays, and
 //!   `observed` judges the router by what others see. All are plain state machines.
 //! - `mapping` asks the router for ports, `history` remembers what was tried.
@@ -34,6 +35,7 @@ mod mapping;
 mod mdns;
 mod node;
 mod observed;
+pub mod relay;
 mod relays;
 mod status;
 pub mod stream;

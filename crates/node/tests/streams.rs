@@ -41,7 +41,7 @@ async fn streams_go_both_ways_over_tcp_and_over_quic() {
                 Transport::Tcp
             }
         );
-        assert!(connection.lan && !connection.relayed);
+        assert!(connection.lan && !connection.relayed());
         a_node.shutdown().await;
         b_node.shutdown().await;
     }

@@ -7,6 +7,7 @@
 pub mod api;
 mod controller;
 mod error;
+mod hosting;
 mod io;
 mod network;
 mod notices;
@@ -21,5 +22,5 @@ mod wan;
 
 pub use error::Error;
 pub use goop2_store::{Config, Error as FolderError, Folder, identity, server_config};
+pub use hosting::Hosted;
 pub use peer::{Page, Peer};
-pub use wan::host;

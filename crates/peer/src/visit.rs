@@ -43,10 +43,10 @@ type Reader = BufReader<Compat<Stream>>;
 
 /// Fetches one file of a site.
 pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, Error> {
-    let request = site::encode_request(path).map_err(|_| Error::NotFound)?;
-    let ask = async || {
+    let request = &site::encode_request(path).map_err(|_| Error::NotFound)?;
+    let ask = || async move {
         let mut reader = open(node, peer, site::PROTOCOL).await?;
-        write_all(&mut reader, &request).await?;
+        write_all(&mut reader, request).await?;
         let line = doubting(node, peer, read_line(&mut reader, site::MAX_HEADER)).await?;
         Ok((
             Header::decode(&line).map_err(|error| cut_or(&line, error))?,
@@ -72,7 +72,7 @@ pub(crate) async fn data(
     peer: PeerId,
     request: &data::Request,
 ) -> Result<Answer, Error> {
-    let ask = async || {
+    let ask = || async move {
         let mut reader = open(node, peer, data::PROTOCOL).await?;
         write_all(&mut reader, &request.encode()).await?;
         finish(&mut reader).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn data(
 
 /// Fetches the avatar, whole: it is small by protocol.
 pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, Error> {
-    let ask = async || {
+    let ask = || async move {
         let mut reader = open(node, peer, avatar::PROTOCOL).await?;
         let line = doubting(node, peer, read_line(&mut reader, avatar::MAX_HEADER)).await?;
         let Some(len) = avatar::decode_header(&line).map_err(|error| cut_or(&line, error))? else {
@@ -109,7 +109,7 @@ pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, E
 }
 
 /// Once more, when the first attempt was cut.
-async fn twice<T>(ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+async fn twice<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
     match ask().await {
         Err(Error::Cut) => ask().await,
         answer => answer,

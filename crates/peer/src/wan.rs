@@ -3,18 +3,14 @@
 use std::{
     collections::{BTreeMap, HashSet},
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use futures::future::{self, select_all};
 use goop2_node::{Node, RelayOffer};
 use goop2_proto::{presence::Presence, roster::Source};
-use goop2_rendezvous::{
-    client::{self, Address, Client, Event, Http, State},
-    mail, registration,
-    server::{self, Limits, Net, Server},
-};
+use goop2_rendezvous::client::{self, Address, Client, Event, Http, State};
 use goop2_store::{Config, Keypair, config};
 use tokio::{
     sync::{mpsc, watch},
@@ -22,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, api::Notice, network::Joined, notices::Notices};
+use crate::{api::Notice, hosting::Hosted, network::Joined, notices::Notices};
 
 /// What servers tell, under way to the controller; while it is full they are not read.
 pub(crate) const EVENTS: usize = 1024;
@@ -45,7 +41,7 @@ pub(crate) struct Wan {
     joined: BTreeMap<String, (Source, Client)>,
     /// How it stands with each, of which the node uses the relays.
     states: watch::Sender<Vec<Joined>>,
-    hosted: Option<(config::Presence, Server)>,
+    hosted: Option<Hosted>,
     leaving: JoinSet<()>,
     /// The number of the next server joined: never used twice in a run.
     next: u16,
@@ -123,11 +119,7 @@ impl Wan {
         said: &watch::Receiver<Option<Presence>>,
     ) {
         self.host(config).await;
-        let mut wanted: Vec<_> = self
-            .hosted
-            .iter()
-            .filter_map(|(_, server)| own_address(server))
-            .collect();
+        let mut wanted: Vec<_> = self.hosted.iter().filter_map(Hosted::own_address).collect();
         wanted.extend(
             [&config.rendezvous_wan]
                 .into_iter()
@@ -165,8 +157,8 @@ impl Wan {
             let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
             host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback())
         });
-        let open = |(_, server): &(_, Server)| {
-            let addrs = server.local_addrs();
+        let open = |hosted: &Hosted| {
+            let addrs = hosted.local_addrs();
             addrs.iter().any(|addr| !addr.ip().is_loopback())
         };
         others || self.hosted.as_ref().is_some_and(open)
@@ -229,30 +221,47 @@ impl Wan {
         (source, client)
     }
 
-    /// Starts, stops or replaces the hosted server; why it cannot start is shown, and everything else goes on.
+    /// Starts, stops or replaces the hosted server and its relay; why one cannot start is shown, and all else goes on.
     async fn host(&mut self, config: &config::Presence) {
-        let wanted = config.rendezvous_host.then(|| hosting(config));
-        if self.hosted.as_ref().map(|(hosting, _)| hosting) == wanted.as_ref() {
-            return;
-        }
-        if let Some((_, server)) = self.hosted.take() {
-            // Its guests hear that this peer leaves while it is still there to say so.
-            let own = own_address(&server).and_then(|own| self.joined.remove(&own.to_string()));
-            if let Some((source, client)) = own {
-                client.shutdown().await;
-                self.tell(Heard::Left(source)).await;
+        let stays = |hosted: &Hosted| config.rendezvous_host && hosted.serves(config);
+        if !self.hosted.as_ref().is_some_and(stays) {
+            self.unhost().await;
+            self.notices.clear("rendezvous-host");
+            if config.rendezvous_host {
+                match Hosted::bind(&self.dir, config).await {
+                    Ok(hosted) => self.hosted = Some(hosted),
+                    Err(error) => self.warn("rendezvous-host", error.to_string()),
+                }
             }
-            server.shutdown().await;
+        } else if let Some(hosted) = &mut self.hosted {
+            hosted.follow_relay(config).await;
         }
-        self.notices.clear("rendezvous-host");
-        let Some(hosting) = wanted else { return };
-        match host(&self.dir, config).await {
-            Ok(server) => self.hosted = Some((hosting, server)),
-            Err(error) => self.notices.show(Notice {
-                code: "rendezvous-host".into(),
-                message: error.to_string(),
-            }),
+        match self.hosted.as_ref().and_then(Hosted::relay_problem) {
+            Some(problem) => self.warn("relay-host", problem.to_string()),
+            None => self.notices.clear("relay-host"),
         }
+    }
+
+    async fn unhost(&mut self) {
+        let Some(hosted) = self.hosted.take() else {
+            return;
+        };
+        // Its guests hear that this peer leaves while it is still there to say so.
+        let own = hosted
+            .own_address()
+            .and_then(|own| self.joined.remove(&own.to_string()));
+        if let Some((source, client)) = own {
+            client.shutdown().await;
+            self.tell(Heard::Left(source)).await;
+        }
+        hosted.shutdown().await;
+    }
+
+    fn warn(&self, code: &str, message: String) {
+        self.notices.show(Notice {
+            code: code.into(),
+            message,
+        });
     }
 
     fn say(&self, said: &mut watch::Receiver<Option<Presence>>) {
@@ -274,68 +283,10 @@ impl Wan {
             self.leaving.spawn(client.shutdown());
         }
         while self.leaving.join_next().await.is_some() {}
-        if let Some((_, server)) = self.hosted.take() {
-            server.shutdown().await;
+        if let Some(hosted) = self.hosted.take() {
+            hosted.shutdown().await;
         }
     }
-}
-
-/// What a hosted server depends on: a change of any of it means another server.
-fn hosting(config: &config::Presence) -> config::Presence {
-    config::Presence {
-        rendezvous_wan: String::new(),
-        rendezvous_wans: Vec::new(),
-        ..config.clone()
-    }
-}
-
-/// The server that the `presence` section of a folder's `goop.json` describes, listening.
-pub async fn host(dir: &Path, config: &config::Presence) -> Result<Server, Error> {
-    let problem = |key: &str, why: &dyn std::fmt::Display| {
-        Error::Invalid(format!("presence.{key} in goop.json: {why}"))
-    };
-    let bind = Some(config.rendezvous_bind.trim()).filter(|bind| !bind.is_empty());
-    let bind = bind
-        .map(str::parse::<IpAddr>)
-        .transpose()
-        .map_err(|error| problem("rendezvous_bind", &error))?;
-    let trusted_proxies = match &config.trusted_proxies {
-        None => Net::LOOPBACK.to_vec(),
-        Some(nets) => nets
-            .iter()
-            .map(|net| net.parse())
-            .collect::<Result<_, _>>()
-            .map_err(|error| problem("trusted_proxies", &error))?,
-    };
-    let config = server::Config {
-        bind,
-        port: config.rendezvous_port,
-        admin_password: config.admin_password.clone(),
-        external_url: config.external_url.clone(),
-        trusted_proxies,
-        require_signed: config.require_signed,
-        registration_required: config.registration_required,
-        registration: (!config.peer_db_path.is_empty()).then(|| registration::Config {
-            path: dir.join(&config.peer_db_path),
-            webhook: config.registration_webhook.clone(),
-            mail: mail::Config {
-                host: config.smtp_host.clone(),
-                port: config.smtp_port,
-                username: config.smtp_username.clone(),
-                password: config.smtp_password.clone(),
-                from: config.smtp_from.clone(),
-            },
-        }),
-        // Guests hear only changes: how long the silent count as online is decided here, as it is nearby.
-        limits: Limits {
-            ttl: Duration::from_secs(config.ttl_seconds.into()),
-            ..Limits::default()
-        },
-        ..server::Config::default()
-    };
-    Server::bind(config, server::system_clock)
-        .await
-        .map_err(|error| Error::Invalid(error.to_string()))
 }
 
 /// The host in the address of a server, for people.
@@ -343,19 +294,4 @@ fn host_of(url: &str) -> String {
     let url = url::Url::parse(url).ok();
     let host = url.as_ref().and_then(url::Url::host_str);
     host.unwrap_or("a server").to_owned()
-}
-
-/// Where this machine reaches the server it hosts.
-fn own_address(server: &Server) -> Option<Address> {
-    let addr = server.local_addrs().first()?;
-    let ip = if addr.ip().is_unspecified() {
-        IpAddr::from([127, 0, 0, 1])
-    } else {
-        addr.ip()
-    };
-    Address::parse(&format!(
-        "http://{}",
-        std::net::SocketAddr::new(ip, addr.port())
-    ))
-    .ok()
 }

@@ -1,4 +1,6 @@
-//! What `GET /relay` answers (§6.7): the relay beside a rendezvous.
+//! What `GET /relay` answers (§6.7): the relay beside a rendezvous; and what the two tell each other.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -49,21 +51,151 @@ impl Relay {
         (!addrs.is_empty()).then_some(Self { peer, addrs })
     }
 
-    /// The answer as existing servers write it: the first address, by which most come, carries the peer id.
+    /// The answer: existing servers put the peer id at the end of the first address only, and existing peers read both.
     pub fn encode(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body {
             peer_id: String,
             addrs: Vec<String>,
         }
-        let name = |(index, addr): (usize, &Multiaddr)| match index {
-            0 => format!("{addr}/p2p/{}", self.peer),
-            _ => addr.to_string(),
-        };
         go_json::to_vec(&Body {
             peer_id: self.peer.to_base58(),
-            addrs: self.addrs.iter().enumerate().map(name).collect(),
+            addrs: self.named().map(|addr| addr.to_string()).collect(),
         })
+    }
+
+    /// The addresses with the peer id at their end.
+    pub fn named(&self) -> impl Iterator<Item = Multiaddr> {
+        let end = multiaddr::Protocol::P2p(self.peer);
+        self.addrs
+            .iter()
+            .map(move |addr| addr.clone().with(end.clone()))
+    }
+}
+
+/// What a peer is at the rendezvous beside a relay, which decides what it may ask of the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Here, and its presence is signed.
+    Proved,
+    /// Here, as existing peers are: by its word.
+    Claimed,
+    /// Not here.
+    Absent,
+    /// Taken out by the operator.
+    Barred,
+}
+
+/// A relay at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Where it is.
+    pub relay: Relay,
+    /// What it is used for.
+    pub usage: Usage,
+}
+
+/// What a relay is used for, and what it refused since it started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Open connections.
+    pub connections: usize,
+    /// Who can be reached through it, and who reaches them.
+    pub guests: Vec<Guest>,
+    /// Open circuits, oldest first.
+    pub circuits: Vec<Circuit>,
+    /// Reservations made, renewals not counted.
+    pub reserved: u64,
+    /// Circuits opened.
+    pub connected: u64,
+    /// Bytes carried.
+    pub bytes: u64,
+    /// How often it said no.
+    pub refused: BTreeMap<Refusal, u64>,
+}
+
+impl Usage {
+    /// Peers that can be reached through it.
+    pub fn reachable(&self) -> usize {
+        let holds = |guest: &&Guest| guest.reservations > 0;
+        self.guests.iter().filter(holds).count()
+    }
+}
+
+/// One peer that holds a reservation or takes part in a circuit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Who.
+    pub peer: PeerId,
+    /// Its reservations; more than one where it is connected more than once.
+    pub reservations: usize,
+    /// Bytes it sent.
+    pub sent: u64,
+    /// Bytes it was sent.
+    pub received: u64,
+}
+
+/// One open circuit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// Who opened it.
+    pub from: PeerId,
+    /// To whom.
+    pub to: PeerId,
+    /// How long ago.
+    pub seconds: u64,
+}
+
+/// Why a relay said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// The peer is not at the rendezvous.
+    Stranger,
+    /// The peer has its share.
+    Peer,
+    /// Peers that do not sign, together or at one address, have theirs.
+    Unsigned,
+    /// All places are taken.
+    Full,
+    /// Too often.
+    Rate,
+    /// Nobody with that name has a reservation.
+    Nobody,
+    /// The one who was called did not answer.
+    Unanswered,
+    /// Too many connections.
+    Connection,
+    /// To dial an address that is not public or not the asker's own, or too often.
+    DialBack,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Stranger,
+        Self::Peer,
+        Self::Unsigned,
+        Self::Full,
+        Self::Rate,
+        Self::Nobody,
+        Self::Unanswered,
+        Self::Connection,
+        Self::DialBack,
+    ];
+
+    /// In metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::Peer => "peer_limit",
+            Self::Unsigned => "unsigned_limit",
+            Self::Full => "full",
+            Self::Rate => "rate",
+            Self::Nobody => "no_reservation",
+            Self::Unanswered => "unanswered",
+            Self::Connection => "connection_limit",
+            Self::DialBack => "dial_back",
+        }
     }
 }
 
@@ -84,7 +216,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(relay.encode()).unwrap(),
             format!(
-                r#"{{"peer_id":"{PEER}","addrs":["/ip4/11.77.179.1/tcp/4002/p2p/{PEER}","/ip4/127.0.0.1/tcp/4002"]}}"#
+                r#"{{"peer_id":"{PEER}","addrs":["/ip4/11.77.179.1/tcp/4002/p2p/{PEER}","/ip4/127.0.0.1/tcp/4002/p2p/{PEER}"]}}"#
             )
         );
         assert_eq!(Relay::decode(&relay.encode()), Some(relay));

@@ -2,20 +2,29 @@
 "use strict";
 
 const PAUSE = 2000;
+const SILENT = "The rendezvous does not answer.";
 const byId = (id) => document.getElementById(id);
 let last = null;
 
-function element(name, text, className) {
+function element(name, text = "", className = "") {
   const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
+  made.textContent = text;
+  made.className = className;
   return made;
 }
 
-function button(text, label, act) {
+/** Leaves alone what is the same, so that a selection stays. */
+function set(shown, text) {
+  if (shown.textContent !== text) shown.textContent = text;
+  shown.hidden = text === "";
+}
+
+/** A text without what cannot be seen, for where there is no element around it: names of buttons, questions. */
+const plain = (text) => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
+
+function button(text, act) {
   const made = element("button", text);
   made.type = "button";
-  made.setAttribute("aria-label", label);
   made.addEventListener("click", act);
   return made;
 }
@@ -24,105 +33,136 @@ async function post(path, body) {
   const answer = await fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", "Goop2-Admin": "1" },
-    body: JSON.stringify(body ?? {}),
+    body: JSON.stringify(body),
   });
-  if (!answer.ok) say(`That did not work: ${(await answer.text()).trim()}`);
+  set(byId("problem"), answer.ok ? "" : `That did not work: ${(await answer.text()).trim()}`);
   await refresh();
 }
 
-function say(text) {
-  if (byId("status").textContent !== text) byId("status").textContent = text;
-}
-
-function ago(ms, now) {
-  const s = Math.max(0, Math.round((now - ms) / 1000));
+function ago(ms) {
+  const s = Math.max(0, Math.round((Date.now() - ms) / 1000));
   if (s < 90) return `${s} s`;
   if (s < 5400) return `${Math.round(s / 60)} min`;
   return s < 129600 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
 }
 
-function peerRow(peer, now) {
-  const row = element("div", undefined, "peer");
+/** A list item with its buttons. What strangers say stands in a `bdi`: whichever way it is written, it turns nothing around it. */
+function item(parts, buttons) {
+  const row = element("li");
   const what = element("div");
-  what.append(element("b", peer.label || "(no name)"));
-  what.append(peer.verified ? element("span", "verified", "tag") : element("span", "not verified", "tag unverified"));
-  what.append(element("code", peer.id));
-  const since = `here for ${ago(peer.since, now)}, last heard ${ago(peer.last_seen, now)} ago, from ${peer.from}`;
-  what.append(element("small", peer.email ? `${peer.email} · ${since}` : since));
-  if (peer.addrs.length) {
-    const more = element("details");
-    more.append(element("summary", peer.addrs.length === 1 ? "1 address" : `${peer.addrs.length} addresses`));
-    for (const addr of peer.addrs) more.append(element("code", addr));
-    what.append(more);
-  }
-  const name = peer.label || peer.id;
-  row.append(what, button("Kick", `Kick ${name}`, () => post("/admin/kick", { peer: peer.id })),
-    button("Block", `Block ${name}`, () => {
-      if (confirm(`Block ${name}? It is not shown here again until you unblock it.`)) post("/admin/block", { peer: peer.id });
-    }));
+  what.append(...parts);
+  row.append(what, ...buttons);
   return row;
 }
 
-// Rows are replaced only when they differ, so that the focus and an open list of addresses stay where they are.
-function keep(parent, items, make) {
-  const text = JSON.stringify(items);
-  if (parent.dataset.shown === text || (parent.contains(document.activeElement) && parent.dataset.count === String(items.length))) return;
-  parent.dataset.shown = text;
-  parent.dataset.count = items.length;
-  const open = new Set([...parent.querySelectorAll("details[open]")].map((d) => d.dataset.key));
-  parent.replaceChildren(...items.map(make));
-  for (const d of parent.querySelectorAll("details")) if (open.has(d.dataset.key)) d.open = true;
+function title(name, tag) {
+  const line = element("b");
+  line.append(name);
+  return [line, tag];
 }
+
+function verdict(tag, good, goodText, badText) {
+  set(tag, good ? goodText : badText);
+  tag.className = good ? "tag" : "tag unverified";
+}
+
+function peerRow({ id }) {
+  const [name, email] = [element("bdi"), element("bdi")];
+  const [tag, mail, since] = [element("span"), element("small"), element("small")];
+  const [more, summary, addrs] = [element("details"), element("summary"), element("div")];
+  mail.append(email);
+  more.append(summary, addrs);
+  let label = "";
+  const kick = button("Kick", () => post("/admin/kick", { peer: id }));
+  const block = button("Block", () => {
+    if (confirm(`Block ${label}? It is not shown here again until you unblock it.`)) post("/admin/block", { peer: id });
+  });
+  const row = item([...title(name, tag), element("code", id), mail, since, more], [kick, block]);
+  row.update = (peer) => {
+    label = plain(peer.label) || id;
+    set(name, plain(peer.label) ? peer.label : "(no name)");
+    verdict(tag, peer.verified, "verified", "not verified");
+    set(email, peer.email);
+    set(since, `here for ${ago(peer.since)}, last heard ${ago(peer.last_seen)} ago, from ${peer.from}`);
+    more.hidden = peer.addrs.length === 0;
+    set(summary, peer.addrs.length === 1 ? "1 address" : `${peer.addrs.length} addresses`);
+    if (addrs.dataset.shown !== peer.addrs.join("\n")) addrs.replaceChildren(...peer.addrs.map((addr) => element("code", addr)));
+    addrs.dataset.shown = peer.addrs.join("\n");
+    kick.setAttribute("aria-label", `Kick ${label}`);
+    block.setAttribute("aria-label", `Block ${label}`);
+  };
+  return row;
+}
+
+function blockedRow(id) {
+  const unblock = button("Unblock", () => post("/admin/unblock", { peer: id }));
+  unblock.setAttribute("aria-label", `Unblock ${id}`);
+  return item([element("code", id)], [unblock]);
+}
+
+function registrationRow({ email }) {
+  const [tag, since, peer] = [element("span"), element("small"), element("code")];
+  const remove = button("Remove", () => {
+    if (confirm(`Remove ${plain(email)}?`)) post("/admin/unregister", { email });
+  });
+  remove.setAttribute("aria-label", `Remove ${plain(email)}`);
+  const row = item([...title(element("bdi", email), tag), since, peer], [remove]);
+  row.update = (one) => {
+    verdict(tag, one.verified_at > 0, "verified", "waiting");
+    set(since, `since ${new Date(one.created_at).toLocaleString()}`);
+    set(peer, one.peer ?? "");
+  };
+  return row;
+}
+
+function limitRow([name, value]) {
+  const row = element("tr");
+  const head = element("th", name);
+  head.scope = "row";
+  row.append(head, element("td", value));
+  return row;
+}
+
+// A row is the same element as long as what it tells of is here, so that the focus, a selection and an open list of addresses
+// stay where they are.
+function keep(parent, items, key, make) {
+  const held = parent.contains(document.activeElement);
+  const keys = new Set(items.map(key));
+  for (const row of [...parent.children]) if (!keys.has(row.dataset.key)) row.remove();
+  const rows = new Map([...parent.children].map((row) => [row.dataset.key, row]));
+  let next = parent.firstElementChild;
+  for (const one of items) {
+    const row = rows.get(key(one)) ?? make(one);
+    row.dataset.key = key(one);
+    row.update?.(one);
+    if (row === next) next = next.nextElementSibling;
+    else parent.insertBefore(row, next);
+  }
+  // The row that was acted on is gone; whoever uses the keyboard goes on at its list.
+  if (held && !parent.contains(document.activeElement)) parent.focus();
+}
+
+const count = (shown, all) => shown < all ? `The newest ${shown} of ${all}.` : all ? "" : "None.";
 
 function show(state) {
   const now = Date.now();
-  byId("total").textContent = state.total;
-  byId("proved").textContent = state.proved;
-  byId("subscribers").textContent = state.subscribers;
-  if (last) byId("rate").textContent = `${Math.round(1000 * (state.delivered - last.delivered) / (now - last.now))}/s`;
+  set(byId("total"), String(state.total));
+  set(byId("proved"), String(state.proved));
+  set(byId("subscribers"), String(state.subscribers));
+  if (last) set(byId("rate"), `${Math.round(1000 * (state.delivered - last.delivered) / (now - last.now))}/s`);
   last = { delivered: state.delivered, now };
-  byId("count").textContent = state.peers.length < state.matching ? `The newest ${state.peers.length} of ${state.matching}.`
-    : state.matching ? "" : "Nobody.";
-  keep(byId("peers"), state.peers, (peer) => {
-    const row = peerRow(peer, now);
-    for (const d of row.querySelectorAll("details")) d.dataset.key = peer.id;
-    return row;
-  });
+  set(byId("count"), count(state.peers.length, state.matching));
+  keep(byId("peers"), state.peers, (peer) => peer.id, peerRow);
   byId("blocked-card").hidden = state.blocked.length === 0;
-  keep(byId("blocked"), state.blocked, (id) => {
-    const row = element("div", undefined, "peer");
-    const what = element("div");
-    what.append(element("code", id));
-    row.append(what, button("Unblock", `Unblock ${id}`, () => post("/admin/unblock", { peer: id })));
-    return row;
-  });
-  byId("relay").textContent = state.relay ? `${state.relay.peer_id}, at ${state.relay.addrs.join(", ")}` : "No relay runs beside this rendezvous.";
-  keep(byId("limits"), state.limits, ([name, value]) => {
-    const row = element("tr");
-    row.append(element("td", name), element("td", value));
-    return row;
-  });
+  set(byId("blocked-note"), state.blocks_stay ? "" : "Until this rendezvous ends: it has no database to remember them in (presence.peer_db_path).");
+  keep(byId("blocked"), state.blocked, (id) => id, blockedRow);
+  set(byId("registered"), count(state.registrations.length, state.registered));
+  keep(byId("registrations"), state.registrations, (one) => one.email, registrationRow);
+  set(byId("relay"), state.relay ? `${state.relay.peer_id}, at ${state.relay.addrs.join(", ")}` : "No relay runs beside this rendezvous.");
+  keep(byId("limits"), state.limits, ([name]) => name, limitRow);
   const log = byId("log");
-  const text = [...state.log].reverse().join("\n");
-  if (log.textContent !== text) log.textContent = text;
-  say(`Up for ${ago(now - 1000 * state.uptime_seconds, now)}. ${state.throttled} requests over a limit.`);
-}
-
-async function registrations() {
-  const answer = await fetch("/registrations.json");
-  const all = answer.ok ? (await answer.json()) ?? [] : [];
-  keep(byId("registrations"), all.length ? all : [null], (one) => {
-    if (!one) return element("p", "None.");
-    const row = element("div", undefined, "peer");
-    const what = element("div");
-    what.append(element("b", one.email));
-    what.append(one.verified_at ? element("span", "confirmed", "tag") : element("span", "waiting", "tag unverified"));
-    what.append(element("small", `since ${new Date(one.created_at).toLocaleString()}`));
-    row.append(what, button("Remove", `Remove ${one.email}`, () => {
-      if (confirm(`Remove ${one.email}?`)) post("/admin/unregister", { email: one.email });
-    }));
-    return row;
-  });
+  if (getSelection().isCollapsed || !log.contains(getSelection().anchorNode)) set(log, [...state.log].reverse().join("\n"));
+  set(byId("status"), `Up for ${ago(now - 1000 * state.uptime_seconds)}. ${state.throttled} requests over a limit.`);
 }
 
 async function refresh() {
@@ -130,9 +170,9 @@ async function refresh() {
     const answer = await fetch(`/admin/state.json?q=${encodeURIComponent(byId("search").value)}`);
     if (answer.status === 401) { location.reload(); return; }
     show(await answer.json());
-    await registrations();
+    if (byId("problem").textContent === SILENT) set(byId("problem"), "");
   } catch {
-    say("The rendezvous does not answer.");
+    set(byId("problem"), SILENT);
   }
 }
 

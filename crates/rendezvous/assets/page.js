@@ -2,16 +2,16 @@
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  const name = button.textContent;
+  const source = document.getElementById(button.dataset.copy);
+  const told = button.parentElement.querySelector("output");
   button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
     try {
       await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
+      told.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(source);
-      button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
+      told.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it with Ctrl-C";
     }
-    setTimeout(() => { button.textContent = name; }, 1500);
+    setTimeout(() => { told.textContent = ""; }, 3000);
   });
 }

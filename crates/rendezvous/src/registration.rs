@@ -26,9 +26,9 @@ use sha2::{Digest, Sha256};
 
 use crate::mail::{self, Mailer};
 pub use book::Record;
-use book::{Book, Hash};
-use database::Database;
+use book::{Book, Hash, Write};
 pub(crate) use database::Peer;
+use database::{Contents, Database};
 use webhook::Webhook;
 
 /// Longest token that is looked up; ours have 44 characters.
@@ -117,6 +117,7 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Registrations {
     book: Mutex<Book>,
+    blocked: Vec<PeerId>,
     database: Database,
     mailer: Option<Mailer>,
     webhook: Option<Webhook>,
@@ -129,11 +130,17 @@ impl Registrations {
         let webhook = webhook_url(&config.webhook)?.map(Webhook::spawn);
         let path = config.path;
         let opened = tokio::task::spawn_blocking(move || Database::open(&path)).await;
-        let (database, (records, pending)) = opened.expect("opening does not panic")?;
+        let (database, contents) = opened.expect("opening does not panic")?;
+        let Contents {
+            records,
+            pending,
+            blocked,
+        } = contents;
         let mut book = Book::new(records, pending);
         let writes = book.expire(now);
         let registrations = Self {
             book: Mutex::new(book),
+            blocked,
             database,
             mailer,
             webhook,
@@ -232,6 +239,11 @@ impl Registrations {
         self.book().list()
     }
 
+    /// The newest of those whose address contains the text, in lower case, and how many there are.
+    pub(crate) fn find(&self, text: &str, most: usize) -> (Vec<Record>, usize) {
+        self.book().find(text, most)
+    }
+
     /// Whether there was such an address.
     pub async fn remove(&self, email: &str) -> Result<bool, Refusal> {
         let writes = self.book().remove(email);
@@ -241,6 +253,24 @@ impl Registrations {
             .await
             .map_err(|_| Refusal::Failed)?;
         Ok(found)
+    }
+
+    /// Whom the operator had blocked when this was opened.
+    pub(crate) fn blocked(&self) -> &[PeerId] {
+        &self.blocked
+    }
+
+    /// Writes down that a peer is blocked, or is not any more.
+    pub(crate) async fn block(&self, peer: PeerId, blocked: bool) -> Result<(), Refusal> {
+        let write = if blocked {
+            Write::Block(peer)
+        } else {
+            Write::NoBlock(peer)
+        };
+        self.database
+            .write(vec![write])
+            .await
+            .map_err(|_| Refusal::Failed)
     }
 
     /// Writes down who is online, for whoever reads the file; see [`Peer`].

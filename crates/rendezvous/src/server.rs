@@ -7,6 +7,7 @@ mod accept;
 mod address;
 mod admin;
 mod feed;
+mod guests;
 mod hub;
 mod keep;
 mod limit;
@@ -26,8 +27,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use goop2_proto::rendezvous::Accepted;
-use serde::Serialize;
+use goop2_proto::{relay, rendezvous::Accepted};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -36,6 +36,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Net, NotANet};
+pub use guests::Guests;
 pub use limit::Rate;
 pub use listen::Error as ListenError;
 
@@ -69,19 +70,10 @@ pub struct Config {
     pub registration_required: bool,
     /// How people register; none = they cannot, since there is no database.
     pub registration: Option<registration::Config>,
-    /// What `/relay` answers, as it changes; none = there is no relay.
-    pub relay: Option<watch::Receiver<Option<Relay>>>,
+    /// The relay beside it, as it changes; none = there never is one.
+    pub relay: Option<watch::Receiver<Option<relay::State>>>,
     /// How much anyone may ask.
     pub limits: Limits,
-}
-
-/// Where peers find the relay (§6.7).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Relay {
-    /// Its peer id.
-    pub peer_id: String,
-    /// Its addresses; with `/p2p/…` where they are public.
-    pub addrs: Vec<String>,
 }
 
 /// How much anyone may ask, each with room for what is usual many times over.
@@ -180,6 +172,8 @@ pub struct Status {
     pub subscribers: usize,
     /// Messages written to subscribers since the start.
     pub delivered: u64,
+    /// Peers that can be reached through the relay beside it; none = there is no relay.
+    pub relayed: Option<usize>,
 }
 
 /// A server that listens. Dropping it ends it at once; [`Server::shutdown`] says goodbye.
@@ -194,6 +188,11 @@ pub struct Server {
 }
 
 impl App {
+    /// The relay beside this server now.
+    pub(crate) fn relay(&self) -> Option<relay::State> {
+        self.config.relay.as_ref()?.borrow().clone()
+    }
+
     /// Whether a message is stored and told; existing peers are answered 204 either way.
     pub(crate) fn admits(&self, accepted: &Accepted) -> bool {
         let registered = |registrations: &Registrations| {
@@ -253,6 +252,9 @@ impl Server {
             clock,
             started: std::time::Instant::now(),
         });
+        for peer in app.registrations.iter().flat_map(|known| known.blocked()) {
+            app.hub.block(*peer, clock());
+        }
         app.log.add(clock(), "started");
         let stop = CancellationToken::new();
         let (router, room) = (
@@ -305,6 +307,11 @@ impl Server {
         self.status.clone()
     }
 
+    /// Whom the relay beside it may serve.
+    pub fn guests(&self) -> Guests {
+        Guests(Arc::clone(&self.app.hub))
+    }
+
     /// Ends in order.
     pub async fn shutdown(mut self) {
         // No new connections; requests under way are answered.
@@ -331,6 +338,7 @@ async fn tell(app: Arc<App>, told: watch::Sender<Status>) {
             peers: app.hub.table().len(),
             subscribers: app.seats.taken(),
             delivered: app.hub.counters.delivered.load(Ordering::Relaxed),
+            relayed: app.relay().map(|relay| relay.usage.reachable()),
         };
         told.send_if_modified(|current| std::mem::replace(current, status) != status);
     }

@@ -108,8 +108,27 @@ pub struct Presence {
     pub registration_webhook: String,
     /// Port of the relay; 0 = no relay.
     pub relay_port: u16,
-    /// Private key of the relay.
+    /// Private key of the relay; made when there is none.
     pub relay_key_file: String,
+    /// Where the relay is reached from outside: addresses, host names or multiaddresses; empty = the host of
+    /// `external_url`, or else the addresses of this machine. This key and the relay's limits below are ours.
+    pub relay_external_addrs: Vec<String>,
+    /// Bytes of one circuit, both ways; 0 = no limit.
+    pub relay_max_circuit_bytes: u64,
+    /// Longest life of a circuit.
+    pub relay_max_circuit_seconds: u32,
+    /// Circuits at a time.
+    pub relay_max_circuits: u32,
+    /// Of them, those one peer may take part in when it opens another.
+    pub relay_max_circuits_per_peer: u32,
+    /// Reservations at a time.
+    pub relay_max_reservations: u32,
+    /// Of them, those of one peer.
+    pub relay_max_reservations_per_peer: u32,
+    /// Bytes a second that the relay forwards in all; 0 = no limit.
+    pub relay_bytes_per_second: u64,
+    /// Bytes a second that one peer sends and receives through it; 0 = no limit.
+    pub relay_bytes_per_second_per_peer: u64,
     /// Mail server; empty = verification links go to the log.
     pub smtp_host: String,
     /// Its port; 0 = not set.
@@ -235,6 +254,19 @@ impl Default for Presence {
             registration_webhook: String::new(),
             relay_port: 0,
             relay_key_file: "data/relay.key".into(),
+            relay_external_addrs: Vec::new(),
+            // A rate bounds what a relay carries; a limit in bytes only cuts off whoever loads much.
+            relay_max_circuit_bytes: 0,
+            // A visit of a working day's half; who is still there dials again.
+            relay_max_circuit_seconds: 6 * 60 * 60,
+            relay_max_circuits: 1024,
+            relay_max_circuits_per_peer: 64,
+            relay_max_reservations: 1024,
+            // A connection lost without a word is there until it times out, and there are two transports.
+            relay_max_reservations_per_peer: 4,
+            // A line of 1 Gbit/s, and a fifth of it.
+            relay_bytes_per_second: 125_000_000,
+            relay_bytes_per_second_per_peer: 25_000_000,
             smtp_host: String::new(),
             smtp_port: 0,
             smtp_username: String::new(),

@@ -208,6 +208,12 @@ pub fn server_config(dir: &Path) -> Result<Config, Error> {
     Ok(config)
 }
 
+/// The key of the relay that a folder hosts, `relay_key_file` of its settings; a new one where there is no file. It is no
+/// peer's identity, but a lost one changes every address through the relay: a file that is no key is left alone here too.
+pub fn relay_key(dir: &Path, relay_key_file: &str) -> Result<Keypair, Error> {
+    key::load_or_make(&dir.join(relay_key_file))
+}
+
 /// The absolute name of a folder that holds a peer. Links in it stay: it is shown to the owner.
 fn enter(dir: &Path) -> Result<PathBuf, Error> {
     let found = std::path::absolute(dir).and_then(|dir| fs::metadata(&dir).map(|_| dir));

@@ -1,24 +1,12 @@
 // Real peers: the built program, run on folders made for one test.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-
-const top = fileURLToPath(new URL('../../../', import.meta.url))
-const program = process.env.GOOP2 ?? join(top, 'target/debug/goop2')
-
-/** A start takes a fraction of a second; a machine that compiles beside it may need this. */
-const READY_MS = 20_000
-/** For anything a peer should say: more than any deadline it has itself. */
-const EVENT_MS = 20_000
-/** "Ctrl-C and SIGTERM shut down in order, within 2 s", and some for a busy machine. */
-const STOP_MS = 5_000
+import { Program, top } from './program.mjs'
 
 export const guestbook = {
   guestbook: {
@@ -30,11 +18,7 @@ export const guestbook = {
   },
 }
 
-export class Peer {
-  #child
-  #events = []
-  #listeners = new Set()
-
+export class Peer extends Program {
   /** `site` maps paths to texts, `tables` is what `tables.json` says, `config` what `goop.json` says besides the name. */
   static async start(label, { site = {}, tables = {}, config = {}, from } = {}) {
     const peer = new Peer()
@@ -51,16 +35,7 @@ export class Peer {
 
   /** Runs the folder, again if it ran before. */
   async run() {
-    const stderr = []
-    this.#events = []
-    this.#child = spawn(program, ['peer', this.dir, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
-    this.#child.once('error', (error) => stderr.push(`${program}: ${error.message}`))
-    this.#child.stderr.on('data', (data) => stderr.push(data))
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#hear(JSON.parse(line)))
-    this.exited = new Promise((done) => this.#child.once('close', done))
-    const gone = this.exited.then(() => assert.fail(`${this.label} ended: ${stderr.join('')}`))
-    gone.catch(() => {})
-    const ready = await Promise.race([this.event((event) => event.event === 'ready', READY_MS), gone])
+    const ready = await this.launch('peer')
     this.id = ready.peer_id
     this.url = ready.viewer_url
     this.openUrl = ready.open_url
@@ -128,54 +103,6 @@ export class Peer {
 
   sees(other, state = 'online') {
     return this.event((event) => event.event === 'peer' && event.peer_id === other.id && event.state === state)
-  }
-
-  /** The first event that fits, past ones of this run included. */
-  async event(fits, patience = EVENT_MS) {
-    const past = this.#events.find(fits)
-    if (past) return past
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        this.#listeners.delete(listener)
-        reject(new Error(`${this.label} did not say what was expected; it said ${JSON.stringify(this.#events)}`))
-      }, patience)
-      const listener = (event) => {
-        if (!fits(event)) return
-        clearTimeout(late)
-        this.#listeners.delete(listener)
-        resolve(event)
-      }
-      this.#listeners.add(listener)
-    })
-  }
-
-  /** What was said so far no longer counts as an answer. */
-  forget() {
-    this.#events = []
-  }
-
-  #hear(event) {
-    this.#events.push(event)
-    for (const listener of this.#listeners) listener(event)
-  }
-
-  /** Ends it in order; it says goodbye. */
-  async stop() {
-    this.#child.kill('SIGTERM')
-    const late = setTimeout(() => this.kill(), STOP_MS)
-    await this.exited
-    clearTimeout(late)
-  }
-
-  /** Ends it as a crash does. */
-  async kill() {
-    this.#child.kill('SIGKILL')
-    await this.exited
-  }
-
-  async remove() {
-    await this.stop()
-    await rm(this.dir, { recursive: true, force: true })
   }
 }
 

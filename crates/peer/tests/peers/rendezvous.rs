@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use goop2_peer::{api::Group, host};
+use goop2_peer::{Hosted, api::Group};
 use goop2_store::config::Presence;
 use tokio::time::timeout;
 
@@ -11,7 +11,7 @@ use crate::world::{TestPeer, card};
 #[tokio::test]
 async fn peers_meet_at_a_server_that_is_joined_and_left_while_they_run() {
     let dir = tempfile::tempdir().unwrap();
-    let server = host(
+    let server = Hosted::bind(
         dir.path(),
         &Presence {
             rendezvous_bind: "127.0.0.1".into(),

@@ -60,9 +60,14 @@ pub(super) struct Pending {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Write {
     Record(Record),
-    NoRecord { email: String },
+    NoRecord {
+        email: String,
+    },
     Pending(Hash, Pending),
     NoPending(Hash),
+    /// The operator wants nothing of this peer.
+    Block(PeerId),
+    NoBlock(PeerId),
 }
 
 #[derive(Debug, Default)]
@@ -210,9 +215,20 @@ impl Book {
 
     /// Newest first.
     pub(super) fn list(&self) -> Vec<Record> {
-        let mut records: Vec<_> = self.records.values().cloned().collect();
-        records.sort_by(|a, b| (b.created_at, &a.email).cmp(&(a.created_at, &b.email)));
-        records
+        self.find("", usize::MAX).0
+    }
+
+    /// The newest of those whose address contains the text, in lower case, and how many there are.
+    pub(super) fn find(&self, text: &str, most: usize) -> (Vec<Record>, usize) {
+        let mut found: Vec<_> = self
+            .records
+            .iter()
+            .filter(|(key, _)| key.contains(text))
+            .map(|(_, record)| record)
+            .collect();
+        found.sort_by(|a, b| (b.created_at, &a.email).cmp(&(a.created_at, &b.email)));
+        let newest = found.iter().take(most).map(|record| (*record).clone());
+        (newest.collect(), found.len())
     }
 
     /// Links that nobody followed go, and addresses that were never verified with them.

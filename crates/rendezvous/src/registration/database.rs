@@ -1,4 +1,4 @@
-//! `peer_db_path` (§6.9): the tables of existing servers, and one of ours beside them.
+//! `peer_db_path` (§6.9): the tables of existing servers, and two of ours beside them.
 //!
 //! All of it is in memory while the server runs ([`super::book`]); the file is written by one thread that owns the
 //! connection, and a change counts when it is written. Existing servers keep tokens as they were mailed; ours move them to
@@ -6,7 +6,7 @@
 
 use std::{fs, io, path::Path, thread, time::Duration};
 
-use goop2_proto::id;
+use goop2_proto::{PeerId, id};
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +34,7 @@ const SCHEMA: &str = "
         token_hash BLOB NOT NULL PRIMARY KEY, email TEXT NOT NULL, peer_id TEXT NOT NULL DEFAULT '',
         created_at INTEGER NOT NULL
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS _goop2_blocked (peer_id TEXT NOT NULL PRIMARY KEY) STRICT;
 ";
 
 #[derive(Debug)]
@@ -57,8 +58,13 @@ pub(crate) struct Peer {
     pub(crate) bytes_received: u64,
 }
 
-/// Everything in the file.
-pub(super) type Contents = (Vec<Record>, Vec<(Hash, Pending)>);
+/// Everything in the file that a server has to know.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Contents {
+    pub(super) records: Vec<Record>,
+    pub(super) pending: Vec<(Hash, Pending)>,
+    pub(super) blocked: Vec<PeerId>,
+}
 
 #[derive(Debug)]
 pub(super) struct Database {
@@ -171,8 +177,17 @@ fn load(conn: &mut Connection) -> rusqlite::Result<Contents> {
             Ok((row.get(0)?, pending))
         })?
         .collect::<Result<_, _>>()?;
+    let blocked = changes
+        .prepare("SELECT peer_id FROM _goop2_blocked")?
+        .query_map([], |row| Ok(id::parse(&row.get::<_, String>(0)?)))?
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()?;
     changes.commit()?;
-    Ok((records, pending))
+    Ok(Contents {
+        records,
+        pending,
+        blocked,
+    })
 }
 
 /// Links that an existing server has mailed stay good, but no longer stand in the file.
@@ -272,12 +287,16 @@ fn apply(changes: &Transaction<'_>, write: Write) -> rusqlite::Result<()> {
             params![token, email, peer.map(|peer| peer.to_base58()).unwrap_or_default(), created_at],
         ),
         Write::NoPending(token) => changes.execute("DELETE FROM _goop2_pending WHERE token_hash = ?1", params![token]),
+        Write::Block(peer) => changes.execute("INSERT OR IGNORE INTO _goop2_blocked (peer_id) VALUES (?1)", params![peer.to_base58()]),
+        Write::NoBlock(peer) => changes.execute("DELETE FROM _goop2_blocked WHERE peer_id = ?1", params![peer.to_base58()]),
     }?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use goop2_proto::Keypair;
+
     use super::*;
 
     /// As an existing server leaves it.
@@ -298,7 +317,12 @@ mod tests {
             .unwrap()
             .execute_batch(EXISTING)
             .unwrap();
-        let (database, (records, pending)) = Database::open(&path).unwrap();
+        let (
+            database,
+            Contents {
+                records, pending, ..
+            },
+        ) = Database::open(&path).unwrap();
         assert_eq!(records.len(), 2);
         assert_eq!(
             (records[0].verified_at, &records[0].metadata["plan"]),
@@ -320,7 +344,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/folder/peers.db");
         let (database, contents) = Database::open(&path).unwrap();
-        assert_eq!(contents, (vec![], vec![]));
+        assert_eq!(contents, Contents::default());
         let record = Record {
             email: "ann@example.org".into(),
             created_at: 1,
@@ -332,9 +356,12 @@ mod tests {
             peer: None,
             created_at: 3,
         };
+        let peer = Keypair::generate_ed25519().public().to_peer_id();
         let writes = vec![
             Write::Record(record.clone()),
             Write::Pending([7; 32], pending.clone()),
+            Write::Block(peer),
+            Write::Block(peer),
         ];
         database.write(writes).await.unwrap();
         assert!(database.write_soon(Write::NoRecord {
@@ -342,16 +369,22 @@ mod tests {
         }));
         database.close().await;
         let (database, contents) = Database::open(&path).unwrap();
-        assert_eq!(contents, (vec![record], vec![([7; 32], pending)]));
+        let written = Contents {
+            records: vec![record],
+            pending: vec![([7; 32], pending)],
+            blocked: vec![peer],
+        };
+        assert_eq!(contents, written);
         let gone = vec![
             Write::NoRecord {
                 email: "ann@example.org".into(),
             },
             Write::NoPending([7; 32]),
+            Write::NoBlock(peer),
         ];
         database.write(gone).await.unwrap();
         database.close().await;
-        assert_eq!(Database::open(&path).unwrap().1, (vec![], vec![]));
+        assert_eq!(Database::open(&path).unwrap().1, Contents::default());
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 //! a header that a foreign page cannot send.
 
 mod board;
+mod relay;
 
 use std::{
     collections::HashMap,
@@ -160,7 +161,7 @@ impl FromRequestParts<Arc<App>> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         if app.admin.password.is_none() {
-            return Err(error(StatusCode::FORBIDDEN, "admin panel disabled"));
+            return Err(disabled(&parts.headers));
         }
         let (headers, now) = (&parts.headers, Instant::now());
         let safe = parts.method.is_safe();
@@ -205,9 +206,16 @@ fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
+fn disabled(headers: &HeaderMap) -> Response {
+    if page::wanted(headers) {
+        return page::no_admin();
+    }
+    error(StatusCode::FORBIDDEN, "admin panel disabled")
+}
+
 /// A person gets the form; a tool is asked for the password.
 fn unauthorized(headers: &HeaderMap) -> Response {
-    if wants_page(headers) {
+    if page::wanted(headers) {
         return page::login(StatusCode::UNAUTHORIZED, "");
     }
     let mut answer = error(StatusCode::UNAUTHORIZED, "unauthorized");
@@ -216,11 +224,6 @@ fn unauthorized(headers: &HeaderMap) -> Response {
         HeaderValue::from_static("Basic realm=\"Goop2 Admin\""),
     );
     answer
-}
-
-fn wants_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 #[derive(Deserialize)]
@@ -235,7 +238,7 @@ async fn login(
     Form(Login { password }): Form<Login>,
 ) -> Response {
     if app.admin.password.is_none() {
-        return error(StatusCode::FORBIDDEN, "admin panel disabled");
+        return disabled(&headers);
     }
     let now = Instant::now();
     match app.admin.check(&password, client, now) {

@@ -2,6 +2,8 @@
 
 use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
+use goop2_proto::relay::{Refusal, Usage};
+
 use super::App;
 
 pub(crate) fn text(app: &App) -> String {
@@ -71,6 +73,67 @@ pub(crate) fn text(app: &App) -> String {
             "counter",
             help,
             value.load(Relaxed),
+        );
+    }
+    if let Some(relay) = app.relay() {
+        text.push_str(&of_relay(&relay.usage));
+    }
+    text
+}
+
+/// The relay beside it, under a name of its own.
+fn of_relay(usage: &Usage) -> String {
+    let reservations: usize = usage.guests.iter().map(|guest| guest.reservations).sum();
+    let figures = [
+        (
+            "connections",
+            "gauge",
+            "Open connections.",
+            usage.connections as u64,
+        ),
+        (
+            "reservations",
+            "gauge",
+            "Reservations held.",
+            reservations as u64,
+        ),
+        (
+            "circuits",
+            "gauge",
+            "Open circuits.",
+            usage.circuits.len() as u64,
+        ),
+        (
+            "reservations_total",
+            "counter",
+            "Reservations made.",
+            usage.reserved,
+        ),
+        (
+            "circuits_total",
+            "counter",
+            "Circuits opened.",
+            usage.connected,
+        ),
+        ("bytes_total", "counter", "Bytes carried.", usage.bytes),
+    ];
+    let mut text = String::new();
+    for (name, kind, help, value) in figures {
+        let _in_memory = write!(
+            text,
+            "# HELP goop2_relay_{name} {help}\n# TYPE goop2_relay_{name} {kind}\ngoop2_relay_{name} {value}\n"
+        );
+    }
+    text.push_str(
+        "# HELP goop2_relay_refused_total What was asked for and not given, by reason.\n",
+    );
+    text.push_str("# TYPE goop2_relay_refused_total counter\n");
+    for reason in Refusal::ALL {
+        let count = usage.refused.get(&reason).copied().unwrap_or_default();
+        let _in_memory = writeln!(
+            text,
+            "goop2_relay_refused_total{{reason=\"{}\"}} {count}",
+            reason.name()
         );
     }
     text

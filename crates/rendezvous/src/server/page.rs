@@ -7,7 +7,7 @@ use std::{fmt::Write, sync::Arc};
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use qrcode::{Color, EcLevel, QrCode};
@@ -54,7 +54,7 @@ pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
              confirmed.</p><p class=\"line\"><a class=\"button primary\" href=\"/register\">Register an address</a></p></section>\n",
         );
     }
-    if !urls.iter().any(|url| url.starts_with("https://")) {
+    if urls.iter().any(|url| url.starts_with("http://")) {
         body.push_str(
             "<p class=\"note\">Goop2 apps of April 2026 hear nobody through an address that begins with http://. They need \
              this rendezvous behind TLS, at an address that begins with https://. All others are fine.</p>\n",
@@ -86,8 +86,8 @@ fn connect(urls: &[String], app: &App) -> String {
         let _in_memory = write!(
             text,
             "<div class=\"connect\"><code class=\"url\" id=\"url-{index}\">{shown}</code>\n<div class=\"line\">\
-             <a class=\"button primary\" href=\"goop://connect?url={link}\">Open in Goop2</a><button type=\"button\" \
-             data-copy=\"url-{index}\" aria-label=\"Copy {shown}\">Copy</button></div>\n\
+             <a class=\"button primary\" href=\"goop://connect?url={link}\" aria-describedby=\"url-{index}\">Open in Goop2</a><button type=\"button\" \
+             data-copy=\"url-{index}\" aria-describedby=\"url-{index}\">Copy</button><output></output></div>\n\
              <details><summary>QR code</summary>{}</details></div>\n",
             qr(url)
         );
@@ -133,6 +133,19 @@ pub(crate) fn login(status: StatusCode, problem: &str) -> Response {
          autofocus><button class=\"primary\">Sign in</button></div></form>\n"
     );
     html(status, "Administration", &body, None)
+}
+
+/// What stands there without a password.
+pub(crate) fn no_admin() -> Response {
+    let body = "<header><h1>Administration</h1><p>The administration of this rendezvous is off. To turn it on, its operator sets \
+                <code>presence.admin_password</code> in <code>goop.json</code> and starts it again.</p></header>\n";
+    html(StatusCode::FORBIDDEN, "Administration", body, None)
+}
+
+/// Whether a person asks, in a browser, and not a tool.
+pub(crate) fn wanted(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The frame of the admin page.

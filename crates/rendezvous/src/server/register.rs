@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use goop2_proto::presence::{MAX_EMAIL, shorten};
 use serde_json::json;
 
 use crate::registration::{Link, Refusal, Sent};
@@ -25,7 +26,7 @@ use super::{
 
 pub(crate) async fn form(State(app): State<Arc<App>>) -> Response {
     match &app.registrations {
-        Some(_) => register_page(StatusCode::OK, ""),
+        Some(_) => register_page(StatusCode::OK, "", ""),
         None => no_database("registration"),
     }
 }
@@ -53,12 +54,12 @@ pub(crate) async fn request(
         };
     };
     let (base, now) = (base(&app), (app.clock)());
+    let email = field(&body, "email");
     let sent = if by_app {
         registrations
             .request_signed(&body, client, &base, now)
             .await
     } else {
-        let email = field(&body, "email");
         registrations
             .request(&email, None, client, &base, now)
             .await
@@ -71,7 +72,7 @@ pub(crate) async fn request(
     let mut answer = if by_app {
         told(outcome.map_err(|why| (status(&why), why.to_string())))
     } else {
-        shown(outcome)
+        shown(outcome, &email)
     };
     if let Some(seconds) = wait {
         answer
@@ -82,28 +83,36 @@ pub(crate) async fn request(
 }
 
 /// The page of a link. It changes nothing: programs that scan mail open links too.
-pub(crate) async fn look(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn look(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let Some(registrations) = &app.registrations else {
         return no_database("verification");
     };
     let token = field(query.unwrap_or_default().as_bytes(), "token").into_owned();
     if token.is_empty() {
-        return error(StatusCode::BAD_REQUEST, "missing token");
+        return no_link(&headers, "missing token");
     }
     match registrations.look(&token, (app.clock)()) {
         Some(link) => confirm_page(&link, &token),
-        None => error(StatusCode::BAD_REQUEST, "invalid or expired token"),
+        None => no_link(&headers, "invalid or expired token"),
     }
 }
 
 /// The button of that page.
-pub(crate) async fn confirm(State(app): State<Arc<App>>, body: Bytes) -> Response {
+pub(crate) async fn confirm(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let Some(registrations) = &app.registrations else {
         return no_database("verification");
     };
     let token = field(&body, "token");
     if token.is_empty() {
-        return error(StatusCode::BAD_REQUEST, "missing token");
+        return no_link(&headers, "missing token");
     }
     match registrations.confirm(&token, (app.clock)()).await {
         Ok(Some(record)) => {
@@ -116,7 +125,7 @@ pub(crate) async fn confirm(State(app): State<Arc<App>>, body: Bytes) -> Respons
             );
             page::html(StatusCode::OK, "Verified", &body, None)
         }
-        Ok(None) => error(StatusCode::BAD_REQUEST, "invalid or expired token"),
+        Ok(None) => no_link(&headers, "invalid or expired token"),
         Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
     }
 }
@@ -181,7 +190,7 @@ fn told(outcome: Result<&str, (StatusCode, String)>) -> Response {
 
 /// To a person: what is wrong stands above the form, and the status is 200 as in existing servers but where a proxy or a
 /// script should take note.
-fn shown(outcome: Result<&str, Refusal>) -> Response {
+fn shown(outcome: Result<&str, Refusal>, email: &str) -> Response {
     match outcome {
         Ok(message) => {
             let body = format!("<header><h1>Almost there</h1><p>{message}</p></header>\n");
@@ -192,26 +201,31 @@ fn shown(outcome: Result<&str, Refusal>) -> Response {
                 Refusal::TooMany(_) | Refusal::Full | Refusal::Failed => status(&why),
                 _ => StatusCode::OK,
             };
-            register_page(status, &why.to_string())
+            register_page(status, &why.to_string(), email)
         }
     }
 }
 
-fn register_page(status: StatusCode, problem: &str) -> Response {
-    let alert = match problem {
-        "" => String::new(),
-        problem => format!(
-            "<p class=\"problem\" role=\"alert\">{}</p>",
-            page::escape(problem)
+/// With what is wrong with the address, if anything is.
+fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
+    let (alert, field) = match problem {
+        "" => (String::new(), ""),
+        problem => (
+            format!(
+                "<p class=\"problem\" role=\"alert\" id=\"problem\">{}</p>",
+                page::escape(problem)
+            ),
+            " aria-describedby=\"problem\"",
         ),
     };
+    let email = page::escape(shorten(email, MAX_EMAIL));
     let body = format!(
         "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, use the \
          button beside the address in Settings: it also proves which peer is yours. This form is for older versions; after \
          it, the first peer that goes online with the address gets it.</p></header>\n\
          <form class=\"card\" method=\"post\" action=\"/register\">{alert}<label for=\"email\">E-mail address</label>\n\
-         <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"320\" required>\
-         <button class=\"primary\">Send me a link</button></div></form>\n"
+         <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"{MAX_EMAIL}\" \
+         value=\"{email}\"{field} required><button class=\"primary\">Send me a link</button></div></form>\n"
     );
     page::html(status, "Register", &body, None)
 }
@@ -232,6 +246,16 @@ fn confirm_page(link: &Link, token: &str) -> Response {
         page::escape(token)
     );
     page::html(StatusCode::OK, "Verify an address", &body, None)
+}
+
+/// A link that leads nowhere: to a tool in the words of existing servers, to a person with the way on.
+fn no_link(headers: &HeaderMap, text: &str) -> Response {
+    if !page::wanted(headers) {
+        return error(StatusCode::BAD_REQUEST, text);
+    }
+    let body = "<header><h1>This link is not valid</h1><p>It was used already, is older than 24 hours, or was not copied \
+                whole.</p></header>\n<p><a class=\"button\" href=\"/register\">Ask for a new link</a></p>\n";
+    page::html(StatusCode::BAD_REQUEST, "Not valid", body, None)
 }
 
 fn no_database(what: &str) -> Response {

@@ -15,7 +15,7 @@ use axum::{
     routing::{any, get, post},
 };
 use goop2_proto::{
-    PeerId, go_json,
+    PeerId,
     rendezvous::{MAX_BODY, check},
 };
 use serde::Deserialize;
@@ -218,13 +218,8 @@ async fn events(
 }
 
 async fn relay(State(app): State<Arc<App>>) -> Response {
-    let relay = app
-        .config
-        .relay
-        .as_ref()
-        .and_then(|relay| relay.borrow().clone());
-    match relay {
-        Some(relay) => json([go_json::to_vec(&relay), b"\n".into()].concat()),
+    match app.relay().filter(|state| !state.relay.addrs.is_empty()) {
+        Some(state) => json([state.relay.encode(), b"\n".into()].concat()),
         None => not_found().await,
     }
 }

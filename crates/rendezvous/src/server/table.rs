@@ -139,6 +139,11 @@ impl Table {
         self.peers.values().filter(|entry| entry.proved).count()
     }
 
+    /// Whether a peer that is here signs.
+    pub(crate) fn is_proved(&self, peer: &PeerId) -> Option<bool> {
+        self.peers.get(peer).map(|entry| entry.proved)
+    }
+
     /// In no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.peers.values()

@@ -18,8 +18,8 @@ use goop2_rendezvous::{
 };
 use tempfile::tempdir;
 use world::{
-    ANN, LATER, as_admin, get, id, join, key, logged_links, moved_clock, post, presence,
-    publish_signed, publish_unsigned, seen, start, start_at, token, url,
+    ANN, LATER, as_admin, get, id, join, key, logged_links, moved_clock, operate, post, presence,
+    publish_signed, publish_unsigned, published, seen, signed, start, start_at, token, url,
 };
 
 #[tokio::test]
@@ -229,6 +229,28 @@ async fn an_existing_peer_gets_the_address_it_publishes_first_and_keeps_it_over_
         .json(&serde_json::json!({"email": ANN}));
     assert_eq!(world::answer(request).await.status, 204);
     assert_eq!(as_admin(&server, "/registrations.json").await.text, "null");
+}
+
+#[tokio::test]
+async fn whom_the_operator_blocks_stays_out_over_a_restart() {
+    let folder = tempdir().unwrap();
+    let open = |config: &mut Config| config.registration_required = false;
+    let server = start(&folder, open).await;
+    publish_signed(&server, 1, "").await;
+    assert_eq!(operate(&server, "block", id(1)).await, 204);
+    server.shutdown().await;
+
+    let server = start(&folder, open).await;
+    let state = as_admin(&server, "/admin/state.json").await.text;
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    assert_eq!(state["blocked"], serde_json::json!([id(1).to_base58()]));
+    assert_eq!(state["blocks_stay"], true);
+    assert_eq!(published(&server, &signed(1, "")).await, 403);
+    assert_eq!(operate(&server, "unblock", id(1)).await, 204);
+    server.shutdown().await;
+
+    let server = start(&folder, open).await;
+    publish_signed(&server, 1, "").await;
 }
 
 #[tokio::test]

@@ -84,6 +84,17 @@ pub(crate) async fn as_admin(server: &Server, path: &str) -> Answer {
     answer(request.basic_auth("admin", Some(PASSWORD))).await
 }
 
+/// What a button of the administration does to a peer, and the status.
+pub(crate) async fn operate(server: &Server, button: &str, peer: PeerId) -> u16 {
+    let request = reqwest::Client::new().post(format!("{}/admin/{button}", url(server)));
+    let request = request.basic_auth("admin", Some(PASSWORD));
+    let body = serde_json::json!({ "peer": peer.to_base58() }).to_string();
+    let request = request.header("goop2-admin", "1").body(body);
+    answer(request.header("content-type", "application/json"))
+        .await
+        .status
+}
+
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     Answer {
@@ -126,18 +137,24 @@ pub(crate) fn presence(seed: u8, email: &str) -> Presence {
 
 /// As an existing peer publishes.
 pub(crate) async fn publish_unsigned(server: &Server, seed: u8, email: &str) {
-    publish(server, &presence(seed, email).message()).await;
+    let message = presence(seed, email).message();
+    assert_eq!(published(server, &message).await, 204);
 }
 
 pub(crate) async fn publish_signed(server: &Server, seed: u8, email: &str) {
-    let mut message = presence(seed, email).message();
-    message.sign(&key(seed));
-    publish(server, &message).await;
+    assert_eq!(published(server, &signed(seed, email)).await, 204);
 }
 
-async fn publish(server: &Server, message: &Message) {
+pub(crate) fn signed(seed: u8, email: &str) -> Message {
+    let mut message = presence(seed, email).message();
+    message.sign(&key(seed));
+    message
+}
+
+/// Publishes, and gives the status.
+pub(crate) async fn published(server: &Server, message: &Message) -> u16 {
     let request = reqwest::Client::new().post(format!("{}/publish", url(server)));
-    assert_eq!(answer(request.body(message.encode())).await.status, 204);
+    answer(request.body(message.encode())).await.status
 }
 
 /// One of our peers, connected.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use goop2_proto::presence::Kind;
 use goop2_rendezvous::{
     registration,
-    server::{Config, Limits, Rate, Relay},
+    server::{Config, Limits, Rate},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -166,10 +166,7 @@ async fn the_relay_is_told_as_long_as_there_is_one() {
     })
     .await;
     assert_eq!(get(addr(&server), "/relay").await.status, 404);
-    relay.send_replace(Some(Relay {
-        peer_id: "12D3".into(),
-        addrs: vec!["/ip4/127.0.0.1/tcp/4002".into()],
-    }));
+    relay.send_replace(Some(crate::world::relay()));
     let answer = get(addr(&server), "/relay").await;
     assert_eq!(
         answer.header("content-type"),
@@ -177,10 +174,33 @@ async fn the_relay_is_told_as_long_as_there_is_one() {
     );
     assert_eq!(
         answer.body,
-        "{\"peer_id\":\"12D3\",\"addrs\":[\"/ip4/127.0.0.1/tcp/4002\"]}\n"
+        concat!(
+            r#"{"peer_id":"12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt","#,
+            r#""addrs":["/ip4/11.0.0.1/tcp/4002/p2p/12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt"]}"#,
+            "\n"
+        )
     );
+    let metrics = get(addr(&server), "/metrics").await.body;
+    for line in [
+        "goop2_relay_reservations 1",
+        "goop2_relay_circuits 1",
+        "goop2_relay_bytes_total 2048",
+        "goop2_relay_refused_total{reason=\"stranger\"} 7",
+        "goop2_relay_refused_total{reason=\"full\"} 0",
+    ] {
+        assert!(
+            metrics.lines().any(|other| other == line),
+            "{line}\n{metrics}"
+        );
+    }
     relay.send_replace(None);
     assert_eq!(get(addr(&server), "/relay").await.status, 404);
+    assert!(
+        !get(addr(&server), "/metrics")
+            .await
+            .body
+            .contains("goop2_relay")
+    );
 }
 
 #[tokio::test]

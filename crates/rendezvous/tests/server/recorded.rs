@@ -1,20 +1,16 @@
 //! The exchanges recorded with an existing server, asked of ours.
 
-use goop2_rendezvous::server::{Config, Limits, Rate, Relay};
+use goop2_rendezvous::server::{Config, Limits, Rate};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::world::{BASIC, Events, addr, ask, config, limits, start};
+use crate::world::{BASIC, Events, addr, ask, config, limits, relay, start};
 
 #[tokio::test]
 async fn the_recorded_exchanges() {
     let recorded: Value =
         serde_json::from_str(include_str!("../fixtures/rendezvous-feb.json")).unwrap();
-    let relay = Relay {
-        peer_id: "12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt".into(),
-        addrs: vec!["/ip4/127.0.0.1/tcp/4002".into()],
-    };
-    let (_relay, watched) = watch::channel(Some(relay));
+    let (_relay, watched) = watch::channel(Some(relay()));
     let publish = Rate {
         burst: 40,
         ..limits().publish

@@ -8,6 +8,7 @@ use std::{
 use goop2_proto::{
     Keypair,
     presence::{Kind, Message, Presence},
+    relay::{Circuit, Guest, Refusal, Relay, State, Usage},
 };
 use goop2_rendezvous::server::{Config, Limits, Server, system_clock};
 use serde_json::Value;
@@ -43,6 +44,35 @@ pub(crate) async fn start(config: Config) -> Server {
 
 pub(crate) fn addr(server: &Server) -> SocketAddr {
     server.local_addrs()[0]
+}
+
+/// A relay with a guest whom somebody visits.
+pub(crate) fn relay() -> State {
+    let peer = "12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt";
+    let guest = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+    let (peer, guest) = (peer.parse().unwrap(), guest.parse().unwrap());
+    State {
+        relay: Relay {
+            peer,
+            addrs: vec!["/ip4/11.0.0.1/tcp/4002".parse().unwrap()],
+        },
+        usage: Usage {
+            guests: vec![Guest {
+                peer: guest,
+                reservations: 1,
+                sent: 2000,
+                received: 48,
+            }],
+            circuits: vec![Circuit {
+                from: peer,
+                to: guest,
+                seconds: 60,
+            }],
+            bytes: 2048,
+            refused: [(Refusal::Stranger, 7)].into(),
+            ..Usage::default()
+        },
+    }
 }
 
 pub(crate) struct Answer {

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use goop2_proto::mdns;
+use goop2_proto::{Multiaddr, mdns};
 use serde::Serialize;
 use serde_json::Value;
 use url::{Host, Url};
@@ -14,6 +14,9 @@ const SHOWN_CHARS: usize = 80;
 
 /// Servers joined at once: each costs a connection and a message every heartbeat.
 const MAX_WANS: usize = 16;
+
+/// Addresses of a relay: more than a machine with several names and lines has.
+const MAX_RELAY_ADDRS: usize = 16;
 
 /// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,11 +153,7 @@ impl Config {
             "presence.rendezvous_only",
             &presence.rendezvous_only,
         )?;
-        require(
-            presence.relay_port == 0 || host,
-            "presence.relay_port",
-            &presence.relay_port,
-        )?;
+        self.check_relay()?;
         if lua.enabled {
             require(
                 !lua.script_dir.is_empty(),
@@ -184,6 +183,59 @@ impl Config {
         }
         Ok(())
     }
+
+    fn check_relay(&self) -> Result<(), Problem> {
+        let Self {
+            identity,
+            p2p,
+            presence,
+            ..
+        } = self;
+        let port = presence.relay_port;
+        require(
+            port == 0
+                || presence.rendezvous_host
+                    && port != presence.rendezvous_port
+                    && port != p2p.listen_port,
+            "presence.relay_port",
+            &port,
+        )?;
+        require(
+            port == 0
+                || !presence.relay_key_file.is_empty()
+                    && presence.relay_key_file != identity.key_file,
+            "presence.relay_key_file",
+            &presence.relay_key_file,
+        )?;
+        let addrs = &presence.relay_external_addrs;
+        require(
+            addrs.len() <= MAX_RELAY_ADDRS && addrs.iter().all(|addr| is_relay_addr(addr.trim())),
+            "presence.relay_external_addrs",
+            addrs,
+        )?;
+        for (key, number) in [
+            (
+                "presence.relay_max_circuit_seconds",
+                presence.relay_max_circuit_seconds,
+            ),
+            ("presence.relay_max_circuits", presence.relay_max_circuits),
+            (
+                "presence.relay_max_circuits_per_peer",
+                presence.relay_max_circuits_per_peer,
+            ),
+            (
+                "presence.relay_max_reservations",
+                presence.relay_max_reservations,
+            ),
+            (
+                "presence.relay_max_reservations_per_peer",
+                presence.relay_max_reservations_per_peer,
+            ),
+        ] {
+            require(number > 0, key, &number)?;
+        }
+        Ok(())
+    }
 }
 
 /// What a key may hold, for people. `default` tells the type where there is nothing more to say.
@@ -207,8 +259,24 @@ pub(super) fn allowed(key: &str, default: &Value) -> &'static str {
         "presence.trusted_proxies" => "a list of IP addresses or networks, or null",
         "presence.rendezvous_only" => "true only together with presence.rendezvous_host",
         "presence.relay_port" => {
-            "a port from 1 to 65535 together with presence.rendezvous_host, or 0 for none"
+            "a port from 1 to 65535, other than presence.rendezvous_port and p2p.listen_port and together with presence.rendezvous_host, or 0 for none"
         }
+        "presence.relay_key_file" => {
+            "the path of the relay's key file, other than identity.key_file, e.g. \"data/relay.key\""
+        }
+        "presence.relay_external_addrs" => {
+            "a list of at most 16 IP addresses, host names or addresses such as \"/ip4/203.0.113.9/tcp/4002\""
+        }
+        "presence.relay_max_circuit_bytes"
+        | "presence.relay_bytes_per_second"
+        | "presence.relay_bytes_per_second_per_peer" => {
+            "a whole number of bytes, or 0 for no limit"
+        }
+        "presence.relay_max_circuit_seconds"
+        | "presence.relay_max_circuits"
+        | "presence.relay_max_circuits_per_peer"
+        | "presence.relay_max_reservations"
+        | "presence.relay_max_reservations_per_peer" => "a whole number above 0",
         "presence.templates_dirs" => "a list of paths, or null",
         "presence.smtp_port" => "a port from 0 to 65535",
         "viewer.theme" => "\"light\" or \"dark\"",
@@ -241,6 +309,14 @@ fn is_server_url(text: &str) -> bool {
         None => false,
     };
     named && matches!(url.scheme(), "http" | "https") && url.port() != Some(0)
+}
+
+/// A multiaddress, an IP address, or the name of a host.
+fn is_relay_addr(text: &str) -> bool {
+    if text.starts_with('/') {
+        return text.parse::<Multiaddr>().is_ok();
+    }
+    text.parse::<IpAddr>().is_ok() || matches!(Host::parse(text), Ok(Host::Domain(_)))
 }
 
 fn is_secret(key: &str) -> bool {

@@ -19,15 +19,16 @@ use crate::registration::{Record, Registrations};
 
 use super::{
     super::{
-        App, Rate, Relay, page,
+        App, Rate, page,
         routes::{error, json},
         table::Entry,
     },
     Operator,
+    relay::ShownRelay,
 };
 
-/// Peers in one answer to the page: more than anyone scrolls through; the search finds the others.
-const MAX_SHOWN: usize = 300;
+/// Peers, and registrations, in one answer to the page: more than anyone scrolls through; the search finds the others.
+pub(super) const MAX_SHOWN: usize = 300;
 /// Longest label in the list of the page.
 const MAX_LABEL: usize = 200;
 
@@ -147,9 +148,13 @@ struct Shown {
     delivered: u64,
     throttled: u64,
     uptime_seconds: u64,
-    relay: Option<Relay>,
+    relay: Option<ShownRelay>,
     limits: Vec<(&'static str, String)>,
     blocked: Vec<String>,
+    /// Whether they are still blocked after the next start.
+    blocks_stay: bool,
+    registrations: Vec<ShownRecord>,
+    registered: usize,
     log: Vec<String>,
 }
 
@@ -163,6 +168,14 @@ struct ShownPeer {
     from: String,
     since: i64,
     last_seen: i64,
+}
+
+#[derive(Serialize)]
+struct ShownRecord {
+    email: String,
+    created_at: i64,
+    verified_at: i64,
+    peer: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -200,6 +213,10 @@ async fn state(
         .map(|peer| peer.to_base58())
         .collect();
     blocked.sort();
+    let (records, registered) = match &app.registrations {
+        Some(registrations) => registrations.find(&wanted, MAX_SHOWN),
+        None => Default::default(),
+    };
     let limits = &app.config.limits;
     let rate = |rate: Rate| format!("{} in {} s", rate.burst, rate.per.as_secs());
     let shown = Shown {
@@ -215,11 +232,7 @@ async fn state(
             .throttled
             .load(std::sync::atomic::Ordering::Relaxed),
         uptime_seconds: app.started.elapsed().as_secs(),
-        relay: app
-            .config
-            .relay
-            .as_ref()
-            .and_then(|relay| relay.borrow().clone()),
+        relay: app.relay().map(ShownRelay::new),
         limits: vec![
             ("Peers", limits.peers.to_string()),
             ("Event streams", limits.subscribers.to_string()),
@@ -235,6 +248,9 @@ async fn state(
             ),
         ],
         blocked,
+        blocks_stay: app.registrations.is_some(),
+        registrations: records.into_iter().map(shown_record).collect(),
+        registered,
         log: app.log.lines(),
     };
     let mut answer = Json(shown).into_response();
@@ -269,6 +285,15 @@ fn shown(entry: &Entry, clock: i64) -> ShownPeer {
     }
 }
 
+fn shown_record(record: Record) -> ShownRecord {
+    ShownRecord {
+        peer: record.owner().map(|(peer, _)| peer.to_base58()),
+        email: record.email,
+        created_at: record.created_at,
+        verified_at: record.verified_at,
+    }
+}
+
 /// A moment of the monotonic clock on the other one.
 pub(crate) fn at(moment: Instant, clock: i64) -> i64 {
     clock - i64::try_from(moment.elapsed().as_millis()).unwrap_or(0)
@@ -294,9 +319,10 @@ async fn block(
     _: Operator,
     Json(Subject { peer }): Json<Subject>,
 ) -> Response {
-    act(&app, &peer, "blocked", |peer, clock| {
+    let done = act(&app, &peer, "blocked", |peer, clock| {
         app.hub.block(peer, clock)
-    })
+    });
+    remember(&app, &peer, true, done).await
 }
 
 async fn unblock(
@@ -304,7 +330,26 @@ async fn unblock(
     _: Operator,
     Json(Subject { peer }): Json<Subject>,
 ) -> Response {
-    act(&app, &peer, "unblocked", |peer, _| app.hub.unblock(&peer))
+    let done = act(&app, &peer, "unblocked", |peer, _| app.hub.unblock(&peer));
+    remember(&app, &peer, false, done).await
+}
+
+/// A block that was made or taken back stays so at the next start, where there is a database.
+async fn remember(app: &App, peer: &str, blocked: bool, done: Response) -> Response {
+    let (Some(registrations), Some(peer), true) = (
+        &app.registrations,
+        id::parse(peer),
+        done.status().is_success(),
+    ) else {
+        return done;
+    };
+    match registrations.block(peer, blocked).await {
+        Ok(()) => done,
+        Err(_) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "done, but it could not be written down for the next start",
+        ),
+    }
 }
 
 fn act(app: &App, peer: &str, done: &str, act: impl FnOnce(PeerId, i64) -> bool) -> Response {

@@ -1,0 +1,208 @@
+//! The relay beside a rendezvous: where peers meet that cannot reach each other.
+//!
+//! A swarm of its own, with a key and a port of its own, so that it may be switched, limited and watched by itself. It
+//! forwards circuits (circuit relay v2), tells peers what their address is (identify) and whether it can be reached
+//! (AutoNAT, both versions). What passes through is encrypted between the two ends.
+//!
+//! ```text
+//!   rendezvous: who is here? ◀── desk ◀── gate ── the library's relay: reservations and circuits
+//!                                                     │ streams
+//!   addresses ── external ──▶ host (the swarm) ◀──────┴── meter ◀── shares: whose turn is it?
+//! ```
+//!
+//! - `desk` decides who may reserve and connect, by asking the rendezvous who is there: nobody's free tunnel.
+//! - `meter` and `shares` hold everyone to a rate, and to an equal part when there is not enough for all.
+//! - It does not join the presence topic. Whoever may use it has published at the rendezvous and hears everybody through
+//!   it; a forwarder would carry, beside that and to everyone at every heartbeat, the presence of those whom the
+//!   rendezvous does not show: blocked, not registered, not signed. The relays of existing peers do not forward it either.
+//! - It does not ask AutoNAT for itself: those it could ask are the peers that want to use it. The operator says where it
+//!   is reached (`external`), and that is also what the address of the rendezvous says.
+
+mod desk;
+mod external;
+mod gate;
+mod host;
+mod meter;
+mod shares;
+mod transport;
+
+use std::{
+    fmt, io,
+    time::{Duration, Instant},
+};
+
+use goop2_proto::{PeerId, relay::State};
+use libp2p::identity::Keypair;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::listen::{self, Port};
+pub use desk::Ask;
+use desk::Desk;
+pub use external::External;
+use host::Host;
+
+/// How long the start waits for names to be looked up; they are advertised when they are found.
+const FIRST_LOOK_UP: Duration = Duration::from_secs(2);
+
+/// How long the port may still be taken by the relay that ran before, and how often to look.
+const RELEASE: Duration = Duration::from_secs(1);
+const RELEASE_LOOK: Duration = Duration::from_millis(20);
+
+/// How the relay is set up.
+pub struct Config {
+    /// Its identity, which is no peer's: peers remember it with their addresses.
+    pub keypair: Keypair,
+    /// TCP and UDP port; 0 takes a free one.
+    pub port: u16,
+    /// Where it is reached from outside; nothing = at the addresses of this machine.
+    pub external: Vec<External>,
+    /// How much anyone may have.
+    pub limits: Limits,
+    /// What a peer is at the rendezvous. Called often, and must not wait.
+    pub ask: Ask,
+}
+
+/// How much anyone may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one circuit, both ways; 0 = no limit. A rate bounds what a relay carries; a limit in bytes only cuts off
+    /// whoever loads much, in the middle.
+    pub circuit_bytes: u64,
+    /// Longest life of a circuit; who is still there dials again.
+    pub circuit: Duration,
+    /// Circuits at a time; some 20 KB each, and at worst the windows of two streams.
+    pub circuits: usize,
+    /// Circuits that one peer may take part in when it opens another.
+    pub circuits_per_peer: usize,
+    /// Reservations at a time.
+    pub reservations: usize,
+    /// Those of one peer: two transports, and connections lost without a word.
+    pub reservations_per_peer: usize,
+    /// Bytes a second in all; 0 = no limit. The default is a line of 1 Gbit/s.
+    pub bytes_per_second: u64,
+    /// Bytes a second that one peer sends and receives; 0 = no limit. The default is a fifth of that line.
+    pub bytes_per_second_per_peer: u64,
+    /// How long a peer keeps its connections after it has gone from the rendezvous: its server or line may be back soon.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            circuit_bytes: 0,
+            circuit: Duration::from_secs(6 * 60 * 60),
+            circuits: 1024,
+            circuits_per_peer: 64,
+            reservations: 1024,
+            reservations_per_peer: 4,
+            bytes_per_second: 125_000_000,
+            bytes_per_second_per_peer: 25_000_000,
+            grace: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Why the relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program has the port.
+    #[error(
+        "port {0} is taken by another program: stop it, or set presence.relay_port in goop.json to another number"
+    )]
+    PortTaken(u16),
+    /// The system does not let us listen.
+    #[error("the relay cannot listen on port {port}: {error}")]
+    Listen {
+        /// The port, 0 for any.
+        port: u16,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// A relay that listens. Dropping it ends it at once; [`Relay::shutdown`] closes connections and frees the port.
+#[derive(Debug)]
+pub struct Relay {
+    peer_id: PeerId,
+    port: u16,
+    stop: CancellationToken,
+    task: AbortOnDropHandle<()>,
+    looking: AbortOnDropHandle<()>,
+}
+
+impl Relay {
+    /// Returns when it listens. From then on `told` holds its state, at most a second old; at the end, nothing.
+    pub async fn bind(config: Config, told: watch::Sender<Option<State>>) -> Result<Self, Error> {
+        let listen = |error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => Error::PortTaken(config.port),
+            _ => Error::Listen {
+                port: config.port,
+                error,
+            },
+        };
+        let port = free_port(config.port).await.map_err(listen)?;
+        let stop = CancellationToken::new();
+        let (found, mut addrs) = watch::channel(Vec::new());
+        let looking = tokio::spawn(external::follow(config.external, port, found, stop.clone()));
+        let looking = AbortOnDropHandle::new(looking);
+        let _later = timeout(FIRST_LOOK_UP, addrs.changed()).await;
+        let desk = Desk::new(config.limits.clone(), config.ask);
+        let host = Host::listen(&config.keypair, port, &config.limits, desk, addrs, told)
+            .await
+            .map_err(listen)?;
+        let task = AbortOnDropHandle::new(tokio::spawn(host.run(stop.clone())));
+        Ok(Self {
+            peer_id: config.keypair.public().to_peer_id(),
+            port: port.number,
+            stop,
+            task,
+            looking,
+        })
+    }
+
+    /// Who it is.
+    pub fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// The port it listens on, TCP and UDP.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends in order.
+    pub async fn shutdown(self) {
+        // Peers are told by the end of their connections.
+        self.stop.cancel();
+        let _ended = self.task.await;
+        let _ended = self.looking.await;
+        tracing::info!("relay ended");
+    }
+}
+
+/// The port, free or freed in a moment: sockets outlive the relay that had them by the time their last packets take.
+async fn free_port(wanted: u16) -> io::Result<Port> {
+    let deadline = Instant::now() + RELEASE;
+    loop {
+        match listen::choose(wanted) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                sleep(RELEASE_LOOK).await;
+            }
+            chosen => return chosen,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("port", &self.port)
+            .field("external", &self.external)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,458 @@
+//! Who may reserve and connect: plain state between the rendezvous, which knows who is here, and the library, which asks.
+//!
+//! The library refuses by number only, and counts a renewal as one more; so the decisions are taken here and the library
+//! is left without limits of its own where that matters. Three classes: a peer that signs its presence has the whole
+//! relay; peers that do not sign share a quarter, and one household of them a handful; anybody else has nothing. Who is
+//! gone keeps what it has for a while, since a peer whose server or line hiccups is worth more than a place.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use goop2_proto::{
+    Multiaddr, PeerId,
+    relay::{Circuit, Guest, Refusal, Standing, Usage},
+};
+use libp2p::{
+    relay::{Event, StatusCode},
+    swarm::ConnectionId,
+};
+
+use super::{Limits, meter::Meter};
+use crate::{
+    addresses::{ip, is_private, is_reachable, transport},
+    bucket::Buckets,
+};
+
+/// How long a reservation lasts; peers renew it at three quarters.
+pub(super) const RESERVATION: Duration = Duration::from_secs(60 * 60);
+
+/// A reservation that is not renewed ends with its connection, this long before the library's own timer: that one may
+/// fire in the middle of a renewal, which the library does not expect.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// The part of the relay for all peers that do not sign.
+const UNSIGNED_PART: usize = 4;
+
+/// Reservations and circuits of unsigned peers at one address: a household of existing peers.
+const UNSIGNED_PER_HOME: usize = 8;
+
+/// Connections of peers that are not at the rendezvous, who may only ask what their address is: in all and at one address.
+const MAX_STRANGERS: usize = 512;
+const MAX_STRANGERS_PER_HOME: usize = 32;
+
+/// Reservations asked for by one peer, and at one address: reconnecting all day needs fewer.
+const RESERVING: (u32, f64) = (60, 1.0 / 30.0);
+const RESERVING_PER_HOME: (u32, f64) = (600, 1.0);
+
+/// Circuits asked for: a start with a hundred peers in the list, and then what a person clicks.
+const CONNECTING: (u32, f64) = (120, 0.5);
+const CONNECTING_PER_HOME: (u32, f64) = (1200, 5.0);
+
+/// Addresses dialled back for one household: a handful for each peer at its start.
+const DIALLING: (u32, f64) = (60, 0.5);
+
+/// Tells what a peer is at the rendezvous.
+pub type Ask = Arc<dyn Fn(&PeerId) -> Standing + Send + Sync>;
+
+pub(super) struct Desk {
+    limits: Limits,
+    ask: Ask,
+    /// The connection whose request the library is looking at.
+    pub(super) asking: Option<ConnectionId>,
+    seats: HashMap<ConnectionId, Seat>,
+    circuits: Vec<Open>,
+    /// Circuits refused here, of which the library has not told yet.
+    refused_here: usize,
+    reserving: Buckets<PeerId>,
+    reserving_home: Buckets<IpAddr>,
+    connecting: Buckets<PeerId>,
+    connecting_home: Buckets<IpAddr>,
+    dialling: Buckets<IpAddr>,
+    reserved: u64,
+    connected: u64,
+    refused: BTreeMap<Refusal, u64>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Seat {
+    peer: PeerId,
+    ip: IpAddr,
+    /// Since when its peer is not at the rendezvous.
+    absent: Option<Instant>,
+    reservation: Option<Reservation>,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    until: Instant,
+    /// The end of a renewal that was granted and not yet confirmed.
+    renewal: Option<Instant>,
+    signed: bool,
+}
+
+/// One circuit.
+#[derive(Debug)]
+struct Open {
+    from: PeerId,
+    to: PeerId,
+    since: Instant,
+    /// Where its opener is, when it does not sign.
+    unsigned: Option<IpAddr>,
+}
+
+impl Desk {
+    pub(super) fn new(limits: Limits, ask: Ask) -> Self {
+        Self {
+            limits,
+            ask,
+            asking: None,
+            seats: HashMap::new(),
+            circuits: Vec::new(),
+            refused_here: 0,
+            reserving: Buckets::new(RESERVING),
+            reserving_home: Buckets::new(RESERVING_PER_HOME),
+            connecting: Buckets::new(CONNECTING),
+            connecting_home: Buckets::new(CONNECTING_PER_HOME),
+            dialling: Buckets::new(DIALLING),
+            reserved: 0,
+            connected: 0,
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a connection of this peer is taken.
+    pub(super) fn welcomes(&mut self, peer: &PeerId, remote: &Multiaddr) -> bool {
+        let welcome = match (self.ask)(peer) {
+            Standing::Proved | Standing::Claimed => true,
+            Standing::Barred => false,
+            Standing::Absent => {
+                let home = ip(remote).map(household);
+                let strangers = self.seats.values().filter(|seat| seat.absent.is_some());
+                let (mut all, mut here) = (0, 0);
+                for stranger in strangers {
+                    all += 1;
+                    here += usize::from(Some(household(stranger.ip)) == home);
+                }
+                all < MAX_STRANGERS && here < MAX_STRANGERS_PER_HOME
+            }
+        };
+        if !welcome {
+            self.refuse(Refusal::Connection);
+        }
+        welcome
+    }
+
+    pub(super) fn arrived(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        remote: &Multiaddr,
+        now: Instant,
+    ) {
+        let absent = matches!((self.ask)(&peer), Standing::Absent | Standing::Barred);
+        self.seats.insert(
+            id,
+            Seat {
+                peer,
+                ip: ip(remote).unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
+                absent: absent.then_some(now),
+                reservation: None,
+            },
+        );
+    }
+
+    pub(super) fn left(&mut self, id: &ConnectionId) {
+        self.seats.remove(id);
+    }
+
+    /// The library asks whether the connection it looks at gets a reservation, or a longer one.
+    pub(super) fn may_reserve(&mut self, now: Instant) -> bool {
+        match self.reserve(now) {
+            Ok(()) => true,
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    fn reserve(&mut self, now: Instant) -> Result<(), Refusal> {
+        let id = self.asking.ok_or(Refusal::Stranger)?;
+        let seat = self.seats.get(&id).ok_or(Refusal::Stranger)?;
+        let (peer, ip) = (seat.peer, seat.ip);
+        let standing = (self.ask)(&peer);
+        let renewed = seat.reservation.is_some();
+        let signed = match standing {
+            Standing::Proved => true,
+            Standing::Claimed => false,
+            Standing::Absent if renewed => false,
+            Standing::Absent | Standing::Barred => return Err(Refusal::Stranger),
+        };
+        if !self.reserving.take(peer, now) || !self.reserving_home.take(household(ip), now) {
+            return Err(Refusal::Rate);
+        }
+        let until = now + RESERVATION;
+        if let Some(reservation) = self
+            .seats
+            .get_mut(&id)
+            .and_then(|seat| seat.reservation.as_mut())
+        {
+            reservation.renewal = Some(until);
+            return Ok(());
+        }
+        let (mut of_peer, mut all, mut unsigned, mut unsigned_here) = (0, 0, 0, 0);
+        for seat in self.seats.values() {
+            let Some(held) = &seat.reservation else {
+                continue;
+            };
+            all += 1;
+            of_peer += usize::from(seat.peer == peer);
+            unsigned += usize::from(!held.signed);
+            unsigned_here += usize::from(!held.signed && household(seat.ip) == household(ip));
+        }
+        if of_peer >= self.limits.reservations_per_peer {
+            return Err(Refusal::Peer);
+        }
+        if all >= self.limits.reservations {
+            return Err(Refusal::Full);
+        }
+        if !signed && !room_for_unsigned(self.limits.reservations, unsigned, unsigned_here) {
+            return Err(Refusal::Unsigned);
+        }
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.reservation = Some(Reservation {
+                until,
+                renewal: None,
+                signed,
+            });
+        }
+        Ok(())
+    }
+
+    /// The library asks whether the peer of the connection it looks at may open a circuit.
+    pub(super) fn may_connect(&mut self, now: Instant) -> bool {
+        match self.connect(now) {
+            Ok(()) => true,
+            Err(why) => {
+                self.refused_here += 1;
+                self.refuse(why)
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Instant) -> Result<(), Refusal> {
+        let seat = self.asking.and_then(|id| self.seats.get(&id));
+        let seat = seat.ok_or(Refusal::Stranger)?;
+        let (peer, home) = (seat.peer, household(seat.ip));
+        let standing = (self.ask)(&peer);
+        let holds = |seat: &Seat| seat.peer == peer && seat.reservation.is_some();
+        match standing {
+            Standing::Proved => {}
+            Standing::Absent if self.seats.values().any(holds) => {}
+            Standing::Absent | Standing::Barred => return Err(Refusal::Stranger),
+            Standing::Claimed => {
+                let unsigned = self.circuits.iter().filter_map(|circuit| circuit.unsigned);
+                let (mut all, mut here) = (0, 0);
+                for at in unsigned {
+                    all += 1;
+                    here += usize::from(at == home);
+                }
+                if !room_for_unsigned(self.limits.circuits, all, here) {
+                    return Err(Refusal::Unsigned);
+                }
+            }
+        }
+        if !self.connecting.take(peer, now) || !self.connecting_home.take(home, now) {
+            return Err(Refusal::Rate);
+        }
+        Ok(())
+    }
+
+    /// Whether an address is dialled for a peer that asks whether it can be reached there: only one that is public and at
+    /// which the peer itself is seen, so that nobody can point the relay at others or at what is behind it.
+    pub(super) fn may_dial(&mut self, peer: &PeerId, addrs: &[Multiaddr], now: Instant) -> bool {
+        let own = |addr: &Multiaddr| {
+            let mut bare = addr.clone();
+            if matches!(
+                bare.iter().last(),
+                Some(libp2p::multiaddr::Protocol::P2p(_))
+            ) {
+                bare.pop();
+            }
+            let seen = ip(addr).filter(|ip| is_reachable(*ip) && !is_private(*ip))?;
+            let there = |seat: &Seat| seat.peer == *peer && seat.ip == seen;
+            (transport(&bare).is_some() && self.seats.values().any(there)).then_some(seen)
+        };
+        let homes: Option<Vec<_>> = addrs.iter().map(own).collect();
+        let allowed = homes.is_some_and(|ips| {
+            !ips.is_empty()
+                && ips
+                    .into_iter()
+                    .all(|ip| self.dialling.take(household(ip), now))
+        });
+        allowed || self.refuse(Refusal::DialBack)
+    }
+
+    /// What the library tells of its work for the connection it looks at, if any.
+    pub(super) fn heard(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::ReservationReqAccepted { renewed, .. } => {
+                self.reserved += u64::from(!renewed);
+                self.confirm();
+            }
+            Event::CircuitReqAccepted {
+                src_peer_id,
+                dst_peer_id,
+            } => self.open(*src_peer_id, *dst_peer_id, now),
+            Event::CircuitClosed {
+                src_peer_id,
+                dst_peer_id,
+                ..
+            } => {
+                let same = |open: &Open| open.from == *src_peer_id && open.to == *dst_peer_id;
+                if let Some(at) = self.circuits.iter().position(same) {
+                    self.circuits.remove(at);
+                }
+            }
+            Event::CircuitReqDenied {
+                src_peer_id,
+                status,
+                ..
+            } => self.denied(src_peer_id, status),
+            _ => {}
+        }
+    }
+
+    /// Connections to close: of peers that were taken out, or are not here any more, or did not renew.
+    pub(super) fn sweep(&mut self, now: Instant) -> Vec<ConnectionId> {
+        let mut over = Vec::new();
+        for (id, seat) in &mut self.seats {
+            let standing = (self.ask)(&seat.peer);
+            seat.absent = match standing {
+                Standing::Proved | Standing::Claimed => None,
+                Standing::Absent | Standing::Barred => seat.absent.or(Some(now)),
+            };
+            let gone = seat
+                .absent
+                .is_some_and(|since| now.saturating_duration_since(since) >= self.limits.grace);
+            let stale = |held: &Reservation| held.until < now + MARGIN;
+            if standing == Standing::Barred || gone || seat.reservation.as_ref().is_some_and(stale)
+            {
+                over.push(*id);
+            }
+        }
+        over
+    }
+
+    pub(super) fn usage(&self, meter: &Meter, now: Instant) -> Usage {
+        let mut reservations = BTreeMap::<PeerId, usize>::new();
+        for seat in self.seats.values() {
+            if seat.reservation.is_some() {
+                *reservations.entry(seat.peer).or_default() += 1;
+            }
+        }
+        for circuit in &self.circuits {
+            reservations.entry(circuit.from).or_default();
+            reservations.entry(circuit.to).or_default();
+        }
+        let guest = |(peer, reservations)| {
+            let (sent, received) = meter.of(&peer);
+            Guest {
+                peer,
+                reservations,
+                sent,
+                received,
+            }
+        };
+        let circuit = |open: &Open| Circuit {
+            from: open.from,
+            to: open.to,
+            seconds: now.saturating_duration_since(open.since).as_secs(),
+        };
+        Usage {
+            connections: self.seats.len(),
+            guests: reservations.into_iter().map(guest).collect(),
+            circuits: self.circuits.iter().map(circuit).collect(),
+            reserved: self.reserved,
+            connected: self.connected,
+            bytes: meter.carried(),
+            refused: self.refused.clone(),
+        }
+    }
+
+    fn open(&mut self, from: PeerId, to: PeerId, now: Instant) {
+        self.connected += 1;
+        let unsigned = match (self.ask)(&from) {
+            Standing::Proved => None,
+            _ => self
+                .seats
+                .values()
+                .find(|seat| seat.peer == from)
+                .map(|seat| household(seat.ip)),
+        };
+        self.circuits.push(Open {
+            from,
+            to,
+            since: now,
+            unsigned,
+        });
+    }
+
+    /// The answer has left: a renewal counts from here on, no earlier.
+    fn confirm(&mut self) {
+        let seat = self.asking.and_then(|id| self.seats.get_mut(&id));
+        if let Some(held) = seat.and_then(|seat| seat.reservation.as_mut()) {
+            held.until = held.renewal.take().unwrap_or(held.until);
+        }
+    }
+
+    fn denied(&mut self, from: &PeerId, status: &StatusCode) {
+        match status {
+            StatusCode::NoReservation => self.refuse(Refusal::Nobody),
+            StatusCode::ResourceLimitExceeded if self.refused_here > 0 => {
+                self.refused_here -= 1;
+                false
+            }
+            StatusCode::ResourceLimitExceeded => {
+                let own = |open: &&Open| open.from == *from || open.to == *from;
+                let own = self.circuits.iter().filter(own).count();
+                self.refuse(if own >= self.limits.circuits_per_peer {
+                    Refusal::Peer
+                } else {
+                    Refusal::Full
+                })
+            }
+            _ => self.refuse(Refusal::Unanswered),
+        };
+    }
+
+    /// Always false, for the one who asked.
+    pub(super) fn refuse(&mut self, why: Refusal) -> bool {
+        *self.refused.entry(why).or_default() += 1;
+        false
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk")
+            .field("seats", &self.seats.len())
+            .field("circuits", &self.circuits.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn room_for_unsigned(places: usize, all: usize, here: usize) -> bool {
+    all < places.div_ceil(UNSIGNED_PART) && here < UNSIGNED_PER_HOME
+}
+
+/// The part of an address that a household cannot change: a /64 of IPv6.
+fn household(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}

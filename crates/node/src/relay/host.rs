@@ -1,0 +1,255 @@
+//! The one task that owns the relay's swarm.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use goop2_proto::{
+    Multiaddr,
+    relay::{Relay, State},
+};
+use libp2p::{
+    Swarm, autonat, connection_limits, identify,
+    identity::Keypair,
+    memory_connection_limits, ping,
+    swarm::{NetworkBehaviour, SwarmEvent},
+};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Limits,
+    desk::Desk,
+    gate::{Gate, lock},
+    meter::Meter,
+    transport,
+};
+use crate::listen::Port;
+
+/// Connections of one peer: two transports, both families, and what was lost without a word.
+const MAX_PER_PEER: u32 = 8;
+
+/// Handshakes under way: a key exchange each, and a whole network that comes back after a restart.
+const MAX_PENDING: u32 = 256;
+
+/// Connections beyond one for each reservation and circuit: those who only ask, and the second ones.
+const MORE_CONNECTIONS: usize = 2048;
+
+/// Memory of the process above which no connection is added.
+const MAX_MEMORY_BYTES: usize = 1 << 30;
+
+/// How long a connection stays on which nothing happens: a reservation and a circuit hold theirs.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Streams being negotiated on one connection; more wait in the muxer.
+const MAX_NEGOTIATING: usize = 64;
+
+/// How often those who are gone are looked for, and figures told.
+const SWEEP: Duration = Duration::from_secs(5);
+const TELL: Duration = Duration::from_secs(1);
+
+/// How long connections may take to close at the end.
+const CLOSE: Duration = Duration::from_millis(300);
+
+/// AutoNAT's first version is client and server in one; this one asks nobody, and so rarely finds that out.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Asked first is what denies by number; the gate is last, so that what it lets in is in.
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    autonat_v1: autonat::v1::Behaviour,
+    autonat_v2: autonat::v2::server::Behaviour,
+    gate: Gate,
+}
+
+pub(super) struct Host {
+    swarm: Swarm<Behaviour>,
+    desk: Arc<Mutex<Desk>>,
+    meter: Arc<Meter>,
+    addrs: watch::Receiver<Vec<Multiaddr>>,
+    told: watch::Sender<Option<State>>,
+}
+
+impl Host {
+    /// Returns when it listens.
+    pub(super) async fn listen(
+        key: &Keypair,
+        port: Port,
+        limits: &Limits,
+        desk: Desk,
+        addrs: watch::Receiver<Vec<Multiaddr>>,
+        told: watch::Sender<Option<State>>,
+    ) -> io::Result<Self> {
+        let meter = Meter::new(limits.bytes_per_second, limits.bytes_per_second_per_peer);
+        let desk = Arc::new(Mutex::new(desk));
+        let transport = transport::build(key, &meter).map_err(io::Error::other)?;
+        let swarm = Swarm::new(
+            transport,
+            behaviour(key, limits, Arc::clone(&desk)),
+            key.public().to_peer_id(),
+            libp2p::swarm::Config::with_tokio_executor()
+                .with_idle_connection_timeout(IDLE)
+                .with_max_negotiating_inbound_streams(MAX_NEGOTIATING),
+        );
+        let mut host = Self {
+            swarm,
+            desk,
+            meter,
+            addrs,
+            told,
+        };
+        for ip in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
+            for addr in port.addresses(ip) {
+                host.swarm.listen_on(addr).map_err(io::Error::other)?;
+            }
+        }
+        while host.swarm.listeners().next().is_none() {
+            if let SwarmEvent::ListenerClosed {
+                reason: Err(error), ..
+            } = host.swarm.select_next_some().await
+            {
+                return Err(error);
+            }
+        }
+        host.advertise();
+        host.tell();
+        Ok(host)
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut metering = std::pin::pin!(Arc::clone(&self.meter).run());
+        let mut sweep = interval(SWEEP);
+        let mut tell = interval(TELL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = &mut metering => {}
+                event = self.swarm.select_next_some() => self.on_event(event),
+                Ok(()) = self.addrs.changed() => {
+                    self.advertise();
+                    self.tell();
+                }
+                _ = sweep.tick() => self.sweep(),
+                _ = tell.tick() => self.tell(),
+            }
+        }
+        self.told.send_replace(None);
+        self.close().await;
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(error),
+                ..
+            })) if !matches!(error, ping::Failure::Unsupported) => {
+                tracing::debug!(%error, "a connection of the relay is dead");
+                self.swarm.close_connection(connection);
+            }
+            SwarmEvent::ListenerClosed {
+                addresses,
+                reason: Err(error),
+                ..
+            } => tracing::warn!(?addresses, %error, "the relay stopped listening"),
+            event => tracing::trace!(?event, "relay"),
+        }
+    }
+
+    /// The addresses that peers are told with their reservation.
+    fn advertise(&mut self) {
+        let addrs = self.addrs.borrow_and_update().clone();
+        let old: Vec<_> = self.swarm.external_addresses().cloned().collect();
+        for gone in old.iter().filter(|addr| !addrs.contains(addr)) {
+            self.swarm.remove_external_address(gone);
+        }
+        tracing::info!(?addrs, "the relay's addresses");
+        for new in addrs.into_iter().filter(|addr| !old.contains(addr)) {
+            self.swarm.add_external_address(new);
+        }
+    }
+
+    fn sweep(&mut self) {
+        for connection in lock(&self.desk).sweep(Instant::now()) {
+            self.swarm.close_connection(connection);
+        }
+    }
+
+    fn tell(&self) {
+        let state = State {
+            relay: Relay {
+                peer: *self.swarm.local_peer_id(),
+                addrs: self.addrs.borrow().clone(),
+            },
+            usage: lock(&self.desk).usage(&self.meter, Instant::now()),
+        };
+        self.told.send_if_modified(|told| {
+            let changed = told.as_ref() != Some(&state);
+            *told = Some(state);
+            changed
+        });
+    }
+
+    /// Peers see at once that the relay is gone, and look for it again.
+    async fn close(mut self) {
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _gone = self.swarm.disconnect_peer_id(peer);
+        }
+        let closed = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _late = timeout(CLOSE, closed).await;
+    }
+}
+
+fn behaviour(key: &Keypair, limits: &Limits, desk: Arc<Mutex<Desk>>) -> Behaviour {
+    let own = key.public().to_peer_id();
+    let most = limits.reservations + limits.circuits + MORE_CONNECTIONS;
+    Behaviour {
+        limits: connection_limits::Behaviour::new(
+            connection_limits::ConnectionLimits::default()
+                .with_max_established(Some(u32::try_from(most).unwrap_or(u32::MAX)))
+                .with_max_established_per_peer(Some(MAX_PER_PEER))
+                .with_max_pending_incoming(Some(MAX_PENDING))
+                .with_max_pending_outgoing(Some(MAX_PENDING)),
+        ),
+        memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+        identify: identify::Behaviour::new(
+            identify::Config::new("/goop/1.0.0".into(), key.public())
+                .with_agent_version(format!("goop2-relay/{}", env!("CARGO_PKG_VERSION")))
+                // Where it listens is nobody's business, where it is reached is everybody's.
+                .with_hide_listen_addrs(true)
+                .with_cache_size(0),
+        ),
+        ping: ping::Behaviour::default(),
+        autonat_v1: autonat::v1::Behaviour::new(
+            own,
+            autonat::v1::Config {
+                use_connected: false,
+                boot_delay: NEVER,
+                retry_interval: NEVER,
+                refresh_interval: NEVER,
+                only_global_ips: true,
+                ..Default::default()
+            },
+        ),
+        autonat_v2: autonat::v2::server::Behaviour::default(),
+        gate: Gate::new(own, limits, desk),
+    }
+}

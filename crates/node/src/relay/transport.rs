@@ -1,0 +1,57 @@
+//! What carries the relay's connections: TCP with Noise and Yamux, and QUIC, each behind the meter.
+//!
+//! Assembled by hand, since the library's builder has no place for a muxer of ours. Noise alone: every peer speaks it, and
+//! TLS beside it would only be a second way to the same.
+
+use std::{sync::Arc, time::Duration};
+
+use goop2_proto::PeerId;
+use libp2p::{
+    Transport,
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
+    identity::Keypair,
+    noise, quic, tcp, yamux,
+};
+
+use super::meter::Meter;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Streams on one TCP connection. The muxer lets the windows of one connection grow to 1 GiB in all and sets 256 KiB of it
+/// aside for each stream that there might be: with so many, 16 MiB are left to grow into.
+const MAX_STREAMS: usize = 4032;
+
+/// What a QUIC sender may have under way, on one stream and on all of a connection: a circuit's worth of 80 Mbit/s at
+/// 100 ms. The library's 10 and 15 MB would let everyone who does not read fill the memory of the relay.
+const QUIC_STREAM_BYTES: u32 = 1 << 20;
+const QUIC_CONNECTION_BYTES: u32 = 4 << 20;
+
+/// Streams a peer may open on one QUIC connection.
+const QUIC_STREAMS: u32 = 256;
+
+pub(super) fn build(
+    key: &Keypair,
+    meter: &Arc<Meter>,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(MAX_STREAMS);
+    let (tcp_meter, quic_meter) = (Arc::clone(meter), Arc::clone(meter));
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default())
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(muxer)
+        .timeout(HANDSHAKE)
+        .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(tcp_meter.metered(peer, muxer))));
+    let mut config = quic::Config::new(key);
+    config.handshake_timeout = HANDSHAKE;
+    config.max_stream_data = QUIC_STREAM_BYTES;
+    config.max_connection_data = QUIC_CONNECTION_BYTES;
+    config.max_concurrent_stream_limit = QUIC_STREAMS;
+    let quic = quic::tokio::Transport::new(config)
+        .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(quic_meter.metered(peer, muxer))));
+    Ok(tcp
+        .or_transport(quic)
+        .map(|either, _| either.into_inner())
+        .boxed())
+}

@@ -1,0 +1,77 @@
+//! What the operator sees of the relay beside the rendezvous.
+
+use std::cmp::Reverse;
+
+use goop2_proto::relay::State;
+use serde::Serialize;
+
+use super::board::MAX_SHOWN;
+
+/// Guests and circuits: the busiest and the oldest.
+#[derive(Serialize)]
+pub(super) struct ShownRelay {
+    peer_id: String,
+    addrs: Vec<String>,
+    connections: usize,
+    reachable: usize,
+    circuits: usize,
+    bytes: u64,
+    refused: Vec<(&'static str, u64)>,
+    shown_guests: Vec<ShownGuest>,
+    shown_circuits: Vec<ShownCircuit>,
+}
+
+#[derive(Serialize)]
+struct ShownGuest {
+    id: String,
+    reservations: usize,
+    sent: u64,
+    received: u64,
+}
+
+#[derive(Serialize)]
+struct ShownCircuit {
+    from: String,
+    to: String,
+    seconds: u64,
+}
+
+impl ShownRelay {
+    pub(super) fn new(State { relay, usage }: State) -> Self {
+        let mut guests = usage.guests.clone();
+        guests.sort_by_key(|guest| Reverse(guest.sent + guest.received));
+        Self {
+            peer_id: relay.peer.to_base58(),
+            addrs: relay.addrs.iter().map(ToString::to_string).collect(),
+            connections: usage.connections,
+            reachable: usage.reachable(),
+            circuits: usage.circuits.len(),
+            bytes: usage.bytes,
+            refused: usage
+                .refused
+                .iter()
+                .map(|(why, count)| (why.name(), *count))
+                .collect(),
+            shown_guests: guests
+                .into_iter()
+                .take(MAX_SHOWN)
+                .map(|guest| ShownGuest {
+                    id: guest.peer.to_base58(),
+                    reservations: guest.reservations,
+                    sent: guest.sent,
+                    received: guest.received,
+                })
+                .collect(),
+            shown_circuits: usage
+                .circuits
+                .iter()
+                .take(MAX_SHOWN)
+                .map(|circuit| ShownCircuit {
+                    from: circuit.from.to_base58(),
+                    to: circuit.to.to_base58(),
+                    seconds: circuit.seconds,
+                })
+                .collect(),
+        }
+    }
+}
