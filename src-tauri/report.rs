@@ -7,7 +7,10 @@ use std::{
 
 use goop2_peer::{
     Hosted,
-    api::{Group, Network, Notice, Path, PathKind, PeerCard, Snapshot, Transport},
+    api::{
+        Group, Hosting, HostingState, Joined, JoinedState, Network, Notice, Path, PathKind,
+        PeerCard, Snapshot, Transport,
+    },
 };
 use serde_json::{Value, json};
 
@@ -120,6 +123,7 @@ impl Report {
             .iter()
             .map(|card| (card.id.clone(), card.clone()))
             .collect();
+        self.rendezvous(said, snapshot);
     }
 
     /// What `goop2 doctor` found out.
@@ -135,6 +139,78 @@ impl Report {
             line(&json!({ "event": "error", "message": message }).to_string());
         } else {
             eprintln!("goop2: {message}");
+        }
+    }
+
+    fn rendezvous(&self, said: &mut Said, snapshot: &Snapshot) {
+        let (before, now) = (&said.joined, &snapshot.rendezvous.joined);
+        for joined in now {
+            let same = |known: &&Joined| {
+                (&known.url, known.state, &known.reason, known.registration)
+                    == (
+                        &joined.url,
+                        joined.state,
+                        &joined.reason,
+                        joined.registration,
+                    )
+            };
+            if !before.iter().any(|known| same(&known)) {
+                self.joined(joined);
+            }
+        }
+        for left in before {
+            if !now.iter().any(|joined| joined.url == left.url) {
+                self.left(left);
+            }
+        }
+        said.joined.clone_from(now);
+        let hosting = &snapshot.rendezvous.hosting;
+        let same = (said.hosting.state, &said.hosting.problem) == (hosting.state, &hosting.problem)
+            && said.hosting.connect_urls == hosting.connect_urls;
+        if !same {
+            self.hosting(hosting);
+            said.hosting.clone_from(hosting);
+        }
+    }
+
+    fn joined(&self, joined: &Joined) {
+        if self.json {
+            let event = json!({
+                "event": "rendezvous", "url": joined.url, "state": joined.state, "reason": joined.reason,
+                "registration": joined.registration,
+            });
+            return line(&event.to_string());
+        }
+        let how = match (&joined.reason, joined.state) {
+            (Some(reason), _) => reason,
+            (None, JoinedState::Connecting) => "connecting …",
+            (None, _) => "connected.",
+        };
+        line(&format!("Rendezvous {}: {how}", joined.name));
+    }
+
+    fn left(&self, joined: &Joined) {
+        if self.json {
+            let event = json!({ "event": "rendezvous", "url": joined.url, "state": "left", "reason": null, "registration": "none" });
+            return line(&event.to_string());
+        }
+        line(&format!("Rendezvous {}: left.", joined.name));
+    }
+
+    fn hosting(&self, hosting: &Hosting) {
+        if self.json {
+            let event = json!({
+                "event": "hosting", "state": hosting.state, "problem": hosting.problem, "connect_urls": hosting.connect_urls,
+            });
+            return line(&event.to_string());
+        }
+        match (&hosting.problem, hosting.state) {
+            (Some(problem), _) => line(&format!("Hosting a rendezvous: {problem}")),
+            (None, HostingState::On) => line(&format!(
+                "Hosting a rendezvous; others paste {}",
+                hosting.connect_urls.join(" or ")
+            )),
+            (None, _) => line("Hosting a rendezvous no longer."),
         }
     }
 
@@ -181,6 +257,8 @@ pub(crate) struct Said {
     peers: HashMap<String, PeerCard>,
     notices: Vec<Notice>,
     network: Option<Network>,
+    joined: Vec<Joined>,
+    hosting: Hosting,
 }
 
 /// A path without what is measured: a change of it is worth a line.

@@ -6,6 +6,9 @@
 //! WKWebView may find no names under `.localhost`, and a window's policy is fixed when it opens: on macOS the viewer is asked for
 //! its ports ([`goop2_viewer::ports`]) before that. No machine with macOS has run this; the same way is tested in browsers.
 
+mod preferences;
+mod rendezvous;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -72,7 +75,16 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
             place,
             add_address,
             avatar,
-            open_external
+            open_external,
+            preferences::preference,
+            preferences::prefer,
+            rendezvous::rendezvous_address,
+            rendezvous::join_rendezvous,
+            rendezvous::leave_rendezvous,
+            rendezvous::host_rendezvous,
+            rendezvous::admin_password,
+            rendezvous::register,
+            rendezvous::qr,
         ])
         .setup(move |app| {
             open(app.handle(), sites.clone())?;
@@ -269,21 +281,25 @@ async fn avatar(peer: String, running: State<'_, Running>) -> Result<Option<Stri
     Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
 }
 
-/// Opens a page of a site in the system's browser; nothing else can be asked for.
+fn failure(error: goop2_peer::Error) -> Failure {
+    error.failure()
+}
+
+/// Opens a page of a site, or of a rendezvous of this peer, in the system's browser; nothing else can be asked for.
 #[tauri::command]
 fn open_external(url: Url, app: AppHandle, running: State<'_, Running>) -> Result<(), Failure> {
-    let failure = |message: String| Failure {
+    let invalid = |message: String| Failure {
         code: "invalid".into(),
         message,
     };
-    if !running.sites.have(&url) {
-        return Err(failure(
-            "Only pages of a peer's site are opened in the browser.".into(),
+    if !running.sites.have(&url) && !running.peer.is_rendezvous_page(url.as_str()) {
+        return Err(invalid(
+            "Only pages of a peer's site, or of a rendezvous, are opened in the browser.".into(),
         ));
     }
     app.opener()
         .open_url(url.as_str(), None::<&str>)
-        .map_err(|error| failure(format!("The browser could not be opened: {error}")))
+        .map_err(|error| invalid(format!("The browser could not be opened: {error}")))
 }
 
 #[cfg(test)]

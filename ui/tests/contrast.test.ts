@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 const css = readFileSync(new URL('../src/styles/tokens.css', import.meta.url), 'utf8');
 const AA = 4.5;
+/** What only has to be found: the edge of a field, a switch. */
+const FOUND = 3;
 
 const PAIRS: readonly (readonly [ink: string, grounds: readonly string[]])[] = [
   ['text', ['bg', 'panel', 'sunken', 'hover', 'warn-soft']],
@@ -12,14 +14,25 @@ const PAIRS: readonly (readonly [ink: string, grounds: readonly string[]])[] = [
   ['accent', ['bg', 'panel', 'sunken', 'accent-soft', 'hover']],
   ['accent-ink', ['accent']],
   ['warn', ['panel', 'sunken', 'bg', 'warn-soft']],
-  ['danger', ['panel', 'sunken', 'danger-soft']],
+  ['danger', ['panel', 'sunken', 'bg', 'danger-soft']],
   ['avatar-ink', ['avatar-off', ...Array.from({ length: 12 }, (_, i) => `avatar-${i}`)]],
+];
+
+const EDGES: typeof PAIRS = [
+  ['edge', ['bg', 'panel']],
+  ['track', ['bg', 'panel', 'knob']],
+  ['accent', ['bg', 'panel', 'accent-ink']],
 ];
 
 describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
   for (const [ink, grounds] of PAIRS) {
     it.each(grounds)(`${ink} is readable on %s`, (ground) => {
       expect(contrast(colour(ink, theme), colour(ground, theme))).toBeGreaterThanOrEqual(AA);
+    });
+  }
+  for (const [edge, grounds] of EDGES) {
+    it.each(grounds)(`${edge} is found on %s`, (ground) => {
+      expect(contrast(colour(edge, theme), colour(ground, theme))).toBeGreaterThanOrEqual(FOUND);
     });
   }
 });

@@ -1,11 +1,15 @@
 //! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript types are generated from these.
 
 mod network;
+mod rendezvous;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
+pub use rendezvous::{
+    Host, Hosting, HostingState, Joined, JoinedState, Qr, Registration, RelayState, Rendezvous,
+};
 
 /// Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
@@ -18,6 +22,8 @@ pub struct Snapshot {
     pub notices: Vec<Notice>,
     /// How this peer can be reached, and why not better.
     pub network: Network,
+    /// The servers where peers of different networks meet.
+    pub rendezvous: Rendezvous,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{Group, Me, Notice, Path, PathKind, PeerCard, Relay, Snapshot, Transport},
+    api::{Group, Me, Notice, Path, PathKind, PeerCard, Relay, Rendezvous, Snapshot, Transport},
     network::{self, Joined},
     roster::SharedRoster,
     wan::{BY_ITSELF, Heard},
@@ -46,6 +46,7 @@ pub(crate) struct Controller {
     config: watch::Receiver<Config>,
     notices: watch::Receiver<Vec<Notice>>,
     servers: watch::Receiver<Vec<Joined>>,
+    rendezvous: watch::Receiver<Rendezvous>,
     /// Those elsewhere that the node was told to connect to.
     met: HashSet<PeerId>,
     avatar_hash: String,
@@ -63,6 +64,7 @@ impl Controller {
         config: watch::Receiver<Config>,
         notices: watch::Receiver<Vec<Notice>>,
         servers: watch::Receiver<Vec<Joined>>,
+        rendezvous: watch::Receiver<Rendezvous>,
         avatar_hash: String,
         said: watch::Sender<Option<Presence>>,
     ) -> Self {
@@ -73,6 +75,7 @@ impl Controller {
             peers: Vec::new(),
             notices: Vec::new(),
             network: network::judge(&Status::default(), &[], true),
+            rendezvous: Rendezvous::default(),
         };
         let (snapshot, _) = watch::channel(Arc::new(empty));
         let mut controller = Self {
@@ -82,6 +85,7 @@ impl Controller {
             config,
             notices,
             servers,
+            rendezvous,
             met: HashSet::new(),
             avatar_hash,
             said,
@@ -159,6 +163,7 @@ impl Controller {
                 }
                 Ok(()) = self.notices.changed() => show.ask(),
                 Ok(()) = self.servers.changed() => show.ask(),
+                Ok(()) = self.rendezvous.changed() => show.ask(),
             }
         }
         self.publish(Kind::Offline).await;
@@ -324,6 +329,7 @@ impl Controller {
             peers,
             notices,
             network,
+            rendezvous: self.rendezvous.borrow().clone(),
         }
     }
 }
@@ -352,6 +358,7 @@ fn same(a: &Snapshot, b: &Snapshot) -> bool {
     a.me == b.me
         && a.notices == b.notices
         && a.network == b.network
+        && a.rendezvous == b.rendezvous
         && a.peers.iter().map(steady).eq(b.peers.iter().map(steady))
 }
 

@@ -16,7 +16,7 @@ use goop2_proto::relay::State;
 use goop2_rendezvous::{
     client::Address,
     mail, registration,
-    server::{self, Limits, Net, Server},
+    server::{self, Limits, Net, Server, Status},
 };
 use goop2_store::config;
 use tokio::sync::watch;
@@ -103,6 +103,11 @@ impl Hosted {
     /// What others paste to meet here; empty when nobody else can reach it.
     pub fn connect_urls(&self) -> Vec<String> {
         self.server.connect_urls()
+    }
+
+    /// How many are here.
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.server.status()
     }
 
     /// Where this machine reaches the server it hosts.

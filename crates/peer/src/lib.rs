@@ -19,6 +19,7 @@ mod serve;
 mod starter;
 mod visit;
 mod wan;
+mod words;
 
 pub use error::Error;
 pub use goop2_store::{Config, Error as FolderError, Folder, identity, server_config};

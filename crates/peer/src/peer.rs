@@ -1,5 +1,7 @@
 //! [`Peer`], the façade: everything a skin can ask of a running peer.
 
+mod rendezvous;
+
 use std::{
     io, iter,
     net::Ipv4Addr,
@@ -14,6 +16,7 @@ use goop2_node::Node;
 use goop2_proto::{
     Multiaddr, PeerId, SitePath, data::Request, id, mdns::Tag, path::Refusal, roster::Roster,
 };
+use goop2_rendezvous::client::Http;
 use goop2_store::{Caller, Config, Folder};
 use multiaddr::Protocol;
 use serde_json::Value;
@@ -26,7 +29,7 @@ use tokio_util::{io::ReaderStream, sync::CancellationToken, task::AbortOnDropHan
 
 use crate::{
     Error,
-    api::{Attempt, Link, Notice, PeerReach, Place, Snapshot},
+    api::{Attempt, Link, Notice, PeerReach, Place, Rendezvous, Snapshot},
     controller::{Controller, path_of, unix_millis},
     notices::Notices,
     place,
@@ -48,6 +51,8 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     folder: Arc<Folder>,
     node: Node,
+    /// To rendezvous servers.
+    http: Http,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     config: watch::Sender<Config>,
     notices: Notices,
@@ -99,12 +104,16 @@ impl Peer {
         let (said, saying) = watch::channel(None);
         let (heard, hearing) = mpsc::channel(wan::EVENTS);
         let (states, servers) = watch::channel(Vec::new());
+        let (shown, rendezvous) = watch::channel(Rendezvous::default());
+        let http = Http::new();
         let wan = Wan::run(
             node.clone(),
             folder.dir().to_owned(),
             folder.keypair().clone(),
+            http.clone(),
             notices.clone(),
             states,
+            shown,
             config_seen.clone(),
             saying,
             heard,
@@ -116,6 +125,7 @@ impl Peer {
             config_seen,
             notices_seen,
             servers,
+            rendezvous,
             avatar_hash,
             said,
         );
@@ -133,6 +143,7 @@ impl Peer {
         Ok(Self(Arc::new(Inner {
             folder,
             node,
+            http,
             snapshot,
             config,
             notices,

@@ -1,4 +1,7 @@
-//! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both follow the configuration live.
+//! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both follow the configuration live,
+//! and how it stands with them is shown as it changes.
+
+mod standing;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -10,7 +13,10 @@ use std::{
 use futures::future::{self, select_all};
 use goop2_node::{Node, RelayOffer};
 use goop2_proto::{presence::Presence, roster::Source};
-use goop2_rendezvous::client::{self, Address, Client, Event, Http, State};
+use goop2_rendezvous::{
+    client::{self, Address, Client, Event, Http, State},
+    server::Status,
+};
 use goop2_store::{Config, Keypair, config};
 use tokio::{
     sync::{mpsc, watch},
@@ -18,7 +24,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{api::Notice, hosting::Hosted, network::Joined, notices::Notices};
+use crate::{
+    api::{self, Notice, Rendezvous},
+    hosting::Hosted,
+    network::Joined,
+    notices::Notices,
+};
 
 /// What servers tell, under way to the controller; while it is full they are not read.
 pub(crate) const EVENTS: usize = 1024;
@@ -42,6 +53,9 @@ pub(crate) struct Wan {
     /// How it stands with each, of which the node uses the relays.
     states: watch::Sender<Vec<Joined>>,
     hosted: Option<Hosted>,
+    /// Why nothing is hosted that should be.
+    problem: Option<String>,
+    shown: watch::Sender<Rendezvous>,
     leaving: JoinSet<()>,
     /// The number of the next server joined: never used twice in a run.
     next: u16,
@@ -62,8 +76,10 @@ impl Wan {
         node: Node,
         dir: PathBuf,
         key: Keypair,
+        http: Http,
         notices: Notices,
         states: watch::Sender<Vec<Joined>>,
+        shown: watch::Sender<Rendezvous>,
         mut config: watch::Receiver<Config>,
         mut said: watch::Receiver<Option<Presence>>,
         heard: mpsc::Sender<Heard>,
@@ -75,12 +91,14 @@ impl Wan {
             states,
             dir,
             key,
-            http: Http::new(),
+            http,
             notices,
             heard,
             events,
             joined: BTreeMap::new(),
             hosted: None,
+            problem: None,
+            shown,
             leaving: JoinSet::new(),
             next: 0,
         };
@@ -91,8 +109,10 @@ impl Wan {
                 .set_port_mapping(now.p2p.port_mapping && wan.meets_others())
                 .await;
             let mut states: Vec<_> = wan.joined.values().map(|(_, c)| c.state()).collect();
+            let mut hosted = wan.hosted.as_ref().map(Hosted::status);
+            wan.pass_on_states().await;
+            wan.show(&now.presence);
             loop {
-                wan.pass_on_states().await;
                 let changes = states.iter_mut().map(|state| Box::pin(state.changed()));
                 let changes: Vec<_> = changes.collect();
                 let changed = async {
@@ -104,10 +124,18 @@ impl Wan {
                 tokio::select! {
                     () = stop.cancelled() => return wan.end().await,
                     Ok(()) = config.changed() => break,
-                    Ok(()) = said.changed() => wan.say(&mut said),
+                    Ok(()) = said.changed() => {
+                        wan.say(&mut said);
+                        // With its addresses, those of a hosted server have changed.
+                        wan.show(&now.presence);
+                    }
                     Some(event) = told.recv() => wan.tell(Heard::Event(event)).await,
                     Some(_) = wan.leaving.join_next() => {}
-                    () = changed => {}
+                    () = changed => {
+                        wan.pass_on_states().await;
+                        wan.show(&now.presence);
+                    }
+                    () = next(&mut hosted) => wan.show(&now.presence),
                 }
             }
         }
@@ -119,15 +147,9 @@ impl Wan {
         said: &watch::Receiver<Option<Presence>>,
     ) {
         self.host(config).await;
-        let mut wanted: Vec<_> = self.hosted.iter().filter_map(Hosted::own_address).collect();
-        wanted.extend(
-            [&config.rendezvous_wan]
-                .into_iter()
-                .chain(&config.rendezvous_wans)
-                .filter_map(|url| Address::parse(url).ok()),
-        );
-        let wanted: BTreeMap<_, _> = wanted
-            .into_iter()
+        let hosted = self.hosted.iter().filter_map(Hosted::own_address);
+        let wanted: BTreeMap<_, _> = hosted
+            .chain(listed(config))
             .map(|address| (address.to_string(), address))
             .collect();
         let left: Vec<_> = self
@@ -196,6 +218,27 @@ impl Wan {
         }
     }
 
+    /// Shows all of it to the user.
+    fn show(&self, config: &config::Presence) {
+        let mut joined: Vec<api::Joined> = Vec::new();
+        for url in listed(config).map(|address| address.to_string()) {
+            if let Some((_, client)) = self.joined.get(&url)
+                && joined.iter().all(|joined| joined.url != url)
+            {
+                joined.push(standing::joined(&url, &client.state().borrow()));
+            }
+        }
+        let next = Rendezvous {
+            joined,
+            hosting: standing::hosting(config, self.hosted.as_ref(), self.problem.as_deref()),
+        };
+        self.shown.send_if_modified(|shown| {
+            let changed = *shown != next;
+            *shown = next;
+            changed
+        });
+    }
+
     fn join(
         &mut self,
         address: Address,
@@ -227,10 +270,14 @@ impl Wan {
         if !self.hosted.as_ref().is_some_and(stays) {
             self.unhost().await;
             self.notices.clear("rendezvous-host");
+            self.problem = None;
             if config.rendezvous_host {
                 match Hosted::bind(&self.dir, config).await {
                     Ok(hosted) => self.hosted = Some(hosted),
-                    Err(error) => self.warn("rendezvous-host", error.to_string()),
+                    Err(error) => {
+                        self.problem = Some(error.to_string());
+                        self.warn("rendezvous-host", error.to_string());
+                    }
                 }
             }
         } else if let Some(hosted) = &mut self.hosted {
@@ -286,6 +333,22 @@ impl Wan {
         if let Some(hosted) = self.hosted.take() {
             hosted.shutdown().await;
         }
+    }
+}
+
+/// The servers that the configuration names, in its order.
+fn listed(config: &config::Presence) -> impl Iterator<Item = Address> {
+    [&config.rendezvous_wan]
+        .into_iter()
+        .chain(&config.rendezvous_wans)
+        .filter_map(|url| Address::parse(url).ok())
+}
+
+/// Until the server, if there is one, tells something new.
+async fn next(status: &mut Option<watch::Receiver<Status>>) {
+    match status {
+        Some(status) if status.changed().await.is_ok() => {}
+        _ => future::pending().await,
     }
 }
 

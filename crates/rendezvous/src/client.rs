@@ -105,6 +105,17 @@ pub struct State {
     pub relay: Option<Relay>,
     /// Why it does not take what we publish, in plain words.
     pub refusal: Option<String>,
+    /// Whether our e-mail address is registered there; none = nobody has to be, or the server does not say.
+    pub registration: Option<Registration>,
+}
+
+/// How it stands with our e-mail address at a server that shows registered peers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// It is not registered for us, so nobody there sees us.
+    Required,
+    /// It is.
+    Registered,
 }
 
 /// The stream of events. Reasons are in plain words.
@@ -138,9 +149,6 @@ pub enum Link {
 /// One client. Dropping it ends it without a word; [`Self::shutdown`] says goodbye.
 #[derive(Debug)]
 pub struct Client {
-    address: Address,
-    key: Keypair,
-    http: Http,
     presence: watch::Sender<Option<Presence>>,
     state: watch::Receiver<State>,
     stop: CancellationToken,
@@ -167,14 +175,10 @@ impl Client {
             peers: 0,
             relay: None,
             refusal: None,
+            registration: None,
         });
         let (presence, announced) = watch::channel(None);
         let stop = CancellationToken::new();
-        let (address, key, http) = (
-            config.address.clone(),
-            config.key.clone(),
-            config.http.clone(),
-        );
         let session = Session {
             config,
             state,
@@ -191,9 +195,6 @@ impl Client {
             );
         });
         Self {
-            address,
-            key,
-            http,
             presence,
             state: watched,
             stop,
@@ -212,38 +213,42 @@ impl Client {
         self.state.clone()
     }
 
-    /// Asks the server to register the address for this peer. What it answers is for people, whichever way it goes.
-    pub async fn register(&self, email: &str, now_unix_ms: i64) -> Result<String, String> {
-        let request = registration::Request {
-            email: registration::email(email)
-                .ok_or("that is not an e-mail address")?
-                .to_owned(),
-            peer: self.key.public().to_peer_id(),
-            ts: now_unix_ms,
-        };
-        let answer = self
-            .http
-            .post(self.address.at("register"), request.sign(&self.key));
-        let response = answer.await.map_err(|fault| fault.reason)?;
-        let status = response.status();
-        let body = http::body(response, registration::MAX_BODY)
-            .await
-            .unwrap_or_default();
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let text = |key| answer.get(key).and_then(Value::as_str).map(str::to_owned);
-        match text("message") {
-            Some(message) if status.is_success() => Ok(message),
-            _ => Err(text("error")
-                .unwrap_or_else(|| "this server does not register addresses for a peer".into())),
-        }
-    }
-
     /// Stops listening, says `offline` if the server heard of us, and waits for that up to two seconds.
     pub async fn shutdown(self) {
         self.stop.cancel();
         if tokio::time::timeout(GOODBYE, self.task).await.is_err() {
             tracing::debug!("a rendezvous did not take our goodbye in time");
         }
+    }
+}
+
+/// Asks a server to register an address for the peer of this key. What it answers is for people, whichever way it goes.
+pub async fn register(
+    http: &Http,
+    server: &Address,
+    key: &Keypair,
+    email: &str,
+    now_unix_ms: i64,
+) -> Result<String, String> {
+    let request = registration::Request {
+        email: registration::email(email)
+            .ok_or("that is not an e-mail address")?
+            .to_owned(),
+        peer: key.public().to_peer_id(),
+        ts: now_unix_ms,
+    };
+    let answer = http.post(server.at("register"), request.sign(key));
+    let response = answer.await.map_err(|fault| fault.reason)?;
+    let status = response.status();
+    let body = http::body(response, registration::MAX_BODY)
+        .await
+        .unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |key| answer.get(key).and_then(Value::as_str).map(str::to_owned);
+    match text("message") {
+        Some(message) if status.is_success() => Ok(message),
+        _ => Err(text("error")
+            .unwrap_or_else(|| "this server does not register addresses for a peer".into())),
     }
 }
 

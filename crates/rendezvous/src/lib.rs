@@ -5,5 +5,6 @@
 
 pub mod client;
 pub mod mail;
+pub mod qr;
 pub mod registration;
 pub mod server;

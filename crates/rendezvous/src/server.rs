@@ -172,6 +172,8 @@ pub struct Status {
     pub subscribers: usize,
     /// Messages written to subscribers since the start.
     pub delivered: u64,
+    /// Of those, in the last second.
+    pub delivered_per_second: u64,
     /// Peers that can be reached through the relay beside it; none = there is no relay.
     pub relayed: Option<usize>,
 }
@@ -332,12 +334,15 @@ impl Server {
 async fn tell(app: Arc<App>, told: watch::Sender<Status>) {
     let mut tick = interval(STATUS_PAUSE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = 0;
     loop {
         tick.tick().await;
+        let delivered = app.hub.counters.delivered.load(Ordering::Relaxed);
         let status = Status {
             peers: app.hub.table().len(),
             subscribers: app.seats.taken(),
-            delivered: app.hub.counters.delivered.load(Ordering::Relaxed),
+            delivered,
+            delivered_per_second: delivered - std::mem::replace(&mut before, delivered),
             relayed: app.relay().map(|relay| relay.usage.reachable()),
         };
         told.send_if_modified(|current| std::mem::replace(current, status) != status);

@@ -13,7 +13,7 @@ use goop2_peer::{
     Error,
     api::{Session, Snapshot},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{app::App, data::Input, events, page};
@@ -119,11 +119,16 @@ pub(crate) async fn wrong_method() -> Response {
     page::text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+/// The outcome as JSON: the value, or why there is none.
+pub(crate) fn answer(outcome: Result<impl Serialize, Error>) -> Response {
+    outcome.map(Json).map_err(failed).into_response()
+}
+
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body)
         .map_err(|error| Error::Invalid(format!("This request is not understood: {error}.")))
 }
 
-fn failed(error: Error) -> Response {
+pub(crate) fn failed(error: Error) -> Response {
     (page::status(&error), Json(error.failure())).into_response()
 }

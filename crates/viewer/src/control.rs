@@ -18,7 +18,7 @@ use crate::{
     app::App,
     avatar,
     data::{self, Input},
-    files, guard, page, peers, policy, sdk,
+    files, guard, page, peers, policy, rendezvous, sdk,
     target::Target,
     ui,
 };
@@ -32,6 +32,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/place", post(api::place))
         .route("/api/address", post(api::address))
         .route("/api/origin", post(api::origin))
+        .route("/api/qr", post(rendezvous::qr))
+        .route("/api/rendezvous/check", post(rendezvous::check))
+        .route("/api/rendezvous/join", post(rendezvous::join))
+        .route("/api/rendezvous/leave", post(rendezvous::leave))
+        .route("/api/rendezvous/host", post(rendezvous::host))
+        .route("/api/rendezvous/password", get(rendezvous::password))
+        .route("/api/rendezvous/register", post(rendezvous::register))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::all))
         .route("/api/peers/events", get(peers::events))

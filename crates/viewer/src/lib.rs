@@ -29,6 +29,7 @@ mod page;
 mod peers;
 mod policy;
 pub mod ports;
+mod rendezvous;
 mod sdk;
 mod serve;
 mod site;

@@ -65,6 +65,12 @@ export class Window {
     return window
   }
 
+  /** One of the pages beside the browser. */
+  async show(name) {
+    await this.page.getByRole('navigation', { name: 'Goop2' }).getByRole('button', { name }).click()
+    await this.page.getByRole('heading', { level: 1, name }).waitFor()
+  }
+
   /** Those listed under one heading. */
   group(title) {
     return this.page.getByRole('navigation', { name: 'Peers' }).getByRole('region', { name: title })

@@ -49,6 +49,16 @@ export async function sound(page, name) {
   }
 }
 
+/** As `sound`, for the window: its width is the user's business, and a visited site in a frame its owner's. */
+export async function usable(page) {
+  await page.evaluate(axe.source)
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    const violations = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'], iframes: false })).violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}: ${node.failureSummary}`)))
+    assert.deepEqual(violations, [], colorScheme)
+  }
+}
+
 /** Shows nothing that a script could be put in: neither by the page, nor by one that got into it somehow. */
 export async function runsNothing(page, headers) {
   const policy = headers['content-security-policy'].split(/;\s*/)

@@ -2,7 +2,8 @@
 // is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type Opening, type Place, type Session, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Listener, type Navigated, type Opening, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
+import { prefer, preference } from './storage';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -22,10 +23,23 @@ export function http(): Api {
     place: (text) => request<Place>('/api/place', { text }),
     addAddress: async (address) => (await request<{ peer: string }>('/api/address', { address })).peer,
     avatar,
+    rendezvous,
+    qr: (text) => request<Qr>('/api/qr', { text }),
+    preference,
+    prefer,
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: copyText,
   };
 }
+
+const rendezvous: RendezvousApi = {
+  address: async (text) => (await request<{ url: string }>('/api/rendezvous/check', { text })).url,
+  join: async (text) => (await request<{ url: string }>('/api/rendezvous/join', { text })).url,
+  leave: (url) => request('/api/rendezvous/leave', { url }),
+  host: (host) => request('/api/rendezvous/host', host),
+  password: async () => (await request<{ password: string }>('/api/rendezvous/password')).password,
+  register: async (url, email) => (await request<{ message: string }>('/api/rendezvous/register', { url, email })).message,
+};
 
 /**
  * One event stream for everything, opened while someone listens. The browser's own reconnection says neither why it

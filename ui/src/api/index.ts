@@ -2,17 +2,22 @@
 // viewer's own page in a browser (`http.ts`) and a pretended peer (`mock.ts`). Views and state know only this file.
 
 import type { Failure } from './types/Failure';
+import type { Host } from './types/Host';
 import type { Navigated } from './types/Navigated';
 import type { Place } from './types/Place';
+import type { Qr } from './types/Qr';
 import type { Session } from './types/Session';
 import type { Snapshot } from './types/Snapshot';
 
-export type { Failure, Navigated, Place, Session, Snapshot };
+export type { Failure, Host, Navigated, Place, Qr, Session, Snapshot };
 export type { Group } from './types/Group';
+export type { Hosting } from './types/Hosting';
+export type { Joined } from './types/Joined';
 export type { Me } from './types/Me';
 export type { Notice } from './types/Notice';
 export type { Path } from './types/Path';
 export type { PeerCard } from './types/PeerCard';
+export type { Rendezvous } from './types/Rendezvous';
 
 /**
  * Whether the peer can be heard: `connecting` until the first snapshot, `live`, `lost` while it does not answer
@@ -53,8 +58,28 @@ export interface Api {
   addAddress(address: string): Promise<string>;
   /** An address for `<img>`, or null where there is no picture. */
   avatar(peer: string, hash: string): Promise<string | null>;
+  readonly rendezvous: RendezvousApi;
+  /** A short text as a picture for a phone's camera. */
+  qr(text: string): Promise<Qr>;
+  /** What this window remembers for its user under a name; null when there is nothing. */
+  preference(name: string): Promise<unknown>;
+  prefer(name: string, value: unknown): Promise<void>;
   openExternal(url: string): Promise<void>;
   copy(text: string): Promise<void>;
+}
+
+/** What came of a change is in the next snapshots. */
+export interface RendezvousApi {
+  /** The address that a text typed or pasted means, in its one form. */
+  address(text: string): Promise<string>;
+  /** Joins what a text means, and answers its address. */
+  join(text: string): Promise<string>;
+  leave(url: string): Promise<void>;
+  host(host: Host): Promise<void>;
+  /** For the administration of the one hosted here; empty before the first time. */
+  password(): Promise<string>;
+  /** Asks for a confirmation mail, puts the address into the profile, and answers what the server says. */
+  register(url: string, email: string): Promise<string>;
 }
 
 /** A failure in plain words, ready to be shown. */

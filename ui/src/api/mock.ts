@@ -1,9 +1,11 @@
 // A pretended peer: every state the window has, with nothing behind it. `?scenario=` chooses one; the names are the keys
-// of SCENARIOS. Development only: no build contains it.
+// of SCENARIOS, or of those in `mock-rendezvous.ts`. Development only: no build contains it.
 
 import { link } from '../lib/place';
 import { siteLabel } from '../lib/id';
 import { Refusal, type Api, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
+import { MockRendezvous, qr } from './mock-rendezvous';
+import { prefer, preference } from './storage';
 
 const MINUTE = 60_000;
 /** A port at which nothing is served. */
@@ -58,7 +60,12 @@ export function mock(): Api {
   const scenario: Scenario = SCENARIOS[name]?.() ?? { peers: NORMAL };
   const me = id('me');
   const port = Number(location.port);
-  let stand: Snapshot = {
+  const listeners = new Set<Listener>();
+  const tell = (): void => {
+    for (const listener of listeners) listener.snapshot(structuredClone({ ...stand, rendezvous: rendezvous.stand }));
+  };
+  const rendezvous = new MockRendezvous(name, tell);
+  let stand: Omit<Snapshot, 'rendezvous'> = {
     me: {
       id: me,
       label: scenario.label ?? 'Mira’s corner',
@@ -74,11 +81,12 @@ export function mock(): Api {
   return {
     session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),
     subscribe: (listener) => {
-      const stops = [arrive(listener, scenario, stand)];
+      const stops = [arrive(listener, scenario, { ...stand, rendezvous: rendezvous.stand }), () => listeners.delete(listener)];
+      listeners.add(listener);
       if (scenario.changing) {
         const timer = setInterval(() => {
           stand = { ...stand, peers: drift(stand.peers) };
-          listener.snapshot(structuredClone(stand));
+          tell();
         }, scenario.changing);
         stops.push(() => clearInterval(timer));
       }
@@ -102,6 +110,10 @@ export function mock(): Api {
       return peer;
     },
     avatar: async (_, hash) => (hash === '' ? null : HERON),
+    rendezvous: rendezvous.api,
+    qr: async (text) => qr(text),
+    preference,
+    prefer,
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: (text) => navigator.clipboard.writeText(text),
   };

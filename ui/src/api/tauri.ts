@@ -3,7 +3,7 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type Place, type Session, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Listener, type Navigated, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -18,10 +18,23 @@ export function tauri(): Api {
     place: (text) => call<Place>('place', { text }),
     addAddress: (address) => call<string>('add_address', { address }),
     avatar: (peer, hash) => (hash === '' ? Promise.resolve(null) : call<string | null>('avatar', { peer, hash }).catch(() => null)),
+    rendezvous,
+    qr: (text) => call<Qr>('qr', { text }),
+    preference: (key) => call<unknown>('preference', { key }),
+    prefer: (key, value) => call<void>('prefer', { key, value }),
     openExternal: (url) => call<void>('open_external', { url }),
     copy: copyText,
   };
 }
+
+const rendezvous: RendezvousApi = {
+  address: (text) => call<string>('rendezvous_address', { text }),
+  join: (text) => call<string>('join_rendezvous', { text }),
+  leave: (url) => call<void>('leave_rendezvous', { url }),
+  host: (host) => call<void>('host_rendezvous', { host }),
+  password: () => call<string>('admin_password'),
+  register: (url, email) => call<string>('register', { url, email }),
+};
 
 /** Listens before it asks, so that no change falls between the two; an event that overtakes the answer is the newer one. */
 function subscribe(listener: Listener): Stop {

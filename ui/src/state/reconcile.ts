@@ -13,6 +13,7 @@ export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
     peers: sameItems(old.peers, peers) ? old.peers : peers,
     notices: keep(old.notices, next.notices),
     network: keep(old.network, next.network),
+    rendezvous: keep(old.rendezvous, next.rendezvous),
   };
 }
 

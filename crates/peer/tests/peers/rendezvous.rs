@@ -1,8 +1,15 @@
 //! Peers that no local network joins meet at a rendezvous, which one of them may host.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    time::Duration,
+};
 
-use goop2_peer::{Hosted, api::Group};
+use goop2_peer::{
+    Hosted,
+    api::{Group, Host, HostingState, JoinedState, Registration},
+};
 use goop2_store::config::Presence;
 use tokio::time::timeout;
 
@@ -150,4 +157,214 @@ async fn a_port_that_is_taken_is_said_and_the_peer_goes_on() {
         snapshot.notices
     );
     peer.stop().await;
+}
+
+#[tokio::test]
+async fn whatever_is_pasted_leads_to_the_server_and_how_it_stands_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Hosted::bind(
+        dir.path(),
+        &Presence {
+            rendezvous_bind: "127.0.0.1".into(),
+            rendezvous_port: 0,
+            ..Presence::default()
+        },
+    )
+    .await
+    .unwrap();
+    let url = format!("http://{}", server.local_addrs()[0]);
+    let (ann, bob) = (TestPeer::start("Ann").await, TestPeer::start("Bob").await);
+    let pasted = format!("  {url}/register \n");
+    assert_eq!(ann.peer.rendezvous_address(&pasted).unwrap(), url);
+    assert!(ann.peer.rendezvous_address("ftp://somewhere").is_err());
+    for text in [&pasted, &url] {
+        assert_eq!(ann.peer.join_rendezvous(text).await.unwrap(), url);
+    }
+    let link = format!("goop://connect?url={}", url.replace(':', "%3A"));
+    assert_eq!(bob.peer.join_rendezvous(&link).await.unwrap(), url);
+    let met = ann
+        .until(|snapshot| {
+            let joined = &snapshot.rendezvous.joined;
+            joined.len() == 1 && joined[0].state == JoinedState::Connected && joined[0].peers == 1
+        })
+        .await;
+    let joined = &met.rendezvous.joined[0];
+    assert_eq!(
+        (&joined.url, joined.name.as_str(), &joined.reason),
+        (&url, &url["http://".len()..], &None)
+    );
+    assert!(joined.since.is_some() && joined.next.is_none());
+    assert!(ann.peer.is_rendezvous_page(&format!("{url}/register")));
+    assert!(!ann.peer.is_rendezvous_page("http://127.0.0.1:1/"));
+
+    ann.peer.leave_rendezvous(&url).await.unwrap();
+    ann.until(|snapshot| snapshot.rendezvous.joined.is_empty())
+        .await;
+    bob.until(|snapshot| snapshot.rendezvous.joined[0].peers == 0)
+        .await;
+    server.shutdown().await;
+    let lost = bob
+        .until(|snapshot| snapshot.rendezvous.joined[0].state == JoinedState::Lost)
+        .await;
+    let lost = &lost.rendezvous.joined[0];
+    assert!(
+        lost.reason
+            .as_deref()
+            .is_some_and(|reason| reason.ends_with('.'))
+            && lost.next.is_some()
+    );
+    ann.stop().await;
+    bob.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_rendezvous_is_said_to_be_none() {
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", web.local_addr().unwrap());
+    // Ends with the process; the peer asks it again and again.
+    std::thread::spawn(move || {
+        for stream in web.incoming() {
+            let mut stream = stream.unwrap();
+            let _read = stream.read(&mut [0; 4096]);
+            let _written = stream.write_all(
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            );
+        }
+    });
+    let peer = TestPeer::start("Lost").await;
+    peer.peer.join_rendezvous(&url).await.unwrap();
+    let snapshot = peer
+        .until(|snapshot| {
+            snapshot
+                .rendezvous
+                .joined
+                .iter()
+                .any(|joined| joined.state == JoinedState::Refused)
+        })
+        .await;
+    assert_eq!(
+        snapshot.rendezvous.joined[0].reason,
+        Some(format!("There is no rendezvous at {url}."))
+    );
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn hosting_says_where_it_is_and_keeps_a_password() {
+    let peer = TestPeer::start("Host").await;
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let at = |on, port, bind: &str| Host {
+        on,
+        port,
+        bind: bind.into(),
+        relay_port: 0,
+    };
+    for wrong in [
+        at(true, 0, ""),
+        at(true, port, "here"),
+        Host {
+            relay_port: port,
+            ..at(true, port, "")
+        },
+    ] {
+        assert!(peer.peer.host_rendezvous(wrong).await.is_err());
+    }
+    assert_eq!(peer.peer.admin_password(), "");
+
+    peer.peer
+        .host_rendezvous(at(true, port, "127.0.0.1"))
+        .await
+        .unwrap();
+    // The host itself is the first who is online there.
+    let on = peer
+        .until(|snapshot| {
+            let hosting = &snapshot.rendezvous.hosting;
+            hosting.state == HostingState::On && hosting.peers == 1
+        })
+        .await;
+    let hosting = &on.rendezvous.hosting;
+    assert_eq!(
+        (hosting.port, &*hosting.bind, &*hosting.public_page),
+        (port, "127.0.0.1", &*format!("http://127.0.0.1:{port}/"))
+    );
+    assert_eq!(hosting.admin_page, format!("http://127.0.0.1:{port}/admin"));
+    assert!(
+        hosting.connect_urls.is_empty() && hosting.problem.as_deref().unwrap().contains("only")
+    );
+    assert!(
+        on.rendezvous.joined.is_empty(),
+        "the own one is not listed as joined"
+    );
+    assert!(peer.peer.is_rendezvous_page(&hosting.admin_page));
+    let own = peer
+        .peer
+        .join_rendezvous(&hosting.public_page)
+        .await
+        .unwrap_err();
+    assert!(own.to_string().contains("this computer"), "{own}");
+    let password = peer.peer.admin_password();
+    assert!(password.len() >= 20, "{password}");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = taken.local_addr().unwrap().port();
+    peer.peer
+        .host_rendezvous(at(true, other, "127.0.0.1"))
+        .await
+        .unwrap();
+    let failed = peer
+        .until(|snapshot| snapshot.rendezvous.hosting.state == HostingState::Failed)
+        .await;
+    let problem = failed.rendezvous.hosting.problem.as_deref().unwrap();
+    assert!(
+        problem.starts_with(&format!("Port {other} is used by another program")),
+        "{problem}"
+    );
+
+    peer.peer
+        .host_rendezvous(at(false, port, ""))
+        .await
+        .unwrap();
+    peer.until(|snapshot| {
+        let hosting = &snapshot.rendezvous.hosting;
+        hosting.state == HostingState::Off && hosting.problem.is_none()
+    })
+    .await;
+    assert_eq!(peer.peer.admin_password(), password);
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_registered_hears_so_and_asks_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Hosted::bind(
+        dir.path(),
+        &Presence {
+            rendezvous_bind: "127.0.0.1".into(),
+            rendezvous_port: 0,
+            registration_required: true,
+            peer_db_path: "data/peers.db".into(),
+            ..Presence::default()
+        },
+    )
+    .await
+    .unwrap();
+    let url = format!("http://{}", server.local_addrs()[0]);
+    let peer = TestPeer::start("Ann").await;
+    peer.peer.join_rendezvous(&url).await.unwrap();
+    peer.until(|snapshot| {
+        let joined = snapshot.rendezvous.joined.first();
+        joined.is_some_and(|joined| joined.registration == Registration::Required)
+    })
+    .await;
+    assert!(peer.peer.register(&url, "nobody").await.is_err());
+    let message = peer.peer.register(&url, " ann@example.org").await.unwrap();
+    assert!(message.contains("operator"), "{message}");
+    peer.until(|snapshot| snapshot.me.email == "ann@example.org")
+        .await;
+    peer.stop().await;
+    server.shutdown().await;
 }

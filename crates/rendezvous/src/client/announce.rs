@@ -9,7 +9,7 @@ use goop2_proto::{
     audience,
     presence::{Kind, Presence, is_fresh},
 };
-use reqwest::{StatusCode, header::HeaderName};
+use reqwest::{Response, StatusCode, header::HeaderName};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Session,
+    Registration, Session,
     http::{self, Fault},
     pace::Schedule,
 };
@@ -26,6 +26,8 @@ use super::{
 const DEADLINE: Duration = Duration::from_secs(5);
 /// With a 409: the newest `ts` of ours that the server knows.
 const NEWEST: HeaderName = HeaderName::from_static("goop2-newest-ts");
+/// With a message that was taken, where only registered peers are seen: whether we are one.
+const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 
 pub(super) async fn run(
     session: &Session,
@@ -72,7 +74,7 @@ struct Announcer<'a> {
 }
 
 enum Answer {
-    Taken,
+    Taken(Option<Registration>),
     /// Less of us, please.
     TooMuch(Option<Duration>),
     /// It has heard a later message of ours.
@@ -109,7 +111,11 @@ impl Announcer<'_> {
         let now = Instant::now();
         self.schedule.sent(now);
         let refusal = match answer {
-            Answer::Taken => None,
+            Answer::Taken(registration) => {
+                self.session
+                    .update(|state| state.registration = registration);
+                None
+            }
             Answer::Behind(_) => {
                 Some("another program publishes with this peer's identity".to_owned())
             }
@@ -165,7 +171,7 @@ impl Announcer<'_> {
         };
         self.session.answered_from(http::ip(&response));
         match response.status() {
-            status if status.is_success() => Answer::Taken,
+            status if status.is_success() => Answer::Taken(registration(&response)),
             StatusCode::TOO_MANY_REQUESTS => Answer::TooMuch(http::retry_after(&response)),
             StatusCode::CONFLICT => {
                 let newest = response
@@ -179,6 +185,14 @@ impl Announcer<'_> {
             }
             _ => Answer::Fault(Fault::of(response, &config.address).await),
         }
+    }
+}
+
+fn registration(response: &Response) -> Option<Registration> {
+    match response.headers().get(REGISTRATION)?.as_bytes() {
+        b"registered" => Some(Registration::Registered),
+        b"required" => Some(Registration::Required),
+        _ => None,
     }
 }
 

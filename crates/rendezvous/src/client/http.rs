@@ -133,16 +133,32 @@ impl Fault {
                 Err(_) => "the server sends us to an address that is none".into(),
             },
             (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _) => {
-                format!("{address} is not a rendezvous server")
+                format!("there is no rendezvous at {address}")
             }
-            _ if text.is_empty() => format!("the server refuses: {status}"),
-            _ => format!("the server refuses: {text}"),
+            _ => refusal(status, &text),
         };
         Self {
             refused: !status.is_server_error(),
             reason,
             retry_after,
         }
+    }
+}
+
+/// The short texts of servers (§6.2), for people.
+fn refusal(status: StatusCode, text: &str) -> String {
+    match text {
+        "" => format!("the server refuses: {status}"),
+        "blocked" => "the operator of this rendezvous has blocked this peer".into(),
+        "signed presence required" => {
+            "this rendezvous takes only peers that sign what they say".into()
+        }
+        "too many peers" => "this rendezvous is full".into(),
+        _ if text.starts_with("too many SSE connections from") => {
+            "too many peers come to this rendezvous from your network".into()
+        }
+        _ if text.starts_with("too many SSE connections") => "this rendezvous is full".into(),
+        _ => format!("the server refuses: {text}"),
     }
 }
 
@@ -230,7 +246,9 @@ pub(super) fn words(error: &reqwest::Error, host: &str) -> String {
             let why = innermost.unwrap_or_default();
             format!("the identity of {host} could not be checked: {why}")
         }
-        Some(_) if error.is_connect() && !has_code(io) => format!("the name {host} was not found"),
+        Some(_) if error.is_connect() && !has_code(io) => format!(
+            "the name {host} was not found: check how it is spelled, and whether this computer is online"
+        ),
         _ if error.is_timeout() => format!("{host} does not answer"),
         _ => innermost.unwrap_or_else(|| error.to_string()),
     }

@@ -135,7 +135,7 @@ async fn open(session: &Session, last_id: Option<&str>) -> Result<Response, Faul
         Ok(response)
     } else {
         Err(Fault::refused(format!(
-            "{address} is not a rendezvous server"
+            "there is no rendezvous at {address}"
         )))
     }
 }

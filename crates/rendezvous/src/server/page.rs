@@ -5,19 +5,16 @@
 
 use std::{fmt::Write, sync::Arc};
 
+use super::{App, listen, routes::not_found};
+use crate::qr::{self, Drawing};
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use qrcode::{Color, EcLevel, QrCode};
-
-use super::{App, listen, routes::not_found};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-/// Light modules around a QR code; readers need them.
-const QUIET: usize = 4;
 const FIRST_DOC: &str = "join";
 const DOCS: [(&str, &str, &str); 3] = [
     (
@@ -97,18 +94,9 @@ fn connect(urls: &[String], app: &App) -> String {
 
 /// A picture of dark squares; its colours are the style sheet's.
 fn qr(text: &str) -> String {
-    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::M) else {
+    let Some(Drawing { size, path }) = qr::draw(text) else {
         return "<p>This address is too long for a QR code.</p>".into();
     };
-    let width = code.width();
-    let mut path = String::new();
-    for (index, color) in code.to_colors().into_iter().enumerate() {
-        if color == Color::Dark {
-            let (x, y) = (index % width + QUIET, index / width + QUIET);
-            let _in_memory = write!(path, "M{x} {y}h1v1h-1z");
-        }
-    }
-    let size = width + 2 * QUIET;
     format!(
         "<svg class=\"qr\" viewBox=\"0 0 {size} {size}\" role=\"img\" aria-label=\"QR code of {}\" shape-rendering=\"crispEdges\">\
          <path d=\"{path}\"/></svg>",

@@ -220,8 +220,8 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
     };
     let email = page::escape(shorten(email, MAX_EMAIL));
     let body = format!(
-        "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, use the \
-         button beside the address in Settings: it also proves which peer is yours. This form is for older versions; after \
+        "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, give \
+         your address under Rendezvous, below this server: that also proves which peer is yours. This form is for older versions; after \
          it, the first peer that goes online with the address gets it.</p></header>\n\
          <form class=\"card\" method=\"post\" action=\"/register\">{alert}<label for=\"email\">E-mail address</label>\n\
          <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"{MAX_EMAIL}\" \

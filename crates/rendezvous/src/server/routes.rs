@@ -16,7 +16,7 @@ use axum::{
 };
 use goop2_proto::{
     PeerId,
-    rendezvous::{MAX_BODY, check},
+    rendezvous::{Accepted, MAX_BODY, check},
 };
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -37,6 +37,9 @@ use super::{
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The newest `ts` of a peer that published an older one: it continues from there.
 const NEWEST_TS: HeaderName = HeaderName::from_static("goop2-newest-ts");
+/// Tells a peer that proved itself whether its address is registered, where that is required: to everyone else a message that
+/// nobody sees and one that all see are answered alike.
+const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 const NOSNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
 /// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could use up a peer's share.
@@ -136,9 +139,25 @@ async fn publish(
     if app.hub.blocked().contains(&peer) {
         return error(StatusCode::FORBIDDEN, "blocked");
     }
-    if !app.admits(&accepted) {
-        return StatusCode::NO_CONTENT.into_response();
+    let (admitted, tells) = (
+        app.admits(&accepted),
+        app.config.registration_required && accepted.proved,
+    );
+    let mut answer = if admitted {
+        taken(&app, accepted, client, now)
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    };
+    if tells {
+        let standing = if admitted { "registered" } else { "required" };
+        answer
+            .headers_mut()
+            .insert(REGISTRATION, HeaderValue::from_static(standing));
     }
+    answer
+}
+
+fn taken(app: &App, accepted: Accepted, client: IpAddr, now: Instant) -> Response {
     match app.hub.publish(accepted, client, now) {
         Outcome::Told { .. } | Outcome::Nothing | Outcome::Unproved => {
             StatusCode::NO_CONTENT.into_response()

@@ -14,7 +14,7 @@ use goop2_proto::{
     presence::{Kind, Message, Presence, Proof},
     roster::Source,
 };
-use goop2_rendezvous::client::{Address, Client, Config, Event, Http, Link, State};
+use goop2_rendezvous::client::{self, Address, Client, Config, Event, Http, Link, State};
 use script::Server;
 use tokio::{
     sync::mpsc,
@@ -261,14 +261,14 @@ async fn refusals_are_told_in_words() {
             "429 Too Many Requests",
             plain,
             "too many SSE connections (1024)\n",
-            "too many SSE connections (1024)",
+            "this rendezvous is full",
         ),
-        ("404 Not Found", "", "", "is not a rendezvous server"),
+        ("404 Not Found", "", "", "there is no rendezvous at"),
         (
             "200 OK",
             "Content-Type: text/html\r\n",
             "<p>",
-            "is not a rendezvous server",
+            "there is no rendezvous at",
         ),
         (
             "307 Temporary Redirect",
@@ -379,8 +379,9 @@ async fn an_absent_server_delays_nothing_and_is_named() {
 #[tokio::test]
 async fn a_peer_registers_by_its_signature() {
     let mut server = Server::start().await;
-    let (client, _events) = client(&server);
-    let registered = client.register(" ann@example.org ", 5);
+    let (http, address, key) = (Http::new(), Address::parse(&server.url()).unwrap(), key(0));
+    let register = |email| client::register(&http, &address, &key, email, 5);
+    let registered = register(" ann@example.org ");
     let answered = async {
         let request = server.expect("POST /register").await;
         let asked = goop2_proto::registration::Request::verify(request.body.as_bytes()).unwrap();
@@ -400,14 +401,8 @@ async fn a_peer_registers_by_its_signature() {
         tokio::join!(registered, answered).0,
         Ok("a link is on its way".into())
     );
-    assert!(
-        client
-            .register("ann", 5)
-            .await
-            .unwrap_err()
-            .contains("not an e-mail")
-    );
-    let existing = client.register("ann@example.org", 5);
+    assert!(register("ann").await.unwrap_err().contains("not an e-mail"));
+    let existing = register("ann@example.org");
     let answered = async {
         server
             .expect("POST /register")

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{ANN, LONG, get, join, post, start, token};
+use crate::world::{ANN, LONG, get, post, register, start, token};
 
 const FOLDER: &str = "GOOP2_TEST_CERTIFICATES";
 /// Debian's, for which the package `python3-aiosmtpd` is installed.
@@ -59,11 +59,7 @@ async fn starttls() {
         registration.webhook = format!("http://{hook_addr}/verified");
     })
     .await;
-    let (ann, _) = join(&server, 1);
-    let said = ann
-        .register(ANN, goop2_rendezvous::server::system_clock())
-        .await
-        .unwrap();
+    let said = register(&server, 1, ANN).await.unwrap();
     assert!(said.contains("sent you a link"), "{said}");
     let mail = mails.next().await;
     assert_eq!(

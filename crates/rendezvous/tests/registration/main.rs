@@ -12,14 +12,16 @@ mod world;
 use std::sync::atomic::Ordering;
 
 use goop2_rendezvous::{
-    client::Event,
+    client::{Event, Registration},
     registration,
     server::{Config, Error, Server, system_clock},
 };
 use tempfile::tempdir;
+use tokio::time::timeout;
 use world::{
     ANN, LATER, as_admin, get, id, join, key, logged_links, moved_clock, operate, post, presence,
-    publish_signed, publish_unsigned, published, seen, signed, start, start_at, token, url,
+    publish_signed, publish_unsigned, published, register, seen, signed, start, start_at, token,
+    url,
 };
 
 #[tokio::test]
@@ -30,12 +32,15 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
     let (ann, _) = join(&server, 1);
     ann.publish(presence(1, ANN));
     assert!(
-        ann.register("Ann@Example.org", system_clock())
+        register(&server, 1, "Ann@Example.org")
             .await
             .unwrap()
             .contains("operator has your link")
     );
 
+    let mut state = ann.state();
+    let required = state.wait_for(|state| state.registration == Some(Registration::Required));
+    timeout(world::LONG, required).await.unwrap().unwrap();
     let link = logged_links(&server).await.remove(0);
     assert!(
         link.starts_with(&format!("{}/verify?token=", url(&server))),
@@ -52,6 +57,8 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
     let page = post(&server, "/verify", &[("token", token(&link))]).await;
     assert_eq!(page.status, 200, "{}", page.text);
     assert_eq!(seen(&mut events).await, (id(1), true));
+    let registered = state.wait_for(|state| state.registration == Some(Registration::Registered));
+    timeout(world::LONG, registered).await.unwrap().unwrap();
     // Another peer cannot borrow the address, signed or not, nor the address's own peer without a signature.
     publish_unsigned(&server, 2, ANN).await;
     publish_unsigned(&server, 1, ANN).await;
@@ -66,10 +73,7 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
     ann.shutdown().await;
     let mut left = false;
     while !left {
-        let event = tokio::time::timeout(world::LONG, events.recv())
-            .await
-            .unwrap()
-            .unwrap();
+        let event = timeout(world::LONG, events.recv()).await.unwrap().unwrap();
         left = matches!(event, Event::Presence { presence, .. } if presence.kind == goop2_proto::presence::Kind::Offline);
     }
 }

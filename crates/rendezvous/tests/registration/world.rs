@@ -60,6 +60,12 @@ pub(crate) fn moved_clock() -> i64 {
     system_clock() + LATER.load(Ordering::Relaxed)
 }
 
+/// Asks as the app of a peer does.
+pub(crate) async fn register(server: &Server, seed: u8, email: &str) -> Result<String, String> {
+    let address = Address::parse(&url(server)).unwrap();
+    client::register(&Http::new(), &address, &key(seed), email, system_clock()).await
+}
+
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: bool,

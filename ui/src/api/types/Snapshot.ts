@@ -3,6 +3,7 @@ import type { Me } from "./Me";
 import type { Network } from "./Network";
 import type { Notice } from "./Notice";
 import type { PeerCard } from "./PeerCard";
+import type { Rendezvous } from "./Rendezvous";
 
 /**
  * Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
@@ -19,4 +20,8 @@ notices: Array<Notice>,
 /**
  * How this peer can be reached, and why not better.
  */
-network: Network, };
+network: Network, 
+/**
+ * The servers where peers of different networks meet.
+ */
+rendezvous: Rendezvous, };

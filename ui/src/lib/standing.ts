@@ -1,0 +1,28 @@
+// How it stands with a rendezvous, in the words of one line.
+
+import type { Joined } from '../api';
+
+export interface Standing {
+  readonly tone: 'good' | 'warn' | 'off';
+  /** What has happened: said aloud when it changes. */
+  readonly said: string;
+  /** What changes all the time. */
+  readonly more: string;
+}
+
+export function standing(joined: Joined): Standing {
+  const reason = joined.reason ?? '';
+  switch (joined.state) {
+    case 'connecting':
+      return { tone: 'off', said: 'Connecting…', more: '' };
+    case 'refused':
+      return { tone: 'warn', said: reason || 'It refuses this peer.', more: '' };
+    case 'lost':
+      return { tone: 'warn', said: `${reason || 'It cannot be reached.'} Goop2 keeps trying.`, more: '' };
+    case 'connected':
+      if (joined.registration === 'required') return { tone: 'warn', said: 'Connected, but not registered: nobody there sees you yet.', more: '' };
+      return { tone: 'good', said: 'Connected', more: [others(joined.peers), ...(joined.relay === 'none' ? [] : ['relay ready'])].map((part) => ` · ${part}`).join('') };
+  }
+}
+
+const others = (count: number): string => (count === 0 ? 'nobody else yet' : count === 1 ? '1 peer' : `${count.toLocaleString('en')} peers`);

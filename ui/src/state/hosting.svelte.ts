@@ -1,0 +1,131 @@
+// The form of the rendezvous on this computer: what it is to be, until the peer says what it is.
+
+import type { Api, Host, Hosting } from '../api';
+import { words } from './joining.svelte';
+
+/** The switch shows what was wished for this long; then it shows what is. */
+const WISH_MS = 4000;
+
+/** A relay's usual port. */
+const RELAY_PORT = 4001;
+
+/** Under which the window remembers the port of the relay: `goop.json` cannot while hosting is off. */
+const RELAY = 'hosting.relay';
+
+/** Whom it listens to. */
+export type Reach = 'all' | 'here' | 'one';
+
+const LOOPBACK = '127.0.0.1';
+
+/** What is typed; numbers as text, since that is what a field holds. */
+export interface Form {
+  port: string;
+  reach: Reach;
+  bind: string;
+  relay: boolean;
+  relayPort: string;
+}
+
+export class HostForm {
+  form = $state<Form>({ port: '', reach: 'all', bind: '', relay: false, relayPort: String(RELAY_PORT) });
+  busy = $state(false);
+  /** Why the last attempt came to nothing, in words. */
+  problem = $state('');
+  #wish = $state<boolean | null>(null);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #kept: number | null = null;
+  #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  async load(hosting: Hosting): Promise<void> {
+    this.reset(hosting);
+    const kept = await this.#api.preference(RELAY).catch(() => null);
+    if (typeof kept !== 'number' || hosting.state !== 'off') return;
+    this.#kept = kept;
+    this.form.relay = kept > 0;
+    this.form.relayPort = String(kept || RELAY_PORT);
+  }
+
+  /** What stands there is what is. */
+  reset(hosting: Hosting): void {
+    this.form = fromHosting(hosting, this.#kept);
+    this.problem = '';
+  }
+
+  /** Whether the switch is on. */
+  on(hosting: Hosting): boolean {
+    return this.#wish ?? hosting.state !== 'off';
+  }
+
+  /** The peer said how it is. */
+  heard(hosting: Hosting): void {
+    if (this.#wish !== null && this.#wish === (hosting.state !== 'off')) this.#settle();
+  }
+
+  changed(hosting: Hosting): boolean {
+    const host = toHost(this.form, true);
+    return host.port !== hosting.port || host.bind !== hosting.bind || host.relay_port !== hosting.relay_port;
+  }
+
+  async apply(on: boolean): Promise<void> {
+    if (this.busy || (on && mistakes(this.form).any)) return;
+    this.busy = true;
+    this.problem = '';
+    this.#wish = on;
+    const host = toHost(this.form, on);
+    try {
+      await this.#api.rendezvous.host(host);
+      if (on) this.#kept = host.relay_port;
+      if (on) void this.#api.prefer(RELAY, host.relay_port).catch(() => {});
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#settle(), WISH_MS);
+    } catch (thrown) {
+      this.#settle();
+      this.problem = words(thrown);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#wish = null;
+  }
+}
+
+/** What is wrong with each field, in words; empty where nothing is. */
+export function mistakes(form: Form): { port: string; bind: string; relayPort: string; any: boolean } {
+  const port = isPort(form.port) ? '' : 'A number from 1 to 65535.';
+  const bind = form.reach !== 'one' || isIp(form.bind) ? '' : 'An IP address of this computer, such as 192.168.1.20.';
+  const own = form.relayPort.trim() === form.port.trim() ? 'Another port than that of the rendezvous.' : '';
+  const relayPort = !form.relay ? '' : isPort(form.relayPort) ? own : 'A number from 1 to 65535.';
+  return { port, bind, relayPort, any: port !== '' || bind !== '' || relayPort !== '' };
+}
+
+export function fromHosting(hosting: Hosting, kept: number | null = null): Form {
+  const relay = hosting.state === 'off' && kept !== null ? kept : hosting.relay_port;
+  return {
+    port: String(hosting.port),
+    reach: hosting.bind === '' ? 'all' : hosting.bind === LOOPBACK ? 'here' : 'one',
+    bind: hosting.bind === LOOPBACK ? '' : hosting.bind,
+    relay: relay > 0,
+    relayPort: String(relay || RELAY_PORT),
+  };
+}
+
+export function toHost(form: Form, on: boolean): Host {
+  return {
+    on,
+    port: Number(form.port),
+    bind: { all: '', here: LOOPBACK, one: form.bind.trim() }[form.reach],
+    relay_port: form.relay ? Number(form.relayPort) : 0,
+  };
+}
+
+const isPort = (text: string): boolean => /^\s*[0-9]{1,5}\s*$/.test(text) && Number(text) >= 1 && Number(text) <= 65535;
+
+/** Roughly: whether it is one of this computer's only the peer can say. */
+const isIp = (text: string): boolean => /^\s*(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)\s*$/i.test(text);

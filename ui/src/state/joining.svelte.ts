@@ -1,0 +1,126 @@
+// The field for a connect URL: what it means is asked while it is typed. And what this window remembers of rendezvous.
+
+import { Refusal, type Api } from '../api';
+
+/** A pause in typing: what stands there may be meant. */
+const PAUSE_MS = 350;
+/** Remembered beyond those that are joined; more than anyone has is of no use. */
+const MAX_RECENT = 8;
+
+/** Under which the window remembers them. */
+const RECENT = 'rendezvous.recent';
+const ASKED = 'rendezvous.asked';
+
+/** A registration that was asked for, and what the server said. */
+export interface Asked {
+  readonly email: string;
+  readonly message: string;
+}
+
+export class Joining {
+  text = $state('');
+  /** What the text means, once that is known. */
+  address = $state.raw<string | null>(null);
+  /** Why the text means nothing, in words. */
+  problem = $state('');
+  busy = $state(false);
+  /** Addresses once joined, the last one first. */
+  recent = $state.raw<readonly string[]>([]);
+  /** By the address of the rendezvous. */
+  asked = $state.raw<Readonly<Record<string, Asked>>>({});
+
+  #api: Api;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Only the answer about the newest text counts. */
+  #newest = 0;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  async load(): Promise<void> {
+    const [recent, asked] = await Promise.all([this.#api.preference(RECENT), this.#api.preference(ASKED)].map((kept) => kept.catch(() => null)));
+    if (Array.isArray(recent)) this.recent = recent.filter((url) => typeof url === 'string').slice(0, MAX_RECENT);
+    if (typeof asked === 'object' && asked !== null) this.asked = asked as Record<string, Asked>;
+  }
+
+  /** The text changed. */
+  typed(): void {
+    clearTimeout(this.#timer);
+    this.#newest++;
+    this.problem = '';
+    this.address = null;
+    if (this.text.trim() !== '') this.#timer = setTimeout(() => void this.#check(), PAUSE_MS);
+  }
+
+  /** Joins what was typed, or one remembered; true when that began. */
+  async join(text = this.text): Promise<boolean> {
+    if (this.busy) return false;
+    clearTimeout(this.#timer);
+    this.#newest++;
+    this.busy = true;
+    this.problem = '';
+    try {
+      this.#remember(await this.#api.rendezvous.join(text));
+      this.text = '';
+      this.address = null;
+      return true;
+    } catch (thrown) {
+      this.problem = words(thrown);
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Rejects with a refusal to show. */
+  leave(url: string): Promise<void> {
+    this.#remember(url);
+    return this.#api.rendezvous.leave(url);
+  }
+
+  forget(url: string): void {
+    this.recent = this.recent.filter((known) => known !== url);
+    this.#keep(RECENT, this.recent);
+  }
+
+  /** Rejects with a refusal to show. */
+  async register(url: string, email: string): Promise<void> {
+    const message = await this.#api.rendezvous.register(url, email);
+    this.#ask({ ...this.asked, [url]: { email: email.trim(), message } });
+  }
+
+  /** The registration of this rendezvous is settled, or to be asked for anew. */
+  settled(url: string): void {
+    if (!(url in this.asked)) return;
+    const { [url]: _settled, ...rest } = this.asked;
+    this.#ask(rest);
+  }
+
+  async #check(): Promise<void> {
+    const newest = ++this.#newest;
+    try {
+      const address = await this.#api.rendezvous.address(this.text);
+      if (newest === this.#newest) this.address = address;
+    } catch (thrown) {
+      if (newest === this.#newest) this.problem = words(thrown);
+    }
+  }
+
+  #remember(url: string): void {
+    this.recent = [url, ...this.recent.filter((known) => known !== url)].slice(0, MAX_RECENT);
+    this.#keep(RECENT, this.recent);
+  }
+
+  #ask(asked: Record<string, Asked>): void {
+    this.asked = asked;
+    this.#keep(ASKED, asked);
+  }
+
+  #keep(name: string, value: unknown): void {
+    void this.#api.prefer(name, value).catch(() => {});
+  }
+}
+
+/** Every failure of these, in words. */
+export const words = (thrown: unknown): string => Refusal.from(thrown, 'Goop2 could not do this. Try again.').message;
