@@ -6,6 +6,7 @@
 //! WKWebView may find no names under `.localhost`, and a window's policy is fixed when it opens: on macOS the viewer is asked for
 //! its ports ([`goop2_viewer::ports`]) before that. No machine with macOS has run this; the same way is tested in browsers.
 
+mod network;
 mod preferences;
 mod rendezvous;
 
@@ -76,6 +77,9 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
             add_address,
             avatar,
             open_external,
+            network::test_network,
+            network::network_report,
+            network::peer_reach,
             preferences::preference,
             preferences::prefer,
             rendezvous::rendezvous_address,

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     avatar,
     data::{self, Input},
-    files, guard, page, peers, policy, rendezvous, sdk,
+    files, guard, network, page, peers, policy, rendezvous, sdk,
     target::Target,
     ui,
 };
@@ -32,6 +32,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/place", post(api::place))
         .route("/api/address", post(api::address))
         .route("/api/origin", post(api::origin))
+        .route("/api/network/test", post(network::test))
+        .route("/api/network/report", post(network::report))
+        .route("/api/network/reach", post(network::reach))
         .route("/api/qr", post(rendezvous::qr))
         .route("/api/rendezvous/check", post(rendezvous::check))
         .route("/api/rendezvous/join", post(rendezvous::join))

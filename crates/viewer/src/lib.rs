@@ -24,6 +24,7 @@ mod files;
 mod form;
 mod guard;
 mod listen;
+mod network;
 mod origin;
 mod page;
 mod peers;

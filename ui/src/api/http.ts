@@ -2,7 +2,7 @@
 // is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type Opening, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Listener, type Navigated, type NetworkApi, type Opening, type PeerReach, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
 import { prefer, preference } from './storage';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
@@ -24,6 +24,7 @@ export function http(): Api {
     addAddress: async (address) => (await request<{ peer: string }>('/api/address', { address })).peer,
     avatar,
     rendezvous,
+    network,
     qr: (text) => request<Qr>('/api/qr', { text }),
     preference,
     prefer,
@@ -39,6 +40,12 @@ const rendezvous: RendezvousApi = {
   host: (host) => request('/api/rendezvous/host', host),
   password: async () => (await request<{ password: string }>('/api/rendezvous/password')).password,
   register: async (url, email) => (await request<{ message: string }>('/api/rendezvous/register', { url, email })).message,
+};
+
+const network: NetworkApi = {
+  test: () => request('/api/network/test', {}),
+  report: async (redacted) => (await request<{ text: string }>('/api/network/report', { redacted })).text,
+  reach: (peer) => request<PeerReach>('/api/network/reach', { peer }),
 };
 
 /**

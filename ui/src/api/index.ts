@@ -4,16 +4,19 @@
 import type { Failure } from './types/Failure';
 import type { Host } from './types/Host';
 import type { Navigated } from './types/Navigated';
+import type { PeerReach } from './types/PeerReach';
 import type { Place } from './types/Place';
 import type { Qr } from './types/Qr';
 import type { Session } from './types/Session';
 import type { Snapshot } from './types/Snapshot';
 
-export type { Failure, Host, Navigated, Place, Qr, Session, Snapshot };
+export type { Failure, Host, Navigated, PeerReach, Place, Qr, Session, Snapshot };
+export type { Fact } from './types/Fact';
 export type { Group } from './types/Group';
 export type { Hosting } from './types/Hosting';
 export type { Joined } from './types/Joined';
 export type { Me } from './types/Me';
+export type { Network } from './types/Network';
 export type { Notice } from './types/Notice';
 export type { Path } from './types/Path';
 export type { PeerCard } from './types/PeerCard';
@@ -59,6 +62,7 @@ export interface Api {
   /** An address for `<img>`, or null where there is no picture. */
   avatar(peer: string, hash: string): Promise<string | null>;
   readonly rendezvous: RendezvousApi;
+  readonly network: NetworkApi;
   /** A short text as a picture for a phone's camera. */
   qr(text: string): Promise<Qr>;
   /** What this window remembers for its user under a name; null when there is nothing. */
@@ -80,6 +84,15 @@ export interface RendezvousApi {
   password(): Promise<string>;
   /** Asks for a confirmation mail, puts the address into the profile, and answers what the server says. */
   register(url: string, email: string): Promise<string>;
+}
+
+export interface NetworkApi {
+  /** Finds out anew how this peer is reached; the next snapshots tell. */
+  test(): Promise<void>;
+  /** What is known, as a text for somebody else: with addresses, names of servers and ids, or without. */
+  report(redacted: boolean): Promise<string>;
+  /** How a peer is reached, and what was tried. */
+  reach(peer: string): Promise<PeerReach>;
 }
 
 /** A failure in plain words, ready to be shown. */

@@ -1,9 +1,10 @@
 // A pretended peer: every state the window has, with nothing behind it. `?scenario=` chooses one; the names are the keys
-// of SCENARIOS, or of those in `mock-rendezvous.ts`. Development only: no build contains it.
+// of SCENARIOS, or of those in `mock-rendezvous.ts` and `mock-network.ts`. Development only: no build contains it.
 
 import { link } from '../lib/place';
 import { siteLabel } from '../lib/id';
 import { Refusal, type Api, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
+import { MockNetwork } from './mock-network';
 import { MockRendezvous, qr } from './mock-rendezvous';
 import { prefer, preference } from './storage';
 
@@ -62,10 +63,11 @@ export function mock(): Api {
   const port = Number(location.port);
   const listeners = new Set<Listener>();
   const tell = (): void => {
-    for (const listener of listeners) listener.snapshot(structuredClone({ ...stand, rendezvous: rendezvous.stand }));
+    for (const listener of listeners) listener.snapshot(structuredClone({ ...stand, rendezvous: rendezvous.stand, network: network.stand }));
   };
   const rendezvous = new MockRendezvous(name, tell);
-  let stand: Omit<Snapshot, 'rendezvous'> = {
+  const network = new MockNetwork(name, tell);
+  let stand: Omit<Snapshot, 'rendezvous' | 'network'> = {
     me: {
       id: me,
       label: scenario.label ?? 'Mira’s corner',
@@ -75,13 +77,12 @@ export function mock(): Api {
     },
     peers: scenario.peers,
     notices: scenario.notices ?? [],
-    network: { verdict: 'good', headline: 'Peers everywhere reach this one, nearly all of them directly.', facts: [], testing: false },
   };
 
   return {
     session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),
     subscribe: (listener) => {
-      const stops = [arrive(listener, scenario, { ...stand, rendezvous: rendezvous.stand }), () => listeners.delete(listener)];
+      const stops = [arrive(listener, scenario, { ...stand, rendezvous: rendezvous.stand, network: network.stand }), () => listeners.delete(listener)];
       listeners.add(listener);
       if (scenario.changing) {
         const timer = setInterval(() => {
@@ -111,6 +112,7 @@ export function mock(): Api {
     },
     avatar: async (_, hash) => (hash === '' ? null : HERON),
     rendezvous: rendezvous.api,
+    network: network.api,
     qr: async (text) => qr(text),
     preference,
     prefer,

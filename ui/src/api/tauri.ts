@@ -3,7 +3,7 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Listener, type Navigated, type NetworkApi, type PeerReach, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -19,6 +19,7 @@ export function tauri(): Api {
     addAddress: (address) => call<string>('add_address', { address }),
     avatar: (peer, hash) => (hash === '' ? Promise.resolve(null) : call<string | null>('avatar', { peer, hash }).catch(() => null)),
     rendezvous,
+    network,
     qr: (text) => call<Qr>('qr', { text }),
     preference: (key) => call<unknown>('preference', { key }),
     prefer: (key, value) => call<void>('prefer', { key, value }),
@@ -34,6 +35,12 @@ const rendezvous: RendezvousApi = {
   host: (host) => call<void>('host_rendezvous', { host }),
   password: () => call<string>('admin_password'),
   register: (url, email) => call<string>('register', { url, email }),
+};
+
+const network: NetworkApi = {
+  test: () => call<void>('test_network'),
+  report: (redacted) => call<string>('network_report', { redacted }),
+  reach: (peer) => call<PeerReach>('peer_reach', { peer }),
 };
 
 /** Listens before it asks, so that no change falls between the two; an event that overtakes the answer is the newer one. */

@@ -1,5 +1,6 @@
 // How this machine reaches a peer, in words.
 
+import type { Path } from '../api/types/Path';
 import type { PeerCard } from '../api/types/PeerCard';
 import { roundTrip } from './time';
 
@@ -23,12 +24,18 @@ export function route(peer: PeerCard | undefined): Route {
   if (!peer) return { text: 'Not seen yet', brief: 'Not seen', long: 'This peer has not been seen since Goop2 started', tone: 'off' };
   if (peer.group === 'earlier') return { text: 'Offline', brief: 'Offline', long: 'This peer is not online now', tone: 'off' };
   if (!peer.path) return { text: 'Not connected yet', brief: 'Not connected', long: 'This peer is online; a connection is made when you visit', tone: 'off' };
-  const { kind, transport, rtt_ms: rtt } = peer.path;
+  const { kind, rtt_ms: rtt } = peer.path;
   const time = rtt === null ? [] : [roundTrip(rtt)];
   return {
     text: [...KINDS[kind].parts, ...time].join(' · '),
     brief: (kind === 'relayed' ? undefined : time[0]) ?? KINDS[kind].parts[0],
-    long: `${KINDS[kind].long}, by ${transport === 'quic' ? 'QUIC' : 'TCP'}${rtt === null ? '' : `; a round trip takes ${roundTrip(rtt)}`}`,
+    long: way(peer.path),
     tone: kind === 'relayed' ? 'warn' : 'good',
   };
+}
+
+/** A sentence of all that is known of a path. */
+export function way({ kind, transport, rtt_ms: rtt, relay }: Path): string {
+  const through = kind === 'relayed' && relay ? `Connected through the relay of ${relay.label}, which sees only encrypted traffic` : KINDS[kind].long;
+  return `${through}, by ${transport === 'quic' ? 'QUIC' : 'TCP'}${rtt === null ? '' : `; a round trip takes ${roundTrip(rtt)}`}`;
 }

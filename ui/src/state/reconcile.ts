@@ -12,8 +12,8 @@ export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
     me: keep(old.me, next.me),
     peers: sameItems(old.peers, peers) ? old.peers : peers,
     notices: keep(old.notices, next.notices),
-    network: keep(old.network, next.network),
     rendezvous: keep(old.rendezvous, next.rendezvous),
+    network: keep(old.network, next.network),
   };
 }
 
