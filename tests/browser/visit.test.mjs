@@ -157,7 +157,7 @@ describe('an address', () => {
   test('that means nothing is explained, and nothing moves', async () => {
     for (const text of ['goop://nobody/', 'https://example.org/', `goop://${neighbour.id.slice(0, -1)}/`]) {
       await window.go(text)
-      const alert = window.page.getByRole('search').locator('..').getByRole('alert')
+      const alert = window.page.getByRole('complementary').getByRole('alert')
       await alert.waitFor()
       assert.match(await alert.textContent(), /[a-z]{3}.*\./)
       await window.search.fill('')

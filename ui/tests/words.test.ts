@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PeerCard } from '../src/api';
 import { displayName, fold, hue, initial } from '../src/lib/names';
-import { route } from '../src/lib/route';
+import { leg, route } from '../src/lib/route';
+import { size } from '../src/lib/bytes';
 import { search } from '../src/lib/search';
 import { ago, roundTrip } from '../src/lib/time';
 
@@ -72,3 +73,21 @@ it.each([
 ] as const)('says how a peer is reached (%#)', (card, text, tone) => {
   expect(route(card)).toMatchObject({ text, tone });
 });
+
+it.each([
+  [{ kind: 'direct', transport: 'quic', rtt_ms: 34, relay: null } as const, 'Direct · QUIC · 34 ms'],
+  [{ kind: 'lan', transport: 'tcp', rtt_ms: null, relay: null } as const, 'Direct · LAN · TCP'],
+  [{ kind: 'relayed', transport: 'tcp', rtt_ms: 88, relay: { id: '12D3KooW', label: 'meet.example' } } as const, 'Relayed by meet.example · TCP · 88 ms'],
+])('writes one connection: %j', (path, text) => expect(leg(path)).toBe(text));
+
+it.each([
+  [0, '0 bytes'],
+  [1, '1 byte'],
+  [999, '999 bytes'],
+  [1000, '1.0 kB'],
+  [12_345, '12 kB'],
+  [999_499, '999 kB'],
+  [999_500, '1.0 MB'],
+  [5_240_000, '5.2 MB'],
+  [7.5e12, '7.5 TB'],
+])('writes %d bytes as %s', (bytes, text) => expect(size(bytes)).toBe(text));

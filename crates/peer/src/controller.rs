@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use goop2_node::{Connection, Event, Multicast, Node, Status};
+use goop2_node::{Connection, Event, Multicast, Node, Reservation, Status};
 use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
@@ -25,7 +25,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{Group, Me, Notice, Path, PathKind, PeerCard, Relay, Rendezvous, Snapshot, Transport},
+    api::{
+        Group, Me, Notice, Path, PathKind, PeerCard, Relay, RelayState, Rendezvous, Snapshot,
+        Transport,
+    },
     network::{self, Joined},
     roster::SharedRoster,
     wan::{BY_ITSELF, Heard},
@@ -329,8 +332,22 @@ impl Controller {
             peers,
             notices,
             network,
-            rendezvous: self.rendezvous.borrow().clone(),
+            rendezvous: self.rendezvous(&status),
         }
+    }
+
+    /// As the servers tell it, and with what the node knows of their relays.
+    fn rendezvous(&self, status: &Status) -> Rendezvous {
+        let mut rendezvous = self.rendezvous.borrow().clone();
+        for joined in &mut rendezvous.joined {
+            let ready = status.reach.relays.iter().any(|relay| {
+                Some(relay.peer) == joined.relay_peer && matches!(relay.state, Reservation::Held(_))
+            });
+            if ready {
+                joined.relay = RelayState::Ready;
+            }
+        }
+        rendezvous
     }
 }
 

@@ -346,9 +346,12 @@ fn listed(config: &config::Presence) -> impl Iterator<Item = Address> {
 
 /// Until the server, if there is one, tells something new.
 async fn next(status: &mut Option<watch::Receiver<Status>>) {
-    match status {
-        Some(status) if status.changed().await.is_ok() => {}
-        _ => future::pending().await,
+    let told = match status {
+        Some(status) => status.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        future::pending().await
     }
 }
 

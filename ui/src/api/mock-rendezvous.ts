@@ -32,7 +32,7 @@ const ON: Hosting = {
   messages_per_second: 28,
 };
 
-const FRIENDS = joined('https://rendezvous.example', { peers: 2, relay: 'offered' });
+const FRIENDS = joined('https://rendezvous.example', { peers: 2, relay: 'ready' });
 
 /** By the name of the scenario; any other has `one`. */
 const STANDS: Record<string, Rendezvous> = {
@@ -132,7 +132,7 @@ function answer(url: string): Joined {
   const { hostname } = new URL(url);
   if (hostname.startsWith('members')) return joined(url, { registration: 'required' });
   if (hostname.startsWith('www')) return joined(url, { state: 'refused', reason: `There is no rendezvous at ${url}.` });
-  return joined(url, { peers: 2, relay: 'offered' });
+  return joined(url, { peers: 2, relay: 'ready' });
 }
 
 /** Much as the peer understands it, which is the one to ask. */

@@ -34,6 +34,12 @@ export function route(peer: PeerCard | undefined): Route {
   };
 }
 
+/** "Direct · QUIC · 34 ms", "Relayed by meet.example · TCP" */
+export function leg({ kind, transport, rtt_ms: rtt, relay }: Path): string {
+  const way = relay ? [`Relayed by ${relay.label}`] : KINDS[kind].parts;
+  return [...way, transport === 'quic' ? 'QUIC' : 'TCP', ...(rtt === null ? [] : [roundTrip(rtt)])].join(' · ');
+}
+
 /** A sentence of all that is known of a path. */
 export function way({ kind, transport, rtt_ms: rtt, relay }: Path): string {
   const through = kind === 'relayed' && relay ? `Connected through the relay of ${relay.label}, which sees only encrypted traffic` : KINDS[kind].long;

@@ -2,6 +2,8 @@
 
 import type { Joined } from '../api';
 
+const RELAY = { none: '', offered: 'has a relay', ready: 'relay ready' } as const;
+
 export interface Standing {
   readonly tone: 'good' | 'warn' | 'off';
   /** What has happened: said aloud when it changes. */
@@ -21,7 +23,7 @@ export function standing(joined: Joined): Standing {
       return { tone: 'warn', said: `${reason || 'It cannot be reached.'} Goop2 keeps trying.`, more: '' };
     case 'connected':
       if (joined.registration === 'required') return { tone: 'warn', said: 'Connected, but not registered: nobody there sees you yet.', more: '' };
-      return { tone: 'good', said: 'Connected', more: [others(joined.peers), ...(joined.relay === 'none' ? [] : ['relay ready'])].map((part) => ` · ${part}`).join('') };
+      return { tone: 'good', said: 'Connected', more: [others(joined.peers), RELAY[joined.relay]].filter(Boolean).map((part) => ` · ${part}`).join('') };
   }
 }
 

@@ -1,5 +1,6 @@
 //! The rendezvous servers as a skin shows them: those joined, and the one hosted here.
 
+use goop2_proto::PeerId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -25,6 +26,10 @@ pub struct Joined {
     /// Others online there.
     pub peers: u32,
     pub relay: RelayState,
+    /// Who the relay is, for what the node knows of it.
+    #[serde(skip)]
+    #[ts(skip)]
+    pub(crate) relay_peer: Option<PeerId>,
     /// Unix time in milliseconds since when it is connected; null while it is not.
     #[ts(type = "number | null")]
     pub since: Option<i64>,
@@ -57,6 +62,8 @@ pub enum RelayState {
     None,
     /// It has one.
     Offered,
+    /// It keeps a place for this peer: whoever cannot reach it directly comes through.
+    Ready,
 }
 
 /// Whether the e-mail address of the profile is registered at a server that shows registered peers only.

@@ -33,6 +33,7 @@ pub(super) fn joined(url: &str, state: &State) -> Joined {
             None => RelayState::None,
             Some(_) => RelayState::Offered,
         },
+        relay_peer: state.relay.as_ref().map(|relay| relay.peer),
         since: since.map(unix_millis),
         next: next.map(unix_millis),
         registration: match state.registration {

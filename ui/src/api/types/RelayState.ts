@@ -3,4 +3,4 @@
 /**
  * The relay beside a server, through which peers are reached that cannot be reached directly.
  */
-export type RelayState = "none" | "offered";
+export type RelayState = "none" | "offered" | "ready";
