@@ -3,4 +3,31 @@ import type { JoinedState } from "./JoinedState";
 import type { Registration } from "./Registration";
 import type { RelayState } from "./RelayState";
 
-export type Joined = { url: string, name: string, state: JoinedState, reason: string | null, peers: number, relay: RelayState, since: number | null, next: number | null, registration: Registration, };
+/**
+ * A server that this peer is to be seen at.
+ */
+export type Joined = { 
+/**
+ * Connect URL, in the one form that `goop.json` keeps.
+ */
+url: string, 
+/**
+ * What people call it: the URL without `https://`.
+ */
+name: string, state: JoinedState, 
+/**
+ * Why it is not as it should be: a plain sentence. Null while all is well.
+ */
+reason: string | null, 
+/**
+ * Others online there.
+ */
+peers: number, relay: RelayState, 
+/**
+ * Unix time in milliseconds since when it is connected; null while it is not.
+ */
+since: number | null, 
+/**
+ * Unix time in milliseconds of the next attempt; null while it is connected.
+ */
+next: number | null, registration: Registration, };

@@ -2,4 +2,8 @@
 import type { Hosting } from "./Hosting";
 import type { Joined } from "./Joined";
 
-export type Rendezvous = { joined: Array<Joined>, hosting: Hosting, };
+export type Rendezvous = { 
+/**
+ * In the order of `goop.json`; the one hosted here is not among them.
+ */
+joined: Array<Joined>, hosting: Hosting, };
