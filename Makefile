@@ -24,8 +24,8 @@ ui: ## the UI alone
 dev: ## the UI with invented peers, reloading as you edit
 	@bash -c '. scripts/lib.sh; need_node; npm_packages ui; npm run --prefix ui dev:mock'
 
-bench: ## the figures that we claim, measured here in release
-	@cargo bench -p goop2 --no-default-features
+bench: ## the figures that we claim, measured here in release; BENCH=rendezvous measures only these
+	@cargo bench -p goop2 --no-default-features $(addprefix --bench ,$(BENCH))
 
 reach: ## who reaches whom: every pair of peers behind routers of every kind
 	@cargo test --quiet --test lab -- --exact --nocapture reach::matrix::every_pair_meets

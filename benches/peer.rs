@@ -104,7 +104,7 @@ impl Pair {
         let answer = visitor.visit(&owner.id(), "").expect("the viewer answers");
         assert_eq!(answer.status, 200, "{}", answer.text());
         thread::sleep(IDLE);
-        let idle = megabytes(&[memory(&visitor, "VmRSS"), memory(&owner, "VmRSS")]);
+        let idle = megabytes(&[visitor.memory("VmRSS"), owner.memory("VmRSS")]);
         line("memory, idle, visitor and owner", &idle, "", "80 MB");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -207,7 +207,7 @@ impl Pair {
         line("  most memory ever", &self.memory("VmHWM"), "", "");
         for peer in [&self.visitor, &self.owner] {
             assert!(
-                memory(peer, "VmHWM") < HUGE_MEMORY,
+                peer.memory("VmHWM") < HUGE_MEMORY,
                 "a process took more than {} MB",
                 HUGE_MEMORY / MB
             );
@@ -259,7 +259,7 @@ impl Pair {
     }
 
     fn memory(&self, figure: &str) -> String {
-        megabytes(&[memory(&self.visitor, figure), memory(&self.owner, figure)])
+        megabytes(&[self.visitor.memory(figure), self.owner.memory(figure)])
     }
 
     /// TCP connections that the owner has accepted and that still stand.
@@ -283,20 +283,6 @@ impl Pair {
             .filter(established)
             .count()
     }
-}
-
-/// Bytes from `/proc`: `VmRSS` is what a process holds now, `VmHWM` the most that it ever held.
-fn memory(peer: &Peer, figure: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", peer.pid())).expect("it runs");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(figure))
-        .expect("every process has it");
-    let kibibytes: f64 = line
-        .trim_matches(|char: char| !char.is_ascii_digit())
-        .parse()
-        .expect("a number");
-    kibibytes * 1024.0
 }
 
 /// Answers on one connection that is there already: a line in, a page out.

@@ -168,6 +168,20 @@ impl Peer {
         self.child.id()
     }
 
+    /// Bytes from `/proc`: `VmRSS` is what the process holds now, `VmHWM` the most that it ever held.
+    pub(crate) fn memory(&self, figure: &str) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(figure))
+            .expect("every process has it");
+        let kibibytes: f64 = line
+            .trim_matches(|char: char| !char.is_ascii_digit())
+            .parse()
+            .expect("a number");
+        kibibytes * 1024.0
+    }
+
     /// The line that says that everything listens.
     pub(crate) fn ready(&self) -> Seen {
         self.wait("ready", START, |event| event["event"] == "ready")

@@ -1,0 +1,277 @@
+//! Those who listen: event streams, all read by one thread, which counts what comes.
+
+use std::{
+    cell::RefCell,
+    io::ErrorKind,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    runtime::Builder,
+    sync::{Semaphore, oneshot},
+    task::LocalSet,
+};
+
+use crate::{
+    publish::stamped,
+    server::{Server, connect},
+};
+
+/// Streams from one client address; a server takes 1,000.
+const EACH: usize = 900;
+/// Connections that are made at a time.
+const JOINING: usize = 128;
+/// Longest wait for what should come.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// What is read at once, by one after the other.
+const BUFFER: usize = 256 * 1024;
+/// The steps in which delays are counted, and how many; all longer ones are one.
+const STEP: Duration = Duration::from_micros(100);
+const STEPS: usize = 100_000;
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// As existing clients do: every heartbeat.
+    Everything,
+    /// As ours do: a snapshot, then changes.
+    Changes,
+}
+
+pub(crate) struct Crowd {
+    len: usize,
+    epoch: Instant,
+    ears: Arc<Ears>,
+    /// Dropped, it ends the thread.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Ears {
+    heard: Mutex<Heard>,
+    more: Condvar,
+}
+
+/// What all of them heard together.
+#[derive(Clone)]
+pub(crate) struct Heard {
+    /// Streams that have begun: with the state at that time, where there is an end to that.
+    listening: usize,
+    /// Presence messages, one each.
+    pub(crate) events: u64,
+    /// Everything the server wrote.
+    pub(crate) bytes: u64,
+    /// Messages that carry the time they should have been published, by how late they came.
+    late: Vec<u32>,
+    from: Instant,
+    to: Instant,
+}
+
+impl Crowd {
+    /// Returns when all of them listen.
+    pub(crate) fn join(server: &Server, len: usize, stream: Stream) -> Self {
+        let (epoch, ears, address) = (Instant::now(), Arc::<Ears>::default(), server.address());
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn({
+            let ears = Arc::clone(&ears);
+            move || {
+                let runtime = Builder::new_current_thread().enable_all().build();
+                let everybody = listen(address, len, stream, epoch, ears, stopped);
+                LocalSet::new().block_on(&runtime.expect("a runtime"), everybody);
+            }
+        });
+        let crowd = Self {
+            len,
+            epoch,
+            ears,
+            stop: Some(stop),
+            thread: Some(thread),
+        };
+        crowd.wait("streams", |heard| (heard.listening as u64, len as u64));
+        crowd
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// When the time began that messages carry.
+    pub(crate) fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
+    /// Counts anew.
+    pub(crate) fn forget(&self) {
+        *self.ears.lock() = Heard::default();
+    }
+
+    /// Waits until so many messages came since [`Self::forget`].
+    pub(crate) fn heard(&self, events: u64) -> Heard {
+        self.wait("messages", |heard| (heard.events, events))
+    }
+
+    fn wait(&self, what: &str, figures: impl Fn(&Heard) -> (u64, u64)) -> Heard {
+        let missing = |heard: &mut Heard| {
+            let (have, wanted) = figures(heard);
+            have < wanted
+        };
+        let ears = &self.ears;
+        let waited = ears.more.wait_timeout_while(ears.lock(), PATIENCE, missing);
+        let (heard, waited) = waited.expect(READS_ON);
+        let (have, wanted) = figures(&heard);
+        assert!(!waited.timed_out(), "{have} of {wanted} {what} came");
+        heard.clone()
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has said why, and whoever waited for it has ended.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Heard {
+    /// From [`Crowd::forget`] to the last message.
+    pub(crate) fn time(&self) -> Duration {
+        self.to - self.from
+    }
+
+    /// What that share of the messages stayed below.
+    pub(crate) fn late(&self, share: f64) -> Duration {
+        let all: u64 = self.late.iter().map(|&count| u64::from(count)).sum();
+        let (wanted, mut seen) = ((all as f64 * share).ceil() as u64, 0);
+        let steps = self.late.iter().take_while(|&&count| {
+            seen += u64::from(count);
+            seen < wanted
+        });
+        STEP * (steps.count() as u32 + 1)
+    }
+
+    fn note(&mut self, line: &[u8], stream: Stream, now: Duration) {
+        if line.starts_with(b"data: {") {
+            self.events += 1;
+            if let Some(sent) = stamped(line) {
+                let late = now.saturating_sub(sent).div_duration_f64(STEP) as usize;
+                self.late[late.min(STEPS - 1)] += 1;
+            }
+        } else {
+            self.listening += usize::from(match stream {
+                Stream::Everything => line == b": ok",
+                Stream::Changes => line == b"event: current",
+            });
+        }
+    }
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self {
+            listening: 0,
+            events: 0,
+            bytes: 0,
+            late: vec![0; STEPS],
+            from: now,
+            to: now,
+        }
+    }
+}
+
+impl Ears {
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().expect(READS_ON)
+    }
+}
+
+const READS_ON: &str = "the reader did not panic";
+
+async fn listen(
+    address: SocketAddr,
+    len: usize,
+    stream: Stream,
+    epoch: Instant,
+    ears: Arc<Ears>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let buffer = Rc::new(RefCell::new(vec![0; BUFFER]));
+    let joining = Rc::new(Semaphore::new(JOINING));
+    for index in 0..len {
+        let (buffer, joining, ears) = (Rc::clone(&buffer), Rc::clone(&joining), Arc::clone(&ears));
+        tokio::task::spawn_local(async move {
+            let permit = joining.acquire().await.expect("it is never closed");
+            let socket = open(address, index, stream).await;
+            drop(permit);
+            let mut lines = Lines {
+                stream,
+                carry: Vec::new(),
+            };
+            while socket.readable().await.is_ok() {
+                let mut buffer = buffer.borrow_mut();
+                match socket.try_read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(len) => lines.take(&buffer[..len], epoch, &ears),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+        });
+    }
+    let _dropped = stopped.await;
+}
+
+async fn open(address: SocketAddr, index: usize, stream: Stream) -> TcpStream {
+    let host = u8::try_from(1 + index / EACH).expect("not that many");
+    let mut socket = connect(address, [1, host]).await;
+    let query = match stream {
+        Stream::Everything => "",
+        Stream::Changes => "?changes=1",
+    };
+    let request = format!("GET /events{query} HTTP/1.1\r\nHost: bench\r\n\r\n");
+    socket
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    socket
+}
+
+/// What one of them reads, line by line.
+struct Lines {
+    stream: Stream,
+    /// The beginning of the line that is under way.
+    carry: Vec<u8>,
+}
+
+impl Lines {
+    fn take(&mut self, mut bytes: &[u8], epoch: Instant, ears: &Ears) {
+        let now = Instant::now();
+        let mut heard = ears.lock();
+        heard.bytes += bytes.len() as u64;
+        let before = (heard.events, heard.listening);
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            if self.carry.is_empty() {
+                heard.note(&bytes[..end], self.stream, now - epoch);
+            } else {
+                self.carry.extend_from_slice(&bytes[..end]);
+                heard.note(&self.carry, self.stream, now - epoch);
+                self.carry.clear();
+            }
+            bytes = &bytes[end + 1..];
+        }
+        self.carry.extend_from_slice(bytes);
+        if before != (heard.events, heard.listening) {
+            heard.to = now;
+            ears.more.notify_one();
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Those who speak: messages made beforehand, and connections that carry them.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use goop2_proto::{
+    Keypair, PeerId,
+    presence::{Kind, Presence},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    time::sleep_until,
+};
+
+use crate::server::{Server, connect};
+
+/// Authors of messages that carry the time: a server takes 60 a minute of each.
+const TELLERS: usize = 500;
+/// What precedes the label in the events that [`stamped`] reads; the id is one of [`Author`]'s, which all have one length.
+const BEFORE_ID: &str = r#"data: {"type":"update","peerId":""#;
+const ID: usize = 52;
+const BEFORE_LABEL: &str = r#"","content":""#;
+const STAMP: usize = 12;
+
+/// One peer.
+pub(crate) struct Author {
+    key: Keypair,
+    id: PeerId,
+    /// Later with each message.
+    ts: i64,
+}
+
+/// Requests in order, for one connection.
+pub(crate) type Work = Vec<Vec<u8>>;
+
+/// What was sent, and answered with 204.
+pub(crate) struct Sent {
+    pub(crate) messages: u32,
+    /// Requests and answers.
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+}
+
+impl Author {
+    pub(crate) fn many(count: usize) -> Vec<Self> {
+        let ts = std::time::UNIX_EPOCH
+            .elapsed()
+            .expect("a clock that was set");
+        let author = |number: usize| {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&number.to_le_bytes());
+            let key = Keypair::ed25519_from_bytes(seed).expect("32 bytes");
+            Self {
+                id: key.public().to_peer_id(),
+                key,
+                ts: i64::try_from(ts.as_millis()).expect("a clock that is right"),
+            }
+        };
+        (0..count).map(author).collect()
+    }
+
+    /// A request that publishes what a usual peer says: a name, an address nearby, one outside and one by QUIC.
+    fn request(&mut self, label: &str, signed: bool) -> Vec<u8> {
+        self.ts += 1;
+        let addrs = [
+            "/ip4/192.168.1.20/tcp/40123",
+            "/ip4/203.0.113.9/tcp/4001",
+            "/ip4/203.0.113.9/udp/4001/quic-v1",
+        ];
+        let presence = Presence {
+            kind: Kind::Update,
+            label: label.into(),
+            addrs: addrs.map(|addr| addr.parse().expect("an address")).into(),
+            ..Presence::offline(self.id, self.ts)
+        };
+        let mut message = presence.message();
+        if signed {
+            message.sign(&self.key);
+        }
+        let body = message.encode();
+        let head = format!(
+            "POST /publish HTTP/1.1\r\nHost: bench\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), &body].concat()
+    }
+}
+
+/// The time in the event of a message of [`Publishers::tell`].
+pub(crate) fn stamped(event: &[u8]) -> Option<Duration> {
+    let at = BEFORE_ID.len() + ID + BEFORE_LABEL.len();
+    let digits = event.get(at..at + STAMP)?;
+    let micros = digits.iter().try_fold(0, |number, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| number * 10 + u64::from(digit - b'0'))
+    });
+    micros.map(Duration::from_micros)
+}
+
+pub(crate) struct Publishers {
+    runtime: Runtime,
+    connections: Vec<TcpStream>,
+}
+
+impl Publishers {
+    /// So many connections, each of a client of its own: a server takes 6,000 messages a minute of each.
+    pub(crate) fn connect(server: &Server, count: u8) -> Self {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let all = (1..=count).map(|host| connect(server.address(), [2, host]));
+        let connections = runtime.block_on(join_all(all));
+        Self {
+            runtime,
+            connections,
+        }
+    }
+
+    /// What all authors say in their order, so many times: after the first time a heartbeat, as long as it is the same.
+    pub(crate) fn say(
+        &self,
+        label: &str,
+        authors: &mut [Author],
+        times: usize,
+        signed: bool,
+    ) -> Vec<Work> {
+        let mut work = vec![Work::new(); self.connections.len()];
+        for _ in 0..times {
+            for (index, author) in authors.iter_mut().enumerate() {
+                // One connection for each author: his messages come in order.
+                let connection = index % work.len();
+                work[connection].push(author.request(label, signed));
+            }
+        }
+        work
+    }
+
+    /// Sends on all connections at once, on each one after the other, none before its turn: `gap` is the time between any two.
+    pub(crate) fn send(&mut self, work: Vec<Work>, gap: Duration) -> Sent {
+        let (started, all) = (Instant::now(), self.connections.len());
+        let sending = self.connections.iter_mut().zip(work).enumerate().map(
+            |(first, (connection, work))| async move {
+                let (mut messages, mut bytes) = (0, 0);
+                for (index, request) in work.iter().enumerate() {
+                    let turn = u32::try_from(first + index * all).expect("not that many");
+                    sleep_until((started + gap * turn).into()).await;
+                    bytes += publish(connection, request).await;
+                    messages += 1;
+                }
+                (messages, bytes)
+            },
+        );
+        let sent = self.runtime.block_on(join_all(sending));
+        Sent {
+            messages: sent.iter().map(|(messages, _)| messages).sum(),
+            bytes: sent.iter().map(|(_, bytes)| bytes).sum(),
+            time: started.elapsed(),
+        }
+    }
+
+    /// Publishes messages that say when it was their turn, counted from `epoch`: late is late, whoever is to blame.
+    pub(crate) fn tell(&mut self, messages: usize, gap: Duration, epoch: Instant) {
+        let mut authors = Author::many(TELLERS);
+        let mut work = vec![Work::new(); self.connections.len()];
+        // Enough for making them.
+        let begin = epoch.elapsed() + Duration::from_millis(100);
+        let mut label = String::new();
+        for turn in 0..messages {
+            let due = begin + gap * u32::try_from(turn).expect("not that many");
+            label.clear();
+            let _in_memory = write!(label, "{:0STAMP$}", due.as_micros());
+            let connection = turn % work.len();
+            work[connection].push(authors[turn % TELLERS].request(&label, false));
+        }
+        self.runtime
+            .block_on(async { sleep_until((epoch + begin).into()).await });
+        self.send(work, gap);
+    }
+}
+
+/// Gives the bytes of the request and its answer.
+async fn publish(connection: &mut TcpStream, request: &[u8]) -> u64 {
+    connection.write_all(request).await.expect("it reads");
+    let (mut answer, mut len) = ([0; 1024], 0);
+    while !answer[..len].ends_with(b"\r\n\r\n") {
+        let more = connection
+            .read(&mut answer[len..])
+            .await
+            .expect("it answers");
+        assert!(
+            more > 0,
+            "closed: {}",
+            String::from_utf8_lossy(&answer[..len])
+        );
+        len += more;
+    }
+    assert!(
+        answer.starts_with(b"HTTP/1.1 204"),
+        "{}",
+        String::from_utf8_lossy(&answer[..len])
+    );
+    (request.len() + len) as u64
+}
