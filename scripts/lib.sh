@@ -86,6 +86,7 @@ miniupnpd-nftables: a router that maps ports
 caddy: a proxy that a rendezvous is tested behind
 nginx: another one
 openssl: its certificate
+systemd: judges its unit
 python3-aiosmtpd: a mail server that takes the verification mails
 fonts-dejavu-core: text in screenshots
 fonts-noto-color-emoji: emoji in screenshots

@@ -90,13 +90,6 @@ fn nginx_passes_everything_on_at_once() {
 
 #[test]
 fn the_unit_is_valid_and_hardened() {
-    if Command::new("systemd-analyze")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        return println!("not checked: there is no systemd-analyze");
-    }
     let files = TempDir::new().unwrap();
     let unit = files.path().join("goop2-rendezvous.service");
     let program = env!("CARGO_BIN_EXE_goop2");
