@@ -25,7 +25,7 @@ const email = (label) => (label.length > 300 ? `${'e'.repeat(300)}@example.org` 
 let browser, server, closed, peer
 
 before(async () => {
-  ;[browser, server, closed] = await Promise.all([launch(), Rendezvous.start(), Rendezvous.start({ admin_password: '' })])
+  ;[browser, server, closed] = await Promise.all([launch(), Rendezvous.withRelay(), Rendezvous.start({ admin_password: '' })])
   peer = await Peer.start('Mira’s corner', { config: { presence: { rendezvous_wan: server.url, heartbeat_seconds: 1 }, profile: { email: 'mira@example.org' } } })
 })
 
@@ -140,6 +140,18 @@ describe('the operator', () => {
     const limits = page.getByRole('region', { name: 'Limits' })
     for (const name of ['Peers', 'Event streams', 'Messages of one address', 'Messages of one peer']) await limits.getByRole('rowheader', { name, exact: true }).waitFor()
     await sound(page, 'administration')
+  })
+
+  test('sees what the relay is used for', async () => {
+    const relay = page.getByRole('region', { name: 'Relay' })
+    const { peer_id, addrs } = await (await fetch(`${server.url}/relay`)).json()
+    await relay.getByText(`${peer_id}, at `).waitFor()
+    assert.ok(addrs.length > 0)
+    const figures = await relay.locator('.facts > div').evaluateAll((figures) => figures.map((figure) => figure.innerText.split('\n')))
+    assert.deepEqual(figures.map(([, name]) => name), ['reachable by it', 'visits under way', 'connections', 'passed on'])
+    for (const [figure] of figures) assert.match(figure, /^\d/)
+    for (const name of ['Who uses it', 'Visits through it']) await relay.getByText(name).click()
+    await sound(page, 'administration with a relay')
   })
 
   test('copies from a list that changes all the time', async () => {

@@ -18,7 +18,7 @@ const strangers = [
 
 export async function shootRendezvous(browser, folder) {
   const [open, members, closed] = await Promise.all([
-    Rendezvous.start(),
+    Rendezvous.withRelay(),
     Rendezvous.start({ registration_required: true, peer_db_path: 'data/peers.db', external_url: 'https://meet.example.org' }),
     Rendezvous.start({ rendezvous_bind: '127.0.0.1', admin_password: '' }),
   ])

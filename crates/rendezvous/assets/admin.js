@@ -115,6 +115,40 @@ function registrationRow({ email }) {
   return row;
 }
 
+function size(bytes) {
+  const steps = ["bytes", "kB", "MB", "GB", "TB"];
+  const step = Math.min(steps.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  return `${step ? (bytes / 1000 ** step).toPrecision(3) : bytes} ${steps[step]}`;
+}
+
+function guestRow({ id }) {
+  const use = element("small");
+  const row = item([element("code", id), use], []);
+  row.update = (guest) => set(use, `${guest.reservations ? "reachable" : "visiting"}, ${size(guest.sent)} sent, ${size(guest.received)} received`);
+  return row;
+}
+
+function visitRow({ from, to }) {
+  const time = element("small");
+  const row = item([element("code", from), element("code", `to ${to}`), time], []);
+  row.update = ({ seconds }) => set(time, `for ${ago(Date.now() - 1000 * seconds)}`);
+  return row;
+}
+
+function showRelay(relay) {
+  byId("relay-use").hidden = !relay;
+  if (!relay) return set(byId("relay"), "No relay runs beside this rendezvous.");
+  set(byId("relay"), `${relay.peer_id}, at ${relay.addrs.join(", ")}`);
+  for (const figure of ["reachable", "circuits", "connections"]) set(byId(`relay-${figure}`), String(relay[figure]));
+  set(byId("relay-bytes"), size(relay.bytes));
+  const refused = relay.refused.map(([why, times]) => `${why.replaceAll("_", " ")} ${times}`);
+  set(byId("relay-refused"), refused.length ? `Refused: ${refused.join(", ")}.` : "");
+  keep(byId("relay-guests"), relay.shown_guests, (guest) => guest.id, guestRow);
+  // Two may visit each other several times at once.
+  const visits = relay.shown_circuits.map((visit, index) => ({ ...visit, key: `${visit.from} ${visit.to} ${index}` }));
+  keep(byId("relay-visits"), visits, (visit) => visit.key, visitRow);
+}
+
 function limitRow([name, value]) {
   const row = element("tr");
   const head = element("th", name);
@@ -158,7 +192,7 @@ function show(state) {
   keep(byId("blocked"), state.blocked, (id) => id, blockedRow);
   set(byId("registered"), count(state.registrations.length, state.registered));
   keep(byId("registrations"), state.registrations, (one) => one.email, registrationRow);
-  set(byId("relay"), state.relay ? `${state.relay.peer_id}, at ${state.relay.addrs.join(", ")}` : "No relay runs beside this rendezvous.");
+  showRelay(state.relay);
   keep(byId("limits"), state.limits, ([name]) => name, limitRow);
   const log = byId("log");
   if (getSelection().isCollapsed || !log.contains(getSelection().anchorNode)) set(log, [...state.log].reverse().join("\n"));

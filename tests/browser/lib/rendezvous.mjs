@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from './page.mjs'
@@ -23,6 +25,11 @@ export class Rendezvous extends Program {
     server.url = `http://127.0.0.1:${server.port}`
     server.connectUrls = connect_urls
     return server
+  }
+
+  /** Both ports have to be named then. */
+  static async withRelay() {
+    return this.start({ rendezvous_host: true, rendezvous_port: await freePort(), relay_port: await freePort() })
   }
 
   /** As an existing peer says that it is there: unsigned. Gives the status. */
@@ -47,6 +54,16 @@ export async function administration(browser, server) {
   await opened.page.getByRole('button', { name: 'Sign in' }).click()
   await opened.page.getByRole('heading', { name: 'Peers' }).waitFor()
   return opened
+}
+
+/** A port for what cannot choose one itself. */
+async function freePort() {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 const digits = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
