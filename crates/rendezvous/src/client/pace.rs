@@ -6,7 +6,7 @@ use goop2_proto::presence::Kind;
 use tokio::time::Instant;
 
 /// The first wait after a connection failed; as existing clients.
-const FIRST: Duration = Duration::from_millis(250);
+const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest: a server that is back should be found within a breath, and thousands of clients must not be a flood.
 const LONGEST: Duration = Duration::from_secs(15);
 /// A connection that lived this long was a success, so the next wait is the first again.
@@ -17,6 +17,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Addresses change in bursts; this is how fast we follow.
 const GAP: Duration = Duration::from_secs(1);
+/// The first messages follow each other faster: a peer that has just started learns its addresses one by one, and whoever sees
+/// it wants to call it.
+const FIRST: u32 = 5;
+const FIRST_GAP: Duration = Duration::from_millis(200);
 /// Heartbeats left out after a 429 that does not say for how long: one more would end our TTL at others.
 const SKIPPED: u32 = 2;
 
@@ -26,7 +30,7 @@ pub(super) struct Backoff(Duration);
 
 impl Backoff {
     pub(super) fn new() -> Self {
-        Self(FIRST)
+        Self(FIRST_WAIT)
     }
 
     /// How long to wait after a connection that lived so long (none = it never came to one). `jitter` from 0 to 1 spreads
@@ -38,7 +42,7 @@ impl Backoff {
         asked: Option<Duration>,
     ) -> Duration {
         if lived.is_some_and(|lived| lived > LIVED) {
-            self.0 = FIRST;
+            self.0 = FIRST_WAIT;
         }
         let wait = self.0.mul_f64(0.5 + jitter / 2.0);
         self.0 = (self.0 * 2).min(LONGEST);
@@ -86,7 +90,8 @@ impl Schedule {
             } else {
                 self.heartbeat
             };
-        self.not_before = now + GAP.min(self.heartbeat);
+        let gap = if self.sent < FIRST { FIRST_GAP } else { GAP };
+        self.not_before = now + gap.min(self.heartbeat);
     }
 
     /// There is something new to say.
@@ -156,7 +161,11 @@ mod tests {
         let start = Instant::now();
         let mut schedule = Schedule::new(5 * SECOND, start);
         schedule.sent(start);
-        schedule.sent(start + SECOND);
+        schedule.hurry(start);
+        assert_eq!(schedule.due(), start + FIRST_GAP);
+        for _ in 1..FIRST {
+            schedule.sent(start + SECOND);
+        }
         schedule.hurry(start + SECOND);
         assert_eq!(schedule.due(), start + 2 * SECOND);
         schedule.hurry(start + 4 * SECOND);
