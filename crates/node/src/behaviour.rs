@@ -21,6 +21,9 @@ const MAX_PER_PEER: u32 = 8;
 /// Handshakes under way. They cost a key exchange each, so strangers get no more of them than a start on a busy LAN needs.
 const MAX_PENDING: u32 = 64;
 
+/// Dials under way. How many are started is decided by rate elsewhere; each peer may be tried in four ways at once.
+const MAX_DIALLING: u32 = 256;
+
 /// Memory of the process above which no connection is added.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
 
@@ -79,7 +82,7 @@ pub(crate) fn swarm(
                     .with_max_established_incoming(Some(MAX_INCOMING))
                     .with_max_established_per_peer(Some(MAX_PER_PEER))
                     .with_max_pending_incoming(Some(MAX_PENDING))
-                    .with_max_pending_outgoing(Some(MAX_PENDING)),
+                    .with_max_pending_outgoing(Some(MAX_DIALLING)),
             ),
             memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
             streams,

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod outside;
+mod punching;
 mod reach;
 mod shutdown;
 mod upgrade;
@@ -31,9 +32,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Connection, Mapping, Multicast, RelayOffer, Status, Transport,
+    Connection, InboundStream, Mapping, Multicast, RelayOffer, Status, Transport,
     addresses::{self, Book, Source},
     behaviour::{Behaviour, BehaviourEvent},
+    bucket::Bucket,
     dial::Dialler,
     gossip::Gate,
     history::History,
@@ -49,6 +51,7 @@ use crate::{
 
 use agenda::{Agenda, Chore};
 use outside::RelayDial;
+use punching::{Punched, Punching};
 use reach::{Attempt, Waiting, explain};
 pub(crate) use shutdown::SHUTDOWN;
 
@@ -127,6 +130,10 @@ pub(crate) struct EventLoop {
     agenda: Agenda,
     /// How often it was tried to get off the relay to a peer.
     tries: HashMap<PeerId, usize>,
+    punching: Punching,
+    punches: JoinSet<Punched>,
+    /// How often others may ask for it.
+    punch_rate: Bucket,
     /// Both clocks at one moment: one of them stands still while the machine sleeps.
     woken: Option<(Instant, SystemTime)>,
     history: History,
@@ -158,6 +165,8 @@ struct Known {
     local: Option<IpAddr>,
     /// We called from the port we listen on: where the other side sees us, we can be called.
     from_our_port: bool,
+    /// This side made it.
+    dialled: bool,
 }
 
 impl EventLoop {
@@ -185,6 +194,9 @@ impl EventLoop {
             connections: HashMap::new(),
             agenda: Agenda::default(),
             tries: HashMap::new(),
+            punching: Punching::default(),
+            punches: JoinSet::new(),
+            punch_rate: Self::punch_rate(Instant::now()),
             woken: None,
             history: History::default(),
             relays: Relays::default(),
@@ -235,7 +247,12 @@ impl EventLoop {
         Ok(())
     }
 
-    pub(crate) async fn run(mut self, tag: Option<Tag>, mut commands: mpsc::Receiver<Command>) {
+    pub(crate) async fn run(
+        mut self,
+        tag: Option<Tag>,
+        mut commands: mpsc::Receiver<Command>,
+        mut punch_asked: mpsc::Receiver<InboundStream>,
+    ) {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut interfaces = self.interfaces.subscribe();
@@ -298,6 +315,8 @@ impl EventLoop {
                         self.swarm.close_connection(connection);
                     }
                 }
+                Some(inbound) = punch_asked.recv() => self.on_punch_asked(inbound),
+                Some(Ok(punched)) = self.punches.join_next() => self.on_punched(punched),
                 Some(ended) = tasks.join_next() => report(ended),
                 () = due => self.on_timer(),
             }
@@ -447,6 +466,7 @@ impl EventLoop {
         let known = Known {
             peer,
             local: local_ip(endpoint, &remote),
+            dialled: endpoint.is_dialer(),
             from_our_port: matches!(
                 endpoint,
                 ConnectedPoint::Dialer {

@@ -18,6 +18,7 @@
 //! - [`relay`] is a host of its own beside a rendezvous, and shares nothing with a node but this crate.
 //! - `dial` decides whom to dial when, `addresses` remembers where peers were seen, `relays` keeps places at relays, and
 //!   `observed` judges the router by what others see. All are plain state machines.
+//! - `punch` finds a way past the worst routers.
 //! - `mapping` asks the router for ports, `history` remembers what was tried.
 #![deny(missing_docs)]
 
@@ -35,6 +36,7 @@ mod mapping;
 mod mdns;
 mod node;
 mod observed;
+mod punch;
 pub mod relay;
 mod relays;
 mod status;

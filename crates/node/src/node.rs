@@ -29,6 +29,9 @@ const COMMANDS: usize = 256;
 /// Events under way to the application: a whole LAN announcing itself at once.
 const EVENTS: usize = 1024;
 
+/// Requests of other peers to be called at many ports: few are granted, and those one by one.
+const PUNCHES: usize = 4;
+
 /// How long [`Node::open`] tries, dial and retries included. A HEAD peer met again within seconds may need 5 s (§12.5);
 /// who wants to wait less drops the future.
 const OPEN: Duration = Duration::from_secs(15);
@@ -106,7 +109,8 @@ pub async fn spawn(
     let (events_tx, events) = mpsc::channel(EVENTS);
     let (commands, commands_rx) = mpsc::channel(COMMANDS);
     let topic = IdentTopic::new(config.topic);
-    let streams = stream::Behaviour::new(control.clone(), config.protocols, inbound_tx);
+    let (punch_tx, punch_asked) = mpsc::channel(PUNCHES);
+    let streams = stream::Behaviour::new(control.clone(), config.protocols, inbound_tx, punch_tx);
     let swarm = behaviour::swarm(&config.keypair, &topic, streams).map_err(Error::Setup)?;
 
     let mut event_loop = EventLoop::new(swarm, topic, control.clone(), port, events_tx);
@@ -115,7 +119,7 @@ pub async fn spawn(
         error,
     })?;
     let status = event_loop.status();
-    let task = tokio::spawn(event_loop.run(config.mdns_tag, commands_rx));
+    let task = tokio::spawn(event_loop.run(config.mdns_tag, commands_rx, punch_asked));
 
     let task = Arc::new(Mutex::new(Some(AbortOnDropHandle::new(task))));
     Ok((

@@ -184,15 +184,17 @@ impl Relays {
                     let addrs = entry.addrs();
                     return Some(Action::Dial { peer, addrs });
                 }
-                Step::Connecting { until } | Step::Connected { until } if until <= now => {
+                Step::Connecting { until }
+                | Step::Connected { until }
+                | Step::Asking { until, .. }
+                    if until <= now =>
+                {
                     entry.fail("it does not answer".into(), jitter, now);
                     return Some(Action::Disconnect(peer));
                 }
-                Step::Asking { until, .. } if until <= now => {
-                    entry.fail("it does not answer".into(), jitter, now);
-                    return Some(Action::Disconnect(peer));
-                }
-                Step::Held { .. } if entry.look <= now => {
+                Step::Connected { .. } | Step::Asking { .. } | Step::Held { .. }
+                    if entry.look <= now =>
+                {
                     entry.look = now + SECOND_LOOK;
                     let addrs = entry.other_transport();
                     if !addrs.is_empty() {
@@ -209,10 +211,8 @@ impl Relays {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = |entry: &Entry| match entry.step {
             Step::Waiting { .. } if self.reachable => None,
-            Step::Waiting { until }
-            | Step::Connecting { until }
-            | Step::Connected { until }
-            | Step::Asking { until, .. } => Some(until),
+            Step::Waiting { until } | Step::Connecting { until } => Some(until),
+            Step::Connected { until } | Step::Asking { until, .. } => Some(until.min(entry.look)),
             Step::Held { .. } => Some(entry.look),
         };
         self.entries.values().filter_map(due).min()
@@ -225,6 +225,7 @@ impl Relays {
             && !self.reachable
         {
             entry.step = Step::Connected { until: now + STEP };
+            entry.look = now;
         }
     }
 
@@ -278,7 +279,6 @@ impl Relays {
             listener,
         };
         entry.failures = 0;
-        entry.look = now;
         true
     }
 
@@ -467,7 +467,7 @@ mod tests {
                 offer.peer
             )
         );
-        // And then once over the other transport.
+        // And once over the other transport.
         assert_eq!(
             relays.poll(0.5, now),
             Some(Action::Look {
@@ -520,6 +520,9 @@ mod tests {
             }
             if step > 1 {
                 relays.identified(&offer.peer, now);
+            }
+            if step > 0 {
+                assert!(matches!(relays.poll(0.0, now), Some(Action::Look { .. })));
             }
             now = relays.poll_timeout().unwrap();
             assert_eq!(

@@ -38,6 +38,7 @@ use libp2p::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::punch;
 use handler::Handler;
 
 /// Streams we have open to one peer at a time; more wait. Far below the 256 at which other implementations start to
@@ -355,18 +356,23 @@ pub(crate) struct Behaviour {
     control: Control,
     protocols: Arc<[&'static str]>,
     inbound: mpsc::Sender<InboundStream>,
+    /// Where those of the node's own protocol go.
+    punches: mpsc::Sender<InboundStream>,
 }
 
 impl Behaviour {
     pub(crate) fn new(
         control: Control,
-        protocols: Vec<&'static str>,
+        mut protocols: Vec<&'static str>,
         inbound: mpsc::Sender<InboundStream>,
+        punches: mpsc::Sender<InboundStream>,
     ) -> Self {
+        protocols.push(punch::PROTOCOL);
         Self {
             control,
             protocols: protocols.into(),
             inbound,
+            punches,
         }
     }
 
@@ -379,6 +385,7 @@ impl Behaviour {
             relayed,
             self.protocols.clone(),
             self.inbound.clone(),
+            self.punches.clone(),
         )
     }
 }

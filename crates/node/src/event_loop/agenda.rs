@@ -7,12 +7,18 @@ use goop2_proto::PeerId;
 /// Each is there once at most, so there are never more than connections and attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Chore {
-    /// The direct addresses had their head start: the relays' turn.
-    Relays(PeerId),
+    /// QUIC had its head start: TCP's turn, and the relays'.
+    Rest(PeerId),
     /// Close connections to this peer that a better one has replaced.
     Tidy(PeerId),
     /// The peer is reached over a relay only: try again to do better.
     Upgrade(PeerId),
+    /// The peer is reached over a relay only: call it from many ports.
+    Punch(PeerId),
+    /// Call the next of its many ports.
+    Guess(PeerId),
+    /// Close the hole if nobody came through.
+    Hole(PeerId),
     /// The peer is no longer seen: close what connections there are.
     Leave(PeerId),
     /// See whether this peer is still reachable from outside, and needs no relay.

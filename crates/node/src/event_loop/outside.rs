@@ -160,6 +160,10 @@ impl EventLoop {
 
     pub(super) fn on_tested(&mut self, event: autonat::v2::client::Event) {
         let addr = without_peer(event.tested_addr);
+        if addresses::transport(&addr).is_none() {
+            // The library takes what is seen at the end of a circuit for an address, too.
+            return;
+        }
         let arrived = event.result.is_ok();
         tracing::debug!(%addr, arrived, "an address was tested from outside");
         if self.tested.len() < MAX_TESTED || self.tested.contains_key(&addr) {
@@ -272,7 +276,7 @@ impl EventLoop {
         self.agenda.put(Chore::Wake, now + WAKE);
     }
 
-    fn own_ips(&self) -> Vec<IpAddr> {
+    pub(super) fn own_ips(&self) -> Vec<IpAddr> {
         let interfaces = self.interfaces.borrow();
         let all = interfaces.0.iter().flat_map(|i| &i.addrs);
         all.map(|(ip, _)| *ip).collect()

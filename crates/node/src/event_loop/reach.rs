@@ -40,9 +40,12 @@ pub(super) const MAX_MET: usize = 48;
 /// How long a connection to a peer that is no longer seen is kept: a rendezvous that is restarted sees it again soon.
 const LEAVE_AFTER: Duration = Duration::from_secs(30);
 
-/// How long direct addresses are tried alone before a relay is asked too: longer than a round trip to most places, shorter
-/// than anyone waits for a page.
-const RELAY_AFTER: Duration = Duration::from_millis(250);
+/// How long QUIC is tried alone before TCP and a relay are tried too: longer than a round trip to most places, shorter than
+/// anyone waits for a page. Sooner, and what answers second would have to be thrown away most of the time.
+const REST_AFTER: Duration = Duration::from_millis(250);
+
+/// How long who waits for a peer that was seen a moment ago waits for its addresses, and for ways that take some attempts.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Addresses through relays that are tried at a time.
 const MAX_CIRCUITS: usize = 4;
@@ -52,6 +55,8 @@ pub(super) struct Attempt {
     pub(super) since: Instant,
     pub(super) dials: HashSet<ConnectionId>,
     addresses: usize,
+    /// Addresses over TCP elsewhere, for when QUIC had its head start.
+    tcp: Vec<Multiaddr>,
 }
 
 /// How the addresses of one dial are used.
@@ -63,10 +68,20 @@ enum From {
 }
 
 /// Those who wait for a connection to one peer.
-#[derive(Default)]
 pub(super) struct Waiting {
+    since: Instant,
     replies: Vec<Reply>,
     tries: u32,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            replies: Vec::new(),
+            tries: 0,
+        }
+    }
 }
 
 impl EventLoop {
@@ -81,9 +96,12 @@ impl EventLoop {
             let _ = reply.send(Err("too much waits for it already".into()));
             return;
         }
+        if waiting.replies.is_empty() {
+            *waiting = Waiting::default();
+        }
         waiting.replies.push(reply);
         if let Err(reason) = self.dial(peer) {
-            self.answer(&peer, &Err(reason));
+            self.dial_failed(peer, reason);
         }
     }
 
@@ -101,20 +119,32 @@ impl EventLoop {
         if peer == own {
             return;
         }
-        let (now, mut news) = (Instant::now(), false);
-        for addr in addrs
+        let now = Instant::now();
+        let news: Vec<_> = addrs
             .into_iter()
             .filter_map(|addr| addresses::from_stranger(addr, &peer))
             .filter(|addr| addresses::relay(addr) != Some(own))
-        {
-            news |= self.book.add(peer, addr, Source::Learned, now);
+            .filter(|addr| self.book.add(peer, addr.clone(), Source::Learned, now))
+            .collect();
+        if news.is_empty() {
+        } else if self.swarm.is_connected(&peer) {
+            self.news_of(peer);
+        } else if self.attempts.contains_key(&peer) {
+            self.dial_too(peer, news);
+        } else if self.met.contains(&peer) {
+            self.want(peer, now);
         }
-        if news && self.met.contains(&peer) {
-            if self.swarm.is_connected(&peer) {
-                self.news_of(peer);
-            } else {
-                self.want(peer, now);
-            }
+    }
+
+    /// More addresses for an attempt that is under way: it may be waiting for the others until they time out.
+    fn dial_too(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
+        let (circuits, direct): (Vec<_>, Vec<_>) = addrs
+            .into_iter()
+            .partition(|addr| addresses::relay(addr).is_some());
+        let _outcomes = self.start_direct(peer, direct, false);
+        if !circuits.is_empty() {
+            let due = Instant::now() + REST_AFTER;
+            self.agenda.hurry(Chore::Rest(peer), due);
         }
     }
 
@@ -136,6 +166,7 @@ impl EventLoop {
         let now = Instant::now();
         if self.met.remove(peer) && !self.book.is_wanted(peer, now) {
             self.dialler.forget(peer);
+            self.answer(peer, &Err("it has gone".into()));
             if self.swarm.is_connected(peer) {
                 self.agenda.put(Chore::Leave(*peer), now + LEAVE_AFTER);
             } else {
@@ -268,32 +299,47 @@ impl EventLoop {
         let (circuits, direct): (Vec<_>, Vec<_>) = addrs
             .into_iter()
             .partition(|addr| addresses::relay(addr).is_some());
-        let (near, far): (Vec<_>, Vec<_>) = direct.into_iter().partition(|addr| self.is_lan(addr));
-        let near = self.preferred(&peer, near, far.is_empty());
         self.attempts.insert(
             peer,
             Attempt {
                 since: now,
                 dials: HashSet::new(),
                 addresses: 0,
+                tcp: Vec::new(),
             },
         );
-        let outcomes = [
-            self.start_dial(peer, near, From::AnyPort),
-            self.start_dial(peer, far, From::OurPort),
-        ];
+        let outcomes = self.start_direct(peer, direct, true);
         let under_way = outcomes.contains(&Ok(true));
-        if under_way && !circuits.is_empty() {
-            self.agenda.put(Chore::Relays(peer), now + RELAY_AFTER);
+        let tcp_waits = self.attempts.get(&peer).is_some_and(|a| !a.tcp.is_empty());
+        if under_way && (tcp_waits || !circuits.is_empty()) {
+            self.agenda.put(Chore::Rest(peer), now + REST_AFTER);
             return Ok(());
         }
-        let last = self.dial_circuits(peer);
-        if under_way || last == Ok(true) {
+        let rest = self.dial_rest(peer);
+        if under_way || rest == Ok(true) {
             return Ok(());
         }
         self.attempts.remove(&peer);
-        let reason = outcomes.into_iter().chain([last]).find_map(Result::err);
+        let reason = outcomes.into_iter().chain([rest]).find_map(Result::err);
         Err(reason.unwrap_or_else(|| "no address of it is known".into()))
+    }
+
+    /// What had to wait for QUIC: TCP, and the relays. Whether there was any.
+    pub(super) fn dial_rest(&mut self, peer: PeerId) -> Result<bool, String> {
+        self.agenda.drop(Chore::Rest(peer));
+        let attempt = self.attempts.get_mut(&peer);
+        let tcp = attempt.map(|attempt| std::mem::take(&mut attempt.tcp));
+        let outcomes = [
+            self.start_dial(peer, tcp.unwrap_or_default(), From::AnyPort),
+            self.dial_circuits(peer),
+        ];
+        if outcomes.contains(&Ok(true)) {
+            return Ok(true);
+        }
+        outcomes
+            .into_iter()
+            .find(Result::is_err)
+            .unwrap_or(Ok(false))
     }
 
     /// On a local network it takes TCP first, over which one stream is a sixth faster than over QUIC; elsewhere whatever
@@ -307,10 +353,41 @@ impl EventLoop {
         near
     }
 
-    /// Starts one dial of the attempt that is under way; whether there was anything to dial.
+    /// Dials addresses without a relay: those on a local network and those elsewhere, each in its way.
     ///
-    /// On a local network it goes from a port of its own: two peers that dial each other from their listening ports at
-    /// the same moment make one TCP connection with two initiators, on which no protocol can be agreed.
+    /// TCP goes from a port of its own: two peers that dial each other from their listening ports at the same moment make one
+    /// TCP connection with two initiators, on which no protocol can be agreed; and a dial from there that hangs would be in
+    /// the way of hole punching. QUIC goes from the port that others know, so that routers let their calls in.
+    fn start_direct(
+        &mut self,
+        peer: PeerId,
+        addrs: Vec<Multiaddr>,
+        at_first: bool,
+    ) -> [Result<bool, String>; 3] {
+        let (near, far): (Vec<_>, Vec<_>) = addrs.into_iter().partition(|addr| self.is_lan(addr));
+        let near = if at_first {
+            self.preferred(&peer, near, far.is_empty())
+        } else {
+            near
+        };
+        let (quic, tcp): (Vec<_>, Vec<_>) = far
+            .into_iter()
+            .partition(|addr| addresses::transport(addr) == Some(Transport::Quic));
+        let tcp = match self.attempts.get_mut(&peer) {
+            Some(attempt) if at_first && !quic.is_empty() && !self.udp_blocked => {
+                attempt.tcp = tcp;
+                Vec::new()
+            }
+            _ => tcp,
+        };
+        [
+            self.start_dial(peer, near, From::AnyPort),
+            self.start_dial(peer, quic, From::OurPort),
+            self.start_dial(peer, tcp, From::AnyPort),
+        ]
+    }
+
+    /// Starts one dial of the attempt that is under way, if there is one; whether there was anything to dial.
     fn start_dial(
         &mut self,
         peer: PeerId,
@@ -341,7 +418,6 @@ impl EventLoop {
     /// Dials the peer's addresses through relays: those of relays first that we are connected to, and of those only one.
     /// Whether there was any.
     pub(super) fn dial_circuits(&mut self, peer: PeerId) -> Result<bool, String> {
-        self.agenda.drop(Chore::Relays(peer));
         let mut circuits: Vec<_> = self
             .book
             .addresses(&peer, Instant::now())
@@ -361,13 +437,11 @@ impl EventLoop {
         self.start_dial(peer, circuits, From::OurPort)
     }
 
-    /// Dials the peer's addresses elsewhere, although there is a connection.
+    /// Dials the peer's addresses, although there is a connection.
     pub(super) fn dial_direct_again(&mut self, peer: PeerId) {
         let mut addrs = self.book.addresses(&peer, Instant::now());
         addrs.retain(|addr| addresses::transport(addr).is_some());
-        if let Err(reason) = self.start_dial(peer, addrs, From::OurPort) {
-            tracing::debug!(%peer, reason, "not dialled again");
-        }
+        let _outcomes = self.start_direct(peer, addrs, false);
     }
 
     /// A dial of ours, or of the library for us, failed.
@@ -383,7 +457,7 @@ impl EventLoop {
             return;
         }
         let (addresses, since) = (attempt.addresses, attempt.since);
-        if self.agenda.has(Chore::Relays(peer)) && self.dial_circuits(peer) == Ok(true) {
+        if self.agenda.has(Chore::Rest(peer)) && self.dial_rest(peer) == Ok(true) {
             return;
         }
         self.attempts.remove(&peer);
@@ -408,10 +482,13 @@ impl EventLoop {
             && let Some(waiting) = self.waiting.get_mut(&peer)
         {
             waiting.tries += 1;
-            if waiting.tries < CONNECT_TRIES {
+            // Of one that was seen a moment ago more addresses may come; it is also called when they do.
+            let expected =
+                self.met.contains(&peer) && now.saturating_duration_since(waiting.since) < PATIENCE;
+            if waiting.tries < CONNECT_TRIES || expected {
+                let pause = CONNECT_PAUSE * waiting.tries.min(8);
                 self.dialler.forget(&peer);
-                self.dialler
-                    .want(peer, now + CONNECT_PAUSE.mul_f64(1.0 + jitter));
+                self.dialler.want(peer, now + pause.mul_f64(1.0 + jitter));
                 return;
             }
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use goop2_proto::PeerId;
 use libp2p::{dcutr, swarm::ConnectionId};
 
-use super::{Chore, EventLoop};
+use super::{Chore, EventLoop, Known};
 use crate::{
     Connection, Transport,
     history::spoken,
@@ -31,9 +31,12 @@ const GRACE: Duration = Duration::from_secs(5);
 impl EventLoop {
     pub(super) fn on_chore(&mut self, chore: Chore, now: Instant) {
         match chore {
-            Chore::Relays(peer) => drop(self.dial_circuits(peer)),
+            Chore::Rest(peer) => drop(self.dial_rest(peer)),
             Chore::Tidy(peer) => self.tidy(peer, now),
             Chore::Upgrade(peer) => self.upgrade(peer, now),
+            Chore::Punch(peer) => self.punch(peer, now),
+            Chore::Guess(peer) => self.guess(peer, now),
+            Chore::Hole(peer) => self.close_hole(&peer),
             Chore::Leave(peer) => self.leave(peer, now),
             Chore::Reachable => self.on_reachable(now),
             Chore::Wake => self.see_whether_slept(now),
@@ -72,14 +75,14 @@ impl EventLoop {
         self.history.note(peer, what, outcome, Some(true), now);
         if shown.relayed() {
             if !self.is_direct(&peer) {
-                self.tries.entry(peer).or_default();
-                self.agenda.hurry(Chore::Upgrade(peer), now + UPGRADES[0]);
+                self.only_relayed(peer, now);
             }
         } else {
             // Who still waits for a dial waits no more; those dials end by themselves.
             self.attempts.remove(&peer);
-            self.agenda.drop(Chore::Relays(peer));
+            self.agenda.drop(Chore::Rest(peer));
             self.agenda.drop(Chore::Upgrade(peer));
+            self.agenda.drop(Chore::Punch(peer));
             self.tries.remove(&peer);
         }
         if self.connections_to(&peer) > 1 {
@@ -103,11 +106,19 @@ impl EventLoop {
             self.agenda.drop(Chore::Leave(peer));
             self.agenda.drop(Chore::Upgrade(peer));
             self.agenda.drop(Chore::Tidy(peer));
+            self.agenda.drop(Chore::Punch(peer));
             self.tries.remove(&peer);
+            self.forget_punch(&peer);
         } else if self.is_relayed_only(&peer) {
-            self.tries.entry(peer).or_default();
-            self.agenda.hurry(Chore::Upgrade(peer), now + UPGRADES[0]);
+            self.close_hole(&peer);
+            self.only_relayed(peer, now);
         }
+    }
+
+    fn only_relayed(&mut self, peer: PeerId, now: Instant) {
+        self.tries.entry(peer).or_default();
+        self.agenda.hurry(Chore::Upgrade(peer), now + UPGRADES[0]);
+        self.plan_punch(peer);
     }
 
     pub(super) fn on_punching(&mut self, event: dcutr::Event) {
@@ -143,6 +154,7 @@ impl EventLoop {
         let jitter = 1.0 + rand::random::<f64>() / 4.0;
         self.agenda
             .put(Chore::Upgrade(peer), now + pause.mul_f64(jitter));
+        self.plan_punch(peer);
         self.dial_direct_again(peer);
         if punch {
             // The library punches when a relayed connection is made, so another one is made.
@@ -150,7 +162,8 @@ impl EventLoop {
         }
     }
 
-    /// Closes relayed connections that are not needed: all when there is a direct one, else all but the newest.
+    /// Closes connections that are not needed: relayed ones when there is a direct one, else all of them but the newest;
+    /// and of the direct ones those that [`Self::surplus`] names.
     fn tidy(&mut self, peer: PeerId, now: Instant) {
         let mut relayed: Vec<_> = self
             .connections
@@ -162,17 +175,53 @@ impl EventLoop {
         if !self.is_direct(&peer) {
             relayed.pop();
         }
-        let (mut busy, before) = (false, relayed.len());
-        for (_, id) in relayed {
+        let mut unneeded: Vec<_> = relayed.into_iter().map(|(_, id)| id).collect();
+        unneeded.extend(self.surplus(&peer));
+        let mut busy = false;
+        for id in unneeded {
             match self.control.traffic(&peer, id) {
                 Some(traffic) if !traffic.is_idle() => busy = true,
                 _ => drop(self.swarm.close_connection(id)),
             }
         }
         if busy {
-            tracing::trace!(%peer, before, "a relayed connection is still in use");
             self.agenda.put(Chore::Tidy(peer), now + GRACE);
         }
+    }
+
+    /// Direct connections that are one too many: both sides called, or one called over TCP and QUIC. Both sides agree on the
+    /// one that stays, and each closes only what it has made: the calls of the peer with the smaller id stay, over the
+    /// transport that is better there.
+    fn surplus(&self, peer: &PeerId) -> Vec<ConnectionId> {
+        let direct: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, known)| known.peer == *peer && !known.shown.relayed())
+            .collect();
+        let rank = |known: &Known| {
+            let Connection {
+                lan,
+                transport,
+                since,
+                ..
+            } = &known.shown;
+            let better = if *lan {
+                Transport::Tcp
+            } else {
+                Transport::Quic
+            };
+            (!lan, *transport != better, *since)
+        };
+        let smaller_calls = |known: &Known| known.dialled == (self.swarm.local_peer_id() < peer);
+        let kept = direct
+            .iter()
+            .min_by_key(|(_, known)| (!known.shown.lan, !smaller_calls(known), rank(known)))
+            .map(|(id, _)| **id);
+        direct
+            .into_iter()
+            .filter(|(id, known)| known.dialled && Some(**id) != kept)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(super) fn connections_to(&self, peer: &PeerId) -> usize {

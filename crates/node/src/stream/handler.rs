@@ -21,6 +21,8 @@ use libp2p::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
+use crate::punch;
+
 use super::{
     ATTEMPT, Failure, InUse, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request,
     Stream,
@@ -38,6 +40,7 @@ pub(crate) struct Handler {
     /// Taken from `share` while the channel is full.
     permit: Option<OwnedSemaphorePermit>,
     inbound: PollSender<InboundStream>,
+    punches: mpsc::Sender<InboundStream>,
 }
 
 impl Handler {
@@ -47,6 +50,7 @@ impl Handler {
         relayed: bool,
         protocols: Arc<[&'static str]>,
         inbound: mpsc::Sender<InboundStream>,
+        punches: mpsc::Sender<InboundStream>,
     ) -> Self {
         Self {
             share: PollSemaphore::new(registration.inbound.clone()),
@@ -57,6 +61,35 @@ impl Handler {
             waiting: VecDeque::new(),
             permit: None,
             inbound: PollSender::new(inbound),
+            punches,
+        }
+    }
+
+    /// The one protocol that is the node's own. Nobody waits for it: what finds no place is reset.
+    fn deliver_punch(&self, inner: libp2p::Stream) {
+        let Ok(share) = self.registration.inbound.clone().try_acquire_owned() else {
+            return;
+        };
+        let _full = self
+            .punches
+            .try_send(self.stream(inner, punch::PROTOCOL, share));
+    }
+
+    fn stream(
+        &self,
+        inner: libp2p::Stream,
+        protocol: &'static str,
+        share: OwnedSemaphorePermit,
+    ) -> InboundStream {
+        InboundStream {
+            peer: self.registration.peer,
+            protocol,
+            relayed: self.relayed,
+            stream: Stream {
+                inner,
+                _share: share,
+                carrier: InUse::new(self.registration.traffic.clone()),
+            },
         }
     }
 
@@ -73,16 +106,8 @@ impl Handler {
             if let (Some(share), Some((inner, protocol))) =
                 (self.permit.take(), self.waiting.pop_front())
             {
-                let _ = self.inbound.send_item(InboundStream {
-                    peer: self.registration.peer,
-                    protocol,
-                    relayed: self.relayed,
-                    stream: Stream {
-                        inner,
-                        _share: share,
-                        carrier: InUse::new(self.registration.traffic.clone()),
-                    },
-                });
+                let stream = self.stream(inner, protocol, share);
+                let _ = self.inbound.send_item(stream);
             }
         }
         Poll::Ready(())
@@ -128,7 +153,9 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol, ..
             }) => {
-                if self.waiting.len() < MAX_WAITING_PER_CONNECTION {
+                if protocol.1 == punch::PROTOCOL {
+                    self.deliver_punch(protocol.0);
+                } else if self.waiting.len() < MAX_WAITING_PER_CONNECTION {
                     self.waiting.push_back(protocol);
                 } else {
                     tracing::debug!(peer = %self.registration.peer, "too many streams at once: one was reset");

@@ -1,0 +1,216 @@
+//! Hole punching past the worst routers (`punch`): who does which part, and when.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    num::NonZeroU8,
+    time::{Duration, Instant},
+};
+
+use goop2_proto::{Multiaddr, PeerId};
+use libp2p::{
+    core::transport::ListenerId,
+    multiaddr::Protocol,
+    swarm::dial_opts::{DialOpts, PeerCondition},
+};
+
+use super::{Chore, EventLoop};
+use crate::{
+    InboundStream, Nat, Transport, addresses, bucket::Bucket, observed, punch, stream::Failure,
+};
+
+/// How long the library's hole punching, which costs less, goes first.
+pub(super) const PUNCH_AFTER: Duration = Duration::from_millis(600);
+
+/// Attempts for one peer as long as it is connected: what failed so often, fails.
+const MAX_TRIES: u8 = 3;
+
+/// How long after another one, when there is one under way.
+const LATER: Duration = Duration::from_millis(700);
+
+/// How long the hole stays open for the call that is sent again.
+const CALLED: Duration = Duration::from_secs(6);
+
+/// Others that ask this peer to call many ports: so many at once, so many a second. Each is 2 MB to an address of their choice.
+pub(super) const ASKED: (u32, f64) = (6, 0.1);
+
+/// What came of one part.
+pub(super) enum Punched {
+    /// This side is hidden; the port that was hit.
+    Hidden(PeerId, io::Result<u16>),
+    /// This side is open; the address to call.
+    Open(PeerId, io::Result<Ipv4Addr>),
+}
+
+/// Hole punching under way.
+#[derive(Default)]
+pub(super) struct Punching {
+    /// Whom this side, hidden, is calling from many ports.
+    hidden: Option<PeerId>,
+    /// Whose ports this side is calling, and the rounds that are left.
+    open: Option<(PeerId, Ipv4Addr, u32)>,
+    tries: HashMap<PeerId, u8>,
+    /// Ports that were hit, and are listened on as long as the peer is connected.
+    holes: HashMap<PeerId, ListenerId>,
+}
+
+impl EventLoop {
+    /// A relayed connection is all there is to the peer.
+    pub(super) fn plan_punch(&mut self, peer: PeerId) {
+        let now = Instant::now();
+        let wait = match self.quic_nat() {
+            Nat::Symmetric | Nat::Changed => PUNCH_AFTER,
+            Nat::Unknown | Nat::None | Nat::Cone => return,
+        };
+        self.agenda.hurry(Chore::Punch(peer), now + wait);
+    }
+
+    /// This side's turn to be the hidden one.
+    pub(super) fn punch(&mut self, peer: PeerId, now: Instant) {
+        let hidden = matches!(self.quic_nat(), Nat::Symmetric | Nat::Changed);
+        let Some(own) = self.quic_seen_at().filter(|_| hidden) else {
+            return;
+        };
+        if self.is_direct(&peer) || !self.swarm.is_connected(&peer) {
+            return;
+        }
+        if self.punching.hidden.is_some() {
+            return self.agenda.put(Chore::Punch(peer), now + LATER);
+        }
+        let tries = self.punching.tries.entry(peer).or_default();
+        if *tries >= MAX_TRIES {
+            return;
+        }
+        *tries += 1;
+        self.punching.hidden = Some(peer);
+        let control = self.control.clone();
+        self.punches.spawn(async move {
+            let opened = async {
+                let share = control.share(peer).await?;
+                control.open(peer, punch::PROTOCOL, share, 0).await
+            };
+            let outcome = match opened.await {
+                Ok(stream) => punch::from_many_ports(stream, *own.ip()).await,
+                Err(Failure::Unsupported) => Err(io::ErrorKind::Unsupported.into()),
+                Err(error) => Err(io::Error::other(error)),
+            };
+            Punched::Hidden(peer, outcome)
+        });
+    }
+
+    /// Another peer, hidden, wants to be called.
+    pub(super) fn on_punch_asked(&mut self, inbound: InboundStream) {
+        let now = Instant::now();
+        // With a port that is perhaps another for everybody it would be in vain, and is not cheap.
+        let open = matches!(self.quic_nat(), Nat::Cone | Nat::None);
+        let idle = self.punching.open.is_none() && !self.is_direct(&inbound.peer);
+        let allowed = open && idle && self.punch_rate.take(now);
+        let own = self.quic_seen_at().filter(|_| allowed);
+        self.punches.spawn(async move {
+            let outcome = punch::asked(inbound.stream, own).await;
+            Punched::Open(inbound.peer, outcome)
+        });
+    }
+
+    pub(super) fn on_punched(&mut self, punched: Punched) {
+        let now = Instant::now();
+        match punched {
+            Punched::Open(peer, Ok(ip)) if self.punching.open.is_none() => {
+                self.punching.open = Some((peer, ip, punch::ROUNDS));
+                self.guess(peer, now);
+            }
+            Punched::Open(peer, outcome) => {
+                tracing::debug!(%peer, ?outcome, "it was not called at many ports");
+            }
+            Punched::Hidden(peer, outcome) => {
+                self.punching.hidden = None;
+                let outcome = outcome.and_then(|port| self.listen_at_hole(peer, port));
+                let (words, worked) = match &outcome {
+                    Ok(()) => ("a way through both routers was found", true),
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                        ("the other side cannot do it", false)
+                    }
+                    Err(_) => ("nothing came through", false),
+                };
+                let what = "Hole punching from many ports";
+                self.history.note(peer, what, words, Some(worked), now);
+            }
+        }
+    }
+
+    fn listen_at_hole(&mut self, peer: PeerId, port: u16) -> io::Result<()> {
+        let addr = Multiaddr::from(Ipv4Addr::UNSPECIFIED)
+            .with(Protocol::Udp(port))
+            .with(Protocol::QuicV1);
+        let listener = self.swarm.listen_on(addr).map_err(io::Error::other)?;
+        if let Some(old) = self.punching.holes.insert(peer, listener) {
+            self.swarm.remove_listener(old);
+        }
+        self.agenda.put(Chore::Hole(peer), Instant::now() + CALLED);
+        Ok(())
+    }
+
+    /// One round of calls to the hidden side.
+    pub(super) fn guess(&mut self, peer: PeerId, now: Instant) {
+        let Some((_, ip, left)) = self.punching.open.filter(|(to, ..)| *to == peer) else {
+            return;
+        };
+        if left == 0 || self.is_direct(&peer) {
+            self.punching.open = None;
+            return;
+        }
+        self.punching.open = Some((peer, ip, left - 1));
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(punch::guesses(ip))
+            .override_dial_concurrency_factor(
+                NonZeroU8::new(punch::GUESSES).unwrap_or(NonZeroU8::MAX),
+            )
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(%peer, %error, "ports were not called");
+        }
+        self.agenda.put(Chore::Guess(peer), now + punch::ROUND);
+    }
+
+    /// The hole is closed when nobody came through, or when the peer has gone.
+    pub(super) fn close_hole(&mut self, peer: &PeerId) {
+        if !self.is_direct(peer)
+            && let Some(listener) = self.punching.holes.remove(peer)
+        {
+            self.swarm.remove_listener(listener);
+        }
+    }
+
+    /// The peer is not connected any more.
+    pub(super) fn forget_punch(&mut self, peer: &PeerId) {
+        self.punching.tries.remove(peer);
+        self.close_hole(peer);
+    }
+
+    /// What the router does with UDP.
+    fn quic_nat(&self) -> Nat {
+        self.observations
+            .nat_of(Transport::Quic, self.port.number, &self.own_ips())
+    }
+
+    /// Where others see our QUIC, over IPv4.
+    fn quic_seen_at(&self) -> Option<SocketAddrV4> {
+        let seen = self.observations.seen();
+        let mut at = seen
+            .iter()
+            .filter(|seen| addresses::transport(&seen.addr) == Some(Transport::Quic))
+            .filter_map(|seen| match addresses::ip(&seen.addr)? {
+                std::net::IpAddr::V4(ip) => {
+                    Some(SocketAddrV4::new(ip, observed::port(&seen.addr)?))
+                }
+                std::net::IpAddr::V6(_) => None,
+            });
+        at.next()
+    }
+
+    pub(super) fn punch_rate(now: Instant) -> Bucket {
+        Bucket::new(ASKED.0, ASKED.1, now)
+    }
+}
