@@ -62,6 +62,8 @@ try {
       await settled(window)
     })
   }
+  await shoot('network', (window) => window.show('Network'))
+  await shoot('rendezvous', (window) => window.show('Rendezvous'))
   await shoot('own', async (window) => {
     await window.page.getByRole('button', { name: 'My site', exact: true }).click()
     await settled(window)

@@ -60,6 +60,70 @@ async fn the_ui_gets_its_session_and_says_where_to_go() {
 }
 
 #[tokio::test]
+async fn rendezvous_and_the_network_are_asked_about_in_json() {
+    let world = World::start().await;
+    let wan = || world.visitor.config().presence.rendezvous_wan;
+    // Nothing answers there, which is enough to be joined.
+    let (pasted, url) = ("  http://127.0.0.1:1/register/ ", "http://127.0.0.1:1");
+    for path in ["/api/rendezvous/check", "/api/rendezvous/join"] {
+        let text = json!({ "text": pasted });
+        assert_eq!(
+            world.ask("POST", path, text).await,
+            (200, json!({ "url": url }))
+        );
+        let (status, failure) = world.ask("POST", path, json!({ "text": "ftp://x" })).await;
+        assert_eq!((status, &failure["code"]), (400, &json!("invalid")));
+    }
+    assert_eq!(wan(), url);
+    let left = world
+        .ask("POST", "/api/rendezvous/leave", json!({ "url": url }))
+        .await;
+    assert_eq!((left, wan()), ((200, Value::Null), String::new()));
+    let email = json!({ "url": url, "email": "ann" });
+    let (status, failure) = world.ask("POST", "/api/rendezvous/register", email).await;
+    assert_eq!(
+        (status, &failure["message"]),
+        (400, &json!("That is not an e-mail address."))
+    );
+    let host = |port| json!({ "on": true, "port": port, "bind": "127.0.0.1", "relay_port": 0 });
+    for port in [json!(0), json!("8787"), json!(70_000)] {
+        let (status, _) = world.ask("POST", "/api/rendezvous/host", host(port)).await;
+        assert_eq!(status, 400);
+    }
+    let none = json!({ "password": "" });
+    assert_eq!(
+        world
+            .ask("GET", "/api/rendezvous/password", Value::Null)
+            .await,
+        (200, none)
+    );
+
+    let (_, qr) = world.ask("POST", "/api/qr", json!({ "text": url })).await;
+    assert_eq!(qr["size"], json!(33));
+    let (_, report) = world
+        .ask("POST", "/api/network/report", json!({ "redacted": true }))
+        .await;
+    assert!(
+        report["text"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("Goop2 ")),
+        "{report}"
+    );
+    let tested = world.ask("POST", "/api/network/test", json!({})).await;
+    assert_eq!(tested, (200, Value::Null));
+    let owner = world.owner.id().to_base58();
+    let (_, reach) = world
+        .ask("POST", "/api/network/reach", json!({ "peer": owner }))
+        .await;
+    assert_eq!(reach["id"], json!(owner));
+    let nobody = world
+        .ask("POST", "/api/network/reach", json!({ "peer": "x" }))
+        .await;
+    assert_eq!(nobody.0, 400);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_site_knows_its_owner_and_its_visitor() {
     let world = World::start().await;
     world.met().await;
