@@ -61,6 +61,7 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
+    #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
     pub(crate) fn new(
         node: Node,
         roster: SharedRoster,
