@@ -8,6 +8,7 @@
 mod addr;
 pub mod audience;
 pub mod avatar;
+pub mod cluster;
 pub mod content;
 pub mod data;
 pub mod events;
