@@ -51,10 +51,10 @@ need_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
   as_root apt-get update -qq </dev/null
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
-  # Debian starts a web server as it installs it; these are here for the tests only.
+  # Debian starts a server as it installs it; these are here for the tests only.
   [ -d /run/systemd/system ] || return 0
   for package in "${missing[@]}"; do
-    case $package in caddy | nginx) as_root systemctl disable --quiet --now "$package" ;; esac
+    case $package in caddy | nginx | nats-server) as_root systemctl disable --quiet --now "$package" ;; esac
   done
 }
 
@@ -85,6 +85,7 @@ nftables: their routers
 miniupnpd-nftables: a router that maps ports
 caddy: a proxy that a rendezvous is tested behind
 nginx: another one
+nats-server: joins several rendezvous servers to one
 openssl: its certificate
 systemd: judges its unit
 python3-aiosmtpd: a mail server that takes the verification mails

@@ -15,7 +15,7 @@ use goop2_node::relay::{self, External, Relay};
 use goop2_proto::relay::State;
 use goop2_rendezvous::{
     client::Address,
-    mail, registration,
+    cluster, mail, registration,
     server::{self, Limits, Net, Server, Status},
 };
 use goop2_store::config;
@@ -242,8 +242,14 @@ fn server_config(
             .collect::<Result<_, _>>()
             .map_err(|error| problem("trusted_proxies", &error))?,
     };
+    let cluster = Some(config.cluster_url.trim()).filter(|url| !url.is_empty());
+    let cluster = cluster
+        .map(cluster::Address::parse)
+        .transpose()
+        .map_err(|error| problem("cluster_url", &error))?;
     Ok(server::Config {
         bind,
+        cluster,
         relay: Some(relay),
         port: config.rendezvous_port,
         admin_password: config.admin_password.clone(),

@@ -6,7 +6,7 @@
 )]
 
 use goop2_proto::{
-    Keypair,
+    Keypair, cluster,
     presence::{Error, FRESH, Kind, MAX_EXTRA, MAX_EXTRA_BYTES, Message, Presence, Proof},
     rendezvous::{self, Refusal},
 };
@@ -69,6 +69,23 @@ fn the_vectors_of_the_specification() {
         let message = Message::decode(line.as_bytes()).unwrap();
         assert_eq!(message.proof(), Proof::Forged, "{line}");
     }
+}
+
+#[test]
+fn what_instances_pass_on_is_checked_as_what_is_published() {
+    let frame = vectors("json frame").remove(0);
+    let (header, body) = cluster::Header::decode(frame.as_bytes()).unwrap();
+    assert_eq!((header.number, header.part), (7, cluster::Part::News));
+    let lines: Vec<_> = cluster::lines(body).map(Result::unwrap).collect();
+    let [
+        cluster::Line::Message(message),
+        cluster::Line::Gone { peer, .. },
+    ] = &*lines
+    else {
+        panic!("{lines:?}")
+    };
+    let accepted = rendezvous::check(message, 1_770_465_612_000).unwrap();
+    assert!(accepted.proved && accepted.message.peer == *peer);
 }
 
 #[test]

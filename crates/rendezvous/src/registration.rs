@@ -2,10 +2,12 @@
 //!
 //! Request → a link by mail → its page, with a button → the address is verified. The page stands between because programs
 //! that scan mail follow every link. What counts is decided in `book`, written by `database` and sent by
-//! [`crate::mail`]; this module puts them in order, and is all the server sees.
+//! [`crate::mail`]; this module puts them in order, and is all the server sees. Several instances of a server share them
+//! through `shared`.
 
 mod book;
 mod database;
+mod shared;
 mod webhook;
 
 use std::{
@@ -26,13 +28,16 @@ use sha2::{Digest, Sha256};
 
 use crate::mail::{self, Mailer};
 pub use book::Record;
-use book::{Book, Hash, Write};
+use book::{Admission, Book, Hash, Write};
 pub(crate) use database::Peer;
 use database::{Contents, Database};
+use shared::{Fault, Shared};
 use webhook::Webhook;
 
 /// Longest token that is looked up; ours have 44 characters.
 const MAX_TOKEN: usize = 128;
+/// How often something is decided anew because another instance was faster; each time one of them gets on.
+const MAX_ATTEMPTS: usize = 4;
 
 /// What the operator decides.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +95,11 @@ pub enum Refusal {
     /// Signed by a clock that is wrong, or long ago.
     #[error("The request was signed more than an hour ago, or the clock of the computer is wrong.")]
     Stale,
+    /// Instances that share their registrations cannot agree on a new one.
+    #[error(
+        "This server cannot reach the other servers it shares registrations with. Nothing was changed. Please try again in a few minutes."
+    )]
+    Away,
     /// The disk or the mail server.
     #[error("The registration failed. Please try again later.")]
     Failed,
@@ -118,14 +128,19 @@ pub struct Link {
 pub struct Registrations {
     book: Mutex<Book>,
     blocked: Vec<PeerId>,
+    /// Decides and keeps one change at a time, so that each decision knows the one before.
+    turn: tokio::sync::Mutex<()>,
     database: Database,
+    /// None = no other instance has them too.
+    shared: Option<Shared>,
     mailer: Option<Mailer>,
     webhook: Option<Webhook>,
 }
 
 impl Registrations {
-    /// Opens or creates the database. `now` is unix time in milliseconds here and everywhere below.
-    pub async fn open(config: Config, now: i64) -> Result<Self, Error> {
+    /// Opens or creates the database. `shared`: other instances have the same registrations. `now` is unix time in
+    /// milliseconds here and everywhere below.
+    pub async fn open(config: Config, shared: bool, now: i64) -> Result<Self, Error> {
         let mailer = Mailer::new(&config.mail)?;
         let webhook = webhook_url(&config.webhook)?.map(Webhook::spawn);
         let path = config.path;
@@ -136,31 +151,59 @@ impl Registrations {
             pending,
             blocked,
         } = contents;
-        let mut book = Book::new(records, pending);
-        let writes = book.expire(now);
         let registrations = Self {
-            book: Mutex::new(book),
+            book: Mutex::new(Book::new(records, pending)),
             blocked,
+            turn: tokio::sync::Mutex::default(),
             database,
+            shared: shared.then(Shared::new),
             mailer,
             webhook,
         };
+        let old = registrations.book().expire(now);
         // What was not written is expired again at the next start.
-        let _ = registrations.database.write(writes).await;
+        let _ = registrations.keep(old).await;
         Ok(registrations)
     }
 
     /// Whether the message of a registered peer, so that anyone may see it.
     pub fn admits(&self, message: &Message, proved: bool) -> bool {
-        let (admitted, write) = self.book().admits(&message.email, message.peer, proved);
-        if let Some(write) = write.filter(|_| admitted)
-            && !self.database.write_soon(write)
-        {
+        let admission = self.book().admits(&message.email, message.peer, proved);
+        let (record, first) = match admission {
+            Admission::No => return false,
+            Admission::Yes => return true,
+            Admission::First(record) => (record, true),
+            Admission::Proved(record) => (record, false),
+        };
+        if let Some(shared) = &self.shared {
+            // Another instance may be asked the same just now; only one of them is right.
+            shared.claim(&message.email, message.peer, proved);
+            return !first;
+        }
+        let write = Write::Record(record);
+        self.book().apply(std::slice::from_ref(&write));
+        if !self.database.write_soon(write) {
             tracing::warn!(
                 "whom an address belongs to was not written down; the next start decides anew"
             );
         }
-        admitted
+        true
+    }
+
+    /// As [`Self::admits`], of a message that another instance admitted: that one has it written down.
+    pub(crate) fn admits_elsewhere(&self, message: &Message, proved: bool) -> bool {
+        let admission = self.book().admits(&message.email, message.peer, proved);
+        matches!(admission, Admission::Yes | Admission::Proved(_))
+    }
+
+    /// Whether anything can change: not while other instances cannot be asked.
+    pub(crate) fn changeable(&self) -> bool {
+        self.shared.as_ref().is_none_or(Shared::is_current)
+    }
+
+    /// Grows with what other instances change.
+    pub(crate) fn changes(&self) -> u64 {
+        self.shared.as_ref().map_or(0, Shared::changes)
     }
 
     /// Sends a link to the address, which begins with `base`. `peer` as proved by a signature.
@@ -172,18 +215,19 @@ impl Registrations {
         base: &str,
         now: i64,
     ) -> Result<Sent, Refusal> {
+        if !self.changeable() {
+            return Err(Refusal::Away);
+        }
         let token = Base::Base64UrlPad.encode(rand::random::<[u8; 32]>());
         let hash = hash(&token);
-        let writes = self.book().request(email, peer, client, hash, now)?;
+        self.forget_old(now).await;
+        self.change(|book| Ok((book.request(email, peer, client, hash, now)?, ())))
+            .await?;
         let link = format!("{}/verify?token={token}", base.trim_end_matches('/'));
-        let sent = match self.database.write(writes).await {
-            Ok(()) => self.send(email.trim(), link).await,
-            Err(_) => Err(Refusal::Failed),
-        };
+        let sent = self.send(email.trim(), link).await;
         if sent.is_err() {
-            let writes = self.book().withdraw(&hash);
             // It expires by itself if this fails too.
-            let _ = self.database.write(writes).await;
+            let _ = self.change(|book| Ok((book.withdraw(&hash), ()))).await;
         }
         sent
     }
@@ -221,17 +265,18 @@ impl Registrations {
         let Some(hash) = known_form(token) else {
             return Ok(None);
         };
-        let Some((record, writes)) = self.book().confirm(&hash, now) else {
-            return Ok(None);
-        };
-        self.database
-            .write(writes)
-            .await
-            .map_err(|_| Refusal::Failed)?;
-        if let Some(webhook) = &self.webhook {
-            webhook.tell(&record);
+        let confirmed = self
+            .change(|book| {
+                let confirmed = book.confirm(&hash, now);
+                Ok(confirmed.map_or((Vec::new(), None), |(record, writes)| {
+                    (writes, Some(record))
+                }))
+            })
+            .await?;
+        if let (Some(record), Some(webhook)) = (&confirmed, &self.webhook) {
+            webhook.tell(record);
         }
-        Ok(Some(record))
+        Ok(confirmed)
     }
 
     /// Everyone, newest first.
@@ -246,13 +291,12 @@ impl Registrations {
 
     /// Whether there was such an address.
     pub async fn remove(&self, email: &str) -> Result<bool, Refusal> {
-        let writes = self.book().remove(email);
-        let found = !writes.is_empty();
-        self.database
-            .write(writes)
-            .await
-            .map_err(|_| Refusal::Failed)?;
-        Ok(found)
+        self.change(|book| {
+            let writes = book.remove(email);
+            let found = !writes.is_empty();
+            Ok((writes, found))
+        })
+        .await
     }
 
     /// Whom the operator had blocked when this was opened.
@@ -281,6 +325,57 @@ impl Registrations {
     /// Returns when everything is on the disk and the file is closed.
     pub async fn close(&self) {
         self.database.close().await;
+    }
+
+    /// Decides and keeps it; decides again when another instance was faster.
+    async fn change<T>(
+        &self,
+        decide: impl Fn(&mut Book) -> Result<(Vec<Write>, T), Refusal>,
+    ) -> Result<T, Refusal> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..MAX_ATTEMPTS {
+            let (writes, decided) = decide(&mut self.book())?;
+            match self.commit(writes).await {
+                Ok(()) => return Ok(decided),
+                Err(Fault::Refused(why)) => return Err(why),
+                Err(Fault::Conflict) => {}
+            }
+        }
+        Err(Refusal::Failed)
+    }
+
+    /// Keeps a change everywhere. The caller has the turn.
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), Fault> {
+        let Some(shared) = &self.shared else {
+            return self.keep(writes).await.map_err(Fault::Refused);
+        };
+        let written = self.put(shared, &writes).await?;
+        self.keep(writes).await.map_err(Fault::Refused)?;
+        for (key, revision) in written {
+            shared.note(&key, revision);
+        }
+        Ok(())
+    }
+
+    /// Keeps a change here.
+    async fn keep(&self, writes: Vec<Write>) -> Result<(), Refusal> {
+        let kept = self.database.write(writes.clone()).await;
+        kept.map_err(|_| Refusal::Failed)?;
+        self.book().apply(&writes);
+        Ok(())
+    }
+
+    /// What expires by itself: links here, as their bucket forgets them too; addresses wherever they are.
+    async fn forget_old(&self, now: i64) {
+        let _turn = self.turn.lock().await;
+        let old = self.book().expire(now);
+        let is_record = |write: &Write| matches!(write, Write::NoRecord { .. });
+        let (records, links): (Vec<_>, Vec<_>) = old.into_iter().partition(is_record);
+        // What is not forgotten now is the next time.
+        let _ = self.keep(links).await;
+        for record in records {
+            let _ = self.commit(vec![record]).await;
+        }
     }
 
     async fn send(&self, email: &str, link: String) -> Result<Sent, Refusal> {

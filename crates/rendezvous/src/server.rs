@@ -1,11 +1,12 @@
 //! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing else.
 //!
 //! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `hub`: table and feeds → `subscriber`s. The pages for
-//! people are in `page` and `admin`.
+//! people are in `page` and `admin`. Other instances of the same rendezvous are reached through `cluster`.
 
 mod accept;
 mod address;
 mod admin;
+mod cluster;
 mod feed;
 mod guests;
 mod hub;
@@ -14,6 +15,7 @@ mod limit;
 mod listen;
 mod log;
 mod metrics;
+mod outbox;
 mod page;
 mod patience;
 mod register;
@@ -40,7 +42,11 @@ pub use guests::Guests;
 pub use limit::Rate;
 pub use listen::Error as ListenError;
 
-use crate::registration::{self, Registrations};
+use self::cluster::Cluster;
+use crate::{
+    cluster::Address,
+    registration::{self, Registrations},
+};
 use hub::Hub;
 use limit::{Limiter, Seats};
 use log::Log;
@@ -70,6 +76,8 @@ pub struct Config {
     pub registration_required: bool,
     /// How people register; none = they cannot, since there is no database.
     pub registration: Option<registration::Config>,
+    /// Where the NATS is that joins several instances to one rendezvous; none = this is the only one.
+    pub cluster: Option<Address>,
     /// The relay beside it, as it changes; none = there never is one.
     pub relay: Option<watch::Receiver<Option<relay::State>>>,
     /// How much anyone may ask.
@@ -108,6 +116,7 @@ impl Default for Config {
             require_signed: false,
             registration_required: false,
             registration: None,
+            cluster: None,
             relay: None,
             limits: Limits::default(),
         }
@@ -186,6 +195,9 @@ pub struct Server {
     status: watch::Receiver<Status>,
     stop: CancellationToken,
     listeners: JoinSet<()>,
+    /// Outlives the listeners, so that others hear the last of what was published.
+    conversation: JoinSet<()>,
+    hang_up: CancellationToken,
     background: JoinSet<()>,
 }
 
@@ -202,6 +214,32 @@ impl App {
         };
         !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
     }
+
+    /// As [`Self::admits`], of a message that another instance took.
+    pub(crate) fn admits_elsewhere(&self, accepted: &Accepted) -> bool {
+        let registered = |registrations: &Registrations| {
+            registrations.admits_elsewhere(&accepted.message, accepted.proved)
+        };
+        !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
+    }
+
+    /// Counts the changes of registrations that other instances made.
+    pub(crate) fn registration_changes(&self) -> u64 {
+        let registrations = self.registrations.as_ref();
+        registrations.map_or(0, Registrations::changes)
+    }
+
+    /// What `/healthz` says. It serves either way: a load balancer keeps sending people here.
+    pub(crate) fn health(&self) -> &'static str {
+        let registrations = self.registrations.as_ref();
+        match &self.cluster {
+            Some(cluster) if !cluster.connected() => "ok, alone: NATS is away",
+            _ if !registrations.is_none_or(Registrations::changeable) => {
+                "ok, nobody can register: JetStream is away"
+            }
+            _ => "ok",
+        }
+    }
 }
 
 /// What every handler sees.
@@ -210,6 +248,7 @@ pub(crate) struct App {
     pub(crate) hub: Arc<Hub>,
     pub(crate) log: Log,
     pub(crate) registrations: Option<Registrations>,
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) sockets: Seats,
     pub(crate) seats: Seats,
     pub(crate) by_address: Limiter<IpAddr>,
@@ -226,7 +265,7 @@ impl Server {
     /// Returns when the server listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, Error> {
         let registrations = match config.registration.clone() {
-            Some(config) => Some(Registrations::open(config, clock()).await?),
+            Some(kept) => Some(Registrations::open(kept, config.cluster.is_some(), clock()).await?),
             None if config.registration_required => return Err(Error::NoDatabase),
             None => None,
         };
@@ -240,9 +279,11 @@ impl Server {
             hub: Arc::new(Hub::new(
                 Table::new(limits.ttl, limits.peers),
                 rand::random(),
+                config.cluster.is_some(),
             )),
             log: Log::default(),
             registrations,
+            cluster: config.cluster.clone().map(Cluster::new),
             sockets: Seats::new(usize::MAX, limits.connections_each),
             seats: Seats::new(limits.subscribers, limits.subscribers_each),
             by_address: Limiter::new(limits.publish),
@@ -283,6 +324,8 @@ impl Server {
         let (told, status) = watch::channel(Status::default());
         background.spawn(tell(Arc::clone(&app), told));
         background.spawn(keep::run(Arc::clone(&app)));
+        let (mut conversation, hang_up) = (JoinSet::new(), CancellationToken::new());
+        conversation.spawn(cluster::run(Arc::clone(&app), hang_up.clone()));
         tracing::info!(?addrs, "rendezvous listens");
         Ok(Self {
             app,
@@ -290,6 +333,8 @@ impl Server {
             status,
             stop,
             listeners,
+            conversation,
+            hang_up,
             background,
         })
     }
@@ -321,6 +366,9 @@ impl Server {
         // Subscribers read to the end and are told that it is one.
         self.app.hub.close();
         while self.listeners.join_next().await.is_some() {}
+        // Other instances have heard what was published here.
+        self.hang_up.cancel();
+        while self.conversation.join_next().await.is_some() {}
         // Nobody is left to wake.
         self.background.shutdown().await;
         // Nobody is left to register.

@@ -98,6 +98,8 @@ pub struct Presence {
     pub peer_db_path: String,
     /// Public URL of the server; empty = none.
     pub external_url: String,
+    /// NATS that joins several servers to one, `nats://host:4222`; empty = this is the only one. A key of ours.
+    pub cluster_url: String,
     /// Addresses or networks of the proxies whose `X-Forwarded-For` is believed; null = this machine. A key of ours.
     pub trusted_proxies: Option<Vec<String>>,
     /// The server refuses peers that do not sign their presence. A key of ours.
@@ -248,6 +250,7 @@ impl Default for Presence {
             templates_dirs: None,
             peer_db_path: String::new(),
             external_url: String::new(),
+            cluster_url: String::new(),
             trusted_proxies: None,
             require_signed: false,
             registration_required: false,

@@ -1,4 +1,5 @@
 //! What is registered and what is asked for, and what may be asked: decisions, with time, tokens and storage handed in.
+//! A decision is a list of writes, which count when they are kept and then applied.
 //!
 //! An address is *verified* when the link of a mail to it was confirmed. It *belongs* to one peer: the one that signed the
 //! request, or, when nobody signed, the first that publishes it. Several links may be under way for one address, so that
@@ -11,13 +12,13 @@ use std::{
 };
 
 use goop2_proto::{PeerId, id, registration};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Refusal;
 
 /// How long a link is good, as the mail says. In milliseconds, like all times here.
-const LINK_MILLIS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const LINK_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The time that the limits count over.
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// Mails to one address within an hour: one, one that was lost, and one for another peer.
@@ -28,6 +29,8 @@ const MAX_MAILS_CLIENT: usize = 10;
 const MAX_MAILS: usize = 600;
 /// Addresses at most: some 100 MB.
 const MAX_RECORDS: usize = 200_000;
+/// Links under way at most, however many instances send them: several days of one server's mails.
+const MAX_PENDING: usize = 65_536;
 /// Where the owner stands in a record's `metadata`.
 const PEER: &str = "peer_id";
 const PROVED: &str = "peer_proved";
@@ -36,7 +39,7 @@ const PROVED: &str = "peer_proved";
 pub(super) type Hash = [u8; 32];
 
 /// One registered address.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// As it was written when it was registered.
     pub email: String,
@@ -68,6 +71,17 @@ pub(super) enum Write {
     /// The operator wants nothing of this peer.
     Block(PeerId),
     NoBlock(PeerId),
+}
+
+/// Whether a peer may be seen with an address.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Admission {
+    No,
+    Yes,
+    /// Nobody has it yet: yes, once this is written.
+    First(Record),
+    /// Yes, and from now on only with proof, as this says.
+    Proved(Record),
 }
 
 #[derive(Debug, Default)]
@@ -122,16 +136,16 @@ impl Book {
             return Err(Refusal::Already);
         }
         self.allow_mail(&key, client, now)?;
-        let mut writes = self.expire(now);
-        if self.records.len() >= MAX_RECORDS && !self.records.contains_key(&key) {
+        let known = self.records.contains_key(&key);
+        if self.records.len() >= MAX_RECORDS && !known || self.pending.len() >= MAX_PENDING {
             return Err(Refusal::Full);
         }
         self.mails.push_back(Mail {
             at: now,
-            key: key.clone(),
+            key,
             client,
         });
-        let record = self.records.entry(key).or_insert_with(|| Record {
+        let record = (!known).then(|| Record {
             email: email.clone(),
             created_at: now,
             verified_at: 0,
@@ -142,75 +156,108 @@ impl Book {
             peer,
             created_at: now,
         };
-        writes.push(Write::Record(record.clone()));
-        writes.push(Write::Pending(token, pending.clone()));
-        self.pending.insert(token, pending);
+        let mut writes: Vec<_> = record.map(Write::Record).into_iter().collect();
+        writes.push(Write::Pending(token, pending));
         Ok(writes)
     }
 
     /// The mail could not be sent.
-    pub(super) fn withdraw(&mut self, token: &Hash) -> Vec<Write> {
-        let gone = self.pending.remove(token);
-        gone.map(|_| Write::NoPending(*token)).into_iter().collect()
+    pub(super) fn withdraw(&self, token: &Hash) -> Vec<Write> {
+        let known = self.pending.contains_key(token);
+        known
+            .then_some(Write::NoPending(*token))
+            .into_iter()
+            .collect()
     }
 
-    /// What a link is for, as long as it is good.
+    /// What a link is for, as long as it is good. One that was sent before the address was verified is not: whoever
+    /// confirmed has decided, at whichever instance.
     pub(super) fn look(&self, token: &Hash, now: i64) -> Option<&Pending> {
-        self.pending
-            .get(token)
-            .filter(|pending| !is_old(pending.created_at, now))
+        let pending = self.pending.get(token)?;
+        let record = self.records.get(&key(&pending.email));
+        let decided = record.is_some_and(|record| record.verified_at > pending.created_at);
+        (!decided && !is_old(pending.created_at, now)).then_some(pending)
     }
 
-    /// The link is spent: the address is verified, and belongs to the peer that asked.
-    pub(super) fn confirm(&mut self, token: &Hash, now: i64) -> Option<(Record, Vec<Write>)> {
-        let Pending { email, peer, .. } = self.look(token, now)?.clone();
-        let record = self.records.get_mut(&key(&email))?;
+    /// The link is spent: the address is verified, and belongs to the peer that asked. What decides is the record; the
+    /// rest follows from it.
+    pub(super) fn confirm(&self, token: &Hash, now: i64) -> Option<(Record, Vec<Write>)> {
+        let Pending { email, peer, .. } = self.look(token, now)?;
+        let mut record = self.records.get(&key(email))?.clone();
         record.verified_at = now;
         if let Some(peer) = peer {
-            record.set_owner(peer, true);
+            record.set_owner(*peer, true);
         }
-        let record = record.clone();
         let mut writes = vec![Write::Record(record.clone())];
-        self.drop_pending(&mut writes, |pending| key(&pending.email) == key(&email));
+        writes.extend(self.no_pending(|pending| key(&pending.email) == key(email)));
         Some((record, writes))
     }
 
     /// Whether a message with this address may be seen. The first peer that publishes an address without an owner gets it;
     /// one that has proved itself later is not believed without proof again.
-    pub(super) fn admits(
-        &mut self,
-        email: &str,
-        peer: PeerId,
-        proved: bool,
-    ) -> (bool, Option<Write>) {
+    pub(super) fn admits(&self, email: &str, peer: PeerId, proved: bool) -> Admission {
         let record = self
             .records
-            .get_mut(&key(email))
+            .get(&key(email))
             .filter(|record| record.verified_at > 0);
         let Some(record) = record else {
-            return (false, None);
+            return Admission::No;
         };
+        let mut owned = record.clone();
+        owned.set_owner(peer, proved);
         match record.owner() {
             Some((owner, needs_proof)) if owner != peer || (needs_proof && !proved) => {
-                (false, None)
+                Admission::No
             }
-            Some((_, needs_proof)) if needs_proof == proved => (true, None),
-            _ => {
-                record.set_owner(peer, proved);
-                (true, Some(Write::Record(record.clone())))
+            Some((_, needs_proof)) if needs_proof == proved => Admission::Yes,
+            Some(_) => Admission::Proved(owned),
+            None => Admission::First(owned),
+        }
+    }
+
+    pub(super) fn remove(&self, email: &str) -> Vec<Write> {
+        let Some(record) = self.records.get(&key(email)) else {
+            return Vec::new();
+        };
+        let mut writes = vec![Write::NoRecord {
+            email: record.email.clone(),
+        }];
+        writes.extend(self.no_pending(|pending| key(&pending.email) == key(email)));
+        writes
+    }
+
+    /// Takes what was decided and kept. Beyond the bounds nothing is added, whoever decided it.
+    pub(super) fn apply(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Record(record) => {
+                    let key = key(&record.email);
+                    if self.records.len() < MAX_RECORDS || self.records.contains_key(&key) {
+                        self.records.insert(key, record.clone());
+                    }
+                }
+                Write::NoRecord { email } => {
+                    self.records.remove(&key(email));
+                }
+                Write::Pending(token, pending) => {
+                    if self.pending.len() < MAX_PENDING {
+                        self.pending.insert(*token, pending.clone());
+                    }
+                }
+                Write::NoPending(token) => {
+                    self.pending.remove(token);
+                }
+                // Kept for the next start, and not in here.
+                Write::Block(_) | Write::NoBlock(_) => {}
             }
         }
     }
 
-    pub(super) fn remove(&mut self, email: &str) -> Vec<Write> {
-        let Some(record) = self.records.remove(&key(email)) else {
-            return Vec::new();
-        };
-        let mut writes = vec![Write::NoRecord {
-            email: record.email,
-        }];
-        self.drop_pending(&mut writes, |pending| key(&pending.email) == key(email));
-        writes
+    /// Everything, as it would be written.
+    pub(super) fn contents(&self) -> impl Iterator<Item = Write> {
+        let records = self.records.values().cloned().map(Write::Record);
+        let pending = self.pending.iter();
+        records.chain(pending.map(|(token, pending)| Write::Pending(*token, pending.clone())))
     }
 
     /// Newest first.
@@ -232,19 +279,14 @@ impl Book {
     }
 
     /// Links that nobody followed go, and addresses that were never verified with them.
-    pub(super) fn expire(&mut self, now: i64) -> Vec<Write> {
-        let mut writes = Vec::new();
-        self.drop_pending(&mut writes, |pending| is_old(pending.created_at, now));
-        self.records.retain(|_, record| {
-            let keep = record.verified_at > 0 || !is_old(record.created_at, now);
-            if !keep {
-                writes.push(Write::NoRecord {
-                    email: record.email.clone(),
-                });
-            }
-            keep
+    pub(super) fn expire(&self, now: i64) -> Vec<Write> {
+        let old = |record: &&Record| record.verified_at == 0 && is_old(record.created_at, now);
+        let records = self.records.values().filter(old);
+        let records = records.map(|record| Write::NoRecord {
+            email: record.email.clone(),
         });
-        writes
+        let pending = self.no_pending(|pending| is_old(pending.created_at, now));
+        pending.chain(records).collect()
     }
 
     fn allow_mail(&mut self, key: &str, client: IpAddr, now: i64) -> Result<(), Refusal> {
@@ -274,14 +316,12 @@ impl Book {
         })
     }
 
-    fn drop_pending(&mut self, writes: &mut Vec<Write>, gone: impl Fn(&Pending) -> bool) {
-        self.pending.retain(|token, pending| {
-            let keep = !gone(pending);
-            if !keep {
-                writes.push(Write::NoPending(*token));
-            }
-            keep
-        });
+    fn no_pending(&self, gone: impl Fn(&Pending) -> bool) -> impl Iterator<Item = Write> {
+        let gone = self
+            .pending
+            .iter()
+            .filter(move |(_, pending)| gone(pending));
+        gone.map(|(token, _)| Write::NoPending(*token))
     }
 }
 
@@ -304,11 +344,11 @@ impl Record {
 }
 
 /// Addresses that differ only in case are the same mailbox everywhere that matters.
-fn key(email: &str) -> String {
+pub(super) fn key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-fn is_old(created_at: i64, now: i64) -> bool {
+pub(super) fn is_old(created_at: i64, now: i64) -> bool {
     now - created_at >= LINK_MILLIS
 }
 
@@ -334,32 +374,32 @@ mod tests {
     }
 
     fn verified(book: &mut Book, email: &str, peer: Option<PeerId>) {
-        book.request(email, peer, client(1), [9; 32], NOW).unwrap();
-        book.confirm(&[9; 32], NOW).unwrap();
+        book.asked(email, peer, client(1), [9; 32], NOW).unwrap();
+        book.confirmed(&[9; 32], NOW).unwrap();
     }
 
     #[test]
     fn a_link_is_good_once_and_for_a_day() {
         let mut book = Book::default();
-        book.request(ANN, None, client(1), [1; 32], NOW).unwrap();
-        assert_eq!(book.confirm(&[2; 32], NOW), None, "guessed");
+        book.asked(ANN, None, client(1), [1; 32], NOW).unwrap();
+        assert_eq!(book.confirmed(&[2; 32], NOW), None, "guessed");
         assert!(book.look(&[1; 32], NOW + DAY - 1).is_some());
-        assert_eq!(book.confirm(&[1; 32], NOW + DAY), None, "expired");
-        let (record, writes) = book.confirm(&[1; 32], NOW + 5).unwrap();
+        assert_eq!(book.confirmed(&[1; 32], NOW + DAY), None, "expired");
+        let (record, writes) = book.confirmed(&[1; 32], NOW + 5).unwrap();
         assert_eq!((record.created_at, record.verified_at), (NOW, NOW + 5));
         assert_eq!(writes, [Write::Record(record), Write::NoPending([1; 32])]);
-        assert_eq!(book.confirm(&[1; 32], NOW + 6), None, "reused");
+        assert_eq!(book.confirmed(&[1; 32], NOW + 6), None, "reused");
     }
 
     #[test]
     fn asking_again_does_not_take_anothers_link_away() {
         let mut book = Book::default();
-        book.request(ANN, Some(peer(1)), client(1), [1; 32], NOW)
+        book.asked(ANN, Some(peer(1)), client(1), [1; 32], NOW)
             .unwrap();
-        book.request("Ann@Example.org", Some(peer(2)), client(2), [2; 32], NOW)
+        book.asked("Ann@Example.org", Some(peer(2)), client(2), [2; 32], NOW)
             .unwrap();
         assert_eq!(book.look(&[2; 32], NOW).unwrap().peer, Some(peer(2)));
-        let (record, _) = book.confirm(&[1; 32], NOW).unwrap();
+        let (record, _) = book.confirmed(&[1; 32], NOW).unwrap();
         assert_eq!(record.owner(), Some((peer(1), true)));
         assert_eq!(
             book.look(&[2; 32], NOW),
@@ -371,34 +411,51 @@ mod tests {
     #[test]
     fn only_a_verified_address_is_seen_and_only_from_its_peer() {
         let mut book = Book::default();
-        assert!(!book.admits(ANN, peer(1), true).0);
-        book.request(ANN, Some(peer(1)), client(1), [1; 32], NOW)
+        assert!(!book.admitted(ANN, peer(1), true).0);
+        book.asked(ANN, Some(peer(1)), client(1), [1; 32], NOW)
             .unwrap();
-        assert!(!book.admits(ANN, peer(1), true).0, "not confirmed yet");
-        book.confirm(&[1; 32], NOW).unwrap();
-        assert_eq!(book.admits(" ANN@example.org", peer(1), true), (true, None));
-        assert!(!book.admits(ANN, peer(1), false).0, "it has to be proved");
-        assert!(!book.admits(ANN, peer(2), true).0, "another's address");
-        assert!(!book.admits("", peer(1), true).0);
+        assert!(!book.admitted(ANN, peer(1), true).0, "not confirmed yet");
+        book.confirmed(&[1; 32], NOW).unwrap();
+        assert_eq!(
+            book.admitted(" ANN@example.org", peer(1), true),
+            (true, None)
+        );
+        assert!(!book.admitted(ANN, peer(1), false).0, "it has to be proved");
+        assert!(!book.admitted(ANN, peer(2), true).0, "another's address");
+        assert!(!book.admitted("", peer(1), true).0);
     }
 
     #[test]
     fn without_a_signature_the_first_peer_that_publishes_the_address_gets_it() {
         let mut book = Book::default();
         verified(&mut book, ANN, None);
-        let (admitted, write) = book.admits(ANN, peer(1), false);
+        let (admitted, write) = book.admitted(ANN, peer(1), false);
         let Some(Write::Record(record)) = write else {
             panic!("written down")
         };
         assert!(admitted);
         assert_eq!(record.owner(), Some((peer(1), false)));
-        assert!(!book.admits(ANN, peer(2), true).0);
-        assert_eq!(book.admits(ANN, peer(1), false), (true, None));
+        assert!(!book.admitted(ANN, peer(2), true).0);
+        assert_eq!(book.admitted(ANN, peer(1), false), (true, None));
         assert!(
-            book.admits(ANN, peer(1), true).1.is_some(),
+            book.admitted(ANN, peer(1), true).1.is_some(),
             "it has proved itself now"
         );
-        assert!(!book.admits(ANN, peer(1), false).0);
+        assert!(!book.admitted(ANN, peer(1), false).0);
+    }
+
+    #[test]
+    fn a_link_sent_before_somebody_confirmed_is_worth_nothing_even_if_it_is_still_there() {
+        let mut book = Book::default();
+        for (n, peer) in [(1, peer(1)), (2, peer(2))] {
+            book.asked(ANN, Some(peer), client(n), [n; 32], NOW)
+                .unwrap();
+        }
+        let (record, _) = book.confirm(&[1; 32], NOW + 1).unwrap();
+        // Another instance has written the record, and the rest is under way.
+        book.apply(&[Write::Record(record)]);
+        assert_eq!(book.look(&[1; 32], NOW + 2), None);
+        assert_eq!(book.confirm(&[2; 32], NOW + 2), None);
     }
 
     #[test]
@@ -406,19 +463,19 @@ mod tests {
         let mut book = Book::default();
         verified(&mut book, ANN, Some(peer(1)));
         assert_eq!(
-            book.request(ANN, None, client(1), [2; 32], NOW),
+            book.asked(ANN, None, client(1), [2; 32], NOW),
             Err(Refusal::Already)
         );
         assert_eq!(
-            book.request(ANN, Some(peer(1)), client(1), [2; 32], NOW),
+            book.asked(ANN, Some(peer(1)), client(1), [2; 32], NOW),
             Err(Refusal::Already)
         );
-        book.request(ANN, Some(peer(2)), client(1), [2; 32], NOW)
+        book.asked(ANN, Some(peer(2)), client(1), [2; 32], NOW)
             .unwrap();
-        assert!(book.admits(ANN, peer(1), true).0, "until it is confirmed");
-        book.confirm(&[2; 32], NOW).unwrap();
-        assert!(!book.admits(ANN, peer(1), true).0);
-        assert!(book.admits(ANN, peer(2), true).0);
+        assert!(book.admitted(ANN, peer(1), true).0, "until it is confirmed");
+        book.confirmed(&[2; 32], NOW).unwrap();
+        assert!(!book.admitted(ANN, peer(1), true).0);
+        assert!(book.admitted(ANN, peer(2), true).0);
     }
 
     #[test]
@@ -429,7 +486,7 @@ mod tests {
             token += 1;
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&token.to_be_bytes());
-            book.request(email, None, client, hash, now)
+            book.asked(email, None, client, hash, now)
         };
         for n in 0..3 {
             ask(ANN, client(n), NOW + 1000).unwrap();
@@ -458,9 +515,9 @@ mod tests {
     #[test]
     fn what_nobody_confirmed_is_forgotten_after_a_day() {
         let mut book = Book::default();
-        book.request(ANN, None, client(1), [1; 32], NOW).unwrap();
+        book.asked(ANN, None, client(1), [1; 32], NOW).unwrap();
         verified(&mut book, "bob@example.org", None);
-        let writes = book.expire(NOW + DAY);
+        let writes = book.expired(NOW + DAY);
         assert_eq!(
             writes,
             [
@@ -469,20 +526,67 @@ mod tests {
             ]
         );
         assert_eq!(book.list().len(), 1);
-        assert_eq!(book.remove("BOB@example.org").len(), 1);
-        assert!(!book.admits("bob@example.org", peer(1), true).0);
+        assert_eq!(book.removed("BOB@example.org").len(), 1);
+        assert!(!book.admitted("bob@example.org", peer(1), true).0);
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
         let mut book = Book::default();
         assert_eq!(
-            book.request("  ", None, client(1), [1; 32], NOW),
+            book.asked("  ", None, client(1), [1; 32], NOW),
             Err(Refusal::Required)
         );
         assert_eq!(
-            book.request("ann", None, client(1), [1; 32], NOW),
+            book.asked("ann", None, client(1), [1; 32], NOW),
             Err(Refusal::Invalid)
         );
+    }
+
+    /// Each decision applied as it is made, as a server without others does it.
+    impl Book {
+        fn asked(
+            &mut self,
+            email: &str,
+            peer: Option<PeerId>,
+            client: IpAddr,
+            token: Hash,
+            now: i64,
+        ) -> Result<Vec<Write>, Refusal> {
+            let old = self.expire(now);
+            self.apply(&old);
+            let writes = self.request(email, peer, client, token, now)?;
+            self.apply(&writes);
+            Ok(writes)
+        }
+
+        fn confirmed(&mut self, token: &Hash, now: i64) -> Option<(Record, Vec<Write>)> {
+            let (record, writes) = self.confirm(token, now)?;
+            self.apply(&writes);
+            Some((record, writes))
+        }
+
+        fn admitted(&mut self, email: &str, peer: PeerId, proved: bool) -> (bool, Option<Write>) {
+            match self.admits(email, peer, proved) {
+                Admission::No => (false, None),
+                Admission::Yes => (true, None),
+                Admission::First(record) | Admission::Proved(record) => {
+                    self.apply(&[Write::Record(record.clone())]);
+                    (true, Some(Write::Record(record)))
+                }
+            }
+        }
+
+        fn removed(&mut self, email: &str) -> Vec<Write> {
+            let writes = self.remove(email);
+            self.apply(&writes);
+            writes
+        }
+
+        fn expired(&mut self, now: i64) -> Vec<Write> {
+            let writes = self.expire(now);
+            self.apply(&writes);
+            writes
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! *Everything* is for clients of the existing protocol: every heartbeat, or their peers expire. *Changes* is for those
 //! that ask for it: a snapshot, then only what is new, which costs with the number of arrivals and departures and not with
 //! the square of the number of peers. Both begin with a snapshot, built once for all who ask within a moment.
+//!
+//! With other instances beside it, the hub tells them what is published here, through [`Outbox`], and takes what they tell.
 
 use std::{
     collections::HashSet,
@@ -17,6 +19,7 @@ use std::{
 use bytes::Bytes;
 use goop2_proto::{
     PeerId,
+    cluster::{Instance, Line},
     presence::Presence,
     rendezvous::{Accepted, MAX_LINE},
 };
@@ -28,6 +31,7 @@ use tokio::{
 use super::{
     feed::{Feed, frame},
     log::Log,
+    outbox::{Outbox, Outgoing},
     table::{Outcome, Table},
 };
 
@@ -62,6 +66,8 @@ pub(crate) struct Hub {
     changes: Feed,
     snapshots: [Mutex<Option<Snapshot>>; 2],
     news: Notify,
+    /// None = there is no other instance.
+    outbox: Option<Outbox>,
     pub(crate) counters: Counters,
 }
 
@@ -77,6 +83,10 @@ pub(crate) struct Counters {
     pub(crate) delivered_bytes: AtomicU64,
     pub(crate) resynchronised: AtomicU64,
     pub(crate) stalled: AtomicU64,
+    pub(crate) cluster_in: AtomicU64,
+    pub(crate) cluster_out: AtomicU64,
+    pub(crate) cluster_refused: AtomicU64,
+    pub(crate) cluster_resyncs: AtomicU64,
 }
 
 /// Everyone who is here, ready to send, and the place in the feed that follows.
@@ -88,7 +98,8 @@ pub(crate) struct Snapshot {
 }
 
 impl Hub {
-    pub(crate) fn new(table: Table, epoch: u64) -> Self {
+    /// `shared`: other instances hear what is published here.
+    pub(crate) fn new(table: Table, epoch: u64, shared: bool) -> Self {
         Self {
             table: Mutex::new(table),
             blocked: Mutex::default(),
@@ -96,6 +107,7 @@ impl Hub {
             changes: Feed::new(epoch),
             snapshots: Default::default(),
             news: Notify::new(),
+            outbox: shared.then(Outbox::default),
             counters: Counters::default(),
         }
     }
@@ -105,12 +117,15 @@ impl Hub {
         let mut table = self.table();
         let outcome = table.handle(accepted, from, now);
         let counter = match &outcome {
-            Outcome::Told { line, change } => {
-                self.everything.push_plain(line);
-                if *change {
-                    self.changes.push("", line);
+            Outcome::Told {
+                line,
+                change,
+                share,
+            } => {
+                self.tell(line, *change);
+                if let Some(outbox) = self.outbox.as_ref().filter(|_| *share) {
+                    outbox.push(line.clone());
                 }
-                self.news.notify_one();
                 &self.counters.published
             }
             Outcome::Unproved => &self.counters.unproved,
@@ -122,14 +137,78 @@ impl Hub {
         outcome
     }
 
-    /// Takes a peer out; it comes back with its next heartbeat.
+    /// Takes a checked message of another instance, and tells it here; see [`Table::hear`].
+    pub(crate) fn hear(&self, accepted: Accepted, by: Instance, round: u64, now: Instant) {
+        let mut table = self.table();
+        if let Outcome::Told { line, change, .. } = table.hear(accepted, by, round, now) {
+            self.tell(&line, change);
+        }
+    }
+
+    /// Another instance no longer hears the peer.
+    pub(crate) fn release(
+        &self,
+        peer: PeerId,
+        by: Instance,
+        newest: Option<i64>,
+        now: Instant,
+        unix_millis: i64,
+    ) {
+        let mut table = self.table();
+        if table.release(&peer, by, newest, now, unix_millis) {
+            self.tell_gone(peer, unix_millis);
+        }
+    }
+
+    /// Another instance has told everyone who is there.
+    pub(crate) fn end_round(&self, by: Instance, round: u64, unix_millis: i64) {
+        let mut table = self.table();
+        for peer in table.end_round(by, round) {
+            self.tell_gone(peer, unix_millis);
+        }
+    }
+
+    /// What other instances have to hear: everyone who publishes here, or what happened since the last time. None when
+    /// there is nothing.
+    pub(crate) fn outgoing(&self, everyone: bool) -> Option<Outgoing> {
+        let outbox = self.outbox.as_ref()?;
+        // Lines are added under the table's lock, so none is lost or told twice.
+        let table = self.table();
+        if !everyone && !outbox.overflowed() {
+            return outbox.take().map(Outgoing::News);
+        }
+        outbox.clear();
+        let gone = |(peer, ts)| {
+            let newest = Some(ts);
+            Bytes::from(Line::Gone { peer, newest }.encode())
+        };
+        let here = table.here().cloned();
+        Some(Outgoing::Everyone(
+            here.chain(table.remembered().map(gone)).collect(),
+        ))
+    }
+
+    /// Returns when there is something for other instances.
+    pub(crate) async fn outgoing_waits(&self) {
+        match &self.outbox {
+            Some(outbox) => outbox.filled().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a peer out, here and at other instances; it comes back with its next heartbeat.
     pub(crate) fn kick(&self, peer: &PeerId, unix_millis: i64) -> bool {
         let mut table = self.table();
-        let was_here = table.remove(peer);
-        if was_here {
-            self.tell_gone(*peer, unix_millis);
+        let was_here = self.take_out(&mut table, peer, unix_millis);
+        if let Some(outbox) = self.outbox.as_ref().filter(|_| was_here) {
+            outbox.push(Line::Removed(*peer).encode().into());
         }
         was_here
+    }
+
+    /// As [`Self::kick`], by the word of another instance.
+    pub(crate) fn remove(&self, peer: &PeerId, unix_millis: i64) {
+        self.take_out(&mut self.table(), peer, unix_millis);
     }
 
     /// Takes a peer out for good; false when the list is full.
@@ -240,11 +319,37 @@ impl Hub {
     }
 
     fn expire(&self, log: &Log, unix_millis: i64) {
+        let now = Instant::now();
         let mut table = self.table();
-        for peer in table.expire(Instant::now()) {
+        let expired = table.expire(now);
+        if let Some(outbox) = &self.outbox {
+            for (peer, newest) in expired.left {
+                outbox.push(Line::Gone { peer, newest }.encode().into());
+            }
+        }
+        for peer in expired.gone {
             self.tell_gone(peer, unix_millis);
             log.add(unix_millis, format!("{peer} fell silent"));
         }
+        for line in table.repeats(now) {
+            self.tell(&line, false);
+        }
+    }
+
+    fn take_out(&self, table: &mut Table, peer: &PeerId, unix_millis: i64) -> bool {
+        let was_here = table.remove(peer);
+        if was_here {
+            self.tell_gone(*peer, unix_millis);
+        }
+        was_here
+    }
+
+    fn tell(&self, line: &Bytes, change: bool) {
+        self.everything.push_plain(line);
+        if change {
+            self.changes.push("", line);
+        }
+        self.news.notify_one();
     }
 
     /// In the server's own name: it has no key of the peer to sign a goodbye with, and needs none to say what it sees.

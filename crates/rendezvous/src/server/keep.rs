@@ -34,7 +34,7 @@ fn online(app: &App) -> Vec<Peer> {
         email: entry.message.email.clone(),
         avatar_hash: entry.message.avatar_hash.clone(),
         ts: entry.message.ts,
-        last_seen: at(entry.seen, clock),
+        last_seen: at(table.seen(entry), clock),
         bytes_sent: entry.sent,
         bytes_received: table.received(entry),
     });

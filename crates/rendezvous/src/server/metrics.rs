@@ -4,7 +4,8 @@ use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 use goop2_proto::relay::{Refusal, Usage};
 
-use super::App;
+use super::{App, cluster::Cluster};
+use crate::registration::Registrations;
 
 pub(crate) fn text(app: &App) -> String {
     let counters = &app.hub.counters;
@@ -13,10 +14,30 @@ pub(crate) fn text(app: &App) -> String {
         (table.len(), table.proved())
     };
     let subscribers = app.seats.taken();
+    let cluster = app.cluster.as_ref();
+    let connected = cluster.is_some_and(Cluster::connected).into();
+    let others = cluster.map_or(0, Cluster::others) as u64;
+    let registrations = app.registrations.as_ref();
+    let changeable = registrations.is_some_and(Registrations::changeable);
     let gauges = [
         ("peers", "Peers online.", peers as u64),
         ("peers_proved", "Peers online that sign.", proved as u64),
         ("subscribers", "Open event streams.", subscribers as u64),
+        (
+            "cluster_connected",
+            "1 while NATS joins this instance to others.",
+            connected,
+        ),
+        (
+            "cluster_instances",
+            "Other instances that are heard.",
+            others,
+        ),
+        (
+            "registrations_changeable",
+            "1 while people can register, or be removed.",
+            changeable.into(),
+        ),
     ];
     let counts = [
         ("published", "Messages taken.", &counters.published),
@@ -55,6 +76,26 @@ pub(crate) fn text(app: &App) -> String {
             "stalled",
             "Subscribers that took nothing and were closed.",
             &counters.stalled,
+        ),
+        (
+            "cluster_in",
+            "Frames of other instances.",
+            &counters.cluster_in,
+        ),
+        (
+            "cluster_out",
+            "Frames for other instances.",
+            &counters.cluster_out,
+        ),
+        (
+            "cluster_refused",
+            "Frames and lines of other instances that were not valid, or not for here.",
+            &counters.cluster_refused,
+        ),
+        (
+            "cluster_resyncs",
+            "Other instances asked for everyone they hold.",
+            &counters.cluster_resyncs,
         ),
     ];
     let mut text = String::new();

@@ -126,7 +126,7 @@ pub(crate) async fn confirm(
             page::html(StatusCode::OK, "Verified", &body, None)
         }
         Ok(None) => no_link(&headers, "invalid or expired token"),
-        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+        Err(why) => error(status(&why), &why.to_string()),
     }
 }
 
@@ -160,14 +160,14 @@ fn note(app: &App, sent: Sent) -> &'static str {
     }
 }
 
-fn status(why: &Refusal) -> StatusCode {
+pub(crate) fn status(why: &Refusal) -> StatusCode {
     match why {
         Refusal::Required | Refusal::Invalid | Refusal::Forged | Refusal::Stale => {
             StatusCode::BAD_REQUEST
         }
         Refusal::Already => StatusCode::CONFLICT,
         Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::Full => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Full | Refusal::Away => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -198,7 +198,9 @@ fn shown(outcome: Result<&str, Refusal>, email: &str) -> Response {
         }
         Err(why) => {
             let status = match why {
-                Refusal::TooMany(_) | Refusal::Full | Refusal::Failed => status(&why),
+                Refusal::TooMany(_) | Refusal::Full | Refusal::Away | Refusal::Failed => {
+                    status(&why)
+                }
                 _ => StatusCode::OK,
             };
             register_page(status, &why.to_string(), email)

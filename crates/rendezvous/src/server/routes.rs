@@ -55,7 +55,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/publish", post(publish))
         .route("/events", get(events))
         .route("/relay", get(relay))
-        .route("/healthz", any(|| async { "ok" }))
+        .route("/healthz", any(health))
         .route("/metrics", get(measured))
         .route("/api/templates", get(|| async { json("[]\n") }))
         .route("/register", get(register::form).post(register::request))
@@ -241,6 +241,11 @@ async fn relay(State(app): State<Arc<App>>) -> Response {
         Some(state) => json([state.relay.encode(), b"\n".into()].concat()),
         None => not_found().await,
     }
+}
+
+/// An answer is health enough; its text is for whoever watches.
+async fn health(State(app): State<Arc<App>>) -> &'static str {
+    app.health()
 }
 
 async fn measured(State(app): State<Arc<App>>) -> Response {

@@ -6,6 +6,8 @@
 )]
 
 mod admin;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod endpoints;
 mod events;
 mod forged;

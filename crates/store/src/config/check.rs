@@ -148,6 +148,12 @@ impl Config {
             "presence.rendezvous_wans",
             wans,
         )?;
+        let cluster = &presence.cluster_url;
+        require(
+            cluster.is_empty() || cluster.split(',').all(|url| is_nats_url(url.trim())),
+            "presence.cluster_url",
+            cluster,
+        )?;
         require(
             !presence.rendezvous_only || host,
             "presence.rendezvous_only",
@@ -256,6 +262,9 @@ pub(super) fn allowed(key: &str, default: &Value) -> &'static str {
             "the http:// or https:// address of a rendezvous, or \"\" for none"
         }
         "presence.rendezvous_wans" => "a list of at most 16 http:// or https:// addresses",
+        "presence.cluster_url" => {
+            "the nats:// or tls:// address of NATS, several with commas between them, or \"\" for none"
+        }
         "presence.trusted_proxies" => "a list of IP addresses or networks, or null",
         "presence.rendezvous_only" => "true only together with presence.rendezvous_host",
         "presence.relay_port" => {
@@ -299,6 +308,14 @@ fn require(holds: bool, key: &str, value: &impl Serialize) -> Result<(), Problem
 }
 
 fn is_server_url(text: &str) -> bool {
+    is_url(text, &["http", "https"])
+}
+
+fn is_nats_url(text: &str) -> bool {
+    is_url(text, &["nats", "tls"])
+}
+
+fn is_url(text: &str, schemes: &[&str]) -> bool {
     let Ok(url) = Url::parse(text) else {
         return false;
     };
@@ -308,7 +325,7 @@ fn is_server_url(text: &str) -> bool {
         Some(Host::Ipv6(ip)) => !ip.is_unspecified(),
         None => false,
     };
-    named && matches!(url.scheme(), "http" | "https") && url.port() != Some(0)
+    named && schemes.contains(&url.scheme()) && url.port() != Some(0)
 }
 
 /// A multiaddress, an IP address, or the name of a host.
@@ -319,8 +336,9 @@ fn is_relay_addr(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || matches!(Host::parse(text), Ok(Host::Domain(_)))
 }
 
+/// A password may be in it.
 fn is_secret(key: &str) -> bool {
-    ["password", "token", "private"]
+    ["password", "token", "private", "cluster_url"]
         .iter()
         .any(|word| key.contains(word))
 }

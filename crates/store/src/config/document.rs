@@ -182,6 +182,10 @@ mod tests {
                 "presence.rendezvous_wan is ",
             ),
             (
+                r#"{"presence":{"cluster_url":"nats://a,http://ann:secret@b"}}"#,
+                "presence.cluster_url is not right; allowed is the nats:// or tls:// address",
+            ),
+            (
                 r#"{"presence":{"admin_password":7}}"#,
                 "presence.admin_password is not right; allowed is a text in quotes",
             ),

@@ -19,7 +19,7 @@ use crate::registration::{Record, Registrations};
 
 use super::{
     super::{
-        App, Rate, page,
+        App, Rate, page, register,
         routes::{error, json},
         table::Entry,
     },
@@ -78,7 +78,7 @@ async fn peers(State(app): State<Arc<App>>, _: Operator) -> Response {
             email: &entry.message.email,
             avatar_hash: &entry.message.avatar_hash,
             ts: entry.message.ts,
-            last_seen: at(entry.seen, clock),
+            last_seen: at(table.seen(entry), clock),
             bytes_sent: entry.sent,
             bytes_received: table.received(entry),
         })
@@ -133,7 +133,7 @@ async fn unregister(
             StatusCode::NO_CONTENT.into_response()
         }
         Ok(false) => error(StatusCode::NOT_FOUND, "not registered"),
-        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+        Err(why) => error(register::status(&why), &why.to_string()),
     }
 }
 
@@ -203,7 +203,7 @@ async fn state(
         let shown = found
             .iter()
             .take(MAX_SHOWN)
-            .map(|entry| shown(entry, clock));
+            .map(|entry| shown(entry, table.seen(entry), clock));
         (shown.collect(), matching, table.len(), table.proved())
     };
     let mut blocked: Vec<_> = app
@@ -272,16 +272,18 @@ fn matches(entry: &Entry, wanted: &str) -> bool {
             .contains(wanted)
 }
 
-fn shown(entry: &Entry, clock: i64) -> ShownPeer {
+fn shown(entry: &Entry, seen: Instant, clock: i64) -> ShownPeer {
     ShownPeer {
         id: entry.message.peer.to_base58(),
         label: shorten(&entry.message.label, MAX_LABEL).into(),
         email: entry.message.email.clone(),
         verified: entry.proved,
         addrs: entry.message.addrs.clone(),
-        from: entry.from.to_string(),
+        from: entry
+            .from
+            .map_or_else(|| "another instance".into(), |client| client.to_string()),
         since: at(entry.since, clock),
-        last_seen: at(entry.seen, clock),
+        last_seen: at(seen, clock),
     }
 }
 
