@@ -11,24 +11,14 @@ use goop2_peer::{
     api::{Group, Host, HostingState, JoinedState, Registration},
 };
 use goop2_store::config::Presence;
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::world::{TestPeer, card};
 
 #[tokio::test]
 async fn peers_meet_at_a_server_that_is_joined_and_left_while_they_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Hosted::bind(
-        dir.path(),
-        &Presence {
-            rendezvous_bind: "127.0.0.1".into(),
-            rendezvous_port: 0,
-            ..Presence::default()
-        },
-    )
-    .await
-    .unwrap();
-    let url = format!("http://{}", server.local_addrs()[0]);
+    let (_dir, server, url) = serve(Presence::default()).await;
     let (stays, moves) = (
         TestPeer::start("Stays").await,
         TestPeer::start("Moves").await,
@@ -161,18 +151,7 @@ async fn a_port_that_is_taken_is_said_and_the_peer_goes_on() {
 
 #[tokio::test]
 async fn whatever_is_pasted_leads_to_the_server_and_how_it_stands_is_shown() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Hosted::bind(
-        dir.path(),
-        &Presence {
-            rendezvous_bind: "127.0.0.1".into(),
-            rendezvous_port: 0,
-            ..Presence::default()
-        },
-    )
-    .await
-    .unwrap();
-    let url = format!("http://{}", server.local_addrs()[0]);
+    let (_dir, server, url) = serve(Presence::default()).await;
     let (ann, bob) = (TestPeer::start("Ann").await, TestPeer::start("Bob").await);
     let pasted = format!("  {url}/register \n");
     assert_eq!(ann.peer.rendezvous_address(&pasted).unwrap(), url);
@@ -339,20 +318,12 @@ async fn hosting_says_where_it_is_and_keeps_a_password() {
 
 #[tokio::test]
 async fn a_peer_that_is_not_registered_hears_so_and_asks_to_be() {
-    let dir = tempfile::tempdir().unwrap();
-    let server = Hosted::bind(
-        dir.path(),
-        &Presence {
-            rendezvous_bind: "127.0.0.1".into(),
-            rendezvous_port: 0,
-            registration_required: true,
-            peer_db_path: "data/peers.db".into(),
-            ..Presence::default()
-        },
-    )
-    .await
-    .unwrap();
-    let url = format!("http://{}", server.local_addrs()[0]);
+    let (_dir, server, url) = serve(Presence {
+        registration_required: true,
+        peer_db_path: "data/peers.db".into(),
+        ..Presence::default()
+    })
+    .await;
     let peer = TestPeer::start("Ann").await;
     peer.peer.join_rendezvous(&url).await.unwrap();
     peer.until(|snapshot| {
@@ -367,4 +338,17 @@ async fn a_peer_that_is_not_registered_hears_so_and_asks_to_be() {
         .await;
     peer.stop().await;
     server.shutdown().await;
+}
+
+/// A server without a peer, on loopback; its folder, and where it is.
+async fn serve(presence: Presence) -> (TempDir, Hosted, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let presence = Presence {
+        rendezvous_bind: "127.0.0.1".into(),
+        rendezvous_port: 0,
+        ..presence
+    };
+    let server = Hosted::bind(dir.path(), &presence).await.unwrap();
+    let url = format!("http://{}", server.local_addrs()[0]);
+    (dir, server, url)
 }
