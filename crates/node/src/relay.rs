@@ -40,10 +40,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::listen::{self, Port};
+use host::{Host, Setup};
+
 pub use desk::Ask;
-use desk::Desk;
 pub use external::External;
-use host::Host;
 
 /// How long the start waits for names to be looked up; they are advertised when they are found.
 const FIRST_LOOK_UP: Duration = Duration::from_secs(2);
@@ -51,6 +51,9 @@ const FIRST_LOOK_UP: Duration = Duration::from_secs(2);
 /// How long the port may still be taken by the relay that ran before, and how often to look.
 const RELEASE: Duration = Duration::from_secs(1);
 const RELEASE_LOOK: Duration = Duration::from_millis(20);
+
+/// The pause before another start after a failure.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How the relay is set up.
 pub struct Config {
@@ -150,13 +153,19 @@ impl Relay {
         let looking = tokio::spawn(external::follow(config.external, port, found, stop.clone()));
         let looking = AbortOnDropHandle::new(looking);
         let _later = timeout(FIRST_LOOK_UP, addrs.changed()).await;
-        let desk = Desk::new(config.limits.clone(), config.ask);
-        let host = Host::listen(&config.keypair, port, &config.limits, desk, addrs, told)
-            .await
-            .map_err(listen)?;
-        let task = AbortOnDropHandle::new(tokio::spawn(host.run(stop.clone())));
+        let peer_id = config.keypair.public().to_peer_id();
+        let setup = Setup {
+            key: config.keypair,
+            port,
+            limits: config.limits,
+            ask: config.ask,
+            addrs,
+            told,
+        };
+        let host = setup.clone().listen().await.map_err(listen)?;
+        let task = AbortOnDropHandle::new(tokio::spawn(keep(host, setup, stop.clone())));
         Ok(Self {
-            peer_id: config.keypair.public().to_peer_id(),
+            peer_id,
             port: port.number,
             stop,
             task,
@@ -181,6 +190,23 @@ impl Relay {
         let _ended = self.task.await;
         let _ended = self.looking.await;
         tracing::info!("relay ended");
+    }
+}
+
+/// Runs the host until it is stopped. The library holds its own books with `expect`, and strangers write in them: should it
+/// fail, everybody reserves again, and the relay goes on.
+async fn keep(mut host: Host, setup: Setup, stop: CancellationToken) {
+    loop {
+        let running = AbortOnDropHandle::new(tokio::spawn(host.run(stop.clone())));
+        let Err(error) = running.await else { return };
+        tracing::error!(%error, "the relay has failed and starts again");
+        host = loop {
+            sleep(AGAIN).await;
+            match setup.clone().listen().await {
+                Ok(host) => break host,
+                Err(error) => tracing::warn!(%error, "the relay does not listen"),
+            }
+        };
     }
 }
 

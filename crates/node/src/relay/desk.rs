@@ -317,11 +317,7 @@ impl Desk {
                     self.circuits.remove(at);
                 }
             }
-            Event::CircuitReqDenied {
-                src_peer_id,
-                status,
-                ..
-            } => self.denied(src_peer_id, status),
+            Event::CircuitReqDenied { status, .. } => self.denied(status),
             _ => {}
         }
     }
@@ -409,22 +405,18 @@ impl Desk {
         }
     }
 
-    fn denied(&mut self, from: &PeerId, status: &StatusCode) {
+    fn denied(&mut self, status: &StatusCode) {
         match status {
             StatusCode::NoReservation => self.refuse(Refusal::Nobody),
             StatusCode::ResourceLimitExceeded if self.refused_here > 0 => {
                 self.refused_here -= 1;
                 false
             }
-            StatusCode::ResourceLimitExceeded => {
-                let own = |open: &&Open| open.from == *from || open.to == *from;
-                let own = self.circuits.iter().filter(own).count();
-                self.refuse(if own >= self.limits.circuits_per_peer {
-                    Refusal::Peer
-                } else {
-                    Refusal::Full
-                })
+            // By the library, which also counts those that are being opened.
+            StatusCode::ResourceLimitExceeded if self.circuits.len() < self.limits.circuits => {
+                self.refuse(Refusal::Peer)
             }
+            StatusCode::ResourceLimitExceeded => self.refuse(Refusal::Full),
             _ => self.refuse(Refusal::Unanswered),
         };
     }
@@ -454,5 +446,146 @@ fn household(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         ip @ IpAddr::V4(_) => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A desk with the clock and the rendezvous of the test.
+    struct World {
+        desk: Desk,
+        here: Arc<Mutex<HashMap<PeerId, Standing>>>,
+        now: Instant,
+        connections: usize,
+    }
+
+    impl World {
+        fn new(limits: Limits) -> Self {
+            let here = Arc::new(Mutex::new(HashMap::new()));
+            let table = Arc::clone(&here);
+            let ask: Ask = Arc::new(move |peer| {
+                let table = table.lock().unwrap();
+                table.get(peer).copied().unwrap_or(Standing::Absent)
+            });
+            Self {
+                desk: Desk::new(limits, ask),
+                here,
+                now: Instant::now(),
+                connections: 0,
+            }
+        }
+
+        fn arrives(&mut self, peer: PeerId, standing: Standing, at: &str) -> ConnectionId {
+            self.here.lock().unwrap().insert(peer, standing);
+            self.connections += 1;
+            let id = ConnectionId::new_unchecked(self.connections);
+            self.desk.arrived(id, peer, &at.parse().unwrap(), self.now);
+            id
+        }
+
+        fn reserves(&mut self, id: ConnectionId) -> bool {
+            self.desk.asking = Some(id);
+            let granted = self.desk.may_reserve(self.now);
+            self.desk.asking = None;
+            granted
+        }
+
+        fn confirmed(&mut self, id: ConnectionId, peer: PeerId, renewed: bool) {
+            let event = Event::ReservationReqAccepted {
+                src_peer_id: peer,
+                renewed,
+            };
+            self.desk.asking = Some(id);
+            self.desk.heard(&event, self.now);
+            self.desk.asking = None;
+        }
+
+        fn sweep_after(&mut self, time: Duration) -> Vec<ConnectionId> {
+            self.now += time;
+            self.desk.sweep(self.now)
+        }
+    }
+
+    const HOME: &str = "/ip4/11.0.0.7/tcp/4001";
+
+    #[test]
+    fn a_full_relay_renews_and_a_renewal_counts_when_it_is_confirmed() {
+        let mut world = World::new(Limits {
+            reservations: 1,
+            ..Limits::default()
+        });
+        let peer = PeerId::random();
+        let id = world.arrives(peer, Standing::Proved, HOME);
+        assert!(world.reserves(id));
+        world.confirmed(id, peer, false);
+        let other = world.arrives(PeerId::random(), Standing::Proved, HOME);
+        assert!(!world.reserves(other));
+
+        assert_eq!(world.sweep_after(RESERVATION - 2 * MARGIN), []);
+        assert!(world.reserves(id));
+        world.confirmed(id, peer, true);
+        assert_eq!(world.sweep_after(RESERVATION - 2 * MARGIN), []);
+        // Granted, but the answer does not leave: the library's timer still runs to its first end.
+        assert!(world.reserves(id));
+        assert_eq!(world.sweep_after(MARGIN + Duration::from_secs(1)), [id]);
+        assert_eq!(
+            (world.desk.reserved, world.desk.refused[&Refusal::Full]),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn who_is_gone_keeps_its_place_for_the_grace() {
+        let mut world = World::new(Limits::default());
+        let grace = world.desk.limits.grace;
+        let peer = PeerId::random();
+        let id = world.arrives(peer, Standing::Claimed, HOME);
+        assert!(world.reserves(id));
+        world.here.lock().unwrap().clear();
+        assert_eq!(world.sweep_after(Duration::ZERO), []);
+        assert!(world.reserves(id), "it may renew");
+        assert_eq!(world.sweep_after(grace / 2), []);
+        world.here.lock().unwrap().insert(peer, Standing::Claimed);
+        assert_eq!(world.sweep_after(grace), []);
+        world.here.lock().unwrap().clear();
+        assert_eq!(world.sweep_after(Duration::ZERO), []);
+        assert_eq!(world.sweep_after(grace), [id]);
+        world.here.lock().unwrap().insert(peer, Standing::Barred);
+        assert_eq!(world.sweep_after(Duration::ZERO), [id]);
+    }
+
+    #[test]
+    fn addresses_are_dialled_that_are_public_and_the_askers_own() {
+        let mut world = World::new(Limits::default());
+        let (near, far) = (PeerId::random(), PeerId::random());
+        world.arrives(near, Standing::Proved, "/ip4/192.168.1.7/tcp/4001");
+        world.arrives(far, Standing::Absent, HOME);
+        let now = world.now;
+        let mut dials = |peer, addrs: &[&str]| {
+            let addrs: Vec<_> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+            world.desk.may_dial(peer, &addrs, now)
+        };
+        assert!(dials(
+            &far,
+            &["/ip4/11.0.0.7/tcp/9", "/ip4/11.0.0.7/udp/9/quic-v1"]
+        ));
+        for foreign in [
+            "/ip4/11.0.0.8/tcp/9",
+            "/ip4/127.0.0.1/tcp/9",
+            "/dns4/example.org/tcp/9",
+            "/ip4/11.0.0.7/tcp/9/ws",
+        ] {
+            assert!(!dials(&far, &["/ip4/11.0.0.7/tcp/9", foreign]), "{foreign}");
+        }
+        assert!(!dials(&near, &["/ip4/192.168.1.7/tcp/4001"]));
+        assert!(!dials(&far, &[]));
+        let many = (0..1000)
+            .filter(|_| dials(&far, &["/ip4/11.0.0.7/tcp/9"]))
+            .count();
+        assert!(many <= 60, "{many}");
     }
 }

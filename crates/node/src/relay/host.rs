@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Limits,
-    desk::Desk,
+    desk::{Ask, Desk},
     gate::{Gate, lock},
     meter::Meter,
     transport,
@@ -73,6 +73,17 @@ struct Behaviour {
     gate: Gate,
 }
 
+/// What a host is made of, and made of again.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) key: Keypair,
+    pub(super) port: Port,
+    pub(super) limits: Limits,
+    pub(super) ask: Ask,
+    pub(super) addrs: watch::Receiver<Vec<Multiaddr>>,
+    pub(super) told: watch::Sender<Option<State>>,
+}
+
 pub(super) struct Host {
     swarm: Swarm<Behaviour>,
     desk: Arc<Mutex<Desk>>,
@@ -81,28 +92,29 @@ pub(super) struct Host {
     told: watch::Sender<Option<State>>,
 }
 
-impl Host {
+impl Setup {
     /// Returns when it listens.
-    pub(super) async fn listen(
-        key: &Keypair,
-        port: Port,
-        limits: &Limits,
-        desk: Desk,
-        addrs: watch::Receiver<Vec<Multiaddr>>,
-        told: watch::Sender<Option<State>>,
-    ) -> io::Result<Self> {
+    pub(super) async fn listen(self) -> io::Result<Host> {
+        let Self {
+            key,
+            port,
+            limits,
+            ask,
+            addrs,
+            told,
+        } = self;
         let meter = Meter::new(limits.bytes_per_second, limits.bytes_per_second_per_peer);
-        let desk = Arc::new(Mutex::new(desk));
-        let transport = transport::build(key, &meter).map_err(io::Error::other)?;
+        let desk = Arc::new(Mutex::new(Desk::new(limits.clone(), ask)));
+        let transport = transport::build(&key, &meter).map_err(io::Error::other)?;
         let swarm = Swarm::new(
             transport,
-            behaviour(key, limits, Arc::clone(&desk)),
+            behaviour(&key, &limits, Arc::clone(&desk)),
             key.public().to_peer_id(),
             libp2p::swarm::Config::with_tokio_executor()
                 .with_idle_connection_timeout(IDLE)
                 .with_max_negotiating_inbound_streams(MAX_NEGOTIATING),
         );
-        let mut host = Self {
+        let mut host = Host {
             swarm,
             desk,
             meter,
@@ -126,7 +138,9 @@ impl Host {
         host.tell();
         Ok(host)
     }
+}
 
+impl Host {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut metering = std::pin::pin!(Arc::clone(&self.meter).run());
         let mut sweep = interval(SWEEP);
@@ -146,7 +160,6 @@ impl Host {
                 _ = tell.tick() => self.tell(),
             }
         }
-        self.told.send_replace(None);
         self.close().await;
     }
 
@@ -204,7 +217,7 @@ impl Host {
     }
 
     /// Peers see at once that the relay is gone, and look for it again.
-    async fn close(mut self) {
+    async fn close(&mut self) {
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             let _gone = self.swarm.disconnect_peer_id(peer);
@@ -215,6 +228,13 @@ impl Host {
             }
         };
         let _late = timeout(CLOSE, closed).await;
+    }
+}
+
+/// However it ends, nobody is sent here any more.
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.told.send_replace(None);
     }
 }
 

@@ -1,6 +1,10 @@
 //! The relay host with real swarms of the library on either side.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod abuse;
 mod pipe;
+mod share;
 mod world;
 
 use std::time::Duration;
@@ -11,7 +15,7 @@ use libp2p::identity::Keypair;
 
 use world::{Client, Over, World};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 #[tokio::test]
 async fn two_meet_over_every_pair_of_transports() {

@@ -19,7 +19,10 @@ use libp2p::{
     identity::Keypair,
     multiaddr::Protocol,
     noise, ping, relay,
-    swarm::{ConnectionId, DialError, NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
+    swarm::{
+        ConnectionId, DialError, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle,
+        dial_opts::DialOpts,
+    },
     tcp, yamux,
 };
 use tokio::{
@@ -164,7 +167,7 @@ async fn bind(
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
-    relay: relay::client::Behaviour,
+    relay: Toggle<relay::client::Behaviour>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pipe: pipe::Behaviour,
@@ -193,8 +196,17 @@ impl Client {
     }
 
     pub(crate) fn with_key(key: Keypair) -> Self {
+        Self::with(key, false)
+    }
+
+    /// One that takes circuits and leaves who calls in the dark.
+    pub(crate) fn silent() -> Self {
+        Self::with(Keypair::generate_ed25519(), true)
+    }
+
+    fn with(key: Keypair, silent: bool) -> Self {
         let pipes = Pipes::default();
-        let swarm = swarm(key, pipes.clone());
+        let swarm = swarm(key, pipes.clone(), silent);
         let (commands, wanted) = mpsc::channel(16);
         let (told, connections) = watch::channel(0);
         Self {
@@ -228,7 +240,7 @@ impl Client {
     }
 }
 
-fn swarm(key: Keypair, pipes: Pipes) -> Swarm<Behaviour> {
+fn swarm(key: Keypair, pipes: Pipes, silent: bool) -> Swarm<Behaviour> {
     SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(
@@ -241,13 +253,13 @@ fn swarm(key: Keypair, pipes: Pipes) -> Swarm<Behaviour> {
         .with_relay_client(noise::Config::new, yamux::Config::default)
         .unwrap()
         .with_behaviour(|key, relay| Behaviour {
-            relay,
+            relay: (!silent).then_some(relay).into(),
             identify: identify::Behaviour::new(identify::Config::new(
                 "/goop/1.0.0".into(),
                 key.public(),
             )),
             ping: ping::Behaviour::default(),
-            pipe: pipe::Behaviour(pipes),
+            pipe: pipe::Behaviour { pipes, silent },
         })
         .unwrap()
         .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE * 10))
