@@ -68,7 +68,9 @@ impl Hosted {
     /// Starts, stops or replaces the relay.
     pub(crate) async fn follow_relay(&mut self, config: &config::Presence) {
         let wanted = (config.relay_port > 0).then(|| of_relay(config));
-        if self.beside.as_ref().map(|beside| &beside.config) == wanted.as_ref() {
+        let beside = self.beside.as_ref();
+        if beside.map(|beside| &beside.config) == wanted.as_ref() && self.relay_problem().is_none()
+        {
             return;
         }
         if let Some(Beside {
@@ -274,4 +276,52 @@ fn server_config(
             ..Limits::default()
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_word_has_the_limits_of_the_relay() {
+        assert_eq!(
+            relay_limits(&config::Presence::default()),
+            relay::Limits::default()
+        );
+    }
+
+    #[test]
+    fn the_relay_is_where_the_operator_says_or_where_people_meet() {
+        let of = |url: &str, addrs: &[&str]| {
+            externals(&config::Presence {
+                external_url: url.into(),
+                relay_external_addrs: addrs.iter().map(ToString::to_string).collect(),
+                ..config::Presence::default()
+            })
+        };
+        let host = |host: &str| vec![External::Host(host.into())];
+        assert_eq!(of("", &[]), []);
+        assert_eq!(
+            of("https://meet.example.org/", &[]),
+            host("meet.example.org")
+        );
+        assert_eq!(of("http://[2001:db8::1]:8787", &[]), host("2001:db8::1"));
+        assert_eq!(of("http://127.0.0.1:8787", &[]), []);
+        assert_eq!(
+            of("https://meet.example.org", &["203.0.113.9"]),
+            host("203.0.113.9")
+        );
+    }
+
+    #[test]
+    fn the_relays_settings_do_not_touch_the_server() {
+        let before = config::Presence::default();
+        let after = config::Presence {
+            relay_port: 4002,
+            relay_max_circuits: 7,
+            ..before.clone()
+        };
+        assert_eq!(of_server(&before), of_server(&after));
+        assert_ne!(of_relay(&before), of_relay(&after));
+    }
 }

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod nearby;
+mod relay;
 mod rendezvous;
 mod world;
