@@ -23,14 +23,15 @@ use crate::{
     report::Report,
 };
 
+/// What is logged unless `RUST_LOG` says otherwise. The library warns of what strangers do, who would then fill the log.
+const LOG: &str = "warn,libp2p=error,goop2=info";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,goop2=info")),
-        )
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG)))
         .init();
     let report = Report::new(cli.json());
     match run(cli.command, &report) {
