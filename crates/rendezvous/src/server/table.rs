@@ -2,7 +2,7 @@
 //!
 //! A proved message is worth more than any number of unproved ones: while one is remembered, nothing unsigned in that
 //! peer's name is taken, and no `ts` is taken twice. What is remembered outlives the peer's visit, because a message that
-//! was signed stays fresh for [`FRESH`](goop2_proto::presence::FRESH) on either side of now.
+//! was signed stays fresh for [`FRESH`] on either side of now.
 //!
 //! A peer is here as long as it publishes here, or at another instance of this rendezvous that is heard itself. Another
 //! instance does not repeat heartbeats: it holds its peers until it says that they are gone, or falls silent with them.
