@@ -7,6 +7,7 @@
 pub mod api;
 mod controller;
 mod error;
+mod fate;
 mod hosting;
 mod io;
 mod network;
@@ -22,6 +23,7 @@ mod wan;
 mod words;
 
 pub use error::Error;
-pub use goop2_store::{Config, Error as FolderError, Folder, identity, server_config};
+pub use goop2_store::{Config, Error as FolderError, Folder, identity, server_config, settings};
 pub use hosting::Hosted;
 pub use peer::{Page, Peer};
+pub use place::parse as place;

@@ -25,12 +25,17 @@ use tokio::{
     task::{JoinSet, spawn_blocking},
     time::timeout,
 };
-use tokio_util::{io::ReaderStream, sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{
+    io::ReaderStream,
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 
 use crate::{
     Error,
     api::{Attempt, Link, Notice, PeerReach, Place, Rendezvous, Snapshot},
     controller::{Controller, path_of, unix_millis},
+    fate::Fate,
     notices::Notices,
     place,
     roster::SharedRoster,
@@ -57,6 +62,10 @@ struct Inner {
     config: watch::Sender<Config>,
     notices: Notices,
     running: Mutex<Option<Running>>,
+    fate: Fate,
+    released: CancellationToken,
+    // Last: by then the folder is closed.
+    _released: DropGuard,
 }
 
 struct Running {
@@ -130,10 +139,14 @@ impl Peer {
             said,
         );
         let snapshot = controller.snapshot();
-        tasks.spawn(Server::new(Arc::clone(&folder), roster).run(inbound, serving.clone()));
-        let announcing = tokio::spawn(controller.run(events, hearing, presence.clone()));
-        let announcing = AbortOnDropHandle::new(announcing);
-        tasks.spawn(wan);
+        let fate = Fate::new();
+        let server = Server::new(Arc::clone(&folder), roster).run(inbound, serving.clone());
+        tasks.spawn(fate.watch("What answers visitors", serving.clone(), server));
+        let announcing = controller.run(events, hearing, presence.clone());
+        let announcing = fate.watch("What tells others of you", presence.clone(), announcing);
+        let announcing = AbortOnDropHandle::new(tokio::spawn(announcing));
+        tasks.spawn(fate.watch("What talks to rendezvous servers", presence.clone(), wan));
+        let released = CancellationToken::new();
         let running = Mutex::new(Some(Running {
             presence,
             announcing,
@@ -148,6 +161,9 @@ impl Peer {
             config,
             notices,
             running,
+            fate,
+            _released: released.clone().drop_guard(),
+            released,
         })))
     }
 
@@ -307,6 +323,22 @@ impl Peer {
     /// The own network as a text to send to someone who helps. `redacted` leaves out addresses, names of servers and ids.
     pub fn network_report(&self, redacted: bool) -> String {
         self.0.snapshot.borrow().network.report(redacted)
+    }
+
+    /// Resolves when a part of the peer has ended that nobody asked to, with the reason in words; the peer is of no use then, but
+    /// for [`Peer::shutdown`].
+    pub async fn failed(&self) -> String {
+        self.0.fate.failed().await
+    }
+
+    /// Says that something failed without which this peer is of no use.
+    pub fn fail(&self, reason: String) {
+        self.0.fate.fail(reason);
+    }
+
+    /// Resolves when the last handle is gone and with it the folder closed, which then can be opened again.
+    pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.0.released.clone().cancelled_owned()
     }
 
     /// Goes offline in order: says goodbye, answers nothing more, closes the connections. A second call does nothing.

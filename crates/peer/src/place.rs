@@ -9,7 +9,8 @@ use crate::{Error, api::Place};
 /// Longest address looked at.
 const MAX_ADDRESS: usize = 8 * 1024;
 
-pub(crate) fn parse(text: &str) -> Result<Place, Error> {
+/// Where an address typed or pasted leads; nothing is remembered or connected.
+pub fn parse(text: &str) -> Result<Place, Error> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Error::Invalid(

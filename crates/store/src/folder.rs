@@ -191,6 +191,11 @@ pub fn identity(dir: &Path) -> Result<PeerId, Error> {
     Ok(keypair.public().to_peer_id())
 }
 
+/// The settings of the peer in `dir`, also while it runs. Nothing is made or changed.
+pub fn settings(dir: &Path) -> Result<Config, Error> {
+    Ok(read_config(&enter(dir)?)?.config().clone())
+}
+
 /// The settings of a rendezvous server without a peer: `goop.json` in `dir`, written with defaults when it is missing
 /// (§10.1). Nothing else of the folder is touched.
 pub fn server_config(dir: &Path) -> Result<Config, Error> {

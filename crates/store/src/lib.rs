@@ -18,6 +18,6 @@ mod site;
 pub use config::Config;
 pub use db::{Caller, Database};
 pub use error::Error;
-pub use folder::{Avatar, Folder, identity, relay_key, server_config};
+pub use folder::{Avatar, Folder, identity, relay_key, server_config, settings};
 pub use libp2p_identity::Keypair;
 pub use site::{Site, SiteFile};

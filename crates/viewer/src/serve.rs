@@ -1,6 +1,6 @@
 //! From a socket to a router: connections are counted, timed and joined.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::ErrorKind, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -43,7 +43,7 @@ const GRACE: Duration = Duration::from_millis(300);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves on these listeners and those that come later, until `stop`; every task is in the returned set or in one of its tasks'
-/// sets.
+/// sets. A listener that is lost is a failure of the peer.
 pub(crate) fn spawn(
     listeners: Vec<TcpListener>,
     later: mpsc::Receiver<Vec<TcpListener>>,
@@ -77,10 +77,20 @@ async fn listen(
                 stop.clone(),
             ));
         }
-        match stop.run_until_cancelled(later.recv()).await {
-            Some(Some(more)) => listeners = more,
-            _ => break,
-        }
+        listeners = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = listening.join_next() => {
+                if !stop.is_cancelled() {
+                    let port = routers.app.port;
+                    routers.app.peer.fail(format!("The viewer lost its port {port}"));
+                }
+                Vec::new()
+            }
+            more = later.recv() => match more {
+                Some(more) => more,
+                None => break,
+            },
+        };
     }
     drop(later);
     while listening.join_next().await.is_some() {}
@@ -102,9 +112,14 @@ async fn accept(
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            // Not a matter of this connection or of too many files: the socket listens no more.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => break,
+            Err(_) => {
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let connection = connection(stream, routers.clone(), stop.clone());
         connections.spawn(async move {

@@ -1,0 +1,82 @@
+//! Whether the peer still runs: its tasks never end by themselves, so one that does, panics included, is a failure of the peer,
+//! and whoever owns the peer is told why.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use futures::FutureExt;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Fate(Arc<watch::Sender<Option<String>>>);
+
+impl Fate {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// Runs a task, of which `stop` is the only way to end.
+    pub(crate) fn watch<T: Future<Output = ()>>(
+        &self,
+        name: &'static str,
+        stop: CancellationToken,
+        task: T,
+    ) -> impl Future<Output = ()> + use<T> {
+        let fate = self.clone();
+        async move {
+            match AssertUnwindSafe(task).catch_unwind().await {
+                Err(panic) => fate.fail(format!("{name} failed: {}", words(&*panic))),
+                Ok(()) if !stop.is_cancelled() => fate.fail(format!("{name} ended by itself")),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// The first failure is the cause of the later ones, and stays.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(%reason, "the peer cannot go on");
+        self.0.send_if_modified(|known| {
+            let first = known.is_none();
+            known.get_or_insert(reason);
+            first
+        });
+    }
+
+    /// Resolves with the reason, once there is one.
+    pub(crate) async fn failed(&self) -> String {
+        let mut reason = self.0.subscribe();
+        let reason = reason.wait_for(Option::is_some).await;
+        let reason = reason.expect("its sender is owned by self");
+        reason.clone().unwrap_or_default()
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_or_ends_is_a_failure_and_the_first_one_stays() {
+        let (fate, stop) = (Fate::new(), CancellationToken::new());
+        fate.watch("The server", stop.clone(), async {
+            panic!("no {}", "luck")
+        })
+        .await;
+        fate.watch("Presence", stop, async {}).await;
+        assert_eq!(fate.failed().await, "The server failed: no luck");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_was_asked_to_end_is_none() {
+        let (fate, stop) = (Fate::new(), CancellationToken::new());
+        stop.cancel();
+        fate.watch("Presence", stop, async {}).await;
+        assert!(fate.failed().now_or_never().is_none());
+    }
+}
