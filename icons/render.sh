@@ -1,19 +1,28 @@
 #!/bin/sh
-# Renders every size the desktop app needs from icon.svg. Needs rsvg-convert (librsvg2-bin) and ImageMagick.
+# Renders every size the desktop app needs from icon.svg. Needs rsvg-convert (librsvg2-bin), ImageMagick and png2icns (icnsutils).
 set -eu
 cd "$(dirname "$0")"
 
-png() { rsvg-convert --width "$1" --height "$1" --output "$2" icon.svg; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# png SIZE FILE [DRAWING]
+png() { rsvg-convert --width "$1" --height "$1" --output "$2" "${3:-icon.svg}"; }
 
 png 32 32x32.png
+png 64 64x64.png
 png 128 128x128.png
 png 256 128x128@2x.png
 png 512 icon.png
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-for size in 16 24 32 48 64 256; do png "$size" "$work/$size.png"; done
+# The tray: the same, and without its colour while offline.
+sed 's/#58c796/#8f9a95/g' icon.svg >"$work/offline.svg"
+png 32 tray.png
+png 32 tray-offline.png "$work/offline.svg"
+
+for size in 16 24 32 48 64 128 256 512 1024; do png "$size" "$work/$size.png"; done
 convert "$work/16.png" "$work/24.png" "$work/32.png" "$work/48.png" "$work/64.png" "$work/256.png" icon.ico
+png2icns icon.icns "$work/16.png" "$work/32.png" "$work/128.png" "$work/256.png" "$work/512.png" "$work/1024.png" >/dev/null
 
 # The page's own small icon is the same drawing.
 cp icon.svg ../ui/src/favicon.svg
