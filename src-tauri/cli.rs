@@ -6,11 +6,19 @@ use clap::{Parser, Subcommand};
 
 /// The desktop app for the ephemeral web: a folder is a site, online exactly as long as you are.
 #[derive(Parser)]
-#[command(name = "goop2", version)]
+#[command(name = "goop2", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     /// Without a command, the window opens.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// A goop:// link for the window to open
+    #[cfg(feature = "desktop")]
+    #[arg(value_parser = link)]
+    pub(crate) link: Option<String>,
+    /// Start in the tray, without showing the window
+    #[cfg(feature = "desktop")]
+    #[arg(long)]
+    pub(crate) hidden: bool,
 }
 
 #[derive(Subcommand)]
@@ -64,4 +72,12 @@ impl Cli {
             )
         )
     }
+}
+
+#[cfg(feature = "desktop")]
+fn link(text: &str) -> Result<String, String> {
+    if text.starts_with("goop:") {
+        return Ok(text.into());
+    }
+    Err("neither a command nor a link, which begins with goop://".into())
 }

@@ -18,15 +18,16 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
         let listen: Vec<_> = peer.listening().iter().map(ToString::to_string).collect();
         report.ready(&snapshot, &listen, &viewer.url(), &viewer.open_url());
         let mut said = Said::default();
-        loop {
+        let failed = loop {
             report.changes(&mut said, &Arc::clone(&snapshots.borrow_and_update()));
             tokio::select! {
-                () = &mut stop => break,
-                changed = snapshots.changed() => changed.context("the peer ended by itself")?,
+                () = &mut stop => break None,
+                reason = peer.failed() => break Some(reason),
+                Ok(()) = snapshots.changed() => {}
             }
-        }
+        };
         stop_in_order(peer, viewer).await;
-        Ok(())
+        failed.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason)))
     })
 }
 

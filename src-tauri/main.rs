@@ -7,6 +7,8 @@
 mod cli;
 mod doctor;
 mod headless;
+#[cfg(feature = "desktop")]
+mod journal;
 mod report;
 #[cfg(feature = "desktop")]
 mod webview;
@@ -16,7 +18,7 @@ mod window;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     cli::{Cli, Command},
@@ -28,13 +30,8 @@ const LOG: &str = "warn,libp2p=error,goop2=info";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG)))
-        .init();
     let report = Report::new(cli.json());
-    match run(cli.command, &report) {
+    match run(cli, &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report.error(&words(&error));
@@ -43,8 +40,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Option<Command>, report: &Report) -> anyhow::Result<()> {
-    match command {
+fn run(cli: Cli, report: &Report) -> anyhow::Result<()> {
+    #[cfg(feature = "desktop")]
+    let journal = journal::Journal::default();
+    let log = tracing_subscriber::registry().with(filter()).with(
+        fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal()),
+    );
+    #[cfg(feature = "desktop")]
+    let log = log.with(fmt::layer().with_writer(journal.clone()).with_ansi(false));
+    log.init();
+    match cli.command {
         Some(Command::Peer { dir, .. }) => headless::run(&dir, report),
         Some(Command::Rendezvous { dir, .. }) => headless::rendezvous(&dir, report),
         Some(Command::Doctor { dir, .. }) => doctor::run(&dir, report),
@@ -53,14 +60,18 @@ fn run(command: Option<Command>, report: &Report) -> anyhow::Result<()> {
             Ok(())
         }
         #[cfg(feature = "desktop")]
-        Some(Command::Window { dir }) => window::run(dir.as_deref()),
+        Some(Command::Window { dir }) => window::run(dir, false, journal),
         #[cfg(feature = "desktop")]
-        None => window::run(None),
+        None => window::run(None, cli.hidden, journal),
         #[cfg(not(feature = "desktop"))]
         None => anyhow::bail!(
             "this goop2 was built without its window: try goop2 peer DIR, or goop2 --help"
         ),
     }
+}
+
+fn filter() -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG))
 }
 
 /// The error and its causes, each said once.

@@ -13,23 +13,36 @@ use tauri::{
     webview::{DownloadEvent, NewWindowResponse, PermissionResponse},
 };
 
+use crate::window::Refused;
+
 /// WebRTC opens sockets that no content security policy governs: through it, a page reaches the local network and tells the
 /// addresses of this machine. WebView2 has no setting for it, so its names are taken away before any script of a page runs, in
 /// every frame. WebKitGTK has it off.
 const NO_WEBRTC: &str = "delete self.RTCPeerConnection; delete self.webkitRTCPeerConnection;";
 
-/// Takes from the window's pages whatever the frame's own policy leaves them.
-pub(crate) fn confine<R: Runtime, M: Manager<R>>(
-    window: WebviewWindowBuilder<'_, R, M>,
-) -> WebviewWindowBuilder<'_, R, M> {
+/// Takes from the window's pages whatever the frame's own policy leaves them. What a person may have meant is told to `refused`.
+pub(crate) fn confine<'a, R: Runtime, M: Manager<R>>(
+    window: WebviewWindowBuilder<'a, R, M>,
+    refused: impl Fn(Refused) + Clone + Send + Sync + 'static,
+) -> WebviewWindowBuilder<'a, R, M> {
+    let (leading_out, saving) = (refused.clone(), refused);
     window
         .initialization_script_for_all_frames(NO_WEBRTC)
         .on_permission_request(|_, kind| {
             tracing::debug!(%kind, "a page asked for what the window grants to none");
             PermissionResponse::Deny
         })
-        .on_new_window(|_, _| NewWindowResponse::Deny)
+        .on_new_window(move |url, _| {
+            leading_out(Refused::Link { url: url.into() });
+            NewWindowResponse::Deny
+        })
         // Without a handler, WebKitGTK saves what a page sends without asking.
-        .on_download(|_, event| !matches!(event, DownloadEvent::Requested { .. }))
+        .on_download(move |_, event| {
+            let requested = matches!(event, DownloadEvent::Requested { .. });
+            if requested {
+                saving(Refused::Download);
+            }
+            !requested
+        })
         .general_autofill_enabled(false)
 }

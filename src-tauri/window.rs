@@ -1,74 +1,103 @@
 //! The window: a skin over [`Peer`], as thin as the one in the browser. Commands parse, call and map; events are forwarded.
 //!
-//! Visited sites are framed from origins of their own and never have a Tauri capability. The window's policy frames nothing but
-//! this viewer's ports, so a site cannot lead its frame to another program on this machine.
+//! The app outlives its peer ([`running`]). Visited sites are framed from origins of their own and never have a Tauri capability.
+//! The window's policy frames nothing but the ports of the viewer that runs, so a site cannot lead its frame to another program on
+//! this machine; a document's policy is fixed, so the window loads its own anew when another viewer takes over.
 //!
-//! WKWebView may find no names under `.localhost`, and a window's policy is fixed when it opens: on macOS the viewer is asked for
-//! its ports ([`goop2_viewer::ports`]) before that. No machine with macOS has run this; the same way is tested in browsers.
+//! WKWebView may find no names under `.localhost`: on macOS the viewer is asked for its ports ([`goop2_viewer::ports`]). No machine
+//! with macOS has run this; the same way is tested in browsers.
 
+mod desk;
+mod menu;
 mod network;
 mod preferences;
+mod profiles;
 mod rendezvous;
+mod running;
+mod shell;
+mod tray;
+mod wishes;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use goop2_peer::{
-    Folder, Peer,
-    api::{Failure, Place, Session, Snapshot},
-};
-use goop2_viewer::{Viewer, ports::Ports};
+use clap::Parser;
+use goop2_peer::api::{Failure, Place, Session, Snapshot};
+use serde::Serialize;
 use tauri::{
-    AppHandle, Emitter, Manager, RunEvent, State, Url, WebviewUrl, WebviewWindowBuilder,
-    async_runtime::{self, JoinHandle},
-    utils::config::Csp,
+    AppHandle, CloseRequestApi, Emitter, Manager, RunEvent, State, Url, WebviewUrl,
+    WebviewWindowBuilder, WindowEvent, async_runtime,
+    http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
 };
+use tauri_plugin_autostart::{MacosLauncher, ManagerExt};
+use tauri_plugin_deep_link::DeepLinkExt;
+use tauri_plugin_notification::NotificationExt;
 use tauri_plugin_opener::OpenerExt;
-use tokio::sync::broadcast::error::RecvError;
+use tauri_plugin_window_state::StateFlags;
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc, watch},
+    task::JoinSet,
+};
 
-use crate::{headless, webview};
+pub(crate) use self::shell::Refused;
+use self::{
+    desk::Desk,
+    profiles::Profiles,
+    running::{Online, Running},
+    shell::{Closing, Shell, Stage, Wish},
+    tray::Tray,
+    wishes::Wishes,
+};
+use crate::{
+    cli::{Cli, Command},
+    headless,
+    journal::Journal,
+    webview,
+};
 
-/// What the commands work on.
-struct Running {
-    peer: Peer,
-    session: Session,
+/// The window's name.
+const MAIN: &str = "main";
+/// What the app is started with when the user logs in.
+const HIDDEN: &str = "--hidden";
+
+/// What the document in the window was allowed to frame when it was loaded.
+type Framed = Arc<Mutex<Option<Framing>>>;
+
+#[derive(Clone, PartialEq)]
+struct Framing {
+    peer: String,
     sites: Sites,
-    ports: Ports,
-    /// Taken at the end.
-    ending: Mutex<Option<(Viewer, JoinHandle<()>)>>,
 }
 
-/// Opens the window on a peer folder, the user's own one when none is given; returns when it was closed and all has ended.
-pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
+/// Opens the window on a peer folder, the user's own one when none is given; returns when the app was quit and all has ended.
+pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyhow::Result<()> {
     let runtime = headless::runtime()?;
-    async_runtime::set(runtime.handle().clone());
-    let dir = dir.map_or_else(own_folder, |dir| Ok(dir.to_owned()))?;
-    let (peer, viewer) = runtime.block_on(headless::start(&dir))?;
-    let stop = {
-        let _within = runtime.enter();
-        headless::stop_signal()?
-    };
-    let mut context = tauri::generate_context!();
-    let mut sites = Sites {
-        port: viewer.port(),
-        ports: Vec::new(),
-    };
-    if cfg!(target_os = "macos") {
-        sites.ports = runtime.block_on(viewer.ports().open())?.to_vec();
-    }
-    context.config_mut().app.security.csp = Some(Csp::Policy(sites.policy()));
-    let facts = Session {
-        version: env!("CARGO_PKG_VERSION").into(),
-        peer: peer.id().to_base58(),
-        viewer_port: viewer.port(),
-    };
+    let handle = runtime.handle().clone();
+    async_runtime::set(handle.clone());
+    let _within = handle.enter();
+    let stop = headless::stop_signal()?;
     let app = tauri::Builder::default()
+        // First: a second start ends here, before it touches anything.
+        .plugin(tauri_plugin_single_instance::init(|app, args, from| {
+            started_again(app, &args, Path::new(&from));
+        }))
+        .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_opener::init())
+        .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_store::Builder::default().build())
+        .plugin(tauri_plugin_autostart::init(
+            MacosLauncher::LaunchAgent,
+            Some(vec![HIDDEN]),
+        ))
+        .plugin(
+            tauri_plugin_window_state::Builder::default()
+                .with_state_flags(StateFlags::all() - StateFlags::VISIBLE)
+                .build(),
+        )
         .invoke_handler(tauri::generate_handler![
             session,
             snapshot,
@@ -89,54 +118,178 @@ pub(crate) fn run(dir: Option<&Path>) -> anyhow::Result<()> {
             rendezvous::admin_password,
             rendezvous::register,
             rendezvous::qr,
+            desk::shell,
+            desk::create_peer,
+            desk::open_peer,
+            desk::go_online,
+            desk::go_offline,
+            desk::answered,
+            desk::open_folder,
+            desk::set_closing,
+            desk::set_autostart,
+            desk::close_window,
+            desk::hide_window,
+            desk::quit,
+            desk::notify,
         ])
-        .setup(move |app| {
-            open(app.handle(), sites.clone())?;
-            let forwarding = forward(app.handle(), &peer, &viewer, stop);
-            app.manage(Running {
-                peer,
-                session: facts,
-                sites,
-                ports: viewer.ports().clone(),
-                ending: Mutex::new(Some((viewer, forwarding))),
-            });
-            Ok(())
+        .setup(move |app| Ok(begin(app.handle(), dir, hidden, journal, stop)?))
+        .on_window_event(|window, event| {
+            if let WindowEvent::CloseRequested { api, .. } = event {
+                closing(window.app_handle(), api);
+            }
         })
-        .build(context)
+        .build(tauri::generate_context!())
         .context("the window could not be opened")?;
-    app.run(move |app, event| {
-        if let RunEvent::Exit = event {
-            end(app, &runtime);
-        }
+    app.run(move |app, event| match event {
+        RunEvent::Exit => end(app, &runtime),
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => show(app),
+        _ => {}
     });
     Ok(())
 }
 
-/// The user's own peer, in the platform's data directory; made at the first start.
-fn own_folder() -> anyhow::Result<PathBuf> {
-    let dir = dirs::data_dir()
-        .context("this system names no folder for application data")?
-        .join("goop2")
-        .join("peers")
-        .join("mine");
-    if !dir.join("goop.json").exists() {
-        let name = std::env::var("USER")
-            .or_else(|_| std::env::var("USERNAME"))
-            .unwrap_or_else(|_| "hello".into());
-        Folder::create(&dir, &name)?;
+fn begin(
+    app: &AppHandle,
+    dir: Option<PathBuf>,
+    hidden: bool,
+    journal: Journal,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let profiles = Profiles::open(app)?;
+    let tray_shown = tray::is_shown();
+    let (changes, _) = watch::channel(Shell {
+        stage: Stage::First {
+            name: profiles::suggested_name(),
+        },
+        folder: String::new(),
+        profiles: profiles.list(),
+        ask: None,
+        closing: profiles.closing(),
+        tray: tray_shown,
+        autostart: app.autolaunch().is_enabled().unwrap_or(false),
+    });
+    let running = Running::new(changes.clone(), journal);
+    // A folder of the command line is for this once; the user's own is remembered.
+    if let Some(dir) = dir.map_or_else(
+        || Ok(profiles.last()),
+        |dir| std::path::absolute(dir).map(Some),
+    )? {
+        async_runtime::block_on(running.start(&dir));
     }
-    Ok(dir)
+    let framed = Framed::default();
+    // Nobody may be left with a program that cannot be seen.
+    open(app, &running, &framed, !hidden || !tray_shown)?;
+    menu::set(app)?;
+    let (toggles, toggled) = mpsc::channel(1);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(desk::obey(running.clone(), toggled));
+    tasks.spawn(running.clone().watch_over());
+    tasks.spawn(forward(
+        app.clone(),
+        running.clone(),
+        framed,
+        Tray::open(app),
+        stop,
+    ));
+    app.manage(running.clone());
+    app.manage(Desk {
+        running,
+        profiles,
+        wishes: Wishes::new(changes),
+        toggles,
+        tasks: Mutex::new(tasks),
+    });
+    listen_for_links(app);
+    Ok(())
+}
+
+/// Links reach the app as it is started with one, as a second start hands one over, or as an event of the system.
+fn listen_for_links(app: &AppHandle) {
+    let wish = |app: &AppHandle, links: Vec<Url>| {
+        for wish in links.iter().filter_map(wishes::of_link) {
+            app.state::<Desk>().wishes.ask(wish);
+        }
+    };
+    let links = app.deep_link();
+    if let Ok(Some(first)) = links.get_current() {
+        wish(app, first);
+    }
+    let app = app.clone();
+    links.on_open_url(move |event| {
+        wish(&app, event.urls());
+        show(&app);
+    });
+}
+
+/// Another start: its window is this one. A link in it comes by the way of all links.
+fn started_again(app: &AppHandle, args: &[String], from: &Path) {
+    let Ok(cli) = Cli::try_parse_from(args) else {
+        return show(app);
+    };
+    if let Some(Command::Window { dir: Some(dir) }) = cli.command {
+        let desk = app.state::<Desk>();
+        let wish = wishes::of_folder(&from.join(dir));
+        let Wish::Switch { folder } = &wish else {
+            return;
+        };
+        if desk.running.shell().borrow().folder != *folder {
+            desk.wishes.ask(wish);
+        }
+    }
+    if !cli.hidden {
+        show(app);
+    }
+}
+
+fn show(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(MAIN) else {
+        return;
+    };
+    let shown = window
+        .show()
+        .and_then(|()| window.unminimize())
+        .and_then(|()| window.set_focus());
+    if let Err(error) = shown {
+        tracing::warn!(%error, "the window does not come to the front");
+    }
+}
+
+/// Where there is no tray, a closed window is the end; where there is one, the user has said what it means, or is asked.
+fn closing(app: &AppHandle, api: &CloseRequestApi) {
+    let desk = app.state::<Desk>();
+    let tray = tray::is_shown();
+    desk.running.shell().send_modify(|shell| shell.tray = tray);
+    if !tray {
+        return;
+    }
+    match desk.profiles.closing() {
+        Closing::Quit => {}
+        Closing::Tray => {
+            api.prevent_close();
+            if let Some(window) = app.get_webview_window(MAIN) {
+                let _shown_still = window.hide();
+            }
+        }
+        // Who closes a window that asks means it.
+        Closing::Ask => {
+            if desk.wishes.ask(Wish::Close) {
+                api.prevent_close();
+            }
+        }
+    }
 }
 
 /// Where the window finds sites.
-#[derive(Clone)]
-struct Sites {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sites {
     port: u16,
     /// Those at ports; none where names are found.
     ports: Vec<u16>,
 }
 
 impl Sites {
+    /// What the window's document may frame.
     fn policy(&self) -> String {
         let port = self.port;
         let at_ports: String = self
@@ -145,10 +298,7 @@ impl Sites {
             .map(|port| format!(" http://localhost:{port}"))
             .collect();
         format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-             connect-src ipc: http://ipc.localhost; \
-             frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}; \
-             base-uri 'none'; form-action 'none'"
+            "frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}"
         )
     }
 
@@ -167,87 +317,178 @@ impl Sites {
     }
 }
 
-fn open(app: &AppHandle, sites: Sites) -> tauri::Result<()> {
-    let window = WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
+fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> tauri::Result<()> {
+    let (running, framed, telling) = (running.clone(), Arc::clone(framed), app.clone());
+    let (seen, refused) = (running.clone(), move |refused: Refused| {
+        emit(&telling, "refused", refused)
+    });
+    let leading_out = refused.clone();
+    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title("Goop2")
         .inner_size(1120.0, 720.0)
         .min_inner_size(640.0, 420.0)
+        .visible(visible)
+        .on_web_resource_request(move |_, response| {
+            if let Some(policy) = response.headers_mut().get_mut(CONTENT_SECURITY_POLICY) {
+                *policy = admit(policy, running.now(), &framed);
+            }
+        })
         .on_navigation(move |url| {
-            matches!(url.scheme(), "tauri" | "about")
-                || url.host_str() == Some("tauri.localhost")
-                || sites.have(url)
+            let own = matches!(url.scheme(), "tauri" | "about")
+                || url.host_str() == Some("tauri.localhost");
+            let site = || seen.now().is_some_and(|online| online.sites.have(url));
+            let admitted = own || site();
+            if !admitted {
+                leading_out(Refused::Link {
+                    url: url.to_string(),
+                });
+            }
+            admitted
         });
-    webview::confine(window).build()?;
+    webview::confine(window, refused).build()?;
     Ok(())
 }
 
-/// Snapshots and navigations as events of the window, until the system asks the app to stop.
-fn forward(
-    app: &AppHandle,
-    peer: &Peer,
-    viewer: &Viewer,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> JoinHandle<()> {
-    let (mut snapshots, mut navigated, app) = (peer.snapshot(), viewer.navigated(), app.clone());
-    async_runtime::spawn(async move {
-        let mut stop = std::pin::pin!(stop);
+/// The policy of a document that is loaded now: the app's, and where sites are now.
+fn admit(policy: &HeaderValue, online: Option<Online>, framed: &Framed) -> HeaderValue {
+    let framing = online.map(|online| Framing::of(&online));
+    let sites = framing.as_ref().map(|framing| framing.sites.policy());
+    *framed.lock().unwrap_or_else(PoisonError::into_inner) = framing;
+    let whole = policy.to_str().ok().zip(sites);
+    whole
+        .and_then(|(policy, sites)| format!("{policy}; {sites}").parse().ok())
+        .unwrap_or_else(|| policy.clone())
+}
+
+impl Framing {
+    fn of(online: &Online) -> Self {
+        Self {
+            peer: online.session.peer.clone(),
+            sites: online.sites.clone(),
+        }
+    }
+}
+
+/// What happens, as events of the window and signs in the tray, until the system asks the app to stop.
+async fn forward(
+    app: AppHandle,
+    running: Running,
+    framed: Framed,
+    tray: Option<Tray>,
+    stop: impl Future<Output = ()>,
+) {
+    let (mut shell, mut watched) = (running.shell().subscribe(), running.watch());
+    shell.mark_changed();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let online = watched.borrow_and_update().clone();
+        let attending = async {
+            match online {
+                Some(online) => attend(&app, &framed, online).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut attending = std::pin::pin!(attending);
         loop {
-            let emitted = tokio::select! {
-                () = &mut stop => {
-                    app.exit(0);
-                    break;
+            tokio::select! {
+                () = &mut stop => return app.exit(0),
+                _ = watched.changed() => break,
+                () = &mut attending => {}
+                _ = shell.changed() => {
+                    let now = shell.borrow_and_update().clone();
+                    if let Some(tray) = &tray {
+                        tray.say(&now.stage);
+                    }
+                    if let Stage::Crashed { reason, .. } = &now.stage {
+                        tell_of_failure(&app, reason);
+                    }
+                    emit(&app, "shell", now);
                 }
-                changed = snapshots.changed() => match changed {
-                    Ok(()) => app.emit("snapshot", Snapshot::clone(&snapshots.borrow_and_update())),
-                    Err(_) => break,
-                },
-                event = navigated.recv() => match event {
-                    Ok(event) => app.emit("navigated", event),
-                    Err(RecvError::Lagged(_)) => continue,
-                    Err(RecvError::Closed) => break,
-                },
-            };
-            if let Err(error) = emitted {
-                tracing::warn!(%error, "the window did not take an event");
             }
         }
-    })
+    }
+}
+
+/// One run of a peer: what it shows.
+async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
+    let document = framed
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if document != Some(Framing::of(&online))
+        && let Some(window) = app.get_webview_window(MAIN)
+        && let Err(error) = window.reload()
+    {
+        tracing::warn!(%error, "the window keeps the sites of an earlier run");
+    }
+    let (mut snapshots, mut navigated) = (online.peer.snapshot(), online.navigated.resubscribe());
+    snapshots.mark_changed();
+    loop {
+        tokio::select! {
+            Ok(()) = snapshots.changed() => {
+                emit(app, "snapshot", Snapshot::clone(&snapshots.borrow_and_update()));
+            }
+            event = navigated.recv() => match event {
+                Ok(event) => emit(app, "navigated", event),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+fn emit<T: Serialize + Clone>(app: &AppHandle, event: &str, value: T) {
+    if let Err(error) = app.emit(event, value) {
+        tracing::warn!(event, %error, "the window did not take an event");
+    }
+}
+
+/// Someone who does not see the window has to know all the same.
+fn tell_of_failure(app: &AppHandle, reason: &str) {
+    let seen = app
+        .get_webview_window(MAIN)
+        .is_some_and(|window| window.is_visible().unwrap_or(true));
+    if !seen {
+        let note = app.notification().builder();
+        let _no_notifications_here = note.title("Goop2 has gone offline").body(reason).show();
+    }
 }
 
 fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
-    let running = app.state::<Running>();
-    let ending = running
-        .ending
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    if let Some((viewer, forwarding)) = ending {
-        forwarding.abort();
-        runtime.block_on(headless::stop_in_order(running.peer.clone(), viewer));
+    // Not there when the setup failed.
+    if let Some(desk) = app.try_state::<Desk>() {
+        desk.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
+        runtime.block_on(desk.running.go_offline());
     }
 }
 
 #[tauri::command]
-fn session(running: State<'_, Running>) -> Session {
-    running.session.clone()
+fn session(running: State<'_, Running>) -> Result<Session, Failure> {
+    running.online().map(|online| online.session)
 }
 
 #[tauri::command]
-fn snapshot(running: State<'_, Running>) -> Snapshot {
-    Snapshot::clone(&running.peer.snapshot().borrow())
+fn snapshot(running: State<'_, Running>) -> Result<Snapshot, Failure> {
+    running
+        .peer()
+        .map(|peer| Snapshot::clone(&peer.snapshot().borrow()))
 }
 
 /// Where a peer's site is for a window that finds no names.
 #[tauri::command]
 async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Failure> {
-    if running.sites.ports.is_empty() {
+    let online = running.online()?;
+    if online.sites.ports.is_empty() {
         return Err(Failure {
             code: "names".into(),
             message: "The page does not arrive. Try again, or open it in the browser.".into(),
         });
     }
-    let peer = running.peer.peer(&peer).map_err(|error| error.failure())?;
-    running
+    let peer = online.peer.peer(&peer).map_err(failure)?;
+    online
         .ports
         .origin(peer)
         .await
@@ -256,32 +497,25 @@ async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Fai
 
 #[tauri::command]
 async fn place(text: String, running: State<'_, Running>) -> Result<Place, Failure> {
-    running
-        .peer
-        .place(&text)
-        .await
-        .map_err(|error| error.failure())
+    let peer = running.peer()?;
+    peer.place(&text).await.map_err(failure)
 }
 
 #[tauri::command]
 async fn add_address(address: String, running: State<'_, Running>) -> Result<String, Failure> {
-    running
-        .peer
-        .add_address(&address)
+    let peer = running.peer()?;
+    peer.add_address(&address)
         .await
         .map(|peer| peer.to_base58())
-        .map_err(|error| error.failure())
+        .map_err(failure)
 }
 
 /// The picture as a `data:` URL: drawn only, whatever is in it.
 #[tauri::command]
 async fn avatar(peer: String, running: State<'_, Running>) -> Result<Option<String>, Failure> {
-    let peer = running.peer.peer(&peer).map_err(|error| error.failure())?;
-    let picture = running
-        .peer
-        .avatar(peer)
-        .await
-        .map_err(|error| error.failure())?;
+    let me = running.peer()?;
+    let peer = me.peer(&peer).map_err(failure)?;
+    let picture = me.avatar(peer).await.map_err(failure)?;
     Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
 }
 
@@ -289,16 +523,16 @@ fn failure(error: goop2_peer::Error) -> Failure {
     error.failure()
 }
 
-/// Opens a page of a site, or of a rendezvous of this peer, in the system's browser; nothing else can be asked for.
+/// Opens a page in the system's browser, which the user said yes to; of the web, never a file or a program.
 #[tauri::command]
-fn open_external(url: Url, app: AppHandle, running: State<'_, Running>) -> Result<(), Failure> {
+fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     let invalid = |message: String| Failure {
         code: "invalid".into(),
         message,
     };
-    if !running.sites.have(&url) && !running.peer.is_rendezvous_page(url.as_str()) {
+    if !matches!(url.scheme(), "http" | "https" | "mailto") {
         return Err(invalid(
-            "Only pages of a peer's site, or of a rendezvous, are opened in the browser.".into(),
+            "Only pages of the web are opened in the browser.".into(),
         ));
     }
     app.opener()
@@ -337,8 +571,9 @@ mod tests {
         ] {
             assert!(!has(url), "{url}");
         }
-        assert!(sites.policy().contains(
-            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001;"
-        ));
+        assert_eq!(
+            sites.policy(),
+            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001"
+        );
     }
 }

@@ -8,13 +8,16 @@ use super::{Running, failure};
 /// What comes of it is in the snapshot.
 #[tauri::command]
 pub(super) async fn test_network(running: State<'_, Running>) -> Result<(), Failure> {
-    running.peer.test_again().await;
+    running.peer()?.test_again().await;
     Ok(())
 }
 
 #[tauri::command]
-pub(super) fn network_report(redacted: bool, running: State<'_, Running>) -> String {
-    running.peer.network_report(redacted)
+pub(super) fn network_report(
+    redacted: bool,
+    running: State<'_, Running>,
+) -> Result<String, Failure> {
+    running.peer().map(|peer| peer.network_report(redacted))
 }
 
 #[tauri::command]
@@ -22,6 +25,6 @@ pub(super) async fn peer_reach(
     peer: String,
     running: State<'_, Running>,
 ) -> Result<PeerReach, Failure> {
-    let peer = running.peer.peer(&peer).map_err(failure)?;
-    Ok(running.peer.history(peer).await)
+    let peer = running.peer()?.peer(&peer).map_err(failure)?;
+    Ok(running.peer()?.history(peer).await)
 }

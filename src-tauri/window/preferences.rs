@@ -6,7 +6,7 @@ use tauri::AppHandle;
 use tauri_plugin_store::StoreExt;
 
 /// In the app's own data folder.
-const FILE: &str = "preferences.json";
+pub(super) const FILE: &str = "preferences.json";
 /// Longest value as JSON: lists of a few addresses, not documents.
 const MAX_BYTES: usize = 64 * 1024;
 

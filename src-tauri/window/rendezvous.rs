@@ -10,7 +10,7 @@ pub(super) fn rendezvous_address(
     text: &str,
     running: State<'_, Running>,
 ) -> Result<String, Failure> {
-    running.peer.rendezvous_address(text).map_err(failure)
+    running.peer()?.rendezvous_address(text).map_err(failure)
 }
 
 #[tauri::command]
@@ -18,7 +18,11 @@ pub(super) async fn join_rendezvous(
     text: String,
     running: State<'_, Running>,
 ) -> Result<String, Failure> {
-    running.peer.join_rendezvous(&text).await.map_err(failure)
+    running
+        .peer()?
+        .join_rendezvous(&text)
+        .await
+        .map_err(failure)
 }
 
 #[tauri::command]
@@ -26,7 +30,11 @@ pub(super) async fn leave_rendezvous(
     url: String,
     running: State<'_, Running>,
 ) -> Result<(), Failure> {
-    running.peer.leave_rendezvous(&url).await.map_err(failure)
+    running
+        .peer()?
+        .leave_rendezvous(&url)
+        .await
+        .map_err(failure)
 }
 
 #[tauri::command]
@@ -34,12 +42,12 @@ pub(super) async fn host_rendezvous(
     host: Host,
     running: State<'_, Running>,
 ) -> Result<(), Failure> {
-    running.peer.host_rendezvous(host).await.map_err(failure)
+    running.peer()?.host_rendezvous(host).await.map_err(failure)
 }
 
 #[tauri::command]
-pub(super) fn admin_password(running: State<'_, Running>) -> String {
-    running.peer.admin_password()
+pub(super) fn admin_password(running: State<'_, Running>) -> Result<String, Failure> {
+    running.peer().map(|peer| peer.admin_password())
 }
 
 #[tauri::command]
@@ -48,10 +56,14 @@ pub(super) async fn register(
     email: String,
     running: State<'_, Running>,
 ) -> Result<String, Failure> {
-    running.peer.register(&url, &email).await.map_err(failure)
+    running
+        .peer()?
+        .register(&url, &email)
+        .await
+        .map_err(failure)
 }
 
 #[tauri::command]
 pub(super) fn qr(text: &str, running: State<'_, Running>) -> Result<Qr, Failure> {
-    running.peer.qr(text).map_err(failure)
+    running.peer()?.qr(text).map_err(failure)
 }

@@ -30,6 +30,7 @@ export function http(): Api {
     prefer,
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: copyText,
+    shell: null,
   };
 }
 

@@ -1,16 +1,20 @@
 // The one port between the UI and whatever runs the peer. Three implementations: the desktop shell (`tauri.ts`), the
 // viewer's own page in a browser (`http.ts`) and a pretended peer (`mock.ts`). Views and state know only this file.
 
+import type { Closing } from './types/Closing';
 import type { Failure } from './types/Failure';
 import type { Host } from './types/Host';
 import type { Navigated } from './types/Navigated';
 import type { PeerReach } from './types/PeerReach';
 import type { Place } from './types/Place';
 import type { Qr } from './types/Qr';
+import type { Refused } from './types/Refused';
 import type { Session } from './types/Session';
+import type { Shell } from './types/Shell';
 import type { Snapshot } from './types/Snapshot';
 
-export type { Failure, Host, Navigated, PeerReach, Place, Qr, Session, Snapshot };
+export type { Closing, Failure, Host, Navigated, PeerReach, Place, Qr, Refused, Session, Shell, Snapshot };
+export type { Ask } from './types/Ask';
 export type { Fact } from './types/Fact';
 export type { Group } from './types/Group';
 export type { Hosting } from './types/Hosting';
@@ -20,7 +24,10 @@ export type { Network } from './types/Network';
 export type { Notice } from './types/Notice';
 export type { Path } from './types/Path';
 export type { PeerCard } from './types/PeerCard';
+export type { Profile } from './types/Profile';
 export type { Rendezvous } from './types/Rendezvous';
+export type { Stage } from './types/Stage';
+export type { Wish } from './types/Wish';
 
 /**
  * Whether the peer can be heard: `connecting` until the first snapshot, `live`, `lost` while it does not answer
@@ -70,6 +77,35 @@ export interface Api {
   prefer(name: string, value: unknown): Promise<void>;
   openExternal(url: string): Promise<void>;
   copy(text: string): Promise<void>;
+  /** The app around the peer; none in a browser, where the page ends with the peer. */
+  readonly shell: ShellApi | null;
+}
+
+/** The app, which outlives its peer. What comes of a call is in the next {@link Shell}. */
+export interface ShellApi {
+  /** The first value at once, until stopped. */
+  subscribe(listener: (value: Shell) => void): Stop;
+  /** What a page wanted and did not get. */
+  onRefused(callback: (refused: Refused) => void): Stop;
+  /** Makes a peer of this name and goes online with it. */
+  create(name: string): Promise<void>;
+  /** Goes online with the peer in a folder, in place of the one that is. */
+  open(folder: string): Promise<void>;
+  goOnline(): Promise<void>;
+  goOffline(): Promise<void>;
+  /** The question of this number needs no answer any more. */
+  answered(number: number): Promise<void>;
+  /** Shows the peer's folder in the system's file manager. */
+  openFolder(): Promise<void>;
+  setClosing(closing: Closing): Promise<void>;
+  setAutostart(on: boolean): Promise<void>;
+  /** As the window's own button for it. */
+  close(): Promise<void>;
+  /** The window goes, and stays within reach in the tray. */
+  hide(): Promise<void>;
+  quit(): Promise<void>;
+  /** A notification of the desktop. */
+  notify(title: string, body: string): Promise<void>;
 }
 
 /** What came of a change is in the next snapshots. */

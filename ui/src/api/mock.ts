@@ -3,6 +3,7 @@
 
 import { link } from '../lib/place';
 import { siteLabel } from '../lib/id';
+import { mockShell } from './mock-shell';
 import { Refusal, type Api, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
 import { MockNetwork } from './mock-network';
 import { MockRendezvous, qr } from './mock-rendezvous';
@@ -118,6 +119,7 @@ export function mock(): Api {
     prefer,
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: (text) => navigator.clipboard.writeText(text),
+    shell: mockShell(name),
   };
 }
 

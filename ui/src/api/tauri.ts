@@ -3,7 +3,7 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type NetworkApi, type PeerReach, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Listener, type Navigated, type NetworkApi, type PeerReach, type Place, type Qr, type Refused, type RendezvousApi, type Session, type Shell, type ShellApi, type Snapshot, type Stop } from './index';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -25,6 +25,7 @@ export function tauri(): Api {
     prefer: (key, value) => call<void>('prefer', { key, value }),
     openExternal: (url) => call<void>('open_external', { url }),
     copy: copyText,
+    shell,
   };
 }
 
@@ -43,22 +44,54 @@ const network: NetworkApi = {
   reach: (peer) => call<PeerReach>('peer_reach', { peer }),
 };
 
-/** Listens before it asks, so that no change falls between the two; an event that overtakes the answer is the newer one. */
+const shell: ShellApi = {
+  subscribe: (listener) => follow<Shell>('shell', listener, () => {}),
+  onRefused: (callback) => on<Refused>('refused', ({ payload }) => callback(payload)),
+  create: (name) => call<void>('create_peer', { name }),
+  open: (folder) => call<void>('open_peer', { folder }),
+  goOnline: () => call<void>('go_online'),
+  goOffline: () => call<void>('go_offline'),
+  answered: (number) => call<void>('answered', { number }),
+  openFolder: () => call<void>('open_folder'),
+  setClosing: (closing) => call<void>('set_closing', { closing }),
+  setAutostart: (on) => call<void>('set_autostart', { on }),
+  close: () => call<void>('close_window'),
+  hide: () => call<void>('hide_window'),
+  quit: () => call<void>('quit'),
+  notify: (title, body) => call<void>('notify', { title, body }),
+};
+
+/** Snapshots come while the peer runs; between two runs of it nothing does. */
 function subscribe(listener: Listener): Stop {
+  const stops = [
+    follow<Snapshot>(
+      'snapshot',
+      (value) => {
+        listener.snapshot(value);
+        listener.link('live');
+      },
+      () => listener.link('lost'),
+    ),
+    on<Shell>('shell', ({ payload }) => payload.stage.is !== 'online' && listener.link('lost')),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+/** Listens before it asks, so that no change falls between the two; an event that overtakes the answer is the newer one. */
+function follow<T>(name: string, hear: (value: T) => void, refused: () => void): Stop {
   let heard = false;
   let stopped = false;
-  const hear = (value: Snapshot): void => {
+  const tell = (value: T): void => {
     if (stopped) return;
     heard = true;
-    listener.snapshot(value);
-    listener.link('live');
+    hear(value);
   };
-  const listening = listen<Snapshot>('snapshot', ({ payload }) => hear(payload));
+  const listening = listen<T>(name, ({ payload }) => tell(payload));
   listening
-    .then(() => call<Snapshot>('snapshot'))
+    .then(() => call<T>(name))
     .then(
-      (value) => void (heard || hear(value)),
-      () => void (heard || stopped || listener.link('lost')),
+      (value) => void (heard || tell(value)),
+      () => void (heard || stopped || refused()),
     );
   return () => {
     stopped = true;

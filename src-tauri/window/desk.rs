@@ -1,0 +1,176 @@
+//! What the user does with the app itself: which peer, online or not, what waits for a yes, what closing means.
+
+use goop2_peer::api::Failure;
+use tauri::{AppHandle, Manager, State};
+use tauri_plugin_autostart::ManagerExt;
+use tauri_plugin_notification::NotificationExt;
+use tauri_plugin_opener::OpenerExt;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    MAIN,
+    profiles::Profiles,
+    running::Running,
+    shell::{Closing, Shell, Stage},
+    wishes::Wishes,
+};
+
+/// Longest title and text of a notification, in characters: desktops show less.
+const MAX_NOTE: usize = 300;
+
+pub(crate) struct Desk {
+    pub(crate) running: Running,
+    pub(crate) profiles: Profiles,
+    pub(crate) wishes: Wishes,
+    /// Clicks in the tray; one at a time is obeyed, and a second one meanwhile is not meant.
+    pub(crate) toggles: mpsc::Sender<()>,
+    /// Ends with the app.
+    pub(crate) tasks: std::sync::Mutex<JoinSet<()>>,
+}
+
+impl Desk {
+    /// Online if offline, offline if online.
+    pub(crate) fn toggle(&self) {
+        let _busy = self.toggles.try_send(());
+    }
+
+    fn stage(&self) -> Stage {
+        self.running.shell().borrow().stage.clone()
+    }
+
+    /// The lists and settings that stand on disk.
+    pub(crate) fn refresh(&self) {
+        let (profiles, closing) = (self.profiles.list(), self.profiles.closing());
+        self.running.shell().send_modify(|shell| {
+            shell.profiles = profiles;
+            shell.closing = closing;
+        });
+    }
+
+    async fn open(&self, dir: &std::path::Path) {
+        self.profiles.used(dir);
+        self.refresh();
+        self.running.start(dir).await;
+    }
+}
+
+/// Obeys the tray.
+pub(crate) async fn obey(running: Running, mut toggles: mpsc::Receiver<()>) {
+    while toggles.recv().await.is_some() {
+        let stage = running.shell().borrow().stage.clone();
+        match stage {
+            Stage::Online => running.go_offline().await,
+            Stage::Offline | Stage::Crashed { .. } => running.go_online().await,
+            Stage::First { .. } | Stage::Starting | Stage::Stopping => {}
+        }
+    }
+}
+
+#[tauri::command]
+pub(super) fn shell(desk: State<'_, Desk>) -> Shell {
+    desk.running.shell().borrow().clone()
+}
+
+/// Makes a peer of this name and goes online with it.
+#[tauri::command]
+pub(super) async fn create_peer(name: String, desk: State<'_, Desk>) -> Result<(), Failure> {
+    let dir = desk.profiles.create(&name).map_err(failed("name"))?;
+    desk.open(&dir).await;
+    Ok(())
+}
+
+/// Goes online with the peer in this folder, in place of the one that is.
+#[tauri::command]
+pub(super) async fn open_peer(folder: String, desk: State<'_, Desk>) -> Result<(), Failure> {
+    let dir = desk.profiles.existing(&folder).map_err(failed("folder"))?;
+    desk.open(&dir).await;
+    Ok(())
+}
+
+#[tauri::command]
+pub(super) async fn go_online(desk: State<'_, Desk>) -> Result<(), Failure> {
+    if desk.stage() != Stage::Online {
+        desk.running.go_online().await;
+    }
+    Ok(())
+}
+
+#[tauri::command]
+pub(super) async fn go_offline(desk: State<'_, Desk>) -> Result<(), Failure> {
+    desk.running.go_offline().await;
+    Ok(())
+}
+
+#[tauri::command]
+pub(super) fn answered(number: u32, desk: State<'_, Desk>) {
+    desk.wishes.answered(number);
+}
+
+/// Shows the peer's folder in the system's file manager; what lies in `site` there is the site.
+#[tauri::command]
+pub(super) fn open_folder(app: AppHandle, desk: State<'_, Desk>) -> Result<(), Failure> {
+    let folder = desk.running.shell().borrow().folder.clone();
+    app.opener()
+        .open_path(folder, None::<&str>)
+        .map_err(failed("folder"))
+}
+
+#[tauri::command]
+pub(super) fn set_closing(closing: Closing, desk: State<'_, Desk>) {
+    desk.profiles.set_closing(closing);
+    desk.refresh();
+}
+
+#[tauri::command]
+pub(super) fn set_autostart(
+    on: bool,
+    app: AppHandle,
+    desk: State<'_, Desk>,
+) -> Result<(), Failure> {
+    let login = app.autolaunch();
+    let done = if on { login.enable() } else { login.disable() };
+    done.map_err(failed("autostart"))?;
+    desk.running
+        .shell()
+        .send_modify(|shell| shell.autostart = on);
+    Ok(())
+}
+
+/// As the window's own button for it.
+#[tauri::command]
+pub(super) fn close_window(app: AppHandle) -> Result<(), Failure> {
+    let Some(window) = app.get_webview_window(MAIN) else {
+        return Ok(());
+    };
+    window.close().map_err(failed("window"))
+}
+
+#[tauri::command]
+pub(super) fn hide_window(app: AppHandle) -> Result<(), Failure> {
+    let Some(window) = app.get_webview_window(MAIN) else {
+        return Ok(());
+    };
+    window.hide().map_err(failed("window"))
+}
+
+#[tauri::command]
+pub(super) fn quit(app: AppHandle) {
+    app.exit(0);
+}
+
+#[tauri::command]
+pub(super) fn notify(title: &str, body: &str, app: AppHandle) -> Result<(), Failure> {
+    let short = |text: &str| text.chars().take(MAX_NOTE).collect::<String>();
+    let note = app.notification().builder().title(short(title));
+    note.body(short(body))
+        .show()
+        .map_err(failed("notification"))
+}
+
+/// What the system said, under this name.
+fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
+    move |error| Failure {
+        code: code.into(),
+        message: format!("{error:#}"),
+    }
+}

@@ -1,0 +1,198 @@
+//! The peer of this window. The app outlives it: it is started, stopped, exchanged for another, and when it ends by itself, that
+//! is a state to be shown like any other.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use goop2_peer::{
+    Peer,
+    api::{Failure, Navigated, Session},
+};
+use goop2_viewer::{Viewer, ports::Ports};
+use tokio::{
+    sync::{Mutex, broadcast, watch},
+    time::timeout,
+};
+
+use super::{
+    Sites,
+    shell::{Shell, Stage},
+};
+use crate::{headless, journal::Journal, words};
+
+/// For what still works on a peer that has stopped: it fails at once, so this is never waited for.
+const RELEASE: Duration = Duration::from_secs(3);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Running(Arc<Inner>);
+
+struct Inner {
+    /// Held while anything changes: one start or stop at a time.
+    viewer: Mutex<Option<Viewer>>,
+    online: watch::Sender<Option<Online>>,
+    shell: watch::Sender<Shell>,
+    journal: Journal,
+}
+
+/// What commands work on while the peer runs.
+#[derive(Clone)]
+pub(crate) struct Online {
+    pub(crate) peer: Peer,
+    pub(crate) session: Session,
+    pub(crate) sites: Sites,
+    pub(crate) ports: Ports,
+    /// To subscribe by.
+    pub(crate) navigated: Arc<broadcast::Receiver<Navigated>>,
+}
+
+impl Running {
+    pub(crate) fn new(shell: watch::Sender<Shell>, journal: Journal) -> Self {
+        Self(Arc::new(Inner {
+            viewer: Mutex::new(None),
+            online: watch::Sender::new(None),
+            shell,
+            journal,
+        }))
+    }
+
+    pub(crate) fn shell(&self) -> &watch::Sender<Shell> {
+        &self.0.shell
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Online>> {
+        self.0.online.subscribe()
+    }
+
+    pub(crate) fn now(&self) -> Option<Online> {
+        self.0.online.borrow().clone()
+    }
+
+    /// What a command works on, or why it cannot.
+    pub(crate) fn online(&self) -> Result<Online, Failure> {
+        self.now().ok_or_else(|| Failure {
+            code: "offline".into(),
+            message: "Your peer is offline. Go online first.".into(),
+        })
+    }
+
+    pub(crate) fn peer(&self) -> Result<Peer, Failure> {
+        self.online().map(|online| online.peer)
+    }
+
+    /// Goes online with this folder, in place of whichever is online.
+    pub(crate) async fn start(&self, dir: &Path) {
+        let mut viewer = self.0.viewer.lock().await;
+        self.stop(&mut viewer).await;
+        let folder = dir.to_string_lossy().into_owned();
+        self.0.shell.send_modify(|shell| {
+            shell.folder = folder;
+            shell.stage = Stage::Starting;
+        });
+        match begin(dir.to_owned()).await {
+            Ok((online, started)) => {
+                *viewer = Some(started);
+                self.0.online.send_replace(Some(online));
+                self.stage(Stage::Online);
+            }
+            Err(error) => self.crashed(words(&error)),
+        }
+    }
+
+    /// Starts the folder that was used last, anew if it runs.
+    pub(crate) async fn go_online(&self) {
+        let folder = PathBuf::from(&self.0.shell.borrow().folder);
+        self.start(&folder).await;
+    }
+
+    /// Closes every socket, after telling others.
+    pub(crate) async fn go_offline(&self) {
+        let mut viewer = self.0.viewer.lock().await;
+        if viewer.is_some() {
+            self.stop(&mut viewer).await;
+            self.stage(Stage::Offline);
+        }
+    }
+
+    /// Sees to it that a peer that cannot go on is stopped, whichever runs.
+    pub(crate) async fn watch_over(self) {
+        let mut watched = self.watch();
+        loop {
+            let online = watched.borrow_and_update().clone();
+            let failed = async {
+                match &online {
+                    Some(online) => online.peer.failed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let failed = tokio::select! {
+                reason = failed => Some(reason),
+                _ = watched.changed() => None,
+            };
+            // Nobody may hold on to the peer that stops.
+            drop(online);
+            if let Some(reason) = failed {
+                self.failed(reason).await;
+            }
+        }
+    }
+
+    async fn failed(&self, reason: String) {
+        let mut viewer = self.0.viewer.lock().await;
+        if viewer.is_some() {
+            self.stop(&mut viewer).await;
+            self.crashed(reason);
+        }
+    }
+
+    async fn stop(&self, viewer: &mut Option<Viewer>) {
+        let (Some(viewer), Some(online)) = (viewer.take(), self.now()) else {
+            return;
+        };
+        self.stage(Stage::Stopping);
+        self.0.online.send_replace(None);
+        let released = online.peer.released();
+        headless::stop_in_order(online.peer.clone(), viewer).await;
+        drop(online);
+        if timeout(RELEASE, released).await.is_err() {
+            tracing::warn!("the folder is still in use");
+        }
+    }
+
+    fn crashed(&self, reason: String) {
+        tracing::error!(%reason, "the peer does not run");
+        let log = self.0.journal.lines();
+        self.stage(Stage::Crashed { reason, log });
+    }
+
+    fn stage(&self, stage: Stage) {
+        self.0.shell.send_modify(|shell| shell.stage = stage);
+    }
+}
+
+async fn begin(dir: PathBuf) -> anyhow::Result<(Online, Viewer)> {
+    // A task of its own, so that a panic ends the start and not the app.
+    let (peer, viewer) = tokio::spawn(async move { headless::start(&dir).await }).await??;
+    let mut sites = Sites {
+        port: viewer.port(),
+        ports: Vec::new(),
+    };
+    if cfg!(target_os = "macos") {
+        sites.ports = viewer.ports().open().await?.to_vec();
+    }
+    let online = Online {
+        session: Session {
+            version: env!("CARGO_PKG_VERSION").into(),
+            peer: peer.id().to_base58(),
+            viewer_port: viewer.port(),
+        },
+        sites,
+        ports: viewer.ports().clone(),
+        navigated: Arc::new(viewer.navigated()),
+        peer,
+    };
+    Ok((online, viewer))
+}

@@ -1,0 +1,144 @@
+//! What comes from outside while the app runs: links (`goop://…`), other starts. Nothing of it happens before the user says yes in
+//! the window; it waits here, one behind the other, and what is too much is dropped.
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use tauri::Url;
+use tokio::sync::watch;
+
+use super::shell::{Ask, Shell, Wish};
+
+/// Wishes that wait: more than a person causes before looking.
+const MAX_WAITING: usize = 4;
+/// Longest link looked at, in bytes.
+const MAX_LINK: usize = 4096;
+
+pub(crate) struct Wishes {
+    waiting: Mutex<Waiting>,
+    shell: watch::Sender<Shell>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    asks: VecDeque<Ask>,
+    last: u32,
+}
+
+impl Wishes {
+    pub(crate) fn new(shell: watch::Sender<Shell>) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            shell,
+        }
+    }
+
+    /// Whether the user will be asked; not, if that waits already or too much does.
+    pub(crate) fn ask(&self, wish: Wish) -> bool {
+        self.change(|waiting| {
+            let known = waiting.asks.iter().any(|ask| ask.wish == wish);
+            let taken = !known && waiting.asks.len() < MAX_WAITING;
+            if taken {
+                waiting.last = waiting.last.wrapping_add(1);
+                let number = waiting.last;
+                waiting.asks.push_back(Ask { number, wish });
+            }
+            taken
+        })
+    }
+
+    /// The question of this number was answered, whichever way.
+    pub(crate) fn answered(&self, number: u32) {
+        self.change(|waiting| waiting.asks.retain(|ask| ask.number != number));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = change(&mut waiting);
+        let first = waiting.asks.front().cloned();
+        self.shell.send_modify(|shell| shell.ask = first);
+        answer
+    }
+}
+
+/// What a link asks for, if it means anything: a page of a peer, `goop://<peer-id>/<path>`, or a rendezvous,
+/// `goop://connect?url=<connect URL>`.
+pub(crate) fn of_link(link: &Url) -> Option<Wish> {
+    if link.scheme() != "goop" || link.as_str().len() > MAX_LINK {
+        return None;
+    }
+    if link.host_str() == Some("connect") {
+        let (_, url) = link.query_pairs().find(|(key, _)| key == "url")?;
+        return connect(&url);
+    }
+    let place = goop2_peer::place(link.as_str()).ok()?;
+    Some(Wish::Visit {
+        peer: place.peer,
+        path: place.path,
+    })
+}
+
+/// An address of the web, and nothing in it that would make it look like another.
+fn connect(url: &str) -> Option<Wish> {
+    let url = Url::parse(url).ok()?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.host().is_some()
+        && url.username().is_empty()
+        && url.password().is_none();
+    plain.then(|| Wish::Connect { url: url.into() })
+}
+
+/// What another start of Goop2 for this folder asks for.
+pub(crate) fn of_folder(folder: &Path) -> Wish {
+    Wish::Switch {
+        folder: folder.to_string_lossy().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+
+    fn of(link: &str) -> Option<Wish> {
+        of_link(&Url::parse(link).unwrap())
+    }
+
+    #[test]
+    fn links_are_understood() {
+        let (peer, path) = (PEER.to_owned(), "/a/b?c=d".to_owned());
+        assert_eq!(
+            of(&format!("goop://{PEER}/a/b?c=d")),
+            Some(Wish::Visit { peer, path })
+        );
+        let url = "https://meet.example/".to_owned();
+        assert_eq!(
+            of("goop://connect?url=https%3A%2F%2Fmeet.example"),
+            Some(Wish::Connect { url: url.clone() })
+        );
+        assert_eq!(
+            of("goop://connect/?url=https://meet.example"),
+            Some(Wish::Connect { url })
+        );
+    }
+
+    #[test]
+    fn links_that_mean_harm_or_nothing_ask_for_nothing() {
+        for link in [
+            "goop://connect",
+            "goop://connect?url=file:///etc/passwd",
+            "goop://connect?url=javascript:alert(1)",
+            "goop://connect?url=https://good.example@bad.example/",
+            "goop://nobody/",
+            "goop:--hidden",
+            "https://example.org/",
+        ] {
+            assert_eq!(of(link), None, "{link}");
+        }
+        assert_eq!(of(&format!("goop://{PEER}/{}", "x".repeat(MAX_LINK))), None);
+    }
+}

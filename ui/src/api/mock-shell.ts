@@ -1,0 +1,91 @@
+// The pretended app around a pretended peer. `?scenario=` chooses what it shows; the names are the keys of SCENARIOS, and any other
+// is a peer that is online.
+
+import { Refusal, type Refused, type Shell, type ShellApi, type Stage, type Wish } from './index';
+
+/** Time that a start or a stop takes, in milliseconds. */
+const TAKES = 500;
+
+interface Scenario {
+  stage?: Stage;
+  wish?: Wish;
+  refused?: Refused;
+}
+
+const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
+const LOG = [
+  '2026-03-01T09:12:04.113Z  INFO goop2_node: listening port=40123',
+  '2026-03-01T09:12:04.120Z  INFO goop2_viewer: viewer listens port=8080',
+  '2026-03-01T09:30:11.002Z ERROR goop2_peer::fate: the peer cannot go on reason=The viewer lost its port 8080',
+];
+
+const SCENARIOS: Record<string, Scenario> = {
+  first: { stage: { is: 'first', name: 'Mira Sol' } },
+  starting: { stage: { is: 'starting' } },
+  offline: { stage: { is: 'offline' } },
+  stopping: { stage: { is: 'stopping' } },
+  crashed: { stage: { is: 'crashed', reason: 'The viewer lost its port 8080', log: LOG } },
+  'ask-visit': { wish: { to: 'visit', peer: PEER, path: '/guestbook.html' } },
+  'ask-connect': { wish: { to: 'connect', url: 'https://meet.example.org/' } },
+  'ask-switch': { wish: { to: 'switch', folder: '/home/mira/peers/workshop' } },
+  'ask-close': { wish: { to: 'close' } },
+  external: { refused: { what: 'link', url: 'https://example.org/a/page?with=more' } },
+  download: { refused: { what: 'download' } },
+};
+
+export function mockShell(name: string): ShellApi {
+  const scenario = SCENARIOS[name] ?? {};
+  const listeners = new Set<(value: Shell) => void>();
+  let shell: Shell = {
+    stage: scenario.stage ?? { is: 'online' },
+    folder: '/home/mira/.local/share/goop2/peers/mira-s-corner',
+    profiles: [
+      { folder: '/home/mira/.local/share/goop2/peers/mira-s-corner', label: 'Mira’s corner' },
+      { folder: '/home/mira/peers/workshop', label: 'The workshop' },
+    ],
+    ask: scenario.wish ? { number: 1, wish: scenario.wish } : null,
+    closing: 'ask',
+    tray: true,
+    autostart: false,
+  };
+  const change = (part: Partial<Shell>): void => {
+    shell = { ...shell, ...part };
+    for (const listener of listeners) listener(shell);
+  };
+  const becomes = async (through: Stage, then: Stage, part: Partial<Shell> = {}): Promise<void> => {
+    change({ stage: through, ...part });
+    await new Promise((done) => setTimeout(done, TAKES));
+    change({ stage: then });
+  };
+
+  return {
+    subscribe: (listener) => {
+      listeners.add(listener);
+      listener(shell);
+      return () => listeners.delete(listener);
+    },
+    onRefused: (callback) => {
+      if (scenario.refused) callback(scenario.refused);
+      return () => {};
+    },
+    create: async (label) => {
+      if (label.trim() === '') throw new Refusal({ code: 'name', message: 'A name is needed: it is what others see.' });
+      const folder = `/home/mira/.local/share/goop2/peers/${label}`;
+      await becomes({ is: 'starting' }, { is: 'online' }, { folder, profiles: [...shell.profiles, { folder, label }] });
+    },
+    open: async (folder) => {
+      if (!folder.startsWith('/')) throw new Refusal({ code: 'folder', message: `There is no goop.json in ${folder}, so it is not a peer’s folder.` });
+      await becomes({ is: 'starting' }, { is: 'online' }, { folder });
+    },
+    goOnline: () => becomes({ is: 'starting' }, { is: 'online' }),
+    goOffline: () => becomes({ is: 'stopping' }, { is: 'offline' }),
+    answered: async () => change({ ask: null }),
+    openFolder: async () => {},
+    setClosing: async (closing) => change({ closing }),
+    setAutostart: async (autostart) => change({ autostart }),
+    close: async () => change({ ask: { number: 1, wish: { to: 'close' } } }),
+    hide: async () => {},
+    quit: async () => {},
+    notify: async () => {},
+  };
+}
