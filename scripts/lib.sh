@@ -10,6 +10,7 @@ PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin
 node_minimum=20.19
 fuzz_version=0.13.2
 deny_version=0.20.2
+driver_version=2.1.0
 
 say() {
   if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi
@@ -79,6 +80,10 @@ packages_test() {
 chromium: the browser that the UI and hostile pages are tested in
 chromium-driver: drives it
 webkit2gtk-driver: drives the desktop window
+dbus-daemon: a session bus for it
+libglib2.0-bin: asks that bus
+python3-dbus: a tray on it
+python3-gi: the tray's main loop
 xvfb: a display for it where there is none
 iproute2: networks for the tests, in namespaces of their own
 nftables: their routers

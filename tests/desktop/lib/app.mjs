@@ -1,0 +1,115 @@
+// The program with its window, and the desktop around it.
+
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Driver, until } from './driver.mjs'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const top = join(here, '../../..')
+export const program = process.env.GOOP2 ?? join(top, 'target/debug/goop2')
+/** "Ctrl-C and SIGTERM shut down in order, within 2 s", and some for a busy machine. */
+const STOP_MS = 10_000
+const execute = promisify(execFile)
+/** Debian's, which has the bindings of the session bus. */
+const PYTHON = '/usr/bin/python3'
+
+/** The home of one test file's user, set before the driver starts: programs take it from there. */
+export async function desktop() {
+  const home = await mkdtemp(join(tmpdir(), 'goop2-home-'))
+  process.env.HOME = home
+  for (const name of ['XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME']) delete process.env[name]
+  const driver = await Driver.start()
+  return {
+    home,
+    driver,
+    peers: join(home, '.local/share/goop2/peers'),
+    open: (...args) => driver.open(program, args),
+    async remove() {
+      await driver.stop()
+      await rm(home, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** Starts the program again beside the one that runs; it hands over what it was started with, and ends. */
+export async function startAgain(...args) {
+  await execute(program, args, { timeout: STOP_MS })
+}
+
+/** The process with the window. */
+export async function pidOfWindow() {
+  const name = 'org.goop2.app.SingleInstance'
+  const { stdout } = await execute('gdbus', ['call', '--session', '--dest', 'org.freedesktop.DBus', '--object-path', '/org/freedesktop/DBus', '--method', 'org.freedesktop.DBus.GetConnectionUnixProcessID', name])
+  return /\d+(?=,)/.exec(stdout.replace('uint32 ', ''))[0]
+}
+
+/** Takes the port of the running viewer away from it. */
+export async function deafen(pid, port) {
+  await execute(PYTHON, [join(here, 'deafen.py'), pid, String(port)])
+}
+
+/** The ports on which a process listens, TCP and UDP; without the one that the driver gave WebKit. */
+export async function listening(pid) {
+  const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
+  const driver = /WEBKIT_INSPECTOR_SERVER=\S*?:(\d+)/.exec(environment)?.[1]
+  const { stdout } = await execute('ss', ['-Htulnp'])
+  const lines = stdout.split('\n').filter((line) => line.includes(`pid=${pid},`))
+  return lines.map((line) => /:(\d+)\s/.exec(line)[1]).filter((port) => port !== driver)
+}
+
+/** A tray like that of a desktop. */
+export class Tray {
+  #child
+  #lines = []
+  #waiting = []
+
+  static async start() {
+    const tray = new Tray()
+    tray.#child = spawn(PYTHON, [join(here, 'tray.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
+    createInterface({ input: tray.#child.stdout }).on('line', (line) => {
+      const next = tray.#waiting.shift()
+      if (next) next(line)
+      else tray.#lines.push(line)
+    })
+    assert.equal(await tray.line(), 'ready')
+    return tray
+  }
+
+  line() {
+    const line = this.#lines.shift()
+    return line === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(line)
+  }
+
+  /** The entries of the menu. */
+  async menu() {
+    this.#child.stdin.write('menu\n')
+    return JSON.parse(await this.line())
+  }
+
+  has(entry) {
+    return until(`“${entry}” in the tray`, async () => (await this.menu()).includes(entry))
+  }
+
+  async click(entry) {
+    this.#child.stdin.write(`${entry}\n`)
+    assert.equal(await this.line(), 'clicked')
+  }
+
+  stop() {
+    this.#child.kill()
+  }
+}
+
+/** The only peer in a home. */
+export async function onlyPeer(peers) {
+  const [folder, ...more] = await readdir(peers)
+  assert.deepEqual(more, [])
+  const dir = join(peers, folder)
+  return { dir, config: JSON.parse(await readFile(join(dir, 'goop.json'), 'utf8')) }
+}

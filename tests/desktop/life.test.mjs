@@ -1,0 +1,110 @@
+// The app outlives its peer: offline and online again, stopped by a failure, with a tray and without one.
+
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Peer, removeAll } from '../browser/lib/peer.mjs'
+import { deafen, desktop, listening, pidOfWindow, Tray } from './lib/app.mjs'
+import { until } from './lib/driver.mjs'
+
+let user, window, neighbour, pid, seen
+
+before(async () => {
+  user = await desktop()
+  const folder = join(user.peers, 'mira')
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'goop.json'), JSON.stringify({ profile: { label: 'Mira Sol' } }))
+  neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
+  window = await user.open()
+  await window.says('Hello, Mira Sol')
+  pid = await pidOfWindow()
+  seen = (state) => neighbour.event((event) => event.event === 'peer' && event.label === 'Mira Sol' && event.state === state)
+  await seen('online')
+})
+
+after(async () => {
+  await window?.end()
+  await user?.remove()
+  await removeAll(neighbour)
+})
+
+const back = async () => {
+  await window.says('Hello, Mira Sol')
+  await seen('online')
+}
+
+describe('without a tray', () => {
+  test('offline is offline: goodbye is said, and no socket is open', async () => {
+    assert.ok((await listening(pid)).length > 0)
+    neighbour.forget()
+    await window.press('button', 'Online: your peers')
+    await window.press('button', 'Go offline')
+    await window.says('You are offline')
+    await seen('offline')
+    assert.deepEqual(await listening(pid), [])
+  })
+
+  test('and online is online again', async () => {
+    neighbour.forget()
+    await window.press('button', 'Go online')
+    await back()
+  })
+})
+
+describe('a failure of the peer', () => {
+  test('is shown with the log, and the app stays', async () => {
+    neighbour.forget()
+    const port = await window.run(() => window.__TAURI_INTERNALS__.invoke('session').then(({ viewer_port }) => viewer_port))
+    await deafen(pid, port)
+    await window.says('Goop2 had to stop your peer')
+    await window.says(`lost its port ${port}`)
+    await window.says('Last lines of the log')
+    await seen('offline')
+    assert.equal(await pidOfWindow(), pid)
+  })
+
+  test('and it starts again', async () => {
+    neighbour.forget()
+    await window.press('button', 'Start again')
+    await back()
+  })
+})
+
+describe('with a tray', () => {
+  let tray
+  before(async () => {
+    tray = await Tray.start()
+    assert.equal(await tray.line(), 'icon')
+  })
+  after(() => tray?.stop())
+
+  test('it takes the peer offline and online', async () => {
+    neighbour.forget()
+    await tray.has('Go offline')
+    await tray.click('Go offline')
+    await window.says('You are offline')
+    await seen('offline')
+    await tray.has('Go online')
+    neighbour.forget()
+    await tray.click('Go online')
+    await back()
+  })
+
+  test('a closed window asks, and goes on without itself', async () => {
+    await window.run(() => void window.__TAURI_INTERNALS__.invoke('close_window'))
+    await window.find('dialog', 'Stay online?')
+    await window.press('button', 'Keep running')
+    await until('no window', () => window.run(() => document.visibilityState === 'hidden'))
+    assert.ok((await listening(pid)).length > 0)
+    await tray.click('Open Goop2')
+    await until('the window', () => window.run(() => document.visibilityState === 'visible'))
+  })
+
+  test('its quit says goodbye', async () => {
+    neighbour.forget()
+    await tray.click('Quit Goop2')
+    await seen('offline')
+    await until('the end of the program', async () => pidOfWindow().then(() => false, () => true))
+  })
+})

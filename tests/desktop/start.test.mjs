@@ -1,0 +1,114 @@
+// The way of a new user: a name, a page that says what to do, a visit, a word in somebody's guestbook.
+
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Peer, removeAll } from '../browser/lib/peer.mjs'
+import { desktop, onlyPeer, pidOfWindow, startAgain } from './lib/app.mjs'
+import { until } from './lib/driver.mjs'
+
+/** "Under 10 seconds from double-click to that page on this machine." */
+const FIRST_START_MS = 10_000
+
+let user, window, neighbour
+
+before(async () => {
+  user = await desktop()
+  neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
+})
+
+after(async () => {
+  await window?.end()
+  await user?.remove()
+  await removeAll(neighbour)
+})
+
+test('the first start asks for a name, and arrives online', async () => {
+  const since = performance.now()
+  window = await user.open()
+  const field = await window.find('textbox', 'Name')
+  assert.notEqual(await field.value(), '', 'the name is filled in')
+  await field.fill('Mira Sol')
+  await window.press('button', 'Go online')
+  await window.says('Hello, Mira Sol')
+  const took = performance.now() - since
+  console.log(`from the start to the page, a name typed in between: ${Math.round(took)} ms`)
+  assert.ok(took < FIRST_START_MS, `${took} ms`)
+  await window.says('Online')
+  const { dir, config } = await onlyPeer(user.peers)
+  assert.match(dir, /mira-sol$/)
+  assert.equal(config.profile.label, 'Mira Sol')
+})
+
+test('who is near appears, is visited, and finds a word in the guestbook', async () => {
+  await window.says('Anselm — field notes')
+  await window.press('button', /^Anselm — field notes/)
+  await window.inSite(async () => {
+    await window.press('link', 'Sign the guestbook')
+    const message = await window.find('textbox', 'Your message')
+    await message.fill('Greetings from the window')
+    await window.press('button', 'Sign')
+    await window.says('Greetings from the window')
+  })
+  const rows = await neighbour.rows('guestbook')
+  assert.equal(rows.filter((row) => row.message === 'Greetings from the window').length, 1)
+})
+
+describe('links', () => {
+  test('a link to a page asks first, and does nothing on a no', async () => {
+    await startAgain(`goop://${neighbour.id}/`)
+    await window.find('dialog', 'Visit this peer?')
+    await window.says('Anselm — field notes')
+    await window.press('button', 'No')
+    await until('no dialog', async () => !(await window.run(() => document.querySelector('dialog[open]'))))
+  })
+
+  test('and goes there on a yes', async () => {
+    await startAgain(`goop://${neighbour.id}/`)
+    await window.press('button', 'Visit')
+    await window.inSite(() => window.says('Anselm'))
+  })
+
+  test('a link to a rendezvous asks first', async () => {
+    await startAgain('goop://connect?url=https://meet.example')
+    await window.find('dialog', 'Join this rendezvous?')
+    await window.says('https://meet.example/')
+    await window.press('button', 'No')
+  })
+
+  test('and joins it on a yes', async () => {
+    const server = await Peer.start('Server', { config: { presence: { rendezvous_host: true, rendezvous_port: 8790, relay_port: 0 } } })
+    try {
+      await startAgain('goop://connect?url=http://127.0.0.1:8790')
+      await window.press('button', 'Join')
+      await window.says(/^Server$/m)
+    } finally {
+      await server.remove()
+    }
+  })
+
+  test('a link that means nothing does nothing', async () => {
+    await startAgain('goop://connect?url=file:///etc/passwd')
+    assert.equal(await window.run(() => document.querySelector('dialog[open]')), null)
+  })
+})
+
+describe('a second start', () => {
+  test('ends at once, and the first stays', async () => {
+    const pid = await pidOfWindow()
+    await startAgain()
+    assert.equal(await pidOfWindow(), pid)
+  })
+
+  test('for another folder asks before it switches', async () => {
+    const other = join(user.home, 'workshop')
+    await mkdir(other)
+    await writeFile(join(other, 'goop.json'), JSON.stringify({ profile: { label: 'The workshop' } }))
+    await startAgain('window', other)
+    await window.find('dialog', 'Switch to another peer?')
+    await window.press('button', 'Switch')
+    await window.says('Hello, The workshop')
+    await neighbour.event((event) => event.event === 'peer' && event.label === 'The workshop' && event.state === 'online')
+  })
+})
