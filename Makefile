@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check types ui dev bench reach fuzz audit
+.PHONY: help run test check types ui dev bench reach fuzz audit deb
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,3 +35,6 @@ fuzz: ## every decoder, for SECONDS=60 each
 
 audit: ## known holes in what we depend on; asks the advisory databases
 	@scripts/audit
+
+deb: ## a Debian package of the desktop app; scripts/test-deb shows that it installs, starts and goes
+	@scripts/deb
