@@ -94,6 +94,30 @@ describe('links', () => {
   })
 })
 
+describe('what a page wants and does not get', () => {
+  const wants = async (what) => {
+    await startAgain(`goop://${neighbour.id}/wants.html`)
+    await window.press('button', 'Visit')
+    await window.inSite(async () => {
+      await window.says('A page that wants')
+      await window.press('link', what)
+    })
+  }
+  before(() => neighbour.write('wants.html', '<!doctype html><title>Wants</title><h1>A page that wants</h1><a href="https://example.org/there">out</a> <a download="x.txt" href="wants.html">save</a>'))
+
+  test('a link out of Goop2 is offered to the browser', async () => {
+    await wants('out')
+    await window.says('This page leads out of Goop2, to https://example.org')
+    await window.press('button', 'Dismiss this notice')
+  })
+
+  test('a file is not saved, with a word', async () => {
+    await wants('save')
+    await window.says('This page wanted to save a file.')
+    await window.press('button', 'Dismiss this notice')
+  })
+})
+
 describe('a second start', () => {
   test('ends at once, and the first stays', async () => {
     const pid = await pidOfWindow()
