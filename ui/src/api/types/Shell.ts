@@ -4,4 +4,27 @@ import type { Closing } from "./Closing";
 import type { Profile } from "./Profile";
 import type { Stage } from "./Stage";
 
-export type Shell = { stage: Stage, folder: string, profiles: Array<Profile>, ask: Ask | null, closing: Closing, tray: boolean, autostart: boolean, };
+/**
+ * The whole of it, as one value. A slow reader misses intermediate values, never the last one.
+ */
+export type Shell = { stage: Stage, 
+/**
+ * Folder of the peer in this window; empty before there is one.
+ */
+folder: string, 
+/**
+ * Peers of this user, by name.
+ */
+profiles: Array<Profile>, 
+/**
+ * Waits for the user; whatever came later waits behind it.
+ */
+ask: Ask | null, closing: Closing, 
+/**
+ * The desktop shows a tray, so that a closed window can be had back.
+ */
+tray: boolean, 
+/**
+ * Goop2 starts when the user logs in.
+ */
+autostart: boolean, };
