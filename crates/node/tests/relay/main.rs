@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod abuse;
+#[cfg(target_os = "linux")]
+mod load;
 mod pipe;
 mod share;
 mod world;
