@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const binary = process.env.GOOP2 ?? fileURLToPath(new URL('../../target/debug/goop2', import.meta.url))
+export const binary = process.env.GOOP2 ?? fileURLToPath(new URL('../../target/debug/goop2', import.meta.url))
 export const waitMs = 15_000
 
 /** `files`: path inside the folder → content. */
@@ -74,7 +74,7 @@ export async function eventually(what, probe) {
 }
 
 // Loopback addresses are nobody's to dial, so ours does not print them: the port is chosen here.
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address()
