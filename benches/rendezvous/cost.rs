@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     Scale, count,
     crowd::{Crowd, Stream},
-    publish::{Author, Publishers},
+    publish::{Author, Publishers, say},
     server::Server,
 };
 
@@ -70,10 +70,9 @@ pub(crate) fn compare(scale: &Scale) {
 fn measure(peers: usize, heartbeats: usize, stream: Stream) -> Cost {
     let server = Server::start();
     let mut authors = Author::many(peers);
-    let mut publishers = Publishers::connect(&server, 32);
     let ours = stream == Stream::Changes;
-    let arrivals = publishers.say(LABEL, &mut authors, 1, ours);
-    publishers.send(arrivals, Duration::ZERO);
+    let publish = |work, gap| Publishers::connect(&server, work).send(gap);
+    publish(say(LABEL, &mut authors, 1, ours), Duration::ZERO);
     let crowd = Crowd::join(&server, peers, stream);
     let everybody = (peers * peers) as u64;
     let (times, gap, beginning, expected) = if ours {
@@ -85,16 +84,18 @@ fn measure(peers: usize, heartbeats: usize, stream: Stream) -> Cost {
     };
     // Existing clients cannot tell where the beginning ends; by the number of messages we can.
     let beginning = crowd.heard(beginning);
-    let work = publishers.say(LABEL, &mut authors, times, ours);
+    let publishers = Publishers::connect(&server, say(LABEL, &mut authors, times, ours));
     crowd.forget();
     let cpu = server.cpu();
-    let sent = publishers.send(work, gap);
+    let sent = publishers.send(gap);
     let heard = crowd.heard(expected);
     let cpu = server.cpu() - cpu;
     if ours {
         // A change comes to everybody, and nothing came before it.
-        let change = publishers.say("Another name", &mut authors[..1], 1, true);
-        publishers.send(change, Duration::ZERO);
+        publish(
+            say("Another name", &mut authors[..1], 1, true),
+            Duration::ZERO,
+        );
         assert_eq!(crowd.heard(peers as u64).events, peers as u64);
     }
     Cost {

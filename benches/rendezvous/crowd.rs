@@ -46,7 +46,6 @@ pub(crate) enum Stream {
 
 pub(crate) struct Crowd {
     len: usize,
-    epoch: Instant,
     ears: Arc<Ears>,
     /// Dropped, it ends the thread.
     stop: Option<oneshot::Sender<()>>,
@@ -77,19 +76,18 @@ pub(crate) struct Heard {
 impl Crowd {
     /// Returns when all of them listen.
     pub(crate) fn join(server: &Server, len: usize, stream: Stream) -> Self {
-        let (epoch, ears, address) = (Instant::now(), Arc::<Ears>::default(), server.address());
+        let (ears, address) = (Arc::<Ears>::default(), server.address());
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn({
             let ears = Arc::clone(&ears);
             move || {
                 let runtime = Builder::new_current_thread().enable_all().build();
-                let everybody = listen(address, len, stream, epoch, ears, stopped);
+                let everybody = listen(address, len, stream, ears, stopped);
                 LocalSet::new().block_on(&runtime.expect("a runtime"), everybody);
             }
         });
         let crowd = Self {
             len,
-            epoch,
             ears,
             stop: Some(stop),
             thread: Some(thread),
@@ -102,12 +100,7 @@ impl Crowd {
         self.len
     }
 
-    /// When the time began that messages carry.
-    pub(crate) fn epoch(&self) -> Instant {
-        self.epoch
-    }
-
-    /// Counts anew.
+    /// Counts anew; the time in messages is counted from here.
     pub(crate) fn forget(&self) {
         *self.ears.lock() = Heard::default();
     }
@@ -158,11 +151,11 @@ impl Heard {
         STEP * (steps.count() as u32 + 1)
     }
 
-    fn note(&mut self, line: &[u8], stream: Stream, now: Duration) {
+    fn note(&mut self, line: &[u8], stream: Stream, since: Duration) {
         if line.starts_with(b"data: {") {
             self.events += 1;
             if let Some(sent) = stamped(line) {
-                let late = now.saturating_sub(sent).div_duration_f64(STEP) as usize;
+                let late = since.saturating_sub(sent).div_duration_f64(STEP) as usize;
                 self.late[late.min(STEPS - 1)] += 1;
             }
         } else {
@@ -200,7 +193,6 @@ async fn listen(
     address: SocketAddr,
     len: usize,
     stream: Stream,
-    epoch: Instant,
     ears: Arc<Ears>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -220,7 +212,7 @@ async fn listen(
                 let mut buffer = buffer.borrow_mut();
                 match socket.try_read(&mut buffer) {
                     Ok(0) => return,
-                    Ok(len) => lines.take(&buffer[..len], epoch, &ears),
+                    Ok(len) => lines.take(&buffer[..len], &ears),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(_) => return,
                 }
@@ -253,17 +245,18 @@ struct Lines {
 }
 
 impl Lines {
-    fn take(&mut self, mut bytes: &[u8], epoch: Instant, ears: &Ears) {
+    fn take(&mut self, mut bytes: &[u8], ears: &Ears) {
         let now = Instant::now();
         let mut heard = ears.lock();
+        let since = now.saturating_duration_since(heard.from);
         heard.bytes += bytes.len() as u64;
         let before = (heard.events, heard.listening);
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             if self.carry.is_empty() {
-                heard.note(&bytes[..end], self.stream, now - epoch);
+                heard.note(&bytes[..end], self.stream, since);
             } else {
                 self.carry.extend_from_slice(&bytes[..end]);
-                heard.note(&self.carry, self.stream, now - epoch);
+                heard.note(&self.carry, self.stream, since);
                 self.carry.clear();
             }
             bytes = &bytes[end + 1..];

@@ -14,7 +14,7 @@ mod support;
 use std::time::Duration;
 
 use crowd::{Crowd, Heard, Stream};
-use publish::{Author, Publishers};
+use publish::{Author, Publishers, say, stamps};
 use server::Server;
 
 /// Existing servers refuse the next event stream, and need this much for each.
@@ -145,14 +145,11 @@ fn deliveries(scale: &Scale) {
 fn told(server: &Server, crowd: &Crowd, rate: u32, seconds: u32, existing: &str) {
     let messages = rate * seconds;
     let expected = u64::from(messages) * crowd.len() as u64;
-    crowd.forget();
+    let gap = Duration::from_secs(1) / rate;
+    let publishers = Publishers::connect(server, stamps(messages as usize, gap));
     let cpu = server.cpu();
-    let mut publishers = Publishers::connect(server, 4);
-    publishers.tell(
-        messages as usize,
-        Duration::from_secs(1) / rate,
-        crowd.epoch(),
-    );
+    crowd.forget();
+    publishers.send(gap);
     let heard = crowd.heard(expected);
     let (cpu, took) = (server.cpu() - cpu, heard.time());
     assert_eq!(heard.events, expected, "everybody hears everything, once");
@@ -184,10 +181,10 @@ fn told(server: &Server, crowd: &Crowd, rate: u32, seconds: u32, existing: &str)
 fn publishes(scale: &Scale) {
     let server = Server::start();
     let mut authors = Author::many(scale.authors);
-    let mut publishers = Publishers::connect(&server, 32);
-    let work = publishers.say("A peer like many", &mut authors, scale.messages, true);
+    let work = say("A peer like many", &mut authors, scale.messages, true);
+    let publishers = Publishers::connect(&server, work);
     let cpu = server.cpu();
-    let sent = publishers.send(work, Duration::ZERO);
+    let sent = publishers.send(Duration::ZERO);
     let cpu = server.cpu() - cpu;
     let per_second = f64::from(sent.messages) / sent.time.as_secs_f64();
     line(

@@ -1,9 +1,6 @@
 //! Those who speak: messages made beforehand, and connections that carry them.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use goop2_proto::{
@@ -21,6 +18,8 @@ use crate::server::{Server, connect};
 
 /// Authors of messages that carry the time: a server takes 60 a minute of each.
 const TELLERS: usize = 500;
+/// Connections that publish, each of a client of its own: a server takes 6,000 messages a minute of each.
+const CONNECTIONS: usize = 32;
 /// What precedes the label in the events that [`stamped`] reads; the id is one of [`Author`]'s, which all have one length.
 const BEFORE_ID: &str = r#"data: {"type":"update","peerId":""#;
 const ID: usize = 52;
@@ -91,7 +90,7 @@ impl Author {
     }
 }
 
-/// The time in the event of a message of [`Publishers::tell`].
+/// The time in the event of one of the [`stamps`].
 pub(crate) fn stamped(event: &[u8]) -> Option<Duration> {
     let at = BEFORE_ID.len() + ID + BEFORE_LABEL.len();
     let digits = event.get(at..at + STAMP)?;
@@ -103,49 +102,57 @@ pub(crate) fn stamped(event: &[u8]) -> Option<Duration> {
     micros.map(Duration::from_micros)
 }
 
+/// What all authors say in their order, so many times: after the first time a heartbeat, as long as it is the same.
+pub(crate) fn say(label: &str, authors: &mut [Author], times: usize, signed: bool) -> Vec<Work> {
+    let mut work = vec![Work::new(); CONNECTIONS.min(authors.len())];
+    for _ in 0..times {
+        for (index, author) in authors.iter_mut().enumerate() {
+            // One connection for each author: his messages come in order.
+            let connection = index % work.len();
+            work[connection].push(author.request(label, signed));
+        }
+    }
+    work
+}
+
+/// Messages that say when it is their turn, from the beginning on: late is late, whoever is to blame.
+pub(crate) fn stamps(messages: usize, gap: Duration) -> Vec<Work> {
+    let mut authors = Author::many(TELLERS);
+    let mut work = vec![Work::new(); CONNECTIONS.min(messages)];
+    for turn in 0..messages {
+        let due = gap * u32::try_from(turn).expect("not that many");
+        let label = format!("{:0STAMP$}", due.as_micros());
+        let connection = turn % work.len();
+        work[connection].push(authors[turn % TELLERS].request(&label, false));
+    }
+    work
+}
+
+/// Work, and connections that are there for it.
 pub(crate) struct Publishers {
     runtime: Runtime,
     connections: Vec<TcpStream>,
+    work: Vec<Work>,
 }
 
 impl Publishers {
-    /// So many connections, each of a client of its own: a server takes 6,000 messages a minute of each.
-    pub(crate) fn connect(server: &Server, count: u8) -> Self {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let all = (1..=count).map(|host| connect(server.address(), [2, host]));
-        let connections = runtime.block_on(join_all(all));
+    pub(crate) fn connect(server: &Server, work: Vec<Work>) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let all = (1..)
+            .take(work.len())
+            .map(|host| connect(server.address(), [2, host]));
         Self {
+            connections: runtime.block_on(join_all(all)),
             runtime,
-            connections,
+            work,
         }
-    }
-
-    /// What all authors say in their order, so many times: after the first time a heartbeat, as long as it is the same.
-    pub(crate) fn say(
-        &self,
-        label: &str,
-        authors: &mut [Author],
-        times: usize,
-        signed: bool,
-    ) -> Vec<Work> {
-        let mut work = vec![Work::new(); self.connections.len()];
-        for _ in 0..times {
-            for (index, author) in authors.iter_mut().enumerate() {
-                // One connection for each author: his messages come in order.
-                let connection = index % work.len();
-                work[connection].push(author.request(label, signed));
-            }
-        }
-        work
     }
 
     /// Sends on all connections at once, on each one after the other, none before its turn: `gap` is the time between any two.
-    pub(crate) fn send(&mut self, work: Vec<Work>, gap: Duration) -> Sent {
+    pub(crate) fn send(mut self, gap: Duration) -> Sent {
         let (started, all) = (Instant::now(), self.connections.len());
-        let sending = self.connections.iter_mut().zip(work).enumerate().map(
+        let sending = self.connections.iter_mut().zip(self.work).enumerate().map(
             |(first, (connection, work))| async move {
                 let (mut messages, mut bytes) = (0, 0);
                 for (index, request) in work.iter().enumerate() {
@@ -163,25 +170,6 @@ impl Publishers {
             bytes: sent.iter().map(|(_, bytes)| bytes).sum(),
             time: started.elapsed(),
         }
-    }
-
-    /// Publishes messages that say when it was their turn, counted from `epoch`: late is late, whoever is to blame.
-    pub(crate) fn tell(&mut self, messages: usize, gap: Duration, epoch: Instant) {
-        let mut authors = Author::many(TELLERS);
-        let mut work = vec![Work::new(); self.connections.len()];
-        // Enough for making them.
-        let begin = epoch.elapsed() + Duration::from_millis(100);
-        let mut label = String::new();
-        for turn in 0..messages {
-            let due = begin + gap * u32::try_from(turn).expect("not that many");
-            label.clear();
-            let _in_memory = write!(label, "{:0STAMP$}", due.as_micros());
-            let connection = turn % work.len();
-            work[connection].push(authors[turn % TELLERS].request(&label, false));
-        }
-        self.runtime
-            .block_on(async { sleep_until((epoch + begin).into()).await });
-        self.send(work, gap);
     }
 }
 
