@@ -85,7 +85,8 @@ impl EventLoop {
             self.agenda.drop(Chore::Punch(peer));
             self.tries.remove(&peer);
         }
-        if self.connections_to(&peer) > 1 {
+        // A relay is connected to twice on purpose: once for what it carries, and to be seen over the other transport.
+        if self.connections_to(&peer) > 1 && !self.relays.is_offered(&peer) {
             self.agenda.put(Chore::Tidy(peer), now + GRACE);
         }
     }
