@@ -12,10 +12,11 @@
 //! hidden ─▶ open   11.0.0.5            the address that others see
 //! hidden ◀─ open   11.0.0.7:4001       the address and port that others see; nothing when it does not want to
 //! hidden ─▶ open   go                  the ports are open
+//! hidden ─▶ open   hit                 one was called, and is listened on; the end of the stream without it: none was
 //! ```
 //!
-//! The open side calls over QUIC, which only that side's first packet needs to survive: the socket that it reaches is
-//! closed, a listener takes its place at the same port, and the packet is sent again by itself. 256 sockets for some seconds, one
+//! The open side calls over QUIC. The socket that its first packet reaches is closed, a listener takes its place at the same
+//! port, and the last calls are made again, for nobody knows which of them it was. 256 sockets for some seconds, one
 //! such attempt at a time, and few of them: routers remember every port.
 
 use std::{
@@ -58,8 +59,12 @@ const MAX_LINE: u64 = 32;
 /// How long the other side may take for a line.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The hidden side. Returns the port of this machine that was hit; the hole behind it stands for half a minute at least.
-pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result<u16> {
+/// The stream of one attempt.
+pub(crate) type Talk = BufReader<Stream>;
+
+/// The hidden side. Returns the port of this machine that was hit, to be listened on before [`say_hit`]; the hole behind it
+/// stands for half a minute at least.
+pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result<(u16, Talk)> {
     let mut stream = BufReader::new(stream);
     say(&mut stream, &own.to_string()).await?;
     let other: SocketAddrV4 = hear(&mut stream).await?;
@@ -87,13 +92,16 @@ pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result
     };
     let mut hits: FuturesUnordered<_> = sockets.iter().map(hit).collect();
     match timeout(HIT, hits.next()).await {
-        Ok(Some(addr)) => Ok(addr?.port()),
+        Ok(Some(addr)) => Ok((addr?.port(), stream)),
         Ok(None) | Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
 /// The open side, up to the moment when it may call. `own` is where others see it. Returns the address to call.
-pub(crate) async fn asked(stream: Stream, own: Option<SocketAddrV4>) -> io::Result<Ipv4Addr> {
+pub(crate) async fn asked(
+    stream: Stream,
+    own: Option<SocketAddrV4>,
+) -> io::Result<(Ipv4Addr, Talk)> {
     let mut stream = BufReader::new(stream);
     let other: Ipv4Addr = hear(&mut stream).await?;
     let Some(own) = own else {
@@ -105,9 +113,22 @@ pub(crate) async fn asked(stream: Stream, own: Option<SocketAddrV4>) -> io::Resu
     }
     say(&mut stream, &own.to_string()).await?;
     match &*hear::<String>(&mut stream).await? {
-        "go" => Ok(other),
+        "go" => Ok((other, stream)),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
+}
+
+/// The hidden side listens at the port that was hit.
+pub(crate) async fn say_hit(mut talk: Talk) -> io::Result<()> {
+    say(&mut talk, "hit").await?;
+    talk.close().await
+}
+
+/// Whether the hidden side was hit; it says so, or ends.
+pub(crate) async fn was_hit(mut talk: Talk) -> bool {
+    hear::<String>(&mut talk)
+        .await
+        .is_ok_and(|word| word == "hit")
 }
 
 /// One round of guesses.
@@ -124,13 +145,13 @@ pub(crate) fn guesses(ip: Ipv4Addr) -> Vec<Multiaddr> {
         .collect()
 }
 
-async fn say(stream: &mut BufReader<Stream>, line: &str) -> io::Result<()> {
+async fn say(stream: &mut Talk, line: &str) -> io::Result<()> {
     let stream = stream.get_mut();
     stream.write_all(format!("{line}\n").as_bytes()).await?;
     stream.flush().await
 }
 
-async fn hear<T: std::str::FromStr>(stream: &mut BufReader<Stream>) -> io::Result<T> {
+async fn hear<T: std::str::FromStr>(stream: &mut Talk) -> io::Result<T> {
     let mut line = String::new();
     let mut limited = stream.take(MAX_LINE);
     let read = timeout(ANSWER, limited.read_line(&mut line)).await;

@@ -17,7 +17,11 @@ use libp2p::{
 
 use super::{Chore, EventLoop};
 use crate::{
-    InboundStream, Nat, Transport, addresses, bucket::Bucket, observed, punch, stream::Failure,
+    InboundStream, Nat, Transport, addresses,
+    bucket::Bucket,
+    observed,
+    punch::{self, Talk},
+    stream::Failure,
 };
 
 /// How long the library's hole punching, which costs less, goes first.
@@ -38,9 +42,22 @@ pub(super) const ASKED: (u32, f64) = (6, 0.1);
 /// What came of one part.
 pub(super) enum Punched {
     /// This side is hidden; the port that was hit.
-    Hidden(PeerId, io::Result<u16>),
+    Hidden(PeerId, io::Result<(u16, Talk)>),
     /// This side is open; the address to call.
-    Open(PeerId, io::Result<Ipv4Addr>),
+    Open(PeerId, io::Result<(Ipv4Addr, Talk)>),
+    /// The hidden side was hit, or gave up.
+    Ended { peer: PeerId, hit: bool },
+    /// It was told so.
+    Told,
+}
+
+/// Calls to a hidden side under way.
+struct Calls {
+    peer: PeerId,
+    ip: Ipv4Addr,
+    rounds_left: u32,
+    /// The last two rounds.
+    last: [Vec<Multiaddr>; 2],
 }
 
 /// Hole punching under way.
@@ -48,8 +65,8 @@ pub(super) enum Punched {
 pub(super) struct Punching {
     /// Whom this side, hidden, is calling from many ports.
     hidden: Option<PeerId>,
-    /// Whose ports this side is calling, and the rounds that are left.
-    open: Option<(PeerId, Ipv4Addr, u32)>,
+    /// Whose ports this side is calling.
+    open: Option<Calls>,
     tries: HashMap<PeerId, u8>,
     /// Ports that were hit, and are listened on as long as the peer is connected.
     holes: HashMap<PeerId, ListenerId>,
@@ -116,16 +133,46 @@ impl EventLoop {
     pub(super) fn on_punched(&mut self, punched: Punched) {
         let now = Instant::now();
         match punched {
-            Punched::Open(peer, Ok(ip)) if self.punching.open.is_none() => {
-                self.punching.open = Some((peer, ip, punch::ROUNDS));
+            Punched::Open(peer, Ok((ip, talk))) if self.punching.open.is_none() => {
+                self.punching.open = Some(Calls {
+                    peer,
+                    ip,
+                    rounds_left: punch::ROUNDS,
+                    last: Default::default(),
+                });
                 self.guess(peer, now);
+                self.punches.spawn(async move {
+                    let hit = punch::was_hit(talk).await;
+                    Punched::Ended { peer, hit }
+                });
             }
+            Punched::Ended { peer, hit } => {
+                if let Some(calls) = self.punching.open.take_if(|calls| calls.peer == peer)
+                    && hit
+                    && !self.is_direct(&peer)
+                {
+                    calls
+                        .last
+                        .into_iter()
+                        .for_each(|addrs| self.call(peer, addrs));
+                }
+            }
+            Punched::Told => {}
             Punched::Open(peer, outcome) => {
                 tracing::debug!(%peer, ?outcome, "it was not called at many ports");
             }
             Punched::Hidden(peer, outcome) => {
                 self.punching.hidden = None;
-                let outcome = outcome.and_then(|port| self.listen_at_hole(peer, port));
+                let outcome = outcome.and_then(|(port, talk)| {
+                    self.listen_at_hole(peer, port)?;
+                    self.punches.spawn(async move {
+                        if let Err(error) = punch::say_hit(talk).await {
+                            tracing::debug!(%peer, %error, "it was not told of the hit");
+                        }
+                        Punched::Told
+                    });
+                    Ok(())
+                });
                 let (words, worked) = match &outcome {
                     Ok(()) => ("a way through both routers was found", true),
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -153,17 +200,30 @@ impl EventLoop {
 
     /// One round of calls to the hidden side.
     pub(super) fn guess(&mut self, peer: PeerId, now: Instant) {
-        let Some((_, ip, left)) = self.punching.open.filter(|(to, ..)| *to == peer) else {
+        let direct = self.is_direct(&peer);
+        let calls = self.punching.open.as_mut();
+        let Some(calls) = calls.filter(|calls| calls.peer == peer) else {
             return;
         };
-        if left == 0 || self.is_direct(&peer) {
-            self.punching.open = None;
+        // The other side says when it has ended; until then the last calls may be needed again.
+        if calls.rounds_left == 0 || direct {
             return;
         }
-        self.punching.open = Some((peer, ip, left - 1));
+        calls.rounds_left -= 1;
+        let guesses = punch::guesses(calls.ip);
+        calls.last.swap(0, 1);
+        calls.last[1].clone_from(&guesses);
+        self.call(peer, guesses);
+        self.agenda.put(Chore::Guess(peer), now + punch::ROUND);
+    }
+
+    fn call(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
+        if addrs.is_empty() {
+            return;
+        }
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
-            .addresses(punch::guesses(ip))
+            .addresses(addrs)
             .override_dial_concurrency_factor(
                 NonZeroU8::new(punch::GUESSES).unwrap_or(NonZeroU8::MAX),
             )
@@ -171,7 +231,6 @@ impl EventLoop {
         if let Err(error) = self.swarm.dial(options) {
             tracing::debug!(%peer, %error, "ports were not called");
         }
-        self.agenda.put(Chore::Guess(peer), now + punch::ROUND);
     }
 
     /// The hole is closed when nobody came through, or when the peer has gone.
