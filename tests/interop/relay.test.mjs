@@ -17,7 +17,10 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { binary, freePort } from './ours.mjs'
+import { binary, eventually, freePort } from './ours.mjs'
+
+// js offers no address of a local network for a direct connection, and hole punching from both sides it cannot do at all.
+const publicly = '/ip4/11.0.0.1'
 
 let server, folder, url, relay
 const nodes = []
@@ -43,9 +46,9 @@ after(async () => {
 })
 
 /** A peer that listens nowhere but at the relay, if there. */
-async function start(listen) {
+async function start(listen, announce = []) {
   const node = await createLibp2p({
-    addresses: { listen },
+    addresses: { listen, announce },
     transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
@@ -86,4 +89,18 @@ test('a stranger is refused, and a peer of the rendezvous is reached through the
   const stream = await connection.newStream('/goop/content/1.0.0', { runOnLimitedConnection: true })
   const said = await new Promise((resolve) => stream.addEventListener('message', ({ data }) => resolve(Buffer.from(data.subarray()).toString())))
   assert.equal(said, 'from js\n')
+})
+
+test('who is called through the relay calls back at a public address, and they are direct', async () => {
+  const host = await start([`${relay}/p2p-circuit`])
+  await publish(host)
+  await host.start()
+  // What it announces, js believes of itself; else it waits for AutoNAT.
+  const address = `${publicly}/tcp/${await freePort()}`
+  const visitor = await start([address], [address])
+  await publish(visitor)
+  await visitor.start()
+  await visitor.dial(multiaddr(host.getMultiaddrs()[0].toString()))
+  await eventually('a direct connection', () =>
+    host.getConnections(visitor.peerId).some(({ limits, remoteAddr }) => !limits && remoteAddr.toString().startsWith(publicly)))
 })
