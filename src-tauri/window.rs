@@ -1,4 +1,4 @@
-//! The window: a skin over [`Peer`], as thin as the one in the browser. Commands parse, call and map; events are forwarded.
+//! The window: a skin over [`goop2_peer::Peer`], as thin as the one in the browser. Commands parse, call and map; events are forwarded.
 //!
 //! The app outlives its peer ([`running`]). Visited sites are framed from origins of their own and never have a Tauri capability.
 //! The window's policy frames nothing but the ports of the viewer that runs, so a site cannot lead its frame to another program on
