@@ -1,11 +1,14 @@
 //! Peers behind routers of every kind, a rendezvous with its relay between them: who reaches whom, by which path, how fast, and
 //! whether what the peers say of it is true. `docs/reach.md` says how to read what is printed here.
 
+mod heal;
 mod matrix;
 mod probe;
 mod witness;
 
-use serde_json::{Value, json};
+use std::sync::Arc;
+
+use serde_json::json;
 
 use crate::support::{
     lab::internet::{Internet, Nat, Site},
@@ -17,7 +20,7 @@ const RELAY_PORT: u16 = 4002;
 
 /// The Internet with a rendezvous on it, and the relay beside that.
 struct World {
-    internet: Internet,
+    internet: Arc<Internet>,
     site: Site,
     server: Peer,
     folder: Folder,
@@ -25,7 +28,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let internet = Internet::new();
+        Self::on(Arc::new(Internet::new()))
+    }
+
+    fn on(internet: Arc<Internet>) -> Self {
         let site = internet.site(Nat::DualStack);
         let external: Vec<_> = site.public.iter().flat_map(relay_addresses).collect();
         let folder = Folder::with(&json!({ "presence": {
@@ -64,12 +70,4 @@ fn relay_addresses(ip: &std::net::IpAddr) -> [String; 2] {
             rest.replace("PORT", &RELAY_PORT.to_string())
         )
     })
-}
-
-/// How a peer says that it is connected to another.
-fn shown(peer: &Peer, other: &str) -> Value {
-    let snapshot = peer.read("snapshot");
-    let cards = snapshot["peers"].as_array().expect("a list of peers");
-    let card = cards.iter().find(|card| card["id"] == other);
-    card.map_or(Value::Null, |card| card["path"].clone())
 }

@@ -261,12 +261,12 @@ impl Peer {
     }
 
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.said
-            .lock()
-            .seen
-            .iter()
-            .map(|seen| seen.event.clone())
-            .collect()
+        self.all().into_iter().map(|seen| seen.event).collect()
+    }
+
+    /// The same, with when they came.
+    pub(crate) fn all(&self) -> Vec<Seen> {
+        self.said.lock().seen.clone()
     }
 
     pub(crate) fn sees(&self, other: &str, within: Duration) -> Seen {

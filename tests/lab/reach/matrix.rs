@@ -5,19 +5,21 @@ use std::{
     env, fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
+
 use super::{
-    World, shown,
+    World,
     witness::{Way, Witness},
 };
 use crate::{
     PATIENCE, inside_alone,
     support::{
-        lab::internet::{Nat, Site},
+        lab::internet::{Internet, Nat, Site},
         median,
         peer::{Folder, Peer},
     },
@@ -83,8 +85,7 @@ type Outcome = Result<Visit, String>;
 fn every_pair_meets() {
     inside_alone("reach::matrix::every_pair_meets", || {
         let started = Instant::now();
-        let world = World::new();
-        let outcomes = visit_all(&world, pairs());
+        let outcomes = visit_all(&Arc::new(Internet::new()), pairs());
         for kinds in [&CORE[..], &TCP_WORLD, &MAPPED, &SIX] {
             print_table(kinds, &outcomes);
         }
@@ -102,7 +103,6 @@ fn every_pair_meets() {
             started.elapsed().as_secs_f64()
         );
         check(&outcomes);
-        drop(world.server);
     });
 }
 
@@ -129,17 +129,19 @@ fn pairs() -> Vec<Pair> {
     pairs
 }
 
-fn visit_all(world: &World, pairs: Vec<Pair>) -> BTreeMap<Pair, Outcome> {
+fn visit_all(internet: &Arc<Internet>, pairs: Vec<Pair>) -> BTreeMap<Pair, Outcome> {
     let left = Mutex::new(pairs);
     let outcomes = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
+                // One for each, so that pairs do not meet.
+                let world = World::on(Arc::clone(internet));
                 loop {
                     let Some(pair) = left.lock().unwrap().pop() else {
                         return;
                     };
-                    let outcome = catch_unwind(AssertUnwindSafe(|| visit(world, pair)));
+                    let outcome = catch_unwind(AssertUnwindSafe(|| visit(&world, pair)));
                     let outcome = outcome.unwrap_or_else(|_| Err("see above".into()));
                     outcomes.lock().unwrap().insert(pair, outcome);
                 }
@@ -172,18 +174,20 @@ fn visit(world: &World, (from, to): Pair) -> Outcome {
 
     let outcome = watch(&witness, &visitor, &id, seen);
     keep_logs((from, to), [&visitor, &owner]);
+    // In order: who only vanishes is seen by the next pair for a while.
+    visitor.stop();
+    owner.stop();
     outcome
 }
 
 fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outcome {
     let (click, first_byte, _) = look(witness, visitor, id, "")?;
     let direct = loop {
-        let way = Way::shown(&shown(visitor, id));
-        if way.is_some_and(|way| !way.is_relayed()) {
-            break Some(seen.elapsed());
-        }
-        if seen.elapsed() > SETTLED {
-            break None;
+        let direct = visitor.all().into_iter().find(|event| {
+            way(&event.event, id).is_some_and(|way| way.is_some_and(|way| !way.is_relayed()))
+        });
+        if direct.is_some() || seen.elapsed() > SETTLED {
+            break direct.map(|event| event.at.saturating_duration_since(seen));
         }
         thread::sleep(RETRY);
     };
@@ -231,8 +235,8 @@ fn look(
     owner: &str,
     path: &str,
 ) -> Result<(Look, Duration, Duration), String> {
-    let now_shown = || Way::shown(&shown(visitor, owner));
-    let (mut shown, before) = (vec![now_shown()], witness.count());
+    let since = Instant::now();
+    let before = witness.count();
     let fetched = visitor
         .fetch(&format!("p/{owner}/{path}"))
         .map_err(|error| format!("“{path}”: {error}"))?;
@@ -249,12 +253,34 @@ fn look(
         let (status, length) = (answer.status, answer.body.len());
         return Err(format!("“{path}”: {status} with {length} bytes: {start}"));
     }
-    shown.push(now_shown());
+    let mut shown = shown_since(visitor, owner, since);
     while !shown.contains(&taken) && ended.elapsed() < AGREED {
         thread::sleep(RETRY);
-        shown.push(now_shown());
+        shown = shown_since(visitor, owner, since);
     }
     Ok((Look { taken, shown }, fetched.first_byte, fetched.whole))
+}
+
+/// The paths that the visitor showed from a moment on, that of the moment first.
+fn shown_since(visitor: &Peer, owner: &str, since: Instant) -> Vec<Option<Way>> {
+    let all = visitor.all().into_iter();
+    let mut ways: Vec<_> = all
+        .filter_map(|seen| Some((seen.at, way(&seen.event, owner)?)))
+        .collect();
+    let earlier = ways.iter().filter(|(at, _)| *at <= since).count();
+    ways.drain(..earlier.saturating_sub(1));
+    let ways: Vec<_> = ways.into_iter().map(|(_, way)| way).collect();
+    if earlier == 0 {
+        [&[None], &*ways].concat()
+    } else {
+        ways
+    }
+}
+
+/// The way that an event tells of, if it is of the way to this peer.
+fn way(event: &Value, peer: &str) -> Option<Option<Way>> {
+    let is_path = event["event"] == "path" && event["peer_id"] == peer;
+    is_path.then(|| Way::shown(event))
 }
 
 fn print_table(kinds: &[Nat], outcomes: &BTreeMap<Pair, Outcome>) {
