@@ -1,7 +1,6 @@
 //! Peers behind routers of every kind, a rendezvous with its relay between them: who reaches whom, by which path, how fast, and
 //! whether what the peers say of it is true. `docs/reach.md` says how to read what is printed here.
 
-mod heal;
 mod matrix;
 mod probe;
 mod witness;
@@ -22,15 +21,11 @@ const RELAY_PORT: u16 = 4002;
 struct World {
     internet: Arc<Internet>,
     site: Site,
-    server: Peer,
-    folder: Folder,
+    _server: Peer,
+    _folder: Folder,
 }
 
 impl World {
-    fn new() -> Self {
-        Self::on(Arc::new(Internet::new()))
-    }
-
     fn on(internet: Arc<Internet>) -> Self {
         let site = internet.site(Nat::DualStack);
         let external: Vec<_> = site.public.iter().flat_map(relay_addresses).collect();
@@ -41,14 +36,9 @@ impl World {
         Self {
             internet,
             site,
-            server,
-            folder,
+            _server: server,
+            _folder: folder,
         }
-    }
-
-    /// The server that was killed, again.
-    fn restart(&mut self) {
-        self.server = Peer::rendezvous(&self.folder, Some(self.site.host()));
     }
 
     /// A peer's folder that joins the rendezvous, by an address that its site can reach.
