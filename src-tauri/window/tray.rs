@@ -105,7 +105,7 @@ pub(crate) fn is_shown() -> bool {
     {
         const WATCHER: &str = "org.kde.StatusNotifierWatcher";
         let asked = zbus::blocking::Connection::session()
-            .and_then(|bus| Ok(zbus::blocking::fdo::DBusProxy::new(&bus)?))
+            .and_then(|bus| zbus::blocking::fdo::DBusProxy::new(&bus))
             .and_then(|bus| Ok(bus.name_has_owner(WATCHER.try_into()?)?));
         asked.unwrap_or(false)
     }

@@ -29,9 +29,11 @@ impl Relay {
     /// With port 0 it takes a free one.
     pub(crate) async fn start(key: Keypair, port: u16) -> Self {
         let peer = key.public().to_peer_id();
-        let mut config = relay::Config::default();
-        config.max_circuit_duration = Duration::from_secs(600);
-        config.max_circuit_bytes = 0;
+        let mut config = relay::Config {
+            max_circuit_duration: Duration::from_secs(600),
+            max_circuit_bytes: 0,
+            ..relay::Config::default()
+        };
         config.reservation_rate_limiters.clear();
         config.circuit_src_rate_limiters.clear();
         let mut swarm = SwarmBuilder::with_existing_identity(key)
