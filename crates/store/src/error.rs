@@ -85,6 +85,14 @@ pub enum Error {
         /// The private file in it.
         file: PathBuf,
     },
+    /// [`crate::Folder::replace_config`] was given a text made from another one than stands there.
+    #[error(
+        "{0} was changed meanwhile: look at it again, then make your change (nothing was changed)"
+    )]
+    Changed(PathBuf),
+    /// [`crate::Folder::set_avatar`] was given something else than it takes.
+    #[error("a picture is a PNG file of at most 256 KiB")]
+    Picture,
     /// Everything else the file system refuses.
     #[error("cannot {action} {path}: {source}")]
     Io {

@@ -11,16 +11,25 @@ use std::{
 
 use goop2_proto::{PeerId, avatar};
 use libp2p_identity::Keypair;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Config, Database, Error, Site, atomic, config::Document, key, lock::Lock};
+use crate::{
+    Config, Database, Error, Site, atomic,
+    config::{Document, Problem},
+    key,
+    lock::Lock,
+};
 
 const CONFIG: &str = "goop.json";
 const DATABASE: &str = "data.db";
 const AVATAR: &str = "avatar.png";
 /// Existing peers announce the first eight bytes of the SHA-256 (§3.2).
 const AVATAR_HASH_BYTES: usize = 8;
+/// Bytes of a picture set here: what existing peers let their owners upload (§4.4).
+pub const MAX_PICTURE: usize = 256 * 1024;
+/// How every PNG file begins.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// A peer's folder: everything of it that lasts.
 #[derive(Debug)]
@@ -121,15 +130,55 @@ impl Folder {
         let mut current = self.document();
         let mut changed = current.config().clone();
         change(&mut changed);
-        let path = self.dir.join(CONFIG);
         let mut document = read_config(&self.dir)?;
-        document
-            .change(current.config(), &changed)
-            .map_err(|problem| Error::Config {
-                path: path.clone(),
-                problem,
-            })?;
-        atomic::replace(&path, &document.to_bytes()).map_err(Error::io("write", &path))?;
+        let checked = document.change(current.config(), &changed);
+        self.write_config(&mut current, document, checked, None)
+    }
+
+    /// Changes single settings, named `section.key`, as [`Folder::update_config`] does.
+    pub fn set_config(&self, values: &Map<String, Value>) -> Result<Config, Error> {
+        let mut current = self.document();
+        let mut document = read_config(&self.dir)?;
+        let checked = document.set(values);
+        self.write_config(&mut current, document, checked, None)
+    }
+
+    /// `goop.json` as it stands on disk.
+    pub fn config_text(&self) -> Result<String, Error> {
+        let path = self.dir.join(CONFIG);
+        fs::read_to_string(&path).map_err(Error::io("read", &path))
+    }
+
+    /// Replaces `goop.json` as a whole, if it still is the text that the new one was made from.
+    pub fn replace_config(&self, before: &str, text: &str) -> Result<Config, Error> {
+        let mut current = self.document();
+        if self.config_text()? != before {
+            return Err(Error::Changed(self.dir.join(CONFIG)));
+        }
+        let (document, checked) = match Document::parse(text.as_bytes()) {
+            Ok(document) => (document, Ok(())),
+            Err(problem) => (current.clone(), Err(problem)),
+        };
+        self.write_config(&mut current, document, checked, Some(text))
+    }
+
+    /// Puts a checked document in force, written as `text` where the owner chose how.
+    fn write_config(
+        &self,
+        current: &mut Document,
+        document: Document,
+        checked: Result<(), Problem>,
+        text: Option<&str>,
+    ) -> Result<Config, Error> {
+        let path = self.dir.join(CONFIG);
+        checked.map_err(|problem| Error::Config {
+            path: path.clone(),
+            problem,
+        })?;
+        // What the next start would refuse is refused now.
+        open_site(&self.dir, document.config())?;
+        let bytes = text.map_or_else(|| document.to_bytes(), |text| text.as_bytes().to_vec());
+        atomic::replace(&path, &bytes).map_err(Error::io("write", &path))?;
         self.database
             .set_owner_email(&document.config().profile.email);
         *current = document;
@@ -163,18 +212,39 @@ impl Folder {
             Err(error) => return Err(Error::io("read", &path)(error)),
         }
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        let digest = Sha256::digest(&bytes);
-        let hash = digest[..AVATAR_HASH_BYTES]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = avatar_hash(&bytes);
         Ok(Some(Avatar { bytes, hash }))
+    }
+
+    /// Replaces the picture, a PNG of at most [`MAX_PICTURE`] bytes, or takes it away. Answers its hash, empty without one.
+    pub fn set_avatar(&self, png: Option<&[u8]>) -> Result<String, Error> {
+        let path = self.dir.join(AVATAR);
+        let Some(png) = png else {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(Error::io("remove", &path)(error))
+                }
+                _ => Ok(String::new()),
+            };
+        };
+        if png.len() > MAX_PICTURE || !png.starts_with(PNG) {
+            return Err(Error::Picture);
+        }
+        atomic::replace(&path, png).map_err(Error::io("write", &path))?;
+        Ok(avatar_hash(png))
     }
 
     fn document(&self) -> MutexGuard<'_, Document> {
         // A panic in a caller's `change` leaves the document as it was.
         self.document.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn avatar_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..AVATAR_HASH_BYTES]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The identity of the peer in `dir`, also while it runs. A key is made where there is none.

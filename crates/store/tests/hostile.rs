@@ -210,6 +210,7 @@ fn names_that_are_no_names() {
         "_tables",
         "_meta",
         "_goop2_meta",
+        "_goop2_peers",
         "sqlite_master",
         "sqlite_schema",
         "sqlite_sequence",

@@ -35,19 +35,38 @@ impl Document {
         for (section, keys) in &after {
             for (key, value) in keys.as_object().into_iter().flatten() {
                 if before[section][key] != *value {
-                    let section = match entry(&mut self.raw, section, Value::Null) {
-                        Value::Object(section) => section,
-                        other => {
-                            *other = json!({});
-                            other.as_object_mut().expect("an object was just put there")
-                        }
-                    };
-                    *entry(section, key, Value::Null) = value.clone();
+                    *self.slot(section, key) = value.clone();
                 }
             }
         }
         self.config = typed(&self.raw)?;
         self.config.check()
+    }
+
+    /// Sets single values by `section.key`; nothing else is touched.
+    pub(crate) fn set(&mut self, values: &Map<String, Value>) -> Result<(), Problem> {
+        let known = tree(&Config::default());
+        for (name, value) in values {
+            let (section, key) = name.split_once('.').unwrap_or((name, ""));
+            if known.get(section).and_then(|keys| keys.get(key)).is_none() {
+                return Err(Problem::new(name.as_str(), value, "a setting that exists"));
+            }
+            *self.slot(section, key) = value.clone();
+        }
+        self.config = typed(&self.raw)?;
+        self.config.check()
+    }
+
+    /// Where a value stands in the file; made when it does not.
+    fn slot(&mut self, section: &str, key: &str) -> &mut Value {
+        let section = match entry(&mut self.raw, section, Value::Null) {
+            Value::Object(section) => section,
+            other => {
+                *other = json!({});
+                other.as_object_mut().expect("an object was just put there")
+            }
+        };
+        entry(section, key, Value::Null)
     }
 
     /// The bytes of the file: two spaces of indent, like those existing peers write.
@@ -243,6 +262,50 @@ mod tests {
             json!({"new":[1],"Profile":{"x":1,"Label":"b"},"viewer":{"debug":true}})
         );
         assert_eq!(document.config, after);
+    }
+
+    #[test]
+    fn single_values_are_set_by_name_and_checked_together() {
+        let mut document = Document::parse(br#"{"new":[1],"Profile":{"Label":"a"}}"#).unwrap();
+        let values = |json: Value| json.as_object().cloned().unwrap();
+        document
+            .set(&values(
+                json!({"profile.label":"b","presence.ttl_seconds":4,"presence.heartbeat_seconds":3}),
+            ))
+            .unwrap();
+        let written: Value = serde_json::from_slice(&document.to_bytes()).unwrap();
+        assert_eq!(
+            written,
+            json!({"new":[1],"Profile":{"Label":"b"},"presence":{"ttl_seconds":4,"heartbeat_seconds":3}})
+        );
+        for (name, value, message) in [
+            (
+                "profile.name",
+                json!("x"),
+                "profile.name is \"x\"; allowed is a setting that exists",
+            ),
+            (
+                "profile",
+                json!({}),
+                "profile is {}; allowed is a setting that exists",
+            ),
+            (
+                "p2p.listen_port",
+                json!(65536),
+                "p2p.listen_port is 65536; allowed is a port from 0",
+            ),
+            (
+                "p2p.mdns_tag",
+                json!(""),
+                "p2p.mdns_tag is \"\"; allowed is 1 to 63 letters",
+            ),
+        ] {
+            let problem = document
+                .clone()
+                .set(&values(json!({ name: value })))
+                .unwrap_err();
+            assert!(problem.to_string().starts_with(message), "{problem}");
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

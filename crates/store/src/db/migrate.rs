@@ -19,7 +19,8 @@ const FULLY_CHECKED_BYTES: u64 = 32 * 1024 * 1024;
 const WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
 
 /// Only ever appended to. The first is the layout of existing peers (§5.5), for a folder that none of them has used.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE IF NOT EXISTS _meta (
         key   TEXT PRIMARY KEY,
         value TEXT
@@ -47,7 +48,23 @@ const MIGRATIONS: &[&str] = &["
         subscribed_at DATETIME DEFAULT CURRENT_TIMESTAMP,
         PRIMARY KEY (host_peer_id, group_id)
     );
-"];
+",
+    "
+    CREATE TABLE _goop2_peers (
+        peer        TEXT NOT NULL PRIMARY KEY,
+        label       TEXT NOT NULL DEFAULT '',
+        email       TEXT NOT NULL DEFAULT '',
+        avatar_hash TEXT NOT NULL DEFAULT '',
+        verified    INTEGER NOT NULL DEFAULT 0,
+        addrs       TEXT NOT NULL DEFAULT '',
+        last_seen   INTEGER NOT NULL DEFAULT 0,
+        name        TEXT NOT NULL DEFAULT '',
+        favourite   INTEGER NOT NULL DEFAULT 0,
+        blocked     INTEGER NOT NULL DEFAULT 0,
+        sees_peers  INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+",
+];
 
 /// The one connection that writes.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {

@@ -17,6 +17,7 @@ mod catalog;
 mod condition;
 mod dates;
 mod fault;
+mod known;
 mod migrate;
 mod query;
 mod rows;
@@ -37,6 +38,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::Error;
+pub use known::{Known, MAX_NOTED, MAX_SEEN};
 use sandbox::Readers;
 
 /// Strangers write nothing any more once the database has this size: a site's data is not to fill the owner's disk.
