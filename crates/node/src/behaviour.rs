@@ -3,8 +3,13 @@
 use std::{error::Error, num::NonZeroU8, time::Duration};
 
 use libp2p::{
-    Swarm, SwarmBuilder, autonat, connection_limits, dcutr, gossipsub, identify, identity::Keypair,
-    memory_connection_limits, noise, ping, relay, swarm::NetworkBehaviour, tcp, tls, yamux,
+    Swarm, SwarmBuilder,
+    allow_block_list::{self, BlockedPeers},
+    autonat, connection_limits, dcutr, gossipsub, identify,
+    identity::Keypair,
+    memory_connection_limits, noise, ping, relay,
+    swarm::NetworkBehaviour,
+    tcp, tls, yamux,
 };
 
 use crate::{candidates, gossip, stream};
@@ -54,6 +59,7 @@ const TEST_EVERY: Duration = Duration::from_secs(2);
 /// Asked first, so that a denied connection has not been seen by the others.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
+    pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     streams: stream::Behaviour,
@@ -76,6 +82,7 @@ pub(crate) fn swarm(
     let own = key.public().to_peer_id();
     let behaviour = |relay| -> Result<Behaviour, Box<dyn Error + Send + Sync>> {
         Ok(Behaviour {
+            blocked: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(
                 connection_limits::ConnectionLimits::default()
                     .with_max_established(Some(MAX_CONNECTIONS))

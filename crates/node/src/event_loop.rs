@@ -89,6 +89,10 @@ pub(crate) enum Command {
         reply: oneshot::Sender<PeerReach>,
     },
     Publish(Vec<u8>),
+    Block {
+        peer: PeerId,
+        blocked: bool,
+    },
     Shutdown,
 }
 
@@ -355,6 +359,14 @@ impl EventLoop {
                 {
                     tracing::debug!(%error, "presence was not published");
                 }
+            }
+            Command::Block { peer, blocked } => {
+                let list = &mut self.swarm.behaviour_mut().blocked;
+                let _as_it_was = if blocked {
+                    list.block_peer(peer)
+                } else {
+                    list.unblock_peer(peer)
+                };
             }
             Command::Shutdown => {}
         }

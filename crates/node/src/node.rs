@@ -258,6 +258,11 @@ impl Node {
         Ok(peer)
     }
 
+    /// Has no connection with this peer any more, whoever asks for one; or lets it in again.
+    pub async fn block(&self, peer: PeerId, blocked: bool) {
+        let _ = self.commands.send(Command::Block { peer, blocked }).await;
+    }
+
     /// Publishes to the presence topic. That nobody listens yet is no error: [`Event::Subscribed`] tells when to repeat.
     pub async fn publish(&self, message: Vec<u8>) {
         let _ = self.commands.send(Command::Publish(message)).await;
