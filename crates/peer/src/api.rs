@@ -1,15 +1,21 @@
 //! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript types are generated from these.
 
+mod log;
 mod network;
+mod people;
 mod rendezvous;
+mod settings;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+pub use log::{LogLevel, LogLine};
 pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
+pub use people::{Details, Note};
 pub use rendezvous::{
     Host, Hosting, HostingState, Joined, JoinedState, Qr, Registration, RelayState, Rendezvous,
 };
+pub use settings::{BlockedPeer, Settings};
 
 /// Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
@@ -46,6 +52,9 @@ pub struct PeerCard {
     pub id: String,
     /// Self-chosen name; at most 4096 bytes, anything may be in it.
     pub label: String,
+    /// What the owner calls it; empty = as it calls itself.
+    pub name: String,
+    pub favourite: bool,
     pub email: String,
     /// 16 hex digits, empty without an avatar.
     pub avatar_hash: String,
@@ -135,6 +144,18 @@ pub struct Navigated {
     pub place: Place,
     /// HTTP status of the answer; null while it is being fetched.
     pub status: Option<u16>,
+}
+
+/// A page of a visited site wanted what it may not have: another computer in this network, a plain http address, a plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Denied {
+    /// Whose site, base58.
+    pub peer: String,
+    /// What it was for, as content policies name it: `img-src`, `connect-src`, … At most 32 bytes.
+    pub kind: String,
+    /// What was wanted: an origin, or a word like `inline`. The site says it, so it may be anything; at most 256 bytes.
+    pub target: String,
 }
 
 /// How the UI reaches what it shows beside the snapshot.

@@ -17,7 +17,7 @@ use goop2_proto::{
     roster::{Record, Source},
 };
 use goop2_rendezvous::client as rendezvous;
-use goop2_store::Config;
+use goop2_store::{Config, Known};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, sleep_until},
@@ -29,6 +29,7 @@ use crate::{
         Group, Me, Notice, Path, PathKind, PeerCard, Relay, RelayState, Rendezvous, Snapshot,
         Transport,
     },
+    book::{self, Book},
     network::{self, Joined},
     roster::SharedRoster,
     wan::{BY_ITSELF, Heard},
@@ -41,6 +42,8 @@ const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Peers elsewhere that the node connects to before somebody asks; it takes no more.
 const MAX_MET: usize = 48;
+/// How often those seen are written down: as much as a crash forgets.
+const REMEMBER: Duration = Duration::from_secs(60);
 
 pub(crate) struct Controller {
     node: Node,
@@ -52,7 +55,10 @@ pub(crate) struct Controller {
     rendezvous: watch::Receiver<Rendezvous>,
     /// Those elsewhere that the node was told to connect to.
     met: HashSet<PeerId>,
-    avatar_hash: String,
+    /// Hash of the own picture.
+    avatar: watch::Receiver<String>,
+    book: Book,
+    known: watch::Receiver<Arc<BTreeMap<PeerId, Known>>>,
     /// What was announced last, for the rendezvous servers: they repeat it by themselves.
     said: watch::Sender<Option<Presence>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -69,7 +75,8 @@ impl Controller {
         notices: watch::Receiver<Vec<Notice>>,
         servers: watch::Receiver<Vec<Joined>>,
         rendezvous: watch::Receiver<Rendezvous>,
-        avatar_hash: String,
+        avatar: watch::Receiver<String>,
+        book: Book,
         said: watch::Sender<Option<Presence>>,
     ) -> Self {
         let status = node.status();
@@ -91,7 +98,9 @@ impl Controller {
             servers,
             rendezvous,
             met: HashSet::new(),
-            avatar_hash,
+            avatar,
+            known: book.known(),
+            book,
             said,
             snapshot,
             clocks,
@@ -113,6 +122,8 @@ impl Controller {
     ) {
         let mut heartbeat = interval(self.heartbeat());
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut remember = interval(REMEMBER);
+        remember.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut announce, mut show) = (Pacer::new(ANNOUNCE_PAUSE), Pacer::new(SNAPSHOT_PAUSE));
         loop {
             let expiry = self.roster.lock().poll_timeout();
@@ -132,6 +143,7 @@ impl Controller {
                     }
                 }
                 _ = heartbeat.tick() => announce.ask(),
+                _ = remember.tick() => self.remember().await,
                 event = events.recv() => match event {
                     Some(Event::Presence(presence)) => {
                         // The node has seen that its author is the peer it speaks of.
@@ -165,12 +177,39 @@ impl Controller {
                     announce.ask();
                     show.ask();
                 }
+                Ok(()) = self.avatar.changed() => {
+                    announce.ask();
+                    show.ask();
+                }
+                Ok(()) = self.known.changed() => show.ask(),
                 Ok(()) = self.notices.changed() => show.ask(),
                 Ok(()) = self.servers.changed() => show.ask(),
                 Ok(()) = self.rendezvous.changed() => show.ask(),
             }
         }
         self.publish(Kind::Offline).await;
+        self.remember().await;
+    }
+
+    /// Writes down who was seen, and when.
+    async fn remember(&self) {
+        let seen = self
+            .roster
+            .lock()
+            .records()
+            .map(|(peer, record)| (*peer, self.seen(record)))
+            .collect();
+        if let Err(error) = self.book.remember(book::newest(seen)).await {
+            tracing::warn!(%error, "those seen were not written down");
+        }
+    }
+
+    fn seen(&self, record: &Record) -> Known {
+        book::facts(record, self.time_of_day(record.last_seen))
+    }
+
+    fn time_of_day(&self, at: Instant) -> i64 {
+        unix_millis(self.clocks.1 + at.saturating_duration_since(self.clocks.0))
     }
 
     fn heartbeat(&self) -> Duration {
@@ -189,7 +228,7 @@ impl Controller {
                     peer,
                     label: config.profile.label.clone(),
                     email: config.profile.email.clone(),
-                    avatar_hash: self.avatar_hash.clone(),
+                    avatar_hash: self.avatar.borrow().clone(),
                     video_disabled: config.viewer.video_disabled,
                     addrs: status.published.clone(),
                     ts,
@@ -209,6 +248,9 @@ impl Controller {
     }
 
     fn hear(&mut self, presence: Presence, source: Source, proved: bool) -> bool {
+        if self.book.is_blocked(&presence.peer) {
+            return false;
+        }
         if presence.kind != Kind::Offline {
             self.node.learn(presence.peer, presence.addrs.clone());
             let at_a_server = !matches!(source, Source::Lan | BY_ITSELF);
@@ -282,6 +324,33 @@ impl Controller {
         }
     }
 
+    /// Who is shown: those heard of in this run, and those remembered from earlier ones.
+    fn peers<'a>(
+        &self,
+        status: &Status,
+        labels: impl Fn(&PeerId) -> Option<&'a str> + Copy,
+    ) -> Vec<PeerCard> {
+        let (known, roster, nothing) = (self.known.borrow(), self.roster.lock(), Known::default());
+        let is_blocked = |peer: &PeerId| known.get(peer).is_some_and(|known| known.blocked);
+        let online = roster.records().filter(|(peer, _)| !is_blocked(peer));
+        let now = online.map(|(peer, record)| {
+            let connections = status.connections.get(peer);
+            let noted = known.get(peer).unwrap_or(&nothing);
+            PeerCard {
+                group: group(record),
+                path: connections.and_then(|connections| path(connections, labels)),
+                ..card(peer, &self.seen(record), noted)
+            }
+        });
+        let earlier = known
+            .iter()
+            .filter(|(peer, known)| !known.blocked && roster.get(peer).is_none())
+            .map(|(peer, known)| card(peer, known, known));
+        let mut peers: Vec<_> = now.chain(earlier).collect();
+        peers.sort_by_cached_key(|card| (card.group, shown(card).to_lowercase(), card.id.clone()));
+        peers
+    }
+
     fn compose(&self) -> Snapshot {
         let (config, status) = (self.config.borrow(), self.status.borrow());
         let servers = self.servers.borrow();
@@ -296,30 +365,10 @@ impl Controller {
             id: self.node.peer_id().to_base58(),
             label: config.profile.label.clone(),
             email: config.profile.email.clone(),
-            avatar_hash: self.avatar_hash.clone(),
+            avatar_hash: self.avatar.borrow().clone(),
             listen: status.listen.iter().map(ToString::to_string).collect(),
         };
-        let mut peers: Vec<_> = self
-            .roster
-            .lock()
-            .records()
-            .map(|(peer, record)| PeerCard {
-                id: peer.to_base58(),
-                label: record.presence.label.clone(),
-                email: record.presence.email.clone(),
-                avatar_hash: record.presence.avatar_hash.clone(),
-                group: group(record),
-                verified: record.proved,
-                last_seen: unix_millis(
-                    self.clocks.1 + record.last_seen.saturating_duration_since(self.clocks.0),
-                ),
-                path: status
-                    .connections
-                    .get(peer)
-                    .and_then(|connections| path(connections, labels)),
-            })
-            .collect();
-        peers.sort_by_cached_key(|card| (card.group, card.label.to_lowercase(), card.id.clone()));
+        let peers = self.peers(&status, labels);
         let notices = self
             .notices
             .borrow()
@@ -349,6 +398,30 @@ impl Controller {
             }
         }
         rendezvous
+    }
+}
+
+/// What the owner reads of a peer.
+fn shown(card: &PeerCard) -> &str {
+    if card.name.is_empty() {
+        &card.label
+    } else {
+        &card.name
+    }
+}
+
+fn card(peer: &PeerId, seen: &Known, noted: &Known) -> PeerCard {
+    PeerCard {
+        id: peer.to_base58(),
+        label: seen.label.clone(),
+        name: noted.name.clone(),
+        favourite: noted.favourite,
+        email: seen.email.clone(),
+        avatar_hash: seen.avatar_hash.clone(),
+        group: Group::Earlier,
+        verified: seen.verified,
+        last_seen: seen.last_seen,
+        path: None,
     }
 }
 

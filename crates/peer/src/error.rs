@@ -33,15 +33,33 @@ pub enum Error {
     /// What the user typed means nothing here.
     #[error("{0}")]
     Invalid(String),
+    /// The owner does not want to have to do with this peer.
+    #[error("You blocked this peer. Settings list whom you blocked, to be let in again.")]
+    Blocked,
+    /// A setting has a value that it cannot have.
+    #[error("{0}")]
+    Setting(goop2_store::config::Problem),
     /// The own folder could not be read or written.
     #[error("{0}")]
-    Store(#[from] goop2_store::Error),
+    Store(goop2_store::Error),
     /// The network could not be started.
     #[error("{0}")]
     Node(#[from] goop2_node::Error),
     /// The peer is shutting down.
     #[error("Goop2 is going offline.")]
     Closed,
+}
+
+impl From<goop2_store::Error> for Error {
+    fn from(error: goop2_store::Error) -> Self {
+        match error {
+            goop2_store::Error::Config { problem, .. } => Self::Setting(problem),
+            goop2_store::Error::Changed(_) | goop2_store::Error::Picture => {
+                Self::Invalid(error.to_string())
+            }
+            other => Self::Store(other),
+        }
+    }
 }
 
 impl Error {
@@ -56,6 +74,8 @@ impl Error {
             Self::Protocol(_) => "protocol",
             Self::Data(_) => "data",
             Self::Invalid(_) => "invalid",
+            Self::Blocked => "blocked",
+            Self::Setting(_) => "setting",
             Self::Store(_) => "store",
             Self::Node(_) => "network",
             Self::Closed => "closed",

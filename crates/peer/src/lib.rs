@@ -5,11 +5,13 @@
 //! in [`api`].
 
 pub mod api;
+mod book;
 mod controller;
 mod error;
 mod fate;
 mod hosting;
 mod io;
+pub mod log;
 mod network;
 mod notices;
 mod peer;
@@ -23,7 +25,9 @@ mod wan;
 mod words;
 
 pub use error::Error;
-pub use goop2_store::{Config, Error as FolderError, Folder, identity, server_config, settings};
+pub use goop2_store::{
+    Config, Error as FolderError, Folder, MAX_PICTURE, identity, server_config, settings,
+};
 pub use hosting::Hosted;
-pub use peer::{Page, Peer};
+pub use peer::{Page, Peer, take_back};
 pub use place::parse as place;

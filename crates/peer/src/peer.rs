@@ -1,6 +1,10 @@
 //! [`Peer`], the façade: everything a skin can ask of a running peer.
 
+mod people;
 mod rendezvous;
+mod settings;
+
+pub use settings::take_back;
 
 use std::{
     io, iter,
@@ -34,6 +38,7 @@ use tokio_util::{
 use crate::{
     Error,
     api::{Attempt, Link, Notice, PeerReach, Place, Rendezvous, Snapshot},
+    book::Book,
     controller::{Controller, path_of, unix_millis},
     fate::Fate,
     notices::Notices,
@@ -58,8 +63,16 @@ struct Inner {
     node: Node,
     /// To rendezvous servers.
     http: Http,
+    roster: SharedRoster,
+    book: Book,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     config: watch::Sender<Config>,
+    /// What this run was started with.
+    started: Config,
+    /// Settings were changed that only another start puts in force.
+    outdated: watch::Sender<bool>,
+    /// Hash of the own picture.
+    avatar: watch::Sender<String>,
     notices: Notices,
     running: Mutex<Option<Running>>,
     fate: Fate,
@@ -90,7 +103,8 @@ impl Peer {
         let folder = Arc::new(folder);
         let config = folder.config();
         blocking(&folder, starter::tables).await??;
-        let avatar_hash = blocking(&folder, avatar_hash).await?;
+        let (avatar, avatar_seen) = watch::channel(blocking(&folder, avatar_hash).await?);
+        let book = Book::open(&folder).await?;
         let (node, inbound, events) = goop2_node::spawn(goop2_node::Config {
             keypair: folder.keypair().clone(),
             listen_port: config.p2p.listen_port,
@@ -99,6 +113,7 @@ impl Peer {
             protocols: PROTOCOLS.to_vec(),
         })
         .await?;
+        book.introduce(&node).await;
         let roster = SharedRoster::new(Roster::new(
             node.peer_id(),
             Duration::from_secs(config.presence.ttl_seconds.into()),
@@ -108,6 +123,7 @@ impl Peer {
             CancellationToken::new(),
             JoinSet::new(),
         );
+        let started = config.clone();
         let (config, config_seen) = watch::channel(config);
         let (notices, notices_seen) = Notices::new();
         let (said, saying) = watch::channel(None);
@@ -135,12 +151,13 @@ impl Peer {
             notices_seen,
             servers,
             rendezvous,
-            avatar_hash,
+            avatar_seen,
+            book.clone(),
             said,
         );
         let snapshot = controller.snapshot();
         let fate = Fate::new();
-        let server = Server::new(Arc::clone(&folder), roster).run(inbound, serving.clone());
+        let server = Server::new(Arc::clone(&folder), roster.clone()).run(inbound, serving.clone());
         tasks.spawn(fate.watch("What answers visitors", serving.clone(), server));
         let announcing = controller.run(events, hearing, presence.clone());
         let announcing = fate.watch("What tells others of you", presence.clone(), announcing);
@@ -157,8 +174,13 @@ impl Peer {
             folder,
             node,
             http,
+            roster,
+            book,
             snapshot,
             config,
+            started,
+            outdated: watch::Sender::new(false),
+            avatar,
             notices,
             running,
             fate,
@@ -197,7 +219,7 @@ impl Peer {
         change: impl FnOnce(&mut Config) + Send + 'static,
     ) -> Result<(), Error> {
         let config = blocking(&self.0.folder, move |folder| folder.update_config(change)).await??;
-        self.0.config.send_replace(config);
+        self.apply(config);
         Ok(())
     }
 
@@ -216,6 +238,7 @@ impl Peer {
         if peer == self.id() {
             self.open_own(path).await
         } else {
+            self.admit(&peer)?;
             visit::site(&self.0.node, peer, path).await
         }
     }
@@ -228,6 +251,7 @@ impl Peer {
             })
             .await?
         } else {
+            self.admit(&peer)?;
             visit::data(&self.0.node, peer, &request).await?
         };
         answer.map_err(Error::Data)
@@ -249,6 +273,7 @@ impl Peer {
                 .await??
                 .map(|avatar| avatar.bytes.into()))
         } else {
+            self.admit(&peer)?;
             visit::avatar(&self.0.node, peer).await
         }
     }
@@ -365,6 +390,14 @@ impl Peer {
         }
     }
 
+    fn admit(&self, peer: &PeerId) -> Result<(), Error> {
+        if self.0.book.is_blocked(peer) {
+            Err(Error::Blocked)
+        } else {
+            Ok(())
+        }
+    }
+
     async fn open_own(&self, path: &str) -> Result<Page, Error> {
         let path = SitePath::parse(path)?;
         let file = blocking(&self.0.folder, move |folder| folder.site().open(&path)).await??;
@@ -378,7 +411,7 @@ impl Peer {
 }
 
 /// Disk and database work on a thread that may wait.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     folder: &Arc<Folder>,
     work: impl FnOnce(&Folder) -> T + Send + 'static,
 ) -> Result<T, Error> {

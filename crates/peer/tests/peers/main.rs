@@ -5,4 +5,5 @@
 mod nearby;
 mod relay;
 mod rendezvous;
+mod settings;
 mod world;

@@ -1,0 +1,228 @@
+//! What the owner changes while the peer runs, and what comes of it.
+
+use std::{fs, time::Duration};
+
+use goop2_peer::{
+    Error, Folder, Peer,
+    api::{Group, Note},
+};
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, timeout};
+
+use crate::world::{PATIENCE, TestPeer, card, patient};
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest of a picture";
+
+fn values(json: Value) -> Map<String, Value> {
+    json.as_object().cloned().unwrap()
+}
+
+#[tokio::test]
+async fn a_changed_profile_is_seen_by_others_within_two_seconds() {
+    let (changes, sees) = (
+        TestPeer::start("Changes").await,
+        TestPeer::start("Sees").await,
+    );
+    changes.meet(&sees).await;
+    let start = Instant::now();
+    let settings = changes
+        .peer
+        .change_settings(values(
+            json!({ "profile.label": "Renamed", "profile.email": "a@example.org" }),
+        ))
+        .await
+        .unwrap();
+    assert_eq!(
+        (settings.label.as_str(), settings.restarting),
+        ("Renamed", false)
+    );
+    let hash = changes.peer.set_avatar(Some(PNG.into())).await.unwrap();
+    timeout(
+        Duration::from_secs(2),
+        sees.until(|snapshot| {
+            card(snapshot, &changes).is_some_and(|card| {
+                (card.label.as_str(), card.email.as_str(), &card.avatar_hash)
+                    == ("Renamed", "a@example.org", &hash)
+            })
+        }),
+    )
+    .await
+    .expect("name and picture arrive within two seconds");
+    println!("name and picture arrived after {:?}", start.elapsed());
+    let picture = patient(sees.peer.avatar(changes.peer.id())).await.unwrap();
+    assert_eq!(picture.as_deref(), Some(PNG));
+    changes.stop().await;
+    sees.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_refused_by_its_name_and_changes_nothing() {
+    let peer = TestPeer::start("Peer").await;
+    let wrong = peer
+        .peer
+        .change_settings(values(
+            json!({ "profile.label": "x", "p2p.mdns_tag": "a.b" }),
+        ))
+        .await;
+    assert!(matches!(
+        wrong,
+        Err(Error::Setting(problem)) if problem.to_string() == "p2p.mdns_tag is \"a.b\"; allowed is 1 to 63 letters, digits, \"-\" and \"_\", e.g. \"goop-mdns\""
+    ));
+    let settings = peer.peer.settings().await.unwrap();
+    assert_eq!(settings.label, "Peer");
+    let changed = peer.peer.replace_settings("{}".into(), "{}".into()).await;
+    assert!(matches!(changed, Err(Error::Invalid(text)) if text.contains("was changed meanwhile")));
+    let text = settings.text.replace("\"Peer\"", "\"By hand\"");
+    let settings = peer
+        .peer
+        .replace_settings(settings.text, text)
+        .await
+        .unwrap();
+    assert_eq!(
+        (settings.label.as_str(), settings.restarting),
+        ("By hand", false)
+    );
+    peer.until(|snapshot| snapshot.me.label == "By hand").await;
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_a_start_reads_asks_for_one_unless_it_is_taken_back() {
+    let peer = TestPeer::start("Peer").await;
+    let outdated = || timeout(Duration::ZERO, peer.peer.outdated());
+    assert!(outdated().await.is_err());
+    let set = |tag: &str| values(json!({ "p2p.mdns_tag": tag }));
+    let settings = peer.peer.change_settings(set("elsewhere")).await.unwrap();
+    assert!(settings.restarting);
+    outdated().await.expect("asks for a start");
+    let settings = peer.peer.change_settings(set("goop-mdns")).await.unwrap();
+    assert!(!settings.restarting);
+    assert!(outdated().await.is_err());
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_seen_and_what_was_noted_is_there_after_a_restart() {
+    let (owner, visitor) = (
+        TestPeer::start("Owner").await,
+        TestPeer::start("Visitor").await,
+    );
+    visitor.meet(&owner).await;
+    let note = Note {
+        name: Some(" The neighbour ".into()),
+        favourite: Some(true),
+        ..Note::default()
+    };
+    visitor.peer.note(owner.peer.id(), note).await.unwrap();
+    visitor
+        .until(|snapshot| card(snapshot, &owner).is_some_and(|card| card.favourite))
+        .await;
+    visitor.peer.shutdown().await;
+    let TestPeer { dir, peer } = visitor;
+    drop(peer);
+
+    let peer = Peer::start(Folder::open(dir.path()).unwrap())
+        .await
+        .unwrap();
+    let visitor = TestPeer { dir, peer };
+    let snapshot = visitor
+        .until(|snapshot| card(snapshot, &owner).is_some())
+        .await;
+    let remembered = card(&snapshot, &owner).unwrap();
+    assert_eq!(
+        (
+            remembered.label.as_str(),
+            remembered.name.as_str(),
+            remembered.favourite
+        ),
+        ("Owner", "The neighbour", true)
+    );
+    assert!(remembered.last_seen > 0);
+    // Nobody said where the favourite is: its address is remembered.
+    assert_eq!(
+        visitor.read(&owner, "/").await.unwrap().1,
+        b"<h1>Owner</h1>"
+    );
+    visitor.stop().await;
+    owner.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_blocked_is_neither_connected_nor_served_nor_shown() {
+    let (owner, pest) = (
+        TestPeer::start("Owner").await,
+        TestPeer::start("Pest").await,
+    );
+    pest.meet(&owner).await;
+    let block = |blocked| Note {
+        blocked: Some(blocked),
+        ..Note::default()
+    };
+    owner.peer.note(pest.peer.id(), block(true)).await.unwrap();
+    owner
+        .until(|snapshot| card(snapshot, &pest).is_none())
+        .await;
+    assert!(matches!(
+        owner.peer.open(pest.peer.id(), "/").await,
+        Err(Error::Blocked)
+    ));
+    assert!(
+        timeout(PATIENCE, pest.peer.open(owner.peer.id(), "/"))
+            .await
+            .unwrap()
+            .is_err()
+    );
+    pest.until(|snapshot| card(snapshot, &owner).is_some_and(|card| card.path.is_none()))
+        .await;
+    let blocked = owner.peer.settings().await.unwrap().blocked;
+    assert_eq!(blocked.len(), 1);
+    assert_eq!(
+        (blocked[0].id.as_str(), blocked[0].label.as_str()),
+        (pest.peer.id().to_base58().as_str(), "Pest")
+    );
+
+    owner.peer.note(pest.peer.id(), block(false)).await.unwrap();
+    assert!(owner.peer.settings().await.unwrap().blocked.is_empty());
+    assert_eq!(pest.read(&owner, "/").await.unwrap().1, b"<h1>Owner</h1>");
+    owner
+        .until(|snapshot| card(snapshot, &pest).is_some_and(|card| card.group == Group::Nearby))
+        .await;
+    pest.stop().await;
+    owner.stop().await;
+}
+
+#[tokio::test]
+async fn names_are_bounded_and_nobody_notes_themselves() {
+    let peer = TestPeer::start("Peer").await;
+    let named = |name: String| Note {
+        name: Some(name),
+        ..Note::default()
+    };
+    let stranger = goop2_proto::PeerId::random();
+    assert!(
+        peer.peer
+            .note(stranger, named("x".repeat(201)))
+            .await
+            .is_err()
+    );
+    assert!(
+        peer.peer
+            .note(peer.peer.id(), named("me".into()))
+            .await
+            .is_err()
+    );
+    peer.peer
+        .note(stranger, named("Someone".into()))
+        .await
+        .unwrap();
+    assert!(fs::metadata(peer.dir.path().join("data.db")).unwrap().len() > 0);
+    let id = stranger.to_base58();
+    peer.until(|snapshot| {
+        snapshot
+            .peers
+            .iter()
+            .any(|card| card.id == id && card.name == "Someone")
+    })
+    .await;
+    peer.stop().await;
+}
