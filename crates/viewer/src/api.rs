@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::State,
+    extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
 use goop2_peer::{
     Error,
-    api::{Session, Snapshot},
+    api::{LogLine, Session, Snapshot},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,9 +37,12 @@ pub(crate) async fn snapshot(State(app): State<Arc<App>>) -> Json<Snapshot> {
 pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     let snapshots = events::snapshots(app.peer.snapshot())
         .map(|snapshot| events::event("snapshot", &*snapshot));
-    let navigations = events::navigations(app.navigated.subscribe())
+    let navigations = events::happenings(app.navigated.subscribe())
         .map(|navigated| events::event("navigated", &navigated));
-    events::answer(&app, stream::select(snapshots, navigations))
+    let denials =
+        events::happenings(app.denied.subscribe()).map(|denied| events::event("denied", &denied));
+    let happenings = stream::select(navigations, denials);
+    events::answer(&app, stream::select(snapshots, happenings))
 }
 
 #[derive(Deserialize)]
@@ -98,6 +101,17 @@ pub(crate) async fn origin(State(app): State<Arc<App>>, Input(body): Input) -> R
             .into_response(),
         Err(error) => failed(error),
     }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+/// The lines of the log from a number on.
+pub(crate) async fn logs(Query(Since { since }): Query<Since>) -> Json<Vec<LogLine>> {
+    Json(goop2_peer::log::since(since))
 }
 
 /// A page's log line (PROTOCOL §9.5). What a stranger's page says stays at DEBUG, and short.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use goop2_peer::{Peer, api::Navigated};
+use goop2_peer::{
+    Peer,
+    api::{Denied, Navigated},
+};
 use goop2_proto::PeerId;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -14,25 +17,36 @@ const MAX_SUBSCRIBERS: usize = 64;
 /// Navigations kept for a reader that is behind: more than a person makes between two looks.
 const NAVIGATIONS: usize = 64;
 
+/// Denials kept for a reader that is behind. A page may make any number of them, so what is too much is lost.
+const DENIALS: usize = 64;
+
 pub(crate) struct App {
     pub(crate) peer: Peer,
     pub(crate) port: u16,
     pub(crate) ports: Ports,
     pub(crate) token: Token,
     pub(crate) navigated: broadcast::Sender<Navigated>,
+    pub(crate) denied: broadcast::Sender<Denied>,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
 }
 
 impl App {
-    pub(crate) fn new(peer: Peer, port: u16, ports: Ports, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        peer: Peer,
+        port: u16,
+        ports: Ports,
+        token: Token,
+        stop: CancellationToken,
+    ) -> Self {
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
         Self {
             peer,
             port,
             ports,
-            token: Token::random(),
+            token,
             navigated: broadcast::Sender::new(NAVIGATIONS),
+            denied: broadcast::Sender::new(DENIALS),
             subscribers,
             stop,
         }

@@ -15,7 +15,7 @@ use axum::{
 use bytes::Bytes;
 use goop2_proto::{PeerId, id};
 
-use crate::{app::App, page, site::Site};
+use crate::{api, app::App, data::Input, page, site::Site};
 
 /// Opened by itself it is a document too; it may do nothing.
 const INERT: &str = "default-src 'none'; sandbox";
@@ -23,6 +23,15 @@ const INERT: &str = "default-src 'none'; sandbox";
 /// The user's.
 pub(crate) async fn own(State(app): State<Arc<App>>) -> Response {
     of(&app, app.peer.id()).await
+}
+
+/// The user's new one, a PNG as it is.
+pub(crate) async fn set(State(app): State<Arc<App>>, Input(png): Input) -> Response {
+    api::answer(app.peer.set_avatar(Some(png)).await)
+}
+
+pub(crate) async fn unset(State(app): State<Arc<App>>) -> Response {
+    api::answer(app.peer.set_avatar(None).await)
 }
 
 pub(crate) async fn of_any(State(app): State<Arc<App>>, Path(peer): Path<String>) -> Response {

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     avatar,
     data::{self, Input},
-    files, guard, network, page, peers, policy, rendezvous, sdk,
+    files, guard, network, page, peers, people, policy, rendezvous, sdk, settings,
     target::Target,
     ui,
 };
@@ -42,12 +42,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/rendezvous/host", post(rendezvous::host))
         .route("/api/rendezvous/password", get(rendezvous::password))
         .route("/api/rendezvous/register", post(rendezvous::register))
+        .route(
+            "/api/settings",
+            get(settings::all)
+                .post(settings::change)
+                .put(settings::replace),
+        )
+        .route("/api/peer/note", post(people::note))
+        .route("/api/peer/details", post(people::details))
+        .route("/api/logs", get(api::logs))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::all))
         .route("/api/peers/events", get(peers::events))
         .route("/api/data/{*suffix}", any(data::local))
         .route("/api/p/{peer}/data/{*suffix}", any(any_data))
-        .route("/api/avatar", get(avatar::own))
+        .route(
+            "/api/avatar",
+            get(avatar::own).put(avatar::set).delete(avatar::unset),
+        )
         .route("/api/avatar/peer/{peer}", get(avatar::of_any))
         .route("/api/logs/client", post(api::log))
         .route("/api/{*unknown}", any(api::unknown))

@@ -10,7 +10,7 @@ use axum::{
     },
 };
 use futures::{Stream, StreamExt, stream};
-use goop2_peer::api::{Navigated, Snapshot};
+use goop2_peer::api::Snapshot;
 use serde::Serialize;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
@@ -60,13 +60,14 @@ pub(crate) fn snapshots(
     })
 }
 
-pub(crate) fn navigations(
-    receiver: broadcast::Receiver<Navigated>,
-) -> impl Stream<Item = Navigated> + Send {
+/// What happens while someone listens.
+pub(crate) fn happenings<T: Clone + Send + 'static>(
+    receiver: broadcast::Receiver<T>,
+) -> impl Stream<Item = T> + Send {
     stream::unfold(receiver, |mut receiver| async {
         loop {
             match receiver.recv().await {
-                Ok(navigated) => return Some((navigated, receiver)),
+                Ok(happened) => return Some((happened, receiver)),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }

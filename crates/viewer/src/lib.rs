@@ -19,6 +19,7 @@ mod app;
 mod avatar;
 mod control;
 mod data;
+mod denied;
 mod events;
 mod files;
 mod form;
@@ -28,25 +29,31 @@ mod network;
 mod origin;
 mod page;
 mod peers;
+mod people;
 mod policy;
 pub mod ports;
 mod rendezvous;
 mod sdk;
 mod serve;
+mod settings;
 mod site;
 mod target;
 mod token;
 mod ui;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use goop2_peer::{Peer, api::Navigated};
+use goop2_peer::{
+    Peer,
+    api::{Denied, Navigated},
+};
 use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use app::App;
 pub use listen::Error;
 use ports::Ports;
+use token::Token;
 
 /// How the viewer is reached.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +61,18 @@ pub struct Config {
     /// `viewer.http_addr`: `127.0.0.1:<port>`, or `:<port>` and other ways to write the same. Port 0 takes any free one.
     /// Empty: port 8080, or the next free one.
     pub http_addr: String,
+    /// Of a viewer before this one, whose windows go on; a new token otherwise.
+    pub pass: Option<Pass>,
+}
+
+/// What windows in browsers have of a viewer: whoever has it has everything, so it cannot be printed.
+#[derive(Clone)]
+pub struct Pass(Token);
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass")
+    }
 }
 
 /// The running viewer. Dropping it ends everything at once; [`Viewer::shutdown`] does it in order.
@@ -70,7 +89,13 @@ impl Viewer {
         let bound = listen::bind(&config.http_addr).await?;
         let stop = CancellationToken::new();
         let (ports, opened) = Ports::new();
-        let app = Arc::new(App::new(peer, bound.port, ports, stop.clone()));
+        let app = Arc::new(App::new(
+            peer,
+            bound.port,
+            ports,
+            config.pass.map_or_else(Token::random, |Pass(token)| token),
+            stop.clone(),
+        ));
         let tasks = serve::spawn(bound.listeners, opened, Arc::clone(&app), &stop);
         tracing::info!(port = bound.port, "viewer listens");
         Ok(Self {
@@ -101,10 +126,20 @@ impl Viewer {
         format!("{}?token={}", self.url(), self.app.token.secret())
     }
 
+    /// For the viewer that comes after this one.
+    pub fn pass(&self) -> Pass {
+        Pass(self.app.token.clone())
+    }
+
     /// Documents that frames ask for, once when asked for and once when answered. A frame within a site's page is one too:
     /// browsers send the same for both, so a window compares with what its own frame loads.
     pub fn navigated(&self) -> broadcast::Receiver<Navigated> {
         self.app.navigated.subscribe()
+    }
+
+    /// What pages of sites wanted and did not get, as their browser tells.
+    pub fn denied(&self) -> broadcast::Receiver<Denied> {
+        self.app.denied.subscribe()
     }
 
     /// Sites at ports of their own, for a window that finds no names.

@@ -96,8 +96,8 @@ pub(crate) fn text(status: StatusCode, message: &str) -> Response {
 pub(crate) fn status(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
-        Error::Forbidden => StatusCode::FORBIDDEN,
-        Error::Invalid(_) => StatusCode::BAD_REQUEST,
+        Error::Forbidden | Error::Blocked => StatusCode::FORBIDDEN,
+        Error::Invalid(_) | Error::Setting(_) => StatusCode::BAD_REQUEST,
         Error::TooSlow => StatusCode::GATEWAY_TIMEOUT,
         Error::Offline | Error::Cut | Error::Protocol(_) | Error::Closed => StatusCode::BAD_GATEWAY,
         Error::Data(_) | Error::Store(_) | Error::Node(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -113,9 +113,12 @@ fn heading(error: &Error) -> &'static str {
         Error::Cut => "Connection lost",
         Error::Protocol(_) => "Not understood",
         Error::Closed => "Going offline",
-        Error::Data(_) | Error::Invalid(_) | Error::Store(_) | Error::Node(_) => {
-            "That did not work"
-        }
+        Error::Blocked => "Blocked by you",
+        Error::Data(_)
+        | Error::Invalid(_)
+        | Error::Setting(_)
+        | Error::Store(_)
+        | Error::Node(_) => "That did not work",
     }
 }
 

@@ -67,16 +67,16 @@ pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// The owner of the site while online, and the visitor.
+/// The owner of the site while online, and the visitor; everybody else too where the visitor lets the site see them.
 pub(crate) async fn of_site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
 ) -> Json<Vec<Listed>> {
     let snapshot = Arc::clone(&app.peer.snapshot().borrow());
-    let owner = site.to_base58();
+    let (owner, all) = (site.to_base58(), app.peer.sees_peers(&site));
     Json(
         online(&snapshot)
-            .filter(|peer| peer.id == owner)
+            .filter(|peer| all || peer.id == owner)
             .chain([visitor(&snapshot.me)])
             .collect(),
     )

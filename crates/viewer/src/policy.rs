@@ -62,7 +62,8 @@ fn site_content(port: u16) -> String {
     );
     format!(
         "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
-         frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}"
+         frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; \
+         report-uri /api/denied"
     )
 }
 

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     avatar,
     data::{self, Input},
-    files, form, guard, origin, page, peers, policy, sdk,
+    denied, files, form, guard, origin, page, peers, policy, sdk,
     target::Target,
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/p/{peer}/data/{*suffix}", any(site_data))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::of_site))
+        .route("/api/denied", post(denied::hear))
         .route("/api/avatar", get(avatar::own))
         .route("/api/avatar/peer/{peer}", get(avatar::of_site))
         .route("/api/logs/client", post(api::log))

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 const BYTES: usize = 32;
 
 /// Deliberately without `Debug`: it must not end in a log.
+#[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {

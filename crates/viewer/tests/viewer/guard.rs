@@ -280,7 +280,7 @@ async fn each_origin_tells_browsers_what_to_forbid() {
                 "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
                  frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; \
                  frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} tauri://localhost \
-                 http://tauri.localhost https://tauri.localhost"
+                 http://tauri.localhost https://tauri.localhost; report-uri /api/denied"
             ),
         ),
         ("referrer-policy", "same-origin".into()),

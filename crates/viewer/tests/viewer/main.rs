@@ -6,5 +6,6 @@ mod api;
 mod data;
 mod guard;
 mod ports;
+mod settings;
 mod sites;
 mod world;

@@ -291,6 +291,7 @@ async fn both_loopback_addresses_answer_and_the_end_is_prompt() {
         world.visitor.clone(),
         Config {
             http_addr: world.control(),
+            ..Config::default()
         },
     )
     .await;

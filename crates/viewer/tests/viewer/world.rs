@@ -52,6 +52,7 @@ impl World {
             visitor.clone(),
             Config {
                 http_addr: ":0".into(),
+                ..Config::default()
             },
         )
         .await

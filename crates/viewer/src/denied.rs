@@ -1,0 +1,75 @@
+//! What a page of a site wanted and did not get. The policy of the origin tells the visitor's browser to report it here, on the
+//! same origin; the page can send such reports itself, so they are short texts of a stranger and nothing more.
+
+use std::sync::Arc;
+
+use axum::{Extension, extract::State, http::StatusCode};
+use goop2_peer::api::Denied;
+use serde::Deserialize;
+use url::Url;
+
+use crate::{app::App, data::Input, site::Site};
+
+/// Bytes kept of what the page wanted it for, and of what it wanted.
+const MAX_KIND: usize = 32;
+const MAX_TARGET: usize = 256;
+
+#[derive(Deserialize)]
+struct Report {
+    #[serde(rename = "csp-report")]
+    report: Body,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Body {
+    effective_directive: Option<String>,
+    violated_directive: Option<String>,
+    blocked_uri: String,
+}
+
+pub(crate) async fn hear(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+    Input(body): Input,
+) -> StatusCode {
+    let Ok(Report { report }) = serde_json::from_slice(&body) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    let kind = report.effective_directive.or(report.violated_directive);
+    let kind = kind.unwrap_or_default();
+    let _nobody = app.denied.send(Denied {
+        peer: site.to_base58(),
+        kind: short(kind.split(' ').next().unwrap_or_default(), MAX_KIND),
+        target: short(&target(&report.blocked_uri), MAX_TARGET),
+    });
+    StatusCode::NO_CONTENT
+}
+
+/// Where it would have come from, without what was asked there.
+fn target(uri: &str) -> String {
+    match Url::parse(uri) {
+        Ok(url) if url.host().is_some() => url.origin().ascii_serialization(),
+        _ => uri.into(),
+    }
+}
+
+fn short(text: &str, max: usize) -> String {
+    let text: String = text.chars().filter(|char| !char.is_control()).collect();
+    text[..text.floor_char_boundary(max)].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_origin_or_a_word_and_short() {
+        assert_eq!(target("http://192.168.1.1/admin?x"), "http://192.168.1.1");
+        assert_eq!(target("ws://10.0.0.2:81/a"), "ws://10.0.0.2:81");
+        assert_eq!(target("inline"), "inline");
+        assert_eq!(target("blob"), "blob");
+        assert_eq!(short("a\nb\u{1b}[31m", 32), "ab[31m");
+        assert_eq!(short(&"é".repeat(300), 3), "é");
+    }
+}
