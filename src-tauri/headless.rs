@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use goop2_peer::{Peer, api::Notice};
-use goop2_viewer::Viewer;
+use goop2_peer::{Config, Folder, Peer, api::Notice, take_back};
+use goop2_viewer::{Pass, Viewer};
 
 use crate::report::{Report, Said};
 
@@ -12,23 +12,35 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         // Before anything is online: who stops the start, stops it in order too.
         let mut stop = std::pin::pin!(stop_signal()?);
-        let (peer, viewer) = start(dir).await?;
+        let (mut peer, mut viewer) = start(dir).await?;
         let mut snapshots = peer.snapshot();
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        let listen: Vec<_> = peer.listening().iter().map(ToString::to_string).collect();
-        report.ready(&snapshot, &listen, &viewer.url(), &viewer.open_url());
+        ready(report, &peer, &viewer);
         let mut said = Said::default();
         let failed = loop {
             report.changes(&mut said, &Arc::clone(&snapshots.borrow_and_update()));
             tokio::select! {
                 () = &mut stop => break None,
                 reason = peer.failed() => break Some(reason),
+                () = peer.outdated() => {
+                    let url = viewer.url();
+                    (peer, viewer) = restart(dir, peer, viewer).await?;
+                    snapshots = peer.snapshot();
+                    if viewer.url() != url {
+                        ready(report, &peer, &viewer);
+                    }
+                }
                 Ok(()) = snapshots.changed() => {}
             }
         };
         stop_in_order(peer, viewer).await;
         failed.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason)))
     })
+}
+
+fn ready(report: &Report, peer: &Peer, viewer: &Viewer) {
+    let snapshot = Arc::clone(&peer.snapshot().borrow());
+    let listen: Vec<_> = peer.listening().iter().map(ToString::to_string).collect();
+    report.ready(&snapshot, &listen, &viewer.url(), &viewer.open_url());
 }
 
 /// A rendezvous server and nothing else: no peer, no site, no database of one.
@@ -53,10 +65,60 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// The peer of a folder and its viewer, both listening.
 pub(crate) async fn start(dir: &Path) -> anyhow::Result<(Peer, Viewer)> {
-    let folder = goop2_peer::Folder::open(dir)?;
-    let http_addr = folder.config().viewer.http_addr.clone();
+    start_after(dir, None).await
+}
+
+/// What of a run goes on in the next.
+#[derive(Clone)]
+struct Past {
+    config: Config,
+    port: u16,
+    pass: Pass,
+}
+
+/// Once more, with the settings that are in force only from a start on. Windows in browsers go on by themselves. Settings that
+/// nothing starts with are taken back.
+pub(crate) async fn restart(
+    dir: &Path,
+    peer: Peer,
+    viewer: Viewer,
+) -> anyhow::Result<(Peer, Viewer)> {
+    let past = Past {
+        config: peer.started_with().clone(),
+        port: viewer.port(),
+        pass: viewer.pass(),
+    };
+    stop_in_order(peer, viewer).await;
+    let error = match start_after(dir, Some(past.clone())).await {
+        Ok(started) => return Ok(started),
+        Err(error) => error,
+    };
+    let before = past.config.clone();
+    Folder::open(dir)?.update_config(move |config| take_back(config, &before))?;
+    let (peer, viewer) = start_after(dir, Some(past)).await?;
+    let message = format!("{error} The setting from before is in force again.");
+    peer.notify(Notice {
+        code: "taken-back".into(),
+        message,
+    });
+    Ok((peer, viewer))
+}
+
+async fn start_after(dir: &Path, past: Option<Past>) -> anyhow::Result<(Peer, Viewer)> {
+    let folder = Folder::open(dir)?;
+    let mut http_addr = folder.config().viewer.http_addr;
+    if let Some(past) = &past
+        && past.config.viewer.http_addr == http_addr
+    {
+        // Which port it was may have been chance; the windows are there.
+        http_addr = format!("127.0.0.1:{}", past.port);
+    }
+    let config = goop2_viewer::Config {
+        http_addr,
+        pass: past.map(|past| past.pass),
+    };
     let peer = Peer::start(folder).await?;
-    let viewer = match Viewer::bind(peer.clone(), goop2_viewer::Config { http_addr }).await {
+    let viewer = match Viewer::bind(peer.clone(), config).await {
         Ok(viewer) => viewer,
         Err(error) => {
             peer.shutdown().await;

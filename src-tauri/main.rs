@@ -9,6 +9,7 @@ mod doctor;
 mod headless;
 #[cfg(feature = "desktop")]
 mod journal;
+mod logged;
 mod report;
 #[cfg(feature = "desktop")]
 mod webview;
@@ -18,7 +19,7 @@ mod window;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     cli::{Cli, Command},
@@ -43,13 +44,17 @@ fn main() -> ExitCode {
 fn run(cli: Cli, report: &Report) -> anyhow::Result<()> {
     #[cfg(feature = "desktop")]
     let journal = journal::Journal::default();
-    let log = tracing_subscriber::registry().with(filter()).with(
-        fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal()),
-    );
+    let terminal = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let log = tracing_subscriber::registry()
+        .with(logged::layer())
+        .with(terminal.with_filter(filter()));
     #[cfg(feature = "desktop")]
-    let log = log.with(fmt::layer().with_writer(journal.clone()).with_ansi(false));
+    let log = {
+        let kept = fmt::layer().with_writer(journal.clone()).with_ansi(false);
+        log.with(kept.with_filter(filter()))
+    };
     log.init();
     match cli.command {
         Some(Command::Peer { dir, .. }) => headless::run(&dir, report),

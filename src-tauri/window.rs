@@ -14,6 +14,7 @@ mod preferences;
 mod profiles;
 mod rendezvous;
 mod running;
+mod settings;
 mod shell;
 mod tray;
 mod wishes;
@@ -131,6 +132,13 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyho
             desk::hide_window,
             desk::quit,
             desk::notify,
+            settings::settings,
+            settings::change_settings,
+            settings::replace_settings,
+            settings::set_avatar,
+            settings::note,
+            settings::details,
+            settings::logs,
         ])
         .setup(move |app| Ok(begin(app.handle(), dir, hidden, journal, stop)?))
         .on_window_event(|window, event| {
@@ -422,6 +430,7 @@ async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
         tracing::warn!(%error, "the window keeps the sites of an earlier run");
     }
     let (mut snapshots, mut navigated) = (online.peer.snapshot(), online.navigated.resubscribe());
+    let mut denied = online.denied.resubscribe();
     snapshots.mark_changed();
     loop {
         tokio::select! {
@@ -430,6 +439,11 @@ async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
             }
             event = navigated.recv() => match event {
                 Ok(event) => emit(app, "navigated", event),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            },
+            event = denied.recv() => match event {
+                Ok(event) => emit(app, "denied", event),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             },

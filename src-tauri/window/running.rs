@@ -9,7 +9,7 @@ use std::{
 
 use goop2_peer::{
     Peer,
-    api::{Failure, Navigated, Session},
+    api::{Denied, Failure, Navigated, Session},
 };
 use goop2_viewer::{Viewer, ports::Ports};
 use tokio::{
@@ -47,6 +47,7 @@ pub(crate) struct Online {
     pub(crate) ports: Ports,
     /// To subscribe by.
     pub(crate) navigated: Arc<broadcast::Receiver<Navigated>>,
+    pub(crate) denied: Arc<broadcast::Receiver<Denied>>,
 }
 
 impl Running {
@@ -117,25 +118,30 @@ impl Running {
         }
     }
 
-    /// Sees to it that a peer that cannot go on is stopped, whichever runs.
+    /// Sees to it that a peer that cannot go on is stopped, and one whose settings need another start gets it, whichever runs.
     pub(crate) async fn watch_over(self) {
         let mut watched = self.watch();
         loop {
             let online = watched.borrow_and_update().clone();
-            let failed = async {
-                match &online {
-                    Some(online) => online.peer.failed().await,
-                    None => std::future::pending().await,
+            let over = async {
+                let Some(online) = &online else {
+                    return std::future::pending().await;
+                };
+                tokio::select! {
+                    reason = online.peer.failed() => Some(reason),
+                    () = online.peer.outdated() => None,
                 }
             };
-            let failed = tokio::select! {
-                reason = failed => Some(reason),
+            let over = tokio::select! {
+                over = over => Some(over),
                 _ = watched.changed() => None,
             };
             // Nobody may hold on to the peer that stops.
             drop(online);
-            if let Some(reason) = failed {
-                self.failed(reason).await;
+            match over {
+                Some(Some(reason)) => self.failed(reason).await,
+                Some(None) => self.go_online().await,
+                None => {}
             }
         }
     }
@@ -192,6 +198,7 @@ async fn begin(dir: PathBuf) -> anyhow::Result<(Online, Viewer)> {
         sites,
         ports: viewer.ports().clone(),
         navigated: Arc::new(viewer.navigated()),
+        denied: Arc::new(viewer.denied()),
         peer,
     };
     Ok((online, viewer))
