@@ -3,7 +3,7 @@ import type { PeerCard, Snapshot } from '../src/api';
 import { grouped, reconcile } from '../src/state/reconcile';
 
 const HOSTING = { state: 'off', problem: null, port: 8787, bind: '', relay_port: 0, public_page: '', admin_page: '', peers: 0, relayed: null, messages_per_second: 0 } as const;
-const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null }, ...more });
+const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null }, ...more });
 const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [], network: { verdict: 'good', headline: '', facts: [], testing: false }, rendezvous: { joined: [], hosting: { ...HOSTING, connect_urls: [] } } });
 
 it('takes the first snapshot as it is', () => {

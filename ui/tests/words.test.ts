@@ -7,7 +7,7 @@ import { search } from '../src/lib/search';
 import { ago, roundTrip } from '../src/lib/time';
 
 const MINUTE = 60_000;
-const peer = (more: Partial<PeerCard> = {}): PeerCard => ({ id: '12D3KooWabcdefgh', label: 'Tomás — zines', email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: null, ...more });
+const peer = (more: Partial<PeerCard> = {}): PeerCard => ({ id: '12D3KooWabcdefgh', label: 'Tomás — zines', name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: null, ...more });
 
 it.each([
   [-5 * MINUTE, 'just now'],

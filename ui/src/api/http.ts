@@ -2,7 +2,27 @@
 // is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type NetworkApi, type Opening, type PeerReach, type Place, type Qr, type RendezvousApi, type Session, type Snapshot, type Stop } from './index';
+import {
+  Refusal,
+  type Api,
+  type Denied,
+  type Details,
+  type Listener,
+  type LogLine,
+  type Navigated,
+  type NetworkApi,
+  type Opening,
+  type PeerReach,
+  type PeopleApi,
+  type Place,
+  type Qr,
+  type RendezvousApi,
+  type Session,
+  type Settings,
+  type SettingsApi,
+  type Snapshot,
+  type Stop,
+} from './index';
 import { prefer, preference } from './storage';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
@@ -28,6 +48,14 @@ export function http(): Api {
     qr: (text) => request<Qr>('/api/qr', { text }),
     preference,
     prefer,
+    settings,
+    people,
+    logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
+    onDenied: (callback) => events.onDenied(callback),
+    onLeaving,
+    leave: async (url) => void window.open(url, '_blank', 'noopener'),
+    mayNotify,
+    notify,
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: copyText,
     shell: null,
@@ -49,6 +77,18 @@ const network: NetworkApi = {
   reach: (peer) => request<PeerReach>('/api/network/reach', { peer }),
 };
 
+const settings: SettingsApi = {
+  all: () => request<Settings>('/api/settings'),
+  change: (values) => request<Settings>('/api/settings', values),
+  replace: (before, text) => request<Settings>('/api/settings', { before, text }, 'PUT'),
+  setAvatar: async (png) => void (await request('/api/avatar', png ?? undefined, png ? 'PUT' : 'DELETE')),
+};
+
+const people: PeopleApi = {
+  note: (peer, note) => request('/api/peer/note', { peer, note }),
+  details: (peer) => request<Details>('/api/peer/details', { peer }),
+};
+
 /**
  * One event stream for everything, opened while someone listens. The browser's own reconnection says neither why it
  * failed nor when it tries again, so each attempt is ours: ask for the session first, which tells "gone" from "locked".
@@ -56,6 +96,7 @@ const network: NetworkApi = {
 class Events {
   #listeners = new Set<Listener>();
   #navigated = new Set<(event: Navigated) => void>();
+  #denied = new Set<(denied: Denied) => void>();
   #source: EventSource | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** Attempts since the last snapshot. */
@@ -72,6 +113,11 @@ class Events {
       this.#listeners.delete(listener);
       if (this.#listeners.size === 0) this.#close();
     };
+  }
+
+  onDenied(callback: (denied: Denied) => void): Stop {
+    this.#denied.add(callback);
+    return () => this.#denied.delete(callback);
   }
 
   onNavigated(callback: (event: Navigated) => void): Stop {
@@ -113,6 +159,10 @@ class Events {
     source.addEventListener('navigated', (event: MessageEvent<string>) => {
       const value = JSON.parse(event.data) as Navigated;
       for (const callback of this.#navigated) callback(value);
+    });
+    source.addEventListener('denied', (event: MessageEvent<string>) => {
+      const value = JSON.parse(event.data) as Denied;
+      for (const callback of this.#denied) callback(value);
     });
     source.onerror = () => this.#lost();
   }
@@ -156,17 +206,36 @@ async function origin(place: Place): Promise<string> {
   return new Promise(() => {});
 }
 
-async function request<T>(path: string, body?: object): Promise<T> {
-  const response = await ask(path, body);
+/** The frame's own policy holds what leaves; the browser tells this document, and with it where it would have gone. */
+function onLeaving(callback: (url: string) => void): Stop {
+  const hear = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
+    if (effectiveDirective === 'frame-src' && /^https?:/.test(blockedURI)) callback(blockedURI);
+  };
+  document.addEventListener('securitypolicyviolation', hear);
+  return () => document.removeEventListener('securitypolicyviolation', hear);
+}
+
+async function mayNotify(): Promise<boolean> {
+  return 'Notification' in window && (await Notification.requestPermission()) === 'granted';
+}
+
+async function notify(title: string, text: string): Promise<void> {
+  if ('Notification' in window && Notification.permission === 'granted') new Notification(title, { body: text });
+}
+
+async function request<T>(path: string, body?: object, method = 'POST'): Promise<T> {
+  const response = await ask(path, body, method);
   const value: unknown = await response.json().catch(() => null);
   if (response.status === 401) throw new Refusal({ code: 'locked', message: 'This page has no key to Goop2. Open the address that goop2 printed.' });
   if (response.ok) return value as T;
   throw Refusal.from(value, `Goop2 answered with an error it did not explain (${response.status}). Try again.`);
 }
 
-async function ask(path: string, body?: object): Promise<Response> {
+async function ask(path: string, body: object | undefined, method: string): Promise<Response> {
   const init: RequestInit = { signal: AbortSignal.timeout(ANSWER_MS), cache: 'no-store' };
-  if (body) Object.assign(init, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+  if (body instanceof Blob) Object.assign(init, { method, body });
+  else if (body) Object.assign(init, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+  else if (method === 'DELETE') init.method = method;
   try {
     return await fetch(path, init);
   } catch {

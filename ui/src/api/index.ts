@@ -2,23 +2,30 @@
 // viewer's own page in a browser (`http.ts`) and a pretended peer (`mock.ts`). Views and state know only this file.
 
 import type { Closing } from './types/Closing';
+import type { Denied } from './types/Denied';
+import type { Details } from './types/Details';
 import type { Failure } from './types/Failure';
 import type { Host } from './types/Host';
+import type { LogLine } from './types/LogLine';
 import type { Navigated } from './types/Navigated';
+import type { Note } from './types/Note';
 import type { PeerReach } from './types/PeerReach';
 import type { Place } from './types/Place';
 import type { Qr } from './types/Qr';
 import type { Refused } from './types/Refused';
 import type { Session } from './types/Session';
+import type { Settings } from './types/Settings';
 import type { Shell } from './types/Shell';
 import type { Snapshot } from './types/Snapshot';
 
-export type { Closing, Failure, Host, Navigated, PeerReach, Place, Qr, Refused, Session, Shell, Snapshot };
+export type { Closing, Denied, Details, Failure, Host, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
 export type { Ask } from './types/Ask';
+export type { BlockedPeer } from './types/BlockedPeer';
 export type { Fact } from './types/Fact';
 export type { Group } from './types/Group';
 export type { Hosting } from './types/Hosting';
 export type { Joined } from './types/Joined';
+export type { LogLevel } from './types/LogLevel';
 export type { Me } from './types/Me';
 export type { Network } from './types/Network';
 export type { Notice } from './types/Notice';
@@ -75,6 +82,18 @@ export interface Api {
   /** What this window remembers for its user under a name; null when there is nothing. */
   preference(name: string): Promise<unknown>;
   prefer(name: string, value: unknown): Promise<void>;
+  readonly settings: SettingsApi;
+  readonly people: PeopleApi;
+  /** The lines of the log from this number on. */
+  logs(since: number): Promise<LogLine[]>;
+  onDenied(callback: (denied: Denied) => void): Stop;
+  /** The page on show led its frame to the web outside, and was held. */
+  onLeaving(callback: (url: string) => void): Stop;
+  /** Opens an address of the web, after the user said yes, in the system's browser. */
+  leave(url: string): Promise<void>;
+  /** Whether messages of the system may be shown; asks the user where that is needed. */
+  mayNotify(): Promise<boolean>;
+  notify(title: string, text: string): Promise<void>;
   openExternal(url: string): Promise<void>;
   copy(text: string): Promise<void>;
   /** The app around the peer; none in a browser, where the page ends with the peer. */
@@ -129,6 +148,22 @@ export interface NetworkApi {
   report(redacted: boolean): Promise<string>;
   /** How a peer is reached, and what was tried. */
   reach(peer: string): Promise<PeerReach>;
+}
+
+/** Each change is checked by the rules of `goop.json`, applied live, and answered with all settings as they are then. */
+export interface SettingsApi {
+  all(): Promise<Settings>;
+  /** Single settings by their names in `goop.json`, `section.key`. */
+  change(values: Record<string, unknown>): Promise<Settings>;
+  /** All of `goop.json`, made from the text `before`. */
+  replace(before: string, text: string): Promise<Settings>;
+  /** A PNG of at most 256 KiB, or none. */
+  setAvatar(png: Blob | null): Promise<void>;
+}
+
+export interface PeopleApi {
+  note(peer: string, note: Note): Promise<void>;
+  details(peer: string): Promise<Details>;
 }
 
 /** A failure in plain words, ready to be shown. */

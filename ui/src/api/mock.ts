@@ -4,9 +4,10 @@
 import { link } from '../lib/place';
 import { siteLabel } from '../lib/id';
 import { mockShell } from './mock-shell';
-import { Refusal, type Api, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
+import { Refusal, type Api, type Denied, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
 import { MockNetwork } from './mock-network';
 import { MockRendezvous, qr } from './mock-rendezvous';
+import { MockSettings } from './mock-settings';
 import { prefer, preference } from './storage';
 
 const MINUTE = 60_000;
@@ -40,12 +41,22 @@ const NOTICES: Notice[] = [
   { code: 'port-taken', message: 'Port 8080 was taken by another program; Goop2 uses 8081 for now.' },
 ];
 
+const DENIED: Omit<Denied, 'peer'>[] = [
+  { kind: 'img-src', target: 'http://192.168.1.1' },
+  { kind: 'connect-src', target: 'http://192.168.1.1:9000' },
+  { kind: 'object-src', target: 'https://example.org' },
+];
+
 const SCENARIOS: Record<string, () => Scenario> = {
   normal: () => ({ peers: NORMAL, changing: 2000 }),
   still: () => ({ peers: NORMAL }),
   empty: () => ({ peers: [] }),
   many: () => ({ peers: crowd(500), changing: 1000 }),
   crowd: () => ({ peers: crowd(5000), changing: 200 }),
+  favourites: () => ({ peers: favourites(), changing: 2000 }),
+  denied: () => ({ peers: NORMAL }),
+  leaving: () => ({ peers: NORMAL }),
+  desktop: () => ({ peers: favourites() }),
   names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
   rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
   notice: () => ({ peers: NORMAL, notices: NOTICES }),
@@ -68,7 +79,7 @@ export function mock(): Api {
   };
   const rendezvous = new MockRendezvous(name, tell);
   const network = new MockNetwork(name, tell);
-  let stand: Omit<Snapshot, 'rendezvous' | 'network'> = {
+  const stand: Omit<Snapshot, 'rendezvous' | 'network'> = {
     me: {
       id: me,
       label: scenario.label ?? 'Mira’s corner',
@@ -80,6 +91,8 @@ export function mock(): Api {
     notices: scenario.notices ?? [],
   };
 
+  const settings = new MockSettings(stand, tell, 900);
+
   return {
     session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),
     subscribe: (listener) => {
@@ -87,7 +100,7 @@ export function mock(): Api {
       listeners.add(listener);
       if (scenario.changing) {
         const timer = setInterval(() => {
-          stand = { ...stand, peers: drift(stand.peers) };
+          stand.peers = drift(stand.peers);
           tell();
         }, scenario.changing);
         stops.push(() => clearInterval(timer));
@@ -117,6 +130,21 @@ export function mock(): Api {
     qr: async (text) => qr(text),
     preference,
     prefer,
+    settings: settings.api,
+    people: settings.people,
+    logs: async (since) => settings.logs(since),
+    onDenied: (callback) => {
+      if (name !== 'denied') return () => {};
+      const timer = setInterval(() => DENIED.forEach((denied) => scenario.peers[0] && callback({ ...denied, peer: scenario.peers[0].id })), 2000);
+      return () => clearInterval(timer);
+    },
+    onLeaving: (callback) => {
+      if (name === 'leaving') setTimeout(() => callback('https://example.org/a/page?with=words'), 300);
+      return () => {};
+    },
+    leave: async (url) => void window.open(url, '_blank', 'noopener'),
+    mayNotify: async () => name !== 'still',
+    notify: async (title, text) => console.info(title, text),
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: (text) => navigator.clipboard.writeText(text),
     shell: mockShell(name),
@@ -153,6 +181,10 @@ function drift(peers: readonly PeerCard[]): PeerCard[] {
   });
 }
 
+function favourites(): PeerCard[] {
+  return NORMAL.map((peer, i) => (i === 0 || i === 5 ? { ...peer, favourite: true } : i === 1 ? { ...peer, name: 'Downstairs' } : peer));
+}
+
 function names(): PeerCard[] {
   return [
     card('The extraordinarily long-winded workshop of Bartholomew & Co', 'nearby', lan(0.4)),
@@ -178,10 +210,12 @@ function crowd(count: number): PeerCard[] {
   });
 }
 
-function card(label: string, group: Group, path: Path | null, more: { seen?: number; verified?: boolean; avatar?: boolean } = {}): PeerCard {
+function card(label: string, group: Group, path: Path | null, more: { seen?: number; verified?: boolean; avatar?: boolean; favourite?: boolean; name?: string } = {}): PeerCard {
   return {
     id: id(label),
     label,
+    name: more.name ?? '',
+    favourite: more.favourite ?? false,
     email: '',
     avatar_hash: more.avatar ? '0123456789abcdef' : '',
     group,

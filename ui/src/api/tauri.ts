@@ -3,7 +3,29 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
-import { Refusal, type Api, type Listener, type Navigated, type NetworkApi, type PeerReach, type Place, type Qr, type Refused, type RendezvousApi, type Session, type Shell, type ShellApi, type Snapshot, type Stop } from './index';
+import {
+  Refusal,
+  type Api,
+  type Denied,
+  type Details,
+  type Listener,
+  type LogLine,
+  type Navigated,
+  type NetworkApi,
+  type PeerReach,
+  type PeopleApi,
+  type Place,
+  type Qr,
+  type Refused,
+  type RendezvousApi,
+  type Session,
+  type Settings,
+  type SettingsApi,
+  type Shell,
+  type ShellApi,
+  type Snapshot,
+  type Stop,
+} from './index';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -23,6 +45,15 @@ export function tauri(): Api {
     qr: (text) => call<Qr>('qr', { text }),
     preference: (key) => call<unknown>('preference', { key }),
     prefer: (key, value) => call<void>('prefer', { key, value }),
+    settings,
+    people,
+    logs: (since) => call<LogLine[]>('logs', { since }),
+    onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
+    // The window holds what leaves before it happens, and says so as what a page was refused.
+    onLeaving: () => () => {},
+    leave: (url) => call<void>('open_external', { url }),
+    mayNotify: async () => true,
+    notify: shell.notify,
     openExternal: (url) => call<void>('open_external', { url }),
     copy: copyText,
     shell,
@@ -60,6 +91,24 @@ const shell: ShellApi = {
   quit: () => call<void>('quit'),
   notify: (title, body) => call<void>('notify', { title, body }),
 };
+
+const settings: SettingsApi = {
+  all: () => call<Settings>('settings'),
+  change: (values) => call<Settings>('change_settings', { values }),
+  replace: (before, text) => call<Settings>('replace_settings', { before, text }),
+  setAvatar: async (png) => void (await call<string>('set_avatar', { png: png && (await base64(png)) })),
+};
+
+const people: PeopleApi = {
+  note: (peer, note) => call<void>('note', { peer, note }),
+  details: (peer) => call<Details>('details', { peer }),
+};
+
+async function base64(blob: Blob): Promise<string> {
+  let text = '';
+  for (const byte of new Uint8Array(await blob.arrayBuffer())) text += String.fromCharCode(byte);
+  return btoa(text);
+}
 
 /** Snapshots come while the peer runs; between two runs of it nothing does. */
 function subscribe(listener: Listener): Stop {

@@ -10,8 +10,9 @@ const HUES = 12;
 
 const segmenter = new Intl.Segmenter();
 
-export function displayName(peer: { id: string; label: string }): string {
-  const name = peer.label
+/** What the owner calls a peer, else what it calls itself, else its id. */
+export function displayName(peer: { id: string; label: string; name?: string }): string {
+  const name = (peer.name || peer.label)
     .slice(0, MAX_NAME_CHARS)
     .replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ')
     .trim();

@@ -6,7 +6,7 @@ export function search(peers: readonly PeerCard[], text: string): readonly PeerC
   const words = fold(text).split(/\s+/).filter(Boolean);
   if (words.length === 0) return peers;
   return peers.filter((peer) => {
-    const hay = fold(`${peer.label} ${peer.email} ${peer.id}`);
+    const hay = fold(`${peer.name} ${peer.label} ${peer.email} ${peer.id}`);
     return words.every((word) => hay.includes(word));
   });
 }

@@ -9,8 +9,13 @@ const SNAPSHOT_MS = 100;
 /** How often "14 min ago" is looked at again. */
 const TICK_MS = 20_000;
 
+/** A start takes less; a peer that is not there by then is not coming. */
+const RESTART_MS = 15_000;
+
 export class Backend {
   link = $state<Link>('connecting');
+  /** It is about to be away for a moment, and comes back by itself. */
+  restarting = $state(false);
   session = $state.raw<Session | null>(null);
   snapshot = $state.raw<Snapshot | null>(null);
   /** Unix time in milliseconds, ticking. */
@@ -61,6 +66,12 @@ export class Backend {
     this.#dismissed = [...this.#dismissed, keyOf(notice)];
   }
 
+  /** What was changed makes the peer start again. */
+  expectRestart(): void {
+    this.restarting = true;
+    setTimeout(() => (this.restarting = false), RESTART_MS);
+  }
+
   retry(): void {
     this.link = 'connecting';
     this.#api.reconnect();
@@ -71,6 +82,7 @@ export class Backend {
     const returned = link === 'live' && this.link !== 'live';
     if (link !== this.link) this.link = link;
     if (!returned) return;
+    this.restarting = false;
     try {
       this.session = await this.#api.session();
     } catch (thrown) {

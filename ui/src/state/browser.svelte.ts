@@ -3,7 +3,7 @@
 import { Refusal, type Api, type Navigated, type Place, type Stop } from '../api';
 import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/place';
 import type { Backend } from './backend.svelte';
-import { canGo, current, go, start, told, visit, type Entry } from './history';
+import { canGo, cleared, current, go, start, told, visit, type Entry } from './history';
 
 /** A document request that has not even reached the viewer by now never will: names under `.localhost` lead nowhere here. */
 const UNREACHED_MS = 6000;
@@ -32,6 +32,9 @@ export class Browser {
 
   #history = $state.raw(start);
   readonly entry: Entry = $derived(current(this.#history));
+  /** Everywhere this window has been; {@link position} is where it is. */
+  readonly entries: readonly Entry[] = $derived(this.#history.entries);
+  readonly position = $derived(this.#history.index);
   readonly canBack = $derived(canGo(this.#history, -1));
   readonly canForward = $derived(canGo(this.#history, 1));
 
@@ -94,7 +97,11 @@ export class Browser {
     this.#load(null);
   }
 
-  go(by: -1 | 1): void {
+  clear(): void {
+    this.#history = cleared(this.#history);
+  }
+
+  go(by: number): void {
     if (!canGo(this.#history, by)) return;
     const here = this.entry;
     this.#history = go(this.#history, by);

@@ -34,6 +34,9 @@ export function go(history: History, by: number): History {
   return canGo(history, by) ? { ...history, index: history.index + by, redirected: false } : history;
 }
 
+/** Everything but the current entry is forgotten. */
+export const cleared = (history: History): History => ({ entries: [current(history)], index: 0, redirected: false });
+
 /** The frame asked for a document: by a link, a form, a redirect, its own back button, or because we sent it there. */
 export function told(history: History, place: Place, status: number | null): History {
   const redirected = status !== null && status >= 300 && status < 400 && status !== 304;

@@ -24,6 +24,19 @@ export function grouped(peers: readonly PeerCard[]): Record<PeerCard['group'], P
   return groups;
 }
 
+/** The parts of the list, top down. */
+export const SECTIONS = [
+  ['favourites', 'Favourites'],
+  ['nearby', 'Nearby'],
+  ['elsewhere', 'Elsewhere'],
+  ['earlier', 'Seen earlier'],
+] as const satisfies readonly (readonly ['favourites' | PeerCard['group'], string])[];
+
+/** The list in its parts: favourites first, wherever they are, those who are there before those who are not. */
+export function sectioned(peers: readonly PeerCard[]): Record<(typeof SECTIONS)[number][0], PeerCard[]> {
+  return { favourites: peers.filter((peer) => peer.favourite), ...grouped(peers.filter((peer) => !peer.favourite)) };
+}
+
 const keep = <T>(old: T | undefined, next: T): T => (old !== undefined && equal(old, next) ? old : next);
 
 const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => a.length === b.length && a.every((item, i) => item === b[i]);

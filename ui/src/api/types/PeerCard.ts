@@ -10,7 +10,11 @@ id: string,
 /**
  * Self-chosen name; at most 4096 bytes, anything may be in it.
  */
-label: string, email: string, 
+label: string, 
+/**
+ * What the owner calls it; empty = as it calls itself.
+ */
+name: string, favourite: boolean, email: string, 
 /**
  * 16 hex digits, empty without an avatar.
  */

@@ -1,0 +1,129 @@
+// The pretended peer's settings, people and log.
+
+import { Refusal, type Details, type LogLevel, type LogLine, type Note, type PeerCard, type PeopleApi, type Settings, type SettingsApi, type Snapshot } from './index';
+
+/** What the pretended peer says of itself and others; changed in place. */
+export interface Stand {
+  me: Snapshot['me'];
+  peers: PeerCard[];
+}
+
+const NOISE: readonly (readonly [LogLevel, string, string])[] = [
+  ['info', 'goop2_viewer', 'viewer listens port=8080'],
+  ['debug', 'goop2_node::event_loop', 'connected peer=12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA remote=/ip4/192.168.1.20/tcp/40123 dialled=true'],
+  ['debug', 'goop2_node::event_loop', 'identified peer=12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA agent="goop2/0.1.0"'],
+  ['warn', 'goop2_rendezvous::client', 'the rendezvous does not answer url=https://rendezvous.example/'],
+  ['error', 'goop2_store', 'cannot write /home/mira/peers/mine/goop.json: no space left on device'],
+];
+
+export class MockSettings {
+  /** Kept as the peer keeps them; `fails` refuses every change. */
+  #settings: Settings;
+  #blocked = new Map<string, PeerCard>();
+  #trusted = new Set<string>();
+  #lines: LogLine[] = [];
+  #stand: Stand;
+  #tell: () => void;
+
+  constructor(stand: Stand, tell: () => void, lines: number) {
+    this.#stand = stand;
+    this.#tell = tell;
+    this.#settings = {
+      label: stand.me.label,
+      email: stand.me.email,
+      mdns: true,
+      mdns_tag: 'goop-mdns',
+      listen_port: 0,
+      port_mapping: true,
+      http_addr: '',
+      folder: '/home/mira/.local/share/goop2/peers/mine',
+      text: '',
+      blocked: [],
+      restarting: false,
+    };
+    this.#settings.text = this.#text();
+    for (let i = 0; i < lines; i++) this.#log(Date.now() - (lines - i) * 900);
+  }
+
+  readonly api: SettingsApi = {
+    all: async () => structuredClone(this.#settings),
+    change: async (values) => {
+      for (const [name, value] of Object.entries(values)) this.#set(name, value);
+      return this.#done();
+    },
+    replace: async (before, text) => {
+      if (before !== this.#settings.text) throw new Refusal({ code: 'invalid', message: 'goop.json was changed meanwhile: look at it again, then make your change (nothing was changed)' });
+      let json: { profile?: { label?: string } };
+      try {
+        json = JSON.parse(text) as typeof json;
+      } catch (error) {
+        throw new Refusal({ code: 'setting', message: `the file is not valid JSON (${String(error)}); allowed is a JSON object in UTF-8` });
+      }
+      if (json.profile?.label !== undefined) this.#settings.label = this.#stand.me.label = json.profile.label;
+      this.#settings.text = text;
+      this.#tell();
+      return structuredClone(this.#settings);
+    },
+    setAvatar: async (png) => {
+      this.#stand.me = { ...this.#stand.me, avatar_hash: png ? String(png.size).padStart(16, '0') : '' };
+      this.#tell();
+    },
+  };
+
+  readonly people: PeopleApi = {
+    note: async (peer, note) => this.#note(peer, note),
+    details: async (peer): Promise<Details> => ({
+      id: peer,
+      link: `goop://${peer}/`,
+      addresses: ['/ip4/192.168.1.20/tcp/40123', '/ip4/192.168.1.20/udp/40123/quic-v1', '/ip6/fd12:3456:789a::20/udp/40123/quic-v1'],
+      sees_peers: this.#trusted.has(peer),
+    }),
+  };
+
+  logs(since: number): LogLine[] {
+    this.#log(Date.now());
+    return this.#lines.filter((line) => line.seq >= since);
+  }
+
+  #note(id: string, note: Note): void {
+    if (note.sees_peers !== undefined) this.#trusted[note.sees_peers ? 'add' : 'delete'](id);
+    const peers = this.#stand.peers.map((peer) => (peer.id === id ? { ...peer, name: note.name?.trim() ?? peer.name, favourite: note.favourite ?? peer.favourite } : peer));
+    const found = peers.find((peer) => peer.id === id) ?? this.#blocked.get(id);
+    if (note.blocked === true && found) this.#blocked.set(id, found);
+    if (note.blocked === false && found) {
+      this.#blocked.delete(id);
+      if (!peers.includes(found)) peers.push(found);
+    }
+    this.#stand.peers = peers.filter((peer) => !this.#blocked.has(peer.id));
+    this.#settings.blocked = [...this.#blocked.values()].map((peer) => ({ id: peer.id, label: peer.name || peer.label }));
+    this.#tell();
+  }
+
+  #set(name: string, value: unknown): void {
+    const key = name.slice(name.indexOf('.') + 1) as keyof Settings;
+    if (name === 'p2p.mdns_tag' && !/^[\w-]{1,63}$/.test(String(value)))
+      throw new Refusal({ code: 'setting', message: `p2p.mdns_tag is ${JSON.stringify(value)}; allowed is 1 to 63 letters, digits, "-" and "_", e.g. "goop-mdns"` });
+    Object.assign(this.#settings, { [key]: value, restarting: !name.startsWith('profile.') });
+  }
+
+  #done(): Settings {
+    this.#settings.text = this.#text();
+    Object.assign(this.#stand.me, { label: this.#settings.label, email: this.#settings.email });
+    this.#stand.me = { ...this.#stand.me };
+    this.#tell();
+    setTimeout(() => (this.#settings.restarting = false), 1500);
+    return structuredClone(this.#settings);
+  }
+
+  #text(): string {
+    const { label, email, mdns, mdns_tag, listen_port, port_mapping, http_addr } = this.#settings;
+    return `${JSON.stringify({ profile: { label, email }, p2p: { listen_port, port_mapping, mdns, mdns_tag }, viewer: { http_addr } }, null, 2)}\n`;
+  }
+
+  #log(at: number): void {
+    const seq = (this.#lines.at(-1)?.seq ?? -1) + 1;
+    const [level, target, text] = NOISE[(seq * 7) % NOISE.length] ?? ['info', 'goop2', 'nothing'];
+    this.#lines.push({ seq, at, level: seq % 11 && level === 'error' ? 'info' : level, target, text });
+    this.#lines = this.#lines.slice(-2000);
+  }
+}

@@ -1,0 +1,102 @@
+// The settings as they stand, and each change of one of them: checked by the peer, applied at once, and taken back at will.
+
+import { Refusal, type Api, type Settings } from '../api';
+import type { Toasts } from './toasts.svelte';
+
+/** The name of a setting in `goop.json`, and where the page has it. */
+const NAMES = {
+  'profile.label': 'label',
+  'profile.email': 'email',
+  'p2p.mdns': 'mdns',
+  'p2p.mdns_tag': 'mdns_tag',
+  'p2p.listen_port': 'listen_port',
+  'p2p.port_mapping': 'port_mapping',
+  'viewer.http_addr': 'http_addr',
+} as const satisfies Record<string, keyof Settings>;
+
+export type Setting = keyof typeof NAMES;
+
+export class SettingsForm {
+  current = $state.raw<Settings | null>(null);
+  /** Why a setting could not be changed, by its name; '' is everything else. */
+  problems = $state<Partial<Record<Setting | 'text' | 'avatar' | '', string>>>({});
+  #api: Api;
+  #toasts: Toasts;
+
+  constructor(api: Api, toasts: Toasts) {
+    this.#api = api;
+    this.#toasts = toasts;
+  }
+
+  async load(): Promise<void> {
+    try {
+      this.current = await this.#api.settings.all();
+      this.problems[''] = '';
+    } catch (thrown) {
+      this.problems[''] = words(thrown);
+    }
+  }
+
+  /** `what` names it in the toast: "Name". Answers whether it stands now. */
+  async set(setting: Setting, value: string | number | boolean, what: string): Promise<boolean> {
+    const before = this.current?.[NAMES[setting]];
+    this.problems[setting] = '';
+    if (before === undefined || before === value) return true;
+    if (!(await this.#change(setting, { [setting]: value }))) return false;
+    const again = this.current?.restarting ? ' Goop2 starts again to apply it.' : '';
+    this.#toasts.show(`${what} changed.${again}`, () => void this.#change(setting, { [setting]: before }));
+    return true;
+  }
+
+  /** All of `goop.json`, made from `before`. */
+  async replace(before: string, text: string): Promise<boolean> {
+    this.problems.text = '';
+    try {
+      this.current = await this.#api.settings.replace(before, text);
+    } catch (thrown) {
+      this.problems.text = words(thrown);
+      return false;
+    }
+    const after = this.current.text;
+    this.#toasts.show('goop.json changed.', () => void this.replace(after, before));
+    return true;
+  }
+
+  async setAvatar(png: Blob | null, before: Blob | null): Promise<boolean> {
+    this.problems.avatar = '';
+    try {
+      await this.#api.settings.setAvatar(png);
+    } catch (thrown) {
+      this.problems.avatar = words(thrown);
+      return false;
+    }
+    this.#toasts.show(png ? 'Picture changed.' : 'Picture removed.', () => void this.setAvatar(before, png));
+    return true;
+  }
+
+  async unblock(peer: string, name: string): Promise<void> {
+    await this.#note(peer, false);
+    this.#toasts.show(`${name} is no longer blocked.`, () => void this.#note(peer, true));
+  }
+
+  async #note(peer: string, blocked: boolean): Promise<void> {
+    try {
+      await this.#api.people.note(peer, { blocked });
+    } catch (thrown) {
+      this.#toasts.show(words(thrown));
+    }
+    await this.load();
+  }
+
+  async #change(setting: Setting, values: Record<string, unknown>): Promise<boolean> {
+    try {
+      this.current = await this.#api.settings.change(values);
+      return true;
+    } catch (thrown) {
+      this.problems[setting] = words(thrown);
+      return false;
+    }
+  }
+}
+
+export const words = (thrown: unknown): string => Refusal.from(thrown, 'This could not be done. Try again.').message;

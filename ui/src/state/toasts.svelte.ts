@@ -1,0 +1,40 @@
+// What was just done, and the way back. One at a time: a newer one takes the place of the older.
+
+export interface Toast {
+  readonly text: string;
+  readonly undo?: () => void;
+}
+
+/** Long enough to read it, think, and reach the button. */
+const SHOWN_MS = 8000;
+
+export class Toasts {
+  current = $state.raw<Toast | null>(null);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  show(text: string, undo?: () => void): void {
+    this.current = undo ? { text, undo } : { text };
+    this.resume();
+  }
+
+  /** Whoever looks at it or has the focus in it keeps it. */
+  hold(): void {
+    clearTimeout(this.#timer);
+  }
+
+  resume(): void {
+    this.hold();
+    if (this.current) this.#timer = setTimeout(() => this.close(), SHOWN_MS);
+  }
+
+  close(): void {
+    this.hold();
+    this.current = null;
+  }
+
+  undo(): void {
+    const undo = this.current?.undo;
+    this.close();
+    undo?.();
+  }
+}
