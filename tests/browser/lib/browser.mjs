@@ -77,7 +77,8 @@ export class Window {
   }
 
   row(group, name) {
-    return this.group(group).getByRole('button', { name })
+    // Beside the row stands what tells about the peer.
+    return this.group(group).getByRole('button', { name }).and(this.page.locator('[data-peer]'))
   }
 
   /** Goes where a pasted text leads. */

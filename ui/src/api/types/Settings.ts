@@ -9,7 +9,11 @@ mdns: boolean, mdns_tag: string,
 /**
  * 0 = any free one.
  */
-listen_port: number, port_mapping: boolean, 
+listen_port: number, 
+/**
+ * Whether the router is asked to let others in.
+ */
+port_mapping: boolean, 
 /**
  * Where the local pages are served; empty = 127.0.0.1:8080, or the next free port.
  */

@@ -1,0 +1,42 @@
+// axe finds nothing on any page, in any state.
+
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { after, before, describe, test } from 'node:test'
+import { launch, profile } from './lib/browser.mjs'
+import { Mock } from './lib/mock.mjs'
+import { scenes, show } from './lib/scenes.mjs'
+
+/** Sites are their owners' business, and of the built mock there are none. */
+const OF_SITES = ['visit', 'menu', 'blocked', 'history']
+/** Colours are all that is different in the dark, and `ui/tests/contrast.test.ts` knows every one of them. */
+const IN_THE_DARK = ['welcome', 'offline', 'about', 'settings', 'settings-refused', 'log']
+
+let browser, mock, axe
+before(async () => {
+  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  ;[browser, mock] = await Promise.all([launch(), Mock.start({ built: true })])
+})
+after(async () => {
+  await browser?.close()
+  await mock?.stop()
+})
+
+for (const colorScheme of ['light', 'dark']) {
+  describe(`in the ${colorScheme}`, { concurrency: 2 }, () => {
+    for (const scene of scenes) {
+      const [name] = scene
+      if (OF_SITES.includes(name) || (colorScheme === 'dark' && !IN_THE_DARK.includes(name))) continue
+      test(name, async () => {
+        const context = await profile(browser, { colorScheme, reducedMotion: 'reduce' })
+        const page = await show(context, mock, scene)
+        await page.evaluate(axe)
+        const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
+        const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 200)} ${node.failureSummary}`))
+        assert.deepEqual(found, [])
+        await context.close()
+      })
+    }
+  })
+}

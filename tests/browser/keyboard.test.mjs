@@ -1,0 +1,128 @@
+// All of it works by keyboard alone, the focus is never lost, and nothing moves for those who do not want it.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { launch, profile } from './lib/browser.mjs'
+import { Mock } from './lib/mock.mjs'
+
+let browser, mock
+before(async () => {
+  ;[browser, mock] = await Promise.all([launch(), Mock.start({ built: true })])
+})
+after(async () => {
+  await browser?.close()
+  await mock?.stop()
+})
+
+describe('by keyboard alone', () => {
+  const named = (page) => page.evaluate(() => {
+    const at = document.activeElement
+    return at && at !== document.body ? (at.getAttribute('aria-label') ?? at.textContent ?? '').trim().replace(/\s+/g, ' ') : null
+  })
+  async function open(scenario = 'favourites') {
+    const context = await profile(browser, { reducedMotion: 'reduce' })
+    const page = await context.newPage()
+    await page.goto(mock.at(scenario))
+    await page.getByRole('navigation', { name: 'Peers' }).waitFor()
+    return page
+  }
+  async function tabTo(page, name, presses = 60) {
+    for (let i = 0; i < presses; i++) {
+      await page.keyboard.press('Tab')
+      const at = await named(page)
+      assert.notEqual(at, null, 'the focus was lost')
+      if (at.startsWith(name)) return
+    }
+    assert.fail(`Tab does not reach ${name}`)
+  }
+
+  test('a name is changed, and the change taken back', async () => {
+    const page = await open()
+    await tabTo(page, 'Settings')
+    await page.keyboard.press('Enter')
+    const name = page.getByRole('textbox', { name: 'Name', exact: true })
+    await name.waitFor()
+    for (let i = 0; i < 40 && !(await name.evaluate((field) => field === document.activeElement)); i++) await page.keyboard.press('Tab')
+    await page.keyboard.press('Control+a')
+    await page.keyboard.type('Mira by key')
+    await page.keyboard.press('Enter')
+    await page.getByText('Name changed.').waitFor()
+    await page.getByRole('button', { name: /^Mira by key/ }).waitFor()
+    await tabTo(page, 'Undo')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: /^Mira’s corner/ }).waitFor()
+    assert.equal(await name.inputValue(), 'Mira’s corner')
+  })
+
+  test('Escape closes a page, and the focus is where it was', async () => {
+    const page = await open()
+    await tabTo(page, 'Settings')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Settings', level: 1 }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('heading', { name: 'Settings', level: 1 }).waitFor({ state: 'detached' })
+    assert.equal(await named(page), 'Settings')
+  })
+
+  test('the list of peers is one stop, and its rows are reached by arrows however many there are', async () => {
+    const page = await open('many')
+    await tabTo(page, 'Add by address')
+    await page.keyboard.press('Tab')
+    const first = await named(page)
+    await page.keyboard.press('ArrowDown')
+    assert.notEqual(await named(page), first)
+    await page.keyboard.press('End')
+    const last = page.locator('[data-peer]').last()
+    assert.ok(await last.evaluate((row) => row === document.activeElement))
+    await page.keyboard.press('PageUp')
+    await page.keyboard.press('Home')
+    assert.equal(await named(page), first)
+    // A row that has the focus stays, even where it is scrolled away.
+    await page.getByRole('navigation', { name: 'Peers' }).evaluate((list) => (list.scrollTop = list.scrollHeight))
+    await page.waitForTimeout(200)
+    assert.equal(await named(page), first)
+  })
+
+  test('a peer is looked at, made a favourite, blocked and let in again', async () => {
+    const page = await open('still')
+    await tabTo(page, 'About Anselm')
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog', { name: 'About this peer' }).waitFor()
+    await tabTo(page, 'Favourite')
+    await page.keyboard.press('Space')
+    await page.getByRole('region', { name: /^Favourites/ }).getByRole('button', { name: /^Anselm/ }).waitFor()
+    await tabTo(page, 'Block')
+    await page.keyboard.press('Enter')
+    await page.getByText('is blocked.').waitFor()
+    assert.notEqual(await named(page), null, 'the focus was lost')
+    await page.keyboard.press('Control+,')
+    await tabTo(page, 'Unblock')
+    await page.keyboard.press('Enter')
+    await page.getByText('no longer blocked').waitFor()
+    await page.getByRole('navigation', { name: 'Peers' }).getByRole('button', { name: /^Anselm/ }).first().waitFor()
+    assert.notEqual(await named(page), null, 'the focus was lost')
+  })
+
+  test('the colours are the user’s choice, at once and the next time', async () => {
+    const page = await open()
+    await page.keyboard.press('Control+,')
+    await page.getByRole('radio', { name: 'As the system' }).focus()
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    const dark = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    assert.equal(await dark(), 'rgb(23, 24, 26)')
+    await page.reload()
+    await page.getByRole('navigation', { name: 'Peers' }).waitFor()
+    assert.equal(await dark(), 'rgb(23, 24, 26)')
+  })
+})
+
+test('nothing moves for those who do not want it', async () => {
+  const context = await profile(browser, { reducedMotion: 'reduce' })
+  const page = await context.newPage()
+  await page.goto(mock.at('favourites'))
+  await page.keyboard.press('Control+,')
+  await page.getByRole('button', { name: 'Edit goop.json' }).click()
+  assert.equal(await page.evaluate(() => document.getAnimations().length), 0)
+  await context.close()
+})

@@ -1,0 +1,88 @@
+// Every page the window has, in every state that changes how it looks: where to find it, and how to get there.
+
+const bar = (name) => (page) => page.getByRole('navigation', { name: 'Goop2' }).getByRole('button', { name, exact: true }).click()
+const row = (name) => page => page.getByRole('navigation', { name: 'Peers' }).getByRole('button', { name }).first().click()
+const about = async (page) => {
+  await page.getByRole('navigation', { name: 'Peers' }).getByRole('button', { name: /^(?!About)/ }).first().click({ button: 'right' })
+  await page.getByRole('dialog', { name: 'About this peer' }).getByText('Its site may see').waitFor()
+}
+const then = (...steps) => async (page) => {
+  for (const step of steps) await step(page)
+}
+const button = (name) => (page) => page.getByRole('button', { name, exact: true }).click()
+const field = (name, text) => async (page) => {
+  await page.getByRole('textbox', { name, exact: true }).fill(text)
+  await page.getByRole('textbox', { name, exact: true }).press('Enter')
+}
+const seen = (text) => (page) => page.getByText(text).first().waitFor()
+
+/** Name, scenario of the mock, and the way there. */
+export const scenes = [
+  ['welcome', 'still', seen('Here now')],
+  ['nobody', 'empty', seen('What to do next')],
+  ['many', 'many', seen('Here now')],
+  ['long-name', 'names', seen('Hello')],
+  ['right-to-left', 'rtl', seen('Hello')],
+  ['notices', 'notice', seen('multicast')],
+  ['offline', 'lost', seen('Goop2 is not running')],
+  ['gone', 'gone', seen('Goop2 is not running')],
+  ['locked', 'locked', seen('This page has no key')],
+  ['starting', 'loading', seen('Starting')],
+  ['visit', 'still', then(row('Anselm'), (page) => page.frameLocator('iframe').getByRole('heading', { name: 'Field notes' }).waitFor())],
+  ['blocked', 'denied', then(row('Anselm'), seen('3 blocked'), button('3 blocked'))],
+  ['menu', 'still', then(row('Anselm'), (page) => page.getByRole('toolbar').getByRole('button', { name: 'More' }).click())],
+  ['history', 'still', then(row('Anselm'), row('Kitchen'), (page) => page.keyboard.press('Control+h'), seen('Where this window has been'))],
+  ['leaving', 'leaving', seen('Leave Goop2?')],
+  ['favourites', 'favourites', seen('Favourites')],
+  ['add-address', 'still', then((page) => page.getByRole('complementary').getByRole('button', { name: 'Add by address' }).click(), seen('For a computer'))],
+  ['about', 'favourites', about],
+  ['about-long-name', 'names', about],
+  ['about-qr', 'still', then(about, button('QR code'), seen('camera'))],
+  ['rendezvous', 'one', then(bar('Rendezvous'), seen('Join a rendezvous'))],
+  ['rendezvous-none', 'none', then(bar('Rendezvous'), seen('Join a rendezvous'))],
+  ['rendezvous-states', 'states', then(bar('Rendezvous'), seen('Join a rendezvous'))],
+  ['rendezvous-hosting', 'hosting', then(bar('Rendezvous'), seen('Open public page'))],
+  ['rendezvous-failed', 'taken', then(bar('Rendezvous'), seen('Port 8787'))],
+  ['network', 'home', bar('Network')],
+  ['network-hotel', 'hotel', bar('Network')],
+  ['network-offline', 'offline', bar('Network')],
+  ['settings', 'still', then(bar('Settings'), seen('Under the hood'))],
+  ['settings-desktop', 'desktop', then(bar('Settings'), seen('Under the hood'))],
+  ['settings-long-name', 'names', then(bar('Settings'), seen('Under the hood'))],
+  ['settings-refused', 'still', then(bar('Settings'), field('Tag', 'a b'), seen('allowed is'))],
+  ['settings-undo', 'still', then(bar('Settings'), field('Name', 'Mira'), seen('Name changed'))],
+  ['settings-picture', 'still', then(bar('Settings'), picture, seen('Drag the picture'))],
+  ['settings-text', 'still', then(bar('Settings'), button('Edit goop.json'), seen('Every setting'))],
+  ['log', 'still', then(bar('Settings'), button('Show log'), seen('newest last'))],
+]
+
+/** A picture of two colours, so that one sees what is cut. */
+async function picture(page) {
+  const png = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 400 })
+    const context = canvas.getContext('2d')
+    context.fillStyle = '#d8e6e4'
+    context.fillRect(0, 0, 640, 400)
+    context.fillStyle = '#4f8a8b'
+    context.arc(320, 220, 130, 0, 7)
+    context.fill()
+    return canvas.toDataURL('image/png').split(',')[1]
+  })
+  await page.locator('input[type=file]').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
+}
+
+export const sizes = {
+  '760×520': { width: 760, height: 520 },
+  '1120×720': { width: 1120, height: 720 },
+  '1920×1080': { width: 1920, height: 1080 },
+}
+
+/** Goes to a scene in a new page of this context. */
+export async function show(context, mock, [, scenario, way]) {
+  const page = await context.newPage()
+  await page.goto(mock.at(scenario))
+  await way(page)
+  // Fonts, pictures, and whatever the last step moved.
+  await page.evaluate(() => document.fonts.ready)
+  return page
+}

@@ -1,0 +1,223 @@
+// What the user changes, in the window, with real peers: seen by others, kept over restarts, refused with the reason.
+
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { launch, profile, Window } from './lib/browser.mjs'
+import { Peer, removeAll } from './lib/peer.mjs'
+
+const page = (title, text = '') => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
+
+let browser, mira, anselm, window, other
+
+before(async () => {
+  ;[browser, mira, anselm] = await Promise.all([
+    launch(),
+    Peer.start('Mira', { site: { 'index.html': page('Mira’s site') } }),
+    Peer.start('Anselm', {
+      site: {
+        'index.html': page('Anselm’s site', '<a href="https://example.org/out">Out</a> <a href="wants.html">Wants</a>'),
+        'wants.html': page('Wants', `<img src="http://${process.env.LAN}:9/x.png"><script>fetch('http://${process.env.LAN}:9/y').catch(() => {})</script>`),
+      },
+    }),
+  ])
+  await mira.join(anselm)
+  window = await Window.open(await profile(browser), mira)
+  other = await Window.open(await profile(browser), anselm)
+})
+
+after(async () => {
+  await browser?.close()
+  await removeAll(mira, anselm)
+})
+
+const bar = (of, name) => of.page.getByRole('navigation', { name: 'Goop2' }).getByRole('button', { name, exact: true }).click()
+const field = (name) => window.page.getByRole('textbox', { name, exact: true })
+
+async function fill(name, text) {
+  await field(name).fill(text)
+  await field(name).press('Enter')
+}
+
+describe('settings', () => {
+  test('a new name is at the other peer within two seconds, and the old one after “Undo”', async (t) => {
+    await bar(window, 'Settings')
+    await field('Name').waitFor()
+    const start = performance.now()
+    await fill('Name', 'Mira the Second')
+    await other.row('Nearby', 'Mira the Second').waitFor({ timeout: 2000 })
+    t.diagnostic(`${Math.round(performance.now() - start)} ms from the key to the other window`)
+    await window.page.getByRole('button', { name: 'Undo' }).click()
+    await other.row('Nearby', /^Mira(?! the)/).waitFor()
+    assert.equal(await field('Name').inputValue(), 'Mira')
+  })
+
+  test('what cannot be is refused with the key, the value and what is allowed', async () => {
+    await fill('Tag', 'a b')
+    await window.page.getByText('p2p.mdns_tag is "a b"; allowed is 1 to 63 letters').waitFor()
+    await field('Tag').press('Escape')
+    assert.notEqual(await field('Tag').inputValue(), 'a b')
+  })
+
+  test('a picture is chosen, cut, shown to others and taken back', async () => {
+    const png = await window.page.evaluate(() => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 300, height: 200 })
+      canvas.getContext('2d').fillRect(0, 0, 100, 100)
+      return canvas.toDataURL('image/png').split(',')[1]
+    })
+    await window.page.locator('input[type=file]').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
+    await window.page.getByRole('button', { name: 'Use this picture' }).click()
+    await window.page.getByText('Picture changed.').waitFor()
+    const file = await readFile(join(mira.dir, 'avatar.png'))
+    assert.deepEqual([...file.subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47])
+    await other.row('Nearby', 'Mira').locator('img').waitFor()
+    await window.page.getByRole('button', { name: 'Undo' }).click()
+    await other.row('Nearby', 'Mira').locator('img').waitFor({ state: 'detached' })
+  })
+
+  test('what needs another start gets it by itself, and the window goes on', async () => {
+    const tag = await field('Tag').inputValue()
+    await fill('Tag', 'elsewhere')
+    await window.page.getByText('Tag changed. Goop2 starts again to apply it.').waitFor()
+    await window.page.getByText('Goop2 starts again to apply what you changed.').last().waitFor()
+    await window.page.getByText('Goop2 starts again to apply what you changed.').last().waitFor({ state: 'detached' })
+    await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    assert.equal(await field('Tag').inputValue(), 'elsewhere')
+    await fill('Tag', tag)
+    await window.page.getByText('Goop2 starts again to apply what you changed.').last().waitFor()
+    await window.page.getByText('Goop2 starts again to apply what you changed.').last().waitFor({ state: 'detached' })
+    await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    // Nobody found it by themselves here; who met before knows the way.
+    await mira.join(anselm)
+    await window.row('Nearby', 'Anselm').waitFor()
+  })
+
+  test('a port that another program has is taken back, with the reason', async () => {
+    const port = anselm.listen.find((text) => text.startsWith('/ip4/127.0.0.1/tcp/')).split('/')[4]
+    await fill('Port', port)
+    await window.page.getByText('The setting from before is in force again.').last().waitFor()
+    await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    await window.page.waitForFunction(() => document.querySelector('input[placeholder=any]')?.value === '')
+    await window.page.getByRole('button', { name: 'Dismiss this notice' }).first().click()
+    await mira.join(anselm)
+  })
+
+  test('goop.json is edited as a whole, by the same rules', async () => {
+    await window.page.getByRole('button', { name: 'Edit goop.json' }).click()
+    const text = window.page.getByRole('textbox', { name: 'goop.json' })
+    const before = await text.inputValue()
+    await text.fill('{ "viewer": { "theme": "blue" } }')
+    await window.page.getByRole('button', { name: 'Save' }).click()
+    await window.page.getByText('viewer.theme is "blue"; allowed is "light" or "dark"').waitFor()
+    const config = JSON.parse(before)
+    await text.fill(JSON.stringify({ ...config, ours: [1], profile: { ...config.profile, label: 'By hand' } }))
+    await window.page.getByRole('button', { name: 'Save' }).click()
+    await window.page.getByText('goop.json changed.').waitFor()
+    await other.row('Nearby', 'By hand').waitFor()
+    await window.page.getByRole('button', { name: 'Undo' }).click()
+    await other.row('Nearby', /^Mira/).waitFor()
+  })
+})
+
+describe('people', () => {
+  test('a favourite with a name of one’s own is there after a restart, also while it is away', async () => {
+    await window.row('Nearby', 'Anselm').click({ button: 'right' })
+    const about = window.page.getByRole('dialog', { name: 'About this peer' })
+    await about.getByRole('switch', { name: 'Favourite' }).click()
+    await about.getByRole('textbox', { name: 'Your name for it' }).fill('The neighbour')
+    await about.getByRole('textbox', { name: 'Your name for it' }).press('Enter')
+    await about.getByText('calls itself Anselm').waitFor()
+    await about.getByRole('button', { name: 'Close' }).click()
+    await window.row('Favourites', 'The neighbour').waitFor()
+    await mira.stop()
+    await anselm.stop()
+    await mira.run()
+    window = await Window.open(await profile(browser), mira)
+    await window.row('Favourites', 'The neighbour').getByText('left').waitFor()
+    await anselm.run()
+    other = await Window.open(await profile(browser), anselm)
+    await mira.join(anselm)
+  })
+
+  test('who is blocked is gone from the list, and let in again in the settings', async () => {
+    await window.row('Favourites', 'The neighbour').click({ button: 'right' })
+    await window.page.getByRole('dialog').getByRole('button', { name: 'Block' }).click()
+    await window.page.getByText('The neighbour is blocked.').waitFor()
+    await window.row('Favourites', 'The neighbour').waitFor({ state: 'detached' })
+    await bar(window, 'Settings')
+    await window.page.getByRole('button', { name: 'Unblock The neighbour' }).click()
+    await mira.join(anselm)
+    await window.row('Favourites', 'The neighbour').waitFor()
+    await window.page.keyboard.press('Escape')
+  })
+})
+
+describe('the browser', () => {
+  test('what a page was kept from is a small notice', async () => {
+    await window.visit(mira, anselm, '/wants.html')
+    await window.toolbar.getByRole('button', { name: /^\d blocked$/ }).click()
+    await window.page.getByText(`http://${process.env.LAN}:9`).first().waitFor()
+    await window.page.keyboard.press('Escape')
+    await window.visit(mira, anselm)
+    await window.toolbar.getByRole('button', { name: /blocked$/ }).waitFor({ state: 'detached' })
+  })
+
+  test('a link out of Goop2 asks, and leads to the browser only after a yes', async () => {
+    await window.visit(mira, anselm)
+    await window.site.getByRole('link', { name: 'Out' }).click()
+    const dialog = window.page.getByRole('dialog', { name: 'Leave Goop2?' })
+    await dialog.getByText('https://example.org').first().waitFor()
+    assert.equal(window.page.context().pages().length, 1)
+    const opened = window.page.context().waitForEvent('page')
+    await dialog.getByRole('button', { name: 'Open in browser' }).click()
+    await (await opened).close()
+    await window.site.getByRole('link', { name: 'Out' }).click()
+    await dialog.getByRole('button', { name: 'Stay here' }).click()
+    await window.site.getByRole('heading', { name: 'Anselm’s site' }).waitFor()
+    assert.equal(window.page.context().pages().length, 1)
+  })
+
+  test('a site is made larger by the keys of any browser, and stays so', async () => {
+    const scale = () => window.page.locator('iframe').evaluate((frame) => frame.getBoundingClientRect().width / frame.offsetWidth)
+    await window.address.focus()
+    await window.page.keyboard.press('Control+Equal')
+    await window.page.keyboard.press('Control+Equal')
+    assert.equal((await scale()).toFixed(2), '1.25')
+    await window.visit(mira, mira)
+    assert.equal((await scale()).toFixed(2), '1.00')
+    await window.visit(mira, anselm)
+    assert.equal((await scale()).toFixed(2), '1.25')
+    await window.page.keyboard.press('Control+0')
+    assert.equal((await scale()).toFixed(2), '1.00')
+  })
+
+  test('the history is listed, gone back in, and cleared', async () => {
+    await window.visit(mira, mira)
+    await window.page.keyboard.press('Control+h')
+    const rows = window.page.getByRole('main').getByRole('listitem')
+    assert.ok((await rows.count()) > 2)
+    await rows.filter({ hasText: '/wants.html' }).first().getByRole('button').click()
+    await window.site.getByRole('heading', { name: 'Wants' }).waitFor()
+    await window.page.keyboard.press('Control+h')
+    await window.page.getByRole('button', { name: 'Clear' }).click()
+    assert.equal(await rows.count(), 1)
+    await window.page.keyboard.press('Escape')
+  })
+})
+
+test('the log is live, filtered, and shown to others without names', async () => {
+  await bar(window, 'Settings')
+  await window.page.getByRole('button', { name: 'Show log' }).click()
+  const log = window.page.getByRole('log')
+  await log.getByText('viewer listens').first().waitFor()
+  await window.page.getByRole('combobox').selectOption({ label: 'Everything' })
+  await log.getByText(anselm.id).first().waitFor()
+  const saved = window.page.waitForEvent('download')
+  await window.page.getByRole('button', { name: 'Save without names' }).click()
+  const text = await readFile(await (await saved).path(), 'utf8')
+  assert.match(text, /<peer \d+>/)
+  for (const secret of [anselm.id, mira.id, mira.dir, '192.168.77.1']) assert.ok(!text.includes(secret), secret)
+  await window.page.getByRole('searchbox').fill('viewer listens')
+  await log.getByText(anselm.id).first().waitFor({ state: 'detached' })
+})

@@ -1,0 +1,75 @@
+// The window keeps up with a network larger than any: 5,000 peers that change five times a second. Measured is the time that the
+// page's own thread works, not the time that passes: what else the machine does meanwhile is no fault of the page.
+
+import assert from 'node:assert/strict'
+import { readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { launch, profile, Window } from './lib/browser.mjs'
+import { Mock } from './lib/mock.mjs'
+
+/** "No frame over 50 ms." */
+const FRAME_MS = 50
+/** "An idle window costs no CPU": what a blinking caret and a clock may. */
+const IDLE_SHARE = 0.005
+const WATCHED_MS = 6000
+
+let browser, mock
+before(async () => {
+  ;[browser, mock] = await Promise.all([launch(), Mock.start({ built: true })])
+})
+after(async () => {
+  await browser?.close()
+  await mock?.stop()
+})
+
+async function open(scenario) {
+  const context = await profile(browser)
+  const window = new Window(await context.newPage())
+  await window.page.goto(mock.at(scenario))
+  await window.page.getByRole('navigation', { name: 'Peers' }).waitFor()
+  return window
+}
+
+test('no frame takes longer than 50 ms while 5,000 peers change and the list is scrolled', async (t) => {
+  const { page } = await open('crowd')
+  const file = join(tmpdir(), `goop2-trace-${process.pid}.json`)
+  await browser.startTracing(page, { path: file, categories: ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'] })
+  const scrolled = await page.evaluate(async (ms) => {
+    const list = document.querySelector('nav[aria-label="Peers"]')
+    const end = performance.now() + ms
+    let frames = 0
+    while (performance.now() < end) {
+      list.scrollTop = (list.scrollTop + 173) % (list.scrollHeight - list.clientHeight)
+      await new Promise(requestAnimationFrame)
+      frames++
+    }
+    return frames
+  }, WATCHED_MS)
+  await browser.stopTracing()
+  const { traceEvents } = JSON.parse(await readFile(file, 'utf8'))
+  await rm(file)
+  const main = traceEvents.find((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain' && traceEvents.some((work) => work.pid === event.pid && work.name === 'FunctionCall'))
+  const tasks = traceEvents.filter((event) => event.pid === main.pid && event.tid === main.tid && event.name.endsWith('RunTask') && event.tdur !== undefined)
+  const longest = Math.max(...tasks.map((event) => event.tdur)) / 1000
+  t.diagnostic(`${scrolled} frames, ${tasks.length} tasks, the longest ${longest.toFixed(1)} ms`)
+  assert.ok(tasks.length > 100 && scrolled > 10, 'something was measured')
+  assert.ok(longest < FRAME_MS, `a task took ${longest.toFixed(1)} ms`)
+  const rows = await page.locator('[data-peer]').count()
+  assert.ok(rows < 60, `${rows} rows exist`)
+})
+
+test('an idle window costs no CPU', async (t) => {
+  const { page } = await open('still')
+  const session = await page.context().newCDPSession(page)
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+  const busy = async () => (await session.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration').value
+  // Pictures, fonts and what they move.
+  await page.waitForTimeout(1000)
+  const start = await busy()
+  await page.waitForTimeout(WATCHED_MS)
+  const share = (await busy()) - start
+  t.diagnostic(`${(share * 1000).toFixed(1)} ms of work in ${WATCHED_MS} ms`)
+  assert.ok(share / (WATCHED_MS / 1000) < IDLE_SHARE, `${(share * 1000).toFixed(1)} ms of work in ${WATCHED_MS} ms`)
+})
