@@ -131,6 +131,8 @@ pub(crate) struct EventLoop {
     /// Those of them, and of those met before, that are connected: what they gossip does not make them neighbours.
     from_elsewhere: HashSet<PeerId>,
     connections: HashMap<ConnectionId, Known>,
+    /// Which connection to a peer new streams take.
+    chosen: HashMap<PeerId, ConnectionId>,
     agenda: Agenda,
     /// How often it was tried to get off the relay to a peer.
     tries: HashMap<PeerId, usize>,
@@ -196,6 +198,7 @@ impl EventLoop {
             met: HashSet::new(),
             from_elsewhere: HashSet::new(),
             connections: HashMap::new(),
+            chosen: HashMap::new(),
             agenda: Agenda::default(),
             tries: HashMap::new(),
             punching: Punching::default(),
@@ -489,6 +492,7 @@ impl EventLoop {
             shown: shown.clone(),
         };
         self.connections.insert(id, known);
+        self.choose(peer, id);
         if relay.is_none() {
             // It has moved, perhaps: the way to where it was may lead nowhere now.
             let elsewhere = addresses::ip(&remote);
@@ -512,6 +516,7 @@ impl EventLoop {
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId, last: bool) {
         let closed = self.connections.remove(&id);
+        self.choose_again(peer, id);
         self.status_changed();
         if let Some(Known { shown, .. }) = closed {
             self.note_closed(peer, &shown, last);
@@ -618,15 +623,14 @@ impl EventLoop {
             reach: self.own_reach(),
             ..Status::default()
         };
-        for known in self.connections.values() {
-            status
-                .connections
-                .entry(known.peer)
-                .or_default()
-                .push(known.shown.clone());
-        }
-        for connections in status.connections.values_mut() {
-            connections.sort_by_key(|c| c.since);
+        let mut known: Vec<_> = self.connections.iter().collect();
+        known.sort_by_key(|(id, known)| {
+            let chosen = self.chosen.get(&known.peer) == Some(id);
+            (chosen, known.shown.since)
+        });
+        for (_, known) in known {
+            let connections = status.connections.entry(known.peer).or_default();
+            connections.push(known.shown.clone());
         }
         self.status.send_if_modified(|old| {
             let changed = *old != status;

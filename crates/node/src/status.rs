@@ -19,7 +19,7 @@ pub struct Status {
     /// What to tell others: `listen`, then those given to this peer from outside (mapped, seen by others, through relays).
     /// At most [`goop2_proto::presence::MAX_ADDRS`].
     pub published: Vec<Multiaddr>,
-    /// The connections to each peer, oldest first.
+    /// The connections to each peer; new streams take the last.
     pub connections: BTreeMap<PeerId, Vec<Connection>>,
     /// Whether peers on the local network can be found without being told.
     pub multicast: Multicast,

@@ -1,7 +1,7 @@
 //! Streams between peers: one request each, by our own behaviour.
 //!
-//! Out: `Control::open` hands a request to the handler of one connection, a direct one before a relayed one and the
-//! newest first, since the newest has seen the network as it is now. In: each handler delivers what was negotiated into
+//! Out: `Control::open` hands a request to the handler of one connection: the one that the event loop prefers, and then
+//! direct ones before relayed ones, the newest first, since the newest has seen the network as it is now. In: each handler delivers what was negotiated into
 //! one bounded channel. It keeps what does not fit at once, so that a burst waits instead of being lost, and it holds a
 //! peer to its share: a stream is delivered only while that peer has fewer than [`MAX_SERVED_PER_PEER`] open.
 //!
@@ -188,6 +188,7 @@ pub(crate) struct Control(Arc<Mutex<HashMap<PeerId, Peer>>>);
 
 struct Peer {
     connections: Vec<Connection>,
+    preferred: Option<ConnectionId>,
     outbound: Arc<Semaphore>,
     inbound: Arc<Semaphore>,
 }
@@ -229,9 +230,13 @@ impl Control {
     ) -> Result<Stream, Failure> {
         let (requests, carrier) = {
             let peers = self.peers();
-            let connections = &peers.get(&peer).ok_or(Failure::NotConnected)?.connections;
+            let Peer {
+                connections,
+                preferred,
+                ..
+            } = peers.get(&peer).ok_or(Failure::NotConnected)?;
             let mut best: Vec<&Connection> = connections.iter().rev().collect();
-            best.sort_by_key(|c| c.relayed);
+            best.sort_by_key(|c| (*preferred != Some(c.id), c.relayed));
             let chosen = best
                 .get(attempt % best.len().max(1))
                 .ok_or(Failure::NotConnected)?;
@@ -242,6 +247,13 @@ impl Control {
             _share: share,
             carrier,
         })
+    }
+
+    /// Streams take this connection from now on.
+    pub(crate) fn prefer(&self, peer: &PeerId, connection: ConnectionId) {
+        if let Some(peer) = self.peers().get_mut(peer) {
+            peer.preferred = Some(connection);
+        }
     }
 
     /// What a connection's streams have carried so far; none when it is gone.
@@ -286,6 +298,7 @@ impl Control {
         let mut peers = self.peers();
         let entry = peers.entry(peer).or_insert_with(|| Peer {
             connections: Vec::new(),
+            preferred: None,
             outbound: Arc::new(Semaphore::new(MAX_OPEN_PER_PEER)),
             inbound: Arc::new(Semaphore::new(MAX_SERVED_PER_PEER)),
         });

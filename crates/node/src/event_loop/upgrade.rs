@@ -7,12 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use goop2_proto::PeerId;
+use goop2_proto::{Multiaddr, PeerId};
 use libp2p::{dcutr, swarm::ConnectionId};
 
 use super::{Chore, EventLoop, Known};
 use crate::{
-    Connection, Transport,
+    Connection, Transport, addresses,
     history::spoken,
     status::{Link, PeerReach},
 };
@@ -40,6 +40,43 @@ impl EventLoop {
             Chore::Leave(peer) => self.leave(peer, now),
             Chore::Reachable => self.on_reachable(now),
             Chore::Wake => self.see_whether_slept(now),
+        }
+    }
+
+    /// Streams stay on the connection that they took first, unless the new one is better: nearer, or from where the peer is now.
+    /// What is shown is what is taken, so neither changes without need.
+    pub(super) fn choose(&mut self, peer: PeerId, new: ConnectionId) {
+        let place = |id: &ConnectionId| self.connections.get(id).map(|known| &known.shown);
+        let old = self.chosen.get(&peer).and_then(place);
+        let better = match (old, place(&new)) {
+            (Some(old), Some(new)) => {
+                let moved = !new.relayed() && has_moved(&old.remote, &new.remote);
+                distance(new) < distance(old) || (distance(new) == distance(old) && moved)
+            }
+            (old, _) => old.is_none(),
+        };
+        if better {
+            self.chosen.insert(peer, new);
+            self.control.prefer(&peer, new);
+        }
+    }
+
+    /// A connection is gone: if it was the chosen one, the best of the others is.
+    pub(super) fn choose_again(&mut self, peer: PeerId, gone: ConnectionId) {
+        if self.chosen.get(&peer) != Some(&gone) {
+            return;
+        }
+        self.chosen.remove(&peer);
+        let others = self
+            .connections
+            .iter()
+            .filter(|(_, known)| known.peer == peer);
+        let best = others.min_by_key(|(_, known)| {
+            let since = std::cmp::Reverse(known.shown.since);
+            (distance(&known.shown), since)
+        });
+        if let Some(best) = best.map(|(id, _)| *id) {
+            self.choose(peer, best);
         }
     }
 
@@ -191,32 +228,27 @@ impl EventLoop {
     }
 
     /// Direct connections that are one too many: both sides called, or one called over TCP and QUIC. Both sides agree on the
-    /// one that stays, and each closes only what it has made: the calls of the peer with the smaller id stay, over the
-    /// transport that is better there.
+    /// one that stays, and each closes only what it has made: the transport that is better there stays, and of two such calls
+    /// that of the peer with the smaller id.
     fn surplus(&self, peer: &PeerId) -> Vec<ConnectionId> {
         let direct: Vec<_> = self
             .connections
             .iter()
             .filter(|(_, known)| known.peer == *peer && !known.shown.relayed())
             .collect();
-        let rank = |known: &Known| {
-            let Connection {
-                lan,
-                transport,
-                since,
-                ..
-            } = &known.shown;
-            let better = if *lan {
-                Transport::Tcp
-            } else {
-                Transport::Quic
-            };
-            (!lan, *transport != better, *since)
-        };
         let smaller_calls = |known: &Known| known.dialled == (self.swarm.local_peer_id() < peer);
         let kept = direct
             .iter()
-            .min_by_key(|(_, known)| (!known.shown.lan, !smaller_calls(known), rank(known)))
+            .min_by_key(|(_, known)| {
+                let Connection {
+                    lan,
+                    transport,
+                    since,
+                    ..
+                } = known.shown;
+                let better = if lan { Transport::Tcp } else { Transport::Quic };
+                (!lan, transport != better, !smaller_calls(known), since)
+            })
             .map(|(id, _)| **id);
         direct
             .into_iter()
@@ -242,21 +274,20 @@ impl EventLoop {
             .map(|(id, known)| {
                 let traffic = self.control.traffic(peer, *id);
                 let (received, sent) = traffic.map(|traffic| traffic.bytes()).unwrap_or_default();
-                Link {
+                let link = Link {
                     connection: known.shown.clone(),
                     received_bytes: received,
                     sent_bytes: sent,
-                }
+                };
+                (self.chosen.get(peer) != Some(id), link)
             })
             .collect();
-        links.sort_by_key(|link| {
-            (
-                link.connection.relayed(),
-                std::cmp::Reverse(link.connection.since),
-            )
+        links.sort_by_key(|(other, link)| {
+            let since = std::cmp::Reverse(link.connection.since);
+            (*other, link.connection.relayed(), since)
         });
         PeerReach {
-            links,
+            links: links.into_iter().map(|(_, link)| link).collect(),
             attempts: self.history.of(peer),
         }
     }
@@ -271,5 +302,18 @@ impl EventLoop {
             (None, true) => format!("on this network over {transport}"),
             (None, false) => format!("directly over {transport}"),
         }
+    }
+}
+
+/// The lesser, the better.
+fn distance(shown: &Connection) -> (bool, bool) {
+    (shown.relayed(), !shown.lan)
+}
+
+/// Whether both are addresses of one family and another place.
+fn has_moved(old: &Multiaddr, new: &Multiaddr) -> bool {
+    match (addresses::ip(old), addresses::ip(new)) {
+        (Some(old), Some(new)) => old != new && old.is_ipv4() == new.is_ipv4(),
+        _ => false,
     }
 }
