@@ -12,7 +12,7 @@ use libp2p::{
     tcp, tls, yamux,
 };
 
-use crate::{candidates, gossip, stream};
+use crate::{candidates, gossip, losers, stream};
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
 const MAX_CONNECTIONS: u32 = 512;
@@ -62,6 +62,7 @@ pub(crate) struct Behaviour {
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
+    pub(crate) losers: losers::Behaviour,
     streams: stream::Behaviour,
     pub(crate) gossip: gossipsub::Behaviour,
     identify: identify::Behaviour,
@@ -92,6 +93,7 @@ pub(crate) fn swarm(
                     .with_max_pending_outgoing(Some(MAX_DIALLING)),
             ),
             memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+            losers: losers::Behaviour::default(),
             streams,
             gossip: gossip::behaviour(key, topic)?,
             identify: identify::Behaviour::new(

@@ -32,6 +32,7 @@ mod gossip;
 mod history;
 mod interfaces;
 mod listen;
+mod losers;
 mod mapping;
 mod mdns;
 mod node;

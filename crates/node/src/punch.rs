@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! hidden ─▶ open   11.0.0.5            the address that others see
-//! hidden ◀─ open   11.0.0.7:4001       the address and port that others see; nothing when it does not want to
+//! hidden ◀─ open   11.0.0.7:4001       the address and port that others see; `later` when another is being called; the end
+//!                                      of the stream when it would be in vain
 //! hidden ─▶ open   go                  the ports are open
 //! hidden ─▶ open   hit                 one was called, and is listened on; the end of the stream without it: none was
 //! ```
@@ -67,7 +68,11 @@ pub(crate) type Talk = BufReader<Stream>;
 pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result<(u16, Talk)> {
     let mut stream = BufReader::new(stream);
     say(&mut stream, &own.to_string()).await?;
-    let other: SocketAddrV4 = hear(&mut stream).await?;
+    let answer: String = hear(&mut stream).await?;
+    if answer == "later" {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    let other: SocketAddrV4 = answer.parse().map_err(|_| io::ErrorKind::InvalidData)?;
     if !is_reachable((*other.ip()).into()) {
         return Err(io::ErrorKind::InvalidData.into());
     }
@@ -97,16 +102,31 @@ pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result
     }
 }
 
-/// The open side, up to the moment when it may call. `own` is where others see it. Returns the address to call.
-pub(crate) async fn asked(
-    stream: Stream,
-    own: Option<SocketAddrV4>,
-) -> io::Result<(Ipv4Addr, Talk)> {
+/// What the open side answers.
+pub(crate) enum Answer {
+    /// It calls. This is where others see it.
+    Yes(SocketAddrV4),
+    /// It is calling another.
+    Later,
+    /// It would be in vain.
+    No,
+}
+
+/// The open side, up to the moment when it may call. Returns the address to call.
+pub(crate) async fn asked(stream: Stream, answer: Answer) -> io::Result<(Ipv4Addr, Talk)> {
     let mut stream = BufReader::new(stream);
     let other: Ipv4Addr = hear(&mut stream).await?;
-    let Some(own) = own else {
-        stream.close().await?;
-        return Err(io::ErrorKind::Unsupported.into());
+    let own = match answer {
+        Answer::Yes(own) => own,
+        Answer::Later => {
+            say(&mut stream, "later").await?;
+            stream.close().await?;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Answer::No => {
+            stream.close().await?;
+            return Err(io::ErrorKind::Unsupported.into());
+        }
     };
     if !is_reachable(other.into()) {
         return Err(io::ErrorKind::InvalidData.into());

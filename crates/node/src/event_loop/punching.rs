@@ -20,7 +20,7 @@ use crate::{
     InboundStream, Nat, Transport, addresses,
     bucket::Bucket,
     observed,
-    punch::{self, Talk},
+    punch::{self, Answer, Talk},
     stream::Failure,
 };
 
@@ -68,6 +68,8 @@ pub(super) struct Punching {
     /// Whose ports this side is calling.
     open: Option<Calls>,
     tries: HashMap<PeerId, u8>,
+    /// How often each of them asked for some patience.
+    later: HashMap<PeerId, u8>,
     /// Ports that were hit, and are listened on as long as the peer is connected.
     holes: HashMap<PeerId, ListenerId>,
 }
@@ -121,11 +123,16 @@ impl EventLoop {
         let now = Instant::now();
         // With a port that is perhaps another for everybody it would be in vain, and is not cheap.
         let open = matches!(self.quic_nat(), Nat::Cone | Nat::None);
-        let idle = self.punching.open.is_none() && !self.is_direct(&inbound.peer);
-        let allowed = open && idle && self.punch_rate.take(now);
-        let own = self.quic_seen_at().filter(|_| allowed);
+        let needed = open && !self.is_direct(&inbound.peer);
+        let answer = match self.quic_seen_at().filter(|_| needed) {
+            None => Answer::No,
+            Some(own) if self.punching.open.is_none() && self.punch_rate.take(now) => {
+                Answer::Yes(own)
+            }
+            Some(_) => Answer::Later,
+        };
         self.punches.spawn(async move {
-            let outcome = punch::asked(inbound.stream, own).await;
+            let outcome = punch::asked(inbound.stream, answer).await;
             Punched::Open(inbound.peer, outcome)
         });
     }
@@ -160,6 +167,19 @@ impl EventLoop {
             Punched::Told => {}
             Punched::Open(peer, outcome) => {
                 tracing::debug!(%peer, ?outcome, "it was not called at many ports");
+            }
+            Punched::Hidden(peer, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.punching.hidden = None;
+                let times = self.punching.later.entry(peer).or_default();
+                let pause = LATER.saturating_mul(1 << (*times).min(6));
+                *times = times.saturating_add(1);
+                // It was not tried.
+                if let Some(tries) = self.punching.tries.get_mut(&peer) {
+                    *tries = tries.saturating_sub(1);
+                }
+                let jitter = 0.5 + rand::random::<f64>();
+                self.agenda
+                    .put(Chore::Punch(peer), now + pause.mul_f64(jitter));
             }
             Punched::Hidden(peer, outcome) => {
                 self.punching.hidden = None;
@@ -245,6 +265,7 @@ impl EventLoop {
     /// The peer is not connected any more.
     pub(super) fn forget_punch(&mut self, peer: &PeerId) {
         self.punching.tries.remove(peer);
+        self.punching.later.remove(peer);
         self.close_hole(peer);
     }
 

@@ -54,6 +54,8 @@ const MAX_CIRCUITS: usize = 4;
 pub(super) struct Attempt {
     pub(super) since: Instant,
     pub(super) dials: HashSet<ConnectionId>,
+    /// Those of them on a local network: they win even when they answer second.
+    near: HashSet<ConnectionId>,
     addresses: usize,
     /// Addresses over TCP elsewhere, for when QUIC had its head start.
     tcp: Vec<Multiaddr>,
@@ -304,6 +306,7 @@ impl EventLoop {
             Attempt {
                 since: now,
                 dials: HashSet::new(),
+                near: HashSet::new(),
                 addresses: 0,
                 tcp: Vec::new(),
             },
@@ -398,6 +401,7 @@ impl EventLoop {
         if count == 0 {
             return Ok(false);
         }
+        let near = addrs.iter().all(|addr| self.is_lan(addr));
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
             .addresses(addrs);
@@ -410,6 +414,9 @@ impl EventLoop {
         self.swarm.dial(options).map_err(|error| explain(&error))?;
         if let Some(attempt) = self.attempts.get_mut(&peer) {
             attempt.dials.insert(id);
+            if near {
+                attempt.near.insert(id);
+            }
             attempt.addresses += count;
         }
         Ok(true)
@@ -442,6 +449,18 @@ impl EventLoop {
         let mut addrs = self.book.addresses(&peer, Instant::now());
         addrs.retain(|addr| addresses::transport(addr).is_some());
         let _outcomes = self.start_direct(peer, addrs, false);
+    }
+
+    /// A direct connection stands: the other dials of the attempt have lost, but for a nearer way.
+    pub(super) fn end_attempt(&mut self, peer: &PeerId, winner: ConnectionId, lan: bool) {
+        let Some(attempt) = self.attempts.remove(peer) else {
+            return;
+        };
+        let lost = attempt
+            .dials
+            .into_iter()
+            .filter(|id| *id != winner && (lan || !attempt.near.contains(id)));
+        self.swarm.behaviour_mut().losers.add(lost);
     }
 
     /// A dial of ours, or of the library for us, failed.

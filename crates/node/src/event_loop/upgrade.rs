@@ -115,8 +115,7 @@ impl EventLoop {
                 self.only_relayed(peer, now);
             }
         } else {
-            // Who still waits for a dial waits no more; those dials end by themselves.
-            self.attempts.remove(&peer);
+            self.end_attempt(&peer, id, shown.lan);
             self.agenda.drop(Chore::Rest(peer));
             self.agenda.drop(Chore::Upgrade(peer));
             self.agenda.drop(Chore::Punch(peer));
