@@ -239,19 +239,29 @@ impl EventLoop {
     pub(super) fn on_interfaces(&mut self) {
         let own: Vec<_> = self.own_ips();
         // What is bound to an address that is gone is dead, and would be noticed only when it is used.
-        let dead = self
+        let (dead, alive): (Vec<_>, Vec<_>) = self
             .connections
             .iter()
-            .filter(|(_, known)| {
-                known
-                    .local
-                    .is_some_and(|ip| !ip.is_loopback() && !own.contains(&ip))
-            })
-            .map(|(id, _)| *id);
-        for id in dead.collect::<Vec<_>>() {
-            self.swarm.close_connection(id);
+            .map(|(id, known)| (*id, known.peer, known.local))
+            .partition(|(.., local)| {
+                local.is_some_and(|ip| !ip.is_loopback() && !own.contains(&ip))
+            });
+        for (id, peer, _) in dead {
+            // Gossip says its topics on the first connection only. To a peer that still holds its end of this one, another is
+            // not the first: closed now, nothing would be heard from it any more. So it stays until the probe ends it.
+            let replaced = alive.iter().any(|(_, to, _)| *to == peer);
+            if replaced || !self.is_in_gossip(&peer) {
+                self.swarm.close_connection(id);
+            } else {
+                self.dialler.want(peer, Instant::now());
+            }
         }
         self.network_changed();
+    }
+
+    fn is_in_gossip(&self, peer: &PeerId) -> bool {
+        let mut peers = self.swarm.behaviour().gossip.all_peers();
+        peers.any(|(to, topics)| to == peer && !topics.is_empty())
     }
 
     /// Nothing known of the world outside is sure any more.
