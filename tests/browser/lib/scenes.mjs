@@ -45,7 +45,7 @@ export const scenes = [
   ['rendezvous-failed', 'taken', then(bar('Rendezvous'), seen('Port 8787'))],
   ['network', 'home', bar('Network')],
   ['network-hotel', 'hotel', bar('Network')],
-  ['network-offline', 'offline', bar('Network')],
+  ['network-unplugged', 'unplugged', bar('Network')],
   ['settings', 'still', then(bar('Settings'), seen('Under the hood'))],
   ['settings-desktop', 'desktop', then(bar('Settings'), seen('Under the hood'))],
   ['settings-long-name', 'names', then(bar('Settings'), seen('Under the hood'))],

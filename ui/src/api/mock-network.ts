@@ -73,7 +73,7 @@ const STANDS: Record<string, Network> = {
     ],
     testing: false,
   },
-  offline: {
+  unplugged: {
     verdict: 'broken',
     headline: 'This machine is in no network: nobody can be met.',
     facts: [

@@ -131,7 +131,8 @@ async fn the_meter_costs_next_to_nothing() {
         bytes_per_second_per_peer: 1 << 40,
         ..Limits::default()
     };
-    let (free, metered) = (World::new(free).await, World::new(metered).await);
+    let free = World::alone(free).await;
+    let metered = free.another(metered).await;
     let mut times = [Duration::MAX; 2];
     for _ in 0..3 {
         for (world, best) in [&free, &metered].into_iter().zip(&mut times) {

@@ -61,7 +61,7 @@ async fn one_who_takes_all_it_can_leaves_half_to_one_who_visits() {
         bytes_per_second_per_peer: 0,
         ..Limits::default()
     };
-    let world = World::new(limits).await;
+    let world = World::alone(limits).await;
     let many = hosts(&world, 6).await;
     let (greedy, modest) = (world.guest().await, world.guest().await);
     let (one, rest) = many.split_first().unwrap();
@@ -87,7 +87,7 @@ async fn each_has_its_own_limit() {
         bytes_per_second_per_peer: MIB,
         ..Limits::default()
     };
-    let world = World::new(limits).await;
+    let world = World::alone(limits).await;
     let two = hosts(&world, 2).await;
     let (first, second) = (world.guest().await, world.guest().await);
     let came = race(

@@ -26,7 +26,7 @@ use libp2p::{
     tcp, yamux,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -57,7 +57,16 @@ pub(crate) enum Over {
     Quic,
 }
 
+/// Who measures a share of time does it alone; all others run side by side.
+static MEASURING: RwLock<()> = RwLock::const_new(());
+
+enum Turn {
+    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
 pub(crate) struct World {
+    _turn: Option<Turn>,
     pub(crate) here: Here,
     pub(crate) relay: Relay,
     pub(crate) state: watch::Receiver<Option<State>>,
@@ -67,9 +76,26 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(limits: Limits) -> Self {
+        let turn = Turn::Beside(MEASURING.read().await);
+        Self::within(Some(turn), limits).await
+    }
+
+    /// While no other test of this program runs.
+    pub(crate) async fn alone(limits: Limits) -> Self {
+        let turn = Turn::Alone(MEASURING.write().await);
+        Self::within(Some(turn), limits).await
+    }
+
+    /// Another one in the same test.
+    pub(crate) async fn another(&self, limits: Limits) -> Self {
+        Self::within(None, limits).await
+    }
+
+    async fn within(turn: Option<Turn>, limits: Limits) -> Self {
         let (here, key) = (Here::default(), Keypair::generate_ed25519());
         let (relay, state) = bind(&here, &key, 0, &limits).await;
         Self {
+            _turn: turn,
             here,
             relay,
             state,
