@@ -70,7 +70,7 @@ mod tests {
         let last = all.last().unwrap();
         assert_eq!(last.text, format!("line {}", MAX_LINES + 9));
         assert!(all.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
-        assert_eq!(since(last.seq), [last.clone()]);
+        assert_eq!(since(last.seq), std::slice::from_ref(last));
         assert!(since(last.seq + 1).is_empty());
         add(LogLevel::Warn, "test", "é".repeat(MAX_TEXT));
         assert!(since(last.seq + 1)[0].text.len() <= MAX_TEXT);
