@@ -43,7 +43,9 @@ fn what_is_wrong_is_said_with_what_to_do() {
         assert!(text.contains(part), "{part} in {text}");
     }
 
-    let output = goop2(&["doctor", "--json"], folder.path()).output().unwrap();
+    let output = goop2(&["doctor", "--json"], folder.path())
+        .output()
+        .unwrap();
     let event: Value = serde_json::from_str(&said(&output)).unwrap();
     assert_eq!(event["event"], "network");
     assert_eq!(event["network"]["testing"], false);
