@@ -1,0 +1,210 @@
+//! What `goop2 doctor` says where things are not as they should be: what is wrong, and what to do, for someone who is no network
+//! engineer. With `REACH_SHOTS=FOLDER` the Network page is drawn in each of these situations too.
+
+use std::{env, path::Path, process::Stdio, thread, time::Instant};
+
+use serde_json::json;
+
+use super::{RETRY, World, says};
+use crate::{
+    PATIENCE, inside_alone,
+    support::{
+        lab::{
+            Host, inside,
+            internet::{Nat, Site},
+        },
+        peer::{Folder, Peer},
+    },
+};
+
+/// A machine somewhere, and what it should be told.
+struct Situation {
+    name: &'static str,
+    site: Site,
+    folder: Folder,
+    /// The first line, and parts of the rest.
+    verdict: &'static str,
+    words: &'static [&'static str],
+}
+
+fn situations(world: &World) -> Vec<Situation> {
+    let at = |name, nat, verdict, words| Situation {
+        name,
+        site: world.internet.site(nat),
+        folder: world.joined(name, nat),
+        verdict,
+        words,
+    };
+    let all = vec![
+        at(
+            "public",
+            Nat::Public,
+            "good: Peers everywhere reach this one directly.",
+            &[],
+        ),
+        at(
+            "port-restricted",
+            Nat::PortRestricted,
+            "good: Peers everywhere reach this one, nearly all of them directly.",
+            &["What to do: Nothing, if visits work."],
+        ),
+        at(
+            "symmetric",
+            Nat::Symmetric,
+            "limited: Peers everywhere reach this one, but some only through a relay, which is slower.",
+            &["What to do: Switch on UPnP or NAT-PMP in the router"],
+        ),
+        at(
+            "UDP blocked",
+            Nat::UdpBlocked,
+            "limited: Peers everywhere reach this one, but some only through a relay, which is slower.",
+            &["lets no UDP through", "What to do: Allow UDP"],
+        ),
+        at(
+            "no multicast",
+            Nat::Public,
+            "good: Peers everywhere reach this one directly.",
+            &[
+                "This network: limited",
+                "What to do: Visit a peer by its address",
+            ],
+        ),
+        at(
+            "no network",
+            Nat::Public,
+            "broken: This machine is in no network",
+            &["What to do: Connect it to a network"],
+        ),
+        Situation {
+            // There is a machine, but no server on it.
+            folder: Folder::with(&json!({
+                "profile": { "label": "rendezvous away" },
+                "presence": { "rendezvous_wan": format!("http://{}:8787", world.internet.site(Nat::Public).public[0]) },
+                "viewer": { "http_addr": "127.0.0.1:0" },
+            })),
+            ..at(
+                "rendezvous away",
+                Nat::PortRestricted,
+                "limited: No rendezvous answers: only peers on this network can be met.",
+                &[
+                    "It cannot be reached",
+                    "What to do: Check that this machine is on the Internet.",
+                ],
+            )
+        },
+    ];
+    for situation in &all {
+        match situation.name {
+            "no multicast" => situation.site.host().drop_multicast(),
+            "no network" => situation.site.unplug(),
+            _ => {}
+        }
+    }
+    all
+}
+
+impl Situation {
+    fn diagnose(&self) -> String {
+        let mut doctor = self.site.host().command(env!("CARGO_BIN_EXE_goop2"));
+        let output = doctor
+            .arg("doctor")
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {errors}", self.name);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn check(&self, said: &str) {
+        let second = said.lines().nth(1).unwrap_or_default();
+        assert!(second.starts_with(self.verdict), "{}: {said}", self.name);
+        for words in self.words {
+            assert!(
+                said.contains(words),
+                "{}: no “{words}” in {said}",
+                self.name
+            );
+        }
+    }
+
+    /// Draws the Network page of a peer there, once all is found out.
+    fn draw(&self, folder: &Path) {
+        let peer = Peer::start(&self.folder, Some(self.site.host()));
+        peer.wait("tests have ended", PATIENCE, |event| {
+            event["event"] == "network" && event["network"]["testing"] == false
+        });
+        draw(self.site.host(), &peer, &folder.join(self.name));
+    }
+}
+
+fn draw(host: &Host, peer: &Peer, file: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/shot.mjs");
+    let open = peer.ready().event["open_url"].clone();
+    let mut browser = host.command("node");
+    browser
+        .arg(script)
+        .args([open.as_str().unwrap(), "Network"]);
+    let drawn = browser.arg(file).stdin(Stdio::null()).status().unwrap();
+    assert!(drawn.success(), "{}", file.display());
+}
+
+#[test]
+fn each_situation_is_told_with_what_to_do() {
+    inside_alone(
+        "reach::diagnosis::each_situation_is_told_with_what_to_do",
+        || {
+            let world = World::new();
+            let situations = situations(&world);
+            let said: Vec<_> = thread::scope(|scope| {
+                let all: Vec<_> = situations
+                    .iter()
+                    .map(|situation| scope.spawn(|| situation.diagnose()))
+                    .collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            for (situation, said) in situations.iter().zip(&said) {
+                println!("── {} ──\n{said}", situation.name);
+            }
+            if let Some(folder) = env::var_os("REACH_SHOTS") {
+                for situation in &situations {
+                    situation.draw(Path::new(&folder));
+                }
+            }
+            for (situation, said) in situations.iter().zip(&said) {
+                situation.check(said);
+            }
+        },
+    );
+}
+
+#[test]
+fn who_is_reachable_keeps_no_place_at_a_relay() {
+    inside(
+        "reach::diagnosis::who_is_reachable_keeps_no_place_at_a_relay",
+        || {
+            let world = World::new();
+            let site = world.internet.site(Nat::Public);
+            let folder = world.joined("public", site.nat);
+            let peer = Peer::start(&folder, Some(site.host()));
+            let needless = says(&peer, "no relay is needed", "relay", |fact| {
+                fact["detail"] == "Not needed: peers reach this one directly."
+            });
+            println!(
+                "reachable by itself, and no place at a relay, {:.1} s after the start",
+                (needless - peer.launched).as_secs_f64()
+            );
+            // The relay tells its figures every second.
+            let url = format!("{}/metrics", world.url(Nat::Public));
+            let deadline = Instant::now() + PATIENCE;
+            loop {
+                let metrics = peer.get_from(&url);
+                if metrics.contains("\ngoop2_relay_reservations 0\n") {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "{metrics}");
+                thread::sleep(RETRY);
+            }
+        },
+    );
+}
