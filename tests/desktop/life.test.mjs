@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
-import { deafen, desktop, listening, pidOfWindow, Tray } from './lib/app.mjs'
+import { deafen, desktop, listening, panicIn, pidOfWindow, Tray } from './lib/app.mjs'
 import { until } from './lib/driver.mjs'
 
 let user, window, neighbour, pid, seen
@@ -68,6 +68,22 @@ describe('a failure of the peer', () => {
     neighbour.forget()
     await window.press('button', 'Start again')
     await back()
+  })
+})
+
+describe('a panic in the peer', () => {
+  test('is shown with the log, and the app stays', async () => {
+    const whole = await panicIn(pid, 'goop2_peer::controller::Controller::publish')
+    await window.says('Goop2 had to stop your peer')
+    await window.says('What tells others of you failed: called `Option::unwrap()`')
+    await window.says('Last lines of the log')
+    assert.equal(await pidOfWindow(), pid)
+    await whole()
+  })
+
+  test('and it starts again', async () => {
+    await window.press('button', 'Start again')
+    await window.says('Hello, Mira Sol')
   })
 })
 

@@ -1,4 +1,8 @@
 // The way of a new user: a name, a page that says what to do, a visit, a word in somebody's guestbook.
+//
+// In a browser the same is shown by tests/browser: visit and guestbook in visit.test.mjs, a rendezvous pasted and hosted in
+// meeting.test.mjs, the new name in settings.test.mjs, the end of the peer in visit.test.mjs. The first start, links of the system,
+// the second start and the tray are the window's alone: a browser's page comes from a peer that runs already.
 
 import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -6,10 +10,12 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
 import { desktop, onlyPeer, pidOfWindow, startAgain } from './lib/app.mjs'
-import { until } from './lib/driver.mjs'
+import { KEY, until } from './lib/driver.mjs'
 
 /** "Under 10 seconds from double-click to that page on this machine." */
 const FIRST_START_MS = 10_000
+/** "Change the name and see it at the other peer within 2 s." */
+const NAME_MS = 2_000
 
 let user, window, neighbour
 
@@ -53,6 +59,21 @@ test('who is near appears, is visited, and finds a word in the guestbook', async
   })
   const rows = await neighbour.rows('guestbook')
   assert.equal(rows.filter((row) => row.message === 'Greetings from the window').length, 1)
+})
+
+test('a new name is at the other peer within two seconds', async () => {
+  await window.press('button', 'Settings')
+  const field = await window.find('textbox', 'Name')
+  await field.fill('Mira the Second')
+  neighbour.forget()
+  const since = performance.now()
+  await window.chord(KEY.enter)
+  await neighbour.event((event) => event.event === 'peer' && event.label === 'Mira the Second' && event.state === 'online')
+  const took = performance.now() - since
+  console.log(`from the key to the other peer: ${Math.round(took)} ms`)
+  assert.ok(took < NAME_MS, `${took} ms`)
+  const { config } = await onlyPeer(user.peers)
+  assert.equal(config.profile.label, 'Mira the Second')
 })
 
 describe('links', () => {

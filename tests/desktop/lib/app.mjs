@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,6 +53,18 @@ export async function pidOfWindow() {
 /** Takes the port of the running viewer away from it. */
 export async function deafen(pid, port) {
   await execute(PYTHON, [join(here, 'deafen.py'), pid, String(port)])
+}
+
+/** Lets the next call of a function in the running program panic, and those after it, until what it answers is called. */
+export async function panicIn(pid, name) {
+  const child = spawn(PYTHON, [join(here, 'panic.py'), pid, name], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [line] = await once(createInterface({ input: child.stdout }), 'line')
+  assert.equal(line, 'done')
+  return async () => {
+    child.stdin.end()
+    const [code] = await once(child, 'close')
+    assert.equal(code, 0)
+  }
 }
 
 /** The ports on which a process listens, TCP and UDP; without the one that the driver gave WebKit. */

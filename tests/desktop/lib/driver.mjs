@@ -6,6 +6,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** Keys as WebDriver writes them. */
+export const KEY = { alt: '\uE00A', control: '\uE009', shift: '\uE008', left: '\uE012', right: '\uE014', enter: '\uE007', escape: '\uE00C', f5: '\uE035' }
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 /** For anything the window should show: local and small, so this is only ever waited for by a failure. */
 const PATIENCE_MS = 30_000
@@ -72,6 +74,16 @@ export class Window {
   async press(role, name) {
     const element = await this.find(role, name)
     await element.click()
+  }
+
+  /** Presses keys together, as on a keyboard: they go wherever the focus is. */
+  chord(...keys) {
+    const actions = [...keys.map((value) => ({ type: 'keyDown', value })), ...keys.toReversed().map((value) => ({ type: 'keyUp', value }))]
+    return this.ask('POST', '/actions', { actions: [{ type: 'key', id: 'keyboard', actions }] })
+  }
+
+  async type(text) {
+    for (const char of text) await this.chord(char)
   }
 
   text() {
