@@ -1,6 +1,11 @@
 //! Networks without multicast between them: peers meet through `goop2 rendezvous`, and only through it.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -140,4 +145,78 @@ fn who_dies_is_gone_when_its_time_is_up() {
             millis(offline)
         );
     });
+}
+
+#[test]
+fn two_servers_that_share_a_nats_are_one_rendezvous() {
+    inside(
+        "rendezvous::two_servers_that_share_a_nats_are_one_rendezvous",
+        || {
+            let mut lans = [1, 2].map(Lan::routed);
+            let hosts = lans.each_mut().map(Lan::host_ipv4);
+            let store = Folder::with(&json!({}));
+            let _nats = Nats::start(&hosts[0], &store);
+            let cluster = format!("nats://{}:4222", hosts[0].address());
+            let servers = hosts.each_ref().map(|host| {
+                let folder = Folder::with(&json!({ "presence": { "cluster_url": cluster } }));
+                (Peer::rendezvous(&folder, Some(host)), folder)
+            });
+            // Each peer knows the server that is not on its own network.
+            let folders = [("left", 1), ("right", 0)].map(|(label, server)| {
+                joined(label, &format!("http://{}:8787", hosts[server].address()))
+            });
+            let [left, right] = [0, 1].map(|at| {
+                let host = lans[at].host_ipv4();
+                Peer::start(&folders[at], Some(&host))
+            });
+            let met = right.sees(&left.id(), PATIENCE);
+            left.sees(&right.id(), PATIENCE);
+            assert_eq!(met.event["source"], "wan");
+            visit_each_other(&left, &right);
+
+            let (before, id) = (right.mark(), left.id());
+            left.stop();
+            right.wait_from(
+                before,
+                "its goodbye at the other server",
+                GOODBYE,
+                |event| is(event, &id, "offline"),
+            );
+            right.stop();
+            for (server, _) in servers {
+                server.stop();
+            }
+        },
+    );
+}
+
+/// Debian's NATS on a host, with its store in a folder. Killed when dropped.
+struct Nats(Child);
+
+impl Nats {
+    fn start(host: &Host, store: &Folder) -> Self {
+        let nats = host
+            .command("/usr/sbin/nats-server")
+            .args(["-a", host.address(), "-p", "4222", "-js", "-sd"])
+            .arg(store.path())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut nats = Self(nats.expect("nats-server is installed"));
+        let log = BufReader::new(nats.0.stderr.take().expect("piped above"));
+        let mut lines = log.lines().map_while(Result::ok);
+        assert!(
+            lines.any(|line| line.contains("Server is ready")),
+            "nats-server has ended"
+        );
+        // It goes on writing, and somebody has to read.
+        thread::spawn(move || lines.for_each(drop));
+        nats
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _gone = self.0.kill().and_then(|()| self.0.wait());
+    }
 }
