@@ -2,6 +2,7 @@
 // is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
+import { onHeld } from './held';
 import {
   Refusal,
   type Api,
@@ -52,7 +53,7 @@ export function http(): Api {
     people,
     logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
     onDenied: (callback) => events.onDenied(callback),
-    onLeaving,
+    onLeaving: onHeld,
     leave: async (url) => void window.open(url, '_blank', 'noopener'),
     mayNotify,
     notify,
@@ -204,15 +205,6 @@ async function origin(place: Place): Promise<string> {
   sessionStorage.setItem(PLACE, JSON.stringify(place));
   location.replace('/?ports');
   return new Promise(() => {});
-}
-
-/** The frame's own policy holds what leaves; the browser tells this document, and with it where it would have gone. */
-function onLeaving(callback: (url: string) => void): Stop {
-  const hear = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
-    if (effectiveDirective === 'frame-src' && /^https?:/.test(blockedURI)) callback(blockedURI);
-  };
-  document.addEventListener('securitypolicyviolation', hear);
-  return () => document.removeEventListener('securitypolicyviolation', hear);
 }
 
 async function mayNotify(): Promise<boolean> {

@@ -3,6 +3,7 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
+import { onHeld } from './held';
 import {
   Refusal,
   type Api,
@@ -77,7 +78,10 @@ const network: NetworkApi = {
 
 const shell: ShellApi = {
   subscribe: (listener) => follow<Shell>('shell', listener, () => {}),
-  onRefused: (callback) => on<Refused>('refused', ({ payload }) => callback(payload)),
+  onRefused: (callback) => {
+    const stops = [on<Refused>('refused', ({ payload }) => callback(payload)), onHeld((url) => callback({ what: 'link', url }))];
+    return () => stops.forEach((stop) => stop());
+  },
   create: (name) => call<void>('create_peer', { name }),
   open: (folder) => call<void>('open_peer', { folder }),
   goOnline: () => call<void>('go_online'),

@@ -14,14 +14,8 @@ export class ShellState {
   }
 
   start(): Stop {
-    const refuse = (refused: Refused): void => void (this.refused ??= refused);
-    // Where a link of a page would have led its frame: the policy of this document holds it back, and tells.
-    const held = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
-      if (effectiveDirective === 'frame-src' && /^https?:/.test(blockedURI)) refuse({ what: 'link', url: blockedURI });
-    };
-    document.addEventListener('securitypolicyviolation', held);
-    const stops = [() => document.removeEventListener('securitypolicyviolation', held)];
-    if (this.#api) stops.push(this.#api.subscribe((value) => (this.value = value)), this.#api.onRefused(refuse));
+    if (!this.#api) return () => {};
+    const stops = [this.#api.subscribe((value) => (this.value = value)), this.#api.onRefused((refused) => void (this.refused ??= refused))];
     return () => stops.forEach((stop) => stop());
   }
 }
