@@ -16,7 +16,7 @@ png 256 128x128@2x.png
 png 512 icon.png
 
 # The tray: the same, and without its colour while offline.
-sed 's/#58c796/#8f9a95/g' icon.svg >"$work/offline.svg"
+sed 's/#2f7d5c/#6c7571/; s/#1c5a40/#4b534f/; s/#d6f5e6/#e6ebe8/g' icon.svg >"$work/offline.svg"
 png 32 tray.png
 png 32 tray-offline.png "$work/offline.svg"
 
