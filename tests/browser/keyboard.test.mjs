@@ -54,6 +54,37 @@ describe('by keyboard alone', () => {
     assert.equal(await name.inputValue(), 'Mira’s corner')
   })
 
+  test('starting at login and staying in the tray are switched, and switched back', async () => {
+    const page = await open('desktop')
+    await page.keyboard.press('Control+,')
+    for (const [name, what, before] of [['Start when I log in', 'Starting at login', 'false'], ['Keep running when the window is closed', 'Closing the window', 'false']]) {
+      const on = page.getByRole('switch', { name })
+      await tabTo(page, name)
+      assert.equal(await on.getAttribute('aria-checked'), before)
+      await page.keyboard.press('Space')
+      await page.getByText(`${what} changed.`).waitFor()
+      assert.equal(await on.getAttribute('aria-checked'), 'true')
+      await tabTo(page, 'Undo')
+      await page.keyboard.press('Enter')
+      await page.getByText(`${what} changed.`).waitFor({ state: 'detached' })
+      assert.equal(await on.getAttribute('aria-checked'), before)
+      assert.notEqual(await named(page), null, 'the focus was lost')
+    }
+    // How it was before was neither: it is asked the first time.
+    await page.getByText('You are asked the first time.').waitFor()
+  })
+
+  test('a desktop without a tray cannot keep it, and a browser has neither', async () => {
+    const trayless = await open('trayless')
+    await trayless.keyboard.press('Control+,')
+    await trayless.getByText('no tray to come back from').waitFor()
+    assert.ok(await trayless.getByRole('switch', { name: 'Keep running' }).isDisabled())
+    const tab = await open('tab')
+    await tab.keyboard.press('Control+,')
+    await tab.getByRole('switch', { name: 'Find peers nearby' }).waitFor()
+    assert.equal(await tab.getByRole('switch', { name: /Start when|Keep running/ }).count(), 0)
+  })
+
   test('Escape closes a page, and the focus is where it was', async () => {
     const page = await open()
     await tabTo(page, 'Settings')

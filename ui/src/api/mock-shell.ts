@@ -10,6 +10,7 @@ interface Scenario {
   stage?: Stage;
   wish?: Wish;
   refused?: Refused;
+  tray?: false;
 }
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
@@ -30,6 +31,7 @@ const SCENARIOS: Record<string, Scenario> = {
   'ask-switch': { wish: { to: 'switch', folder: '/home/mira/peers/workshop' } },
   'ask-close': { wish: { to: 'close' } },
   external: { refused: { what: 'link', url: 'https://example.org/a/page?with=more' } },
+  trayless: { tray: false },
   download: { refused: { what: 'download' } },
 };
 
@@ -45,7 +47,7 @@ export function mockShell(name: string): ShellApi {
     ],
     ask: scenario.wish ? { number: 1, wish: scenario.wish } : null,
     closing: 'ask',
-    tray: true,
+    tray: scenario.tray ?? true,
     autostart: false,
   };
   const change = (part: Partial<Shell>): void => {
