@@ -32,38 +32,53 @@ async function open(scenario) {
   return window
 }
 
-// How long frames take is printed, not judged: what else the machine does takes caches and clock speed from the page. What
-// keeps them short is judged: few rows exist, however many peers there are.
-test('5,000 peers change and the list is scrolled', async (t) => {
+test('no frame takes longer than 50 ms while 5,000 peers change and the list is scrolled', async (t) => {
   const { page } = await open('crowd')
-  const { frames, tasks, longest } = await watch(page)
-  t.diagnostic(`${frames} frames, ${tasks} tasks, the longest ${longest.toFixed(1)} ms; aim: below ${FRAME_MS} ms`)
-  assert.ok(tasks > 100 && frames > 10, 'something was measured')
+  await steady(t, page)
   const rows = await page.locator('[data-peer]').count()
   assert.ok(rows < 60, `${rows} rows exist`)
 })
 
-/** Scrolls, and says what the page's own thread did meanwhile. */
+test('nor while they are searched', async (t) => {
+  const { page, search } = await open('crowd')
+  await search.fill('an')
+  await steady(t, page)
+})
+
+async function steady(t, page) {
+  const frames = await watch(page)
+  const longest = Math.max(...frames)
+  t.diagnostic(`${frames.length} frames, the longest ${longest.toFixed(1)} ms, half of them below ${frames.sort((a, b) => a - b)[frames.length >> 1].toFixed(1)} ms`)
+  assert.ok(frames.length > 50, 'something was measured')
+  assert.ok(longest < FRAME_MS, `a frame took ${longest.toFixed(1)} ms`)
+}
+
+/** Scrolls, and says how long the page's own thread worked for each frame meanwhile. */
 async function watch(page) {
   const file = join(tmpdir(), `goop2-trace-${process.pid}.json`)
   await browser.startTracing(page, { path: file, categories: ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'] })
-  const frames = await page.evaluate(async (ms) => {
+  await page.evaluate(async (ms) => {
     const list = document.querySelector('nav[aria-label="Peers"]')
     const end = performance.now() + ms
-    let frames = 0
     while (performance.now() < end) {
       list.scrollTop = (list.scrollTop + 173) % (list.scrollHeight - list.clientHeight)
       await new Promise(requestAnimationFrame)
-      frames++
     }
-    return frames
   }, WATCHED_MS)
   await browser.stopTracing()
   const { traceEvents } = JSON.parse(await readFile(file, 'utf8'))
   await rm(file)
   const main = traceEvents.find((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain' && traceEvents.some((work) => work.pid === event.pid && work.name === 'FunctionCall'))
-  const tasks = traceEvents.filter((event) => event.pid === main.pid && event.tid === main.tid && event.name.endsWith('RunTask') && event.tdur !== undefined)
-  return { frames, tasks: tasks.length, longest: Math.max(...tasks.map((event) => event.tdur)) / 1000 }
+  const own = traceEvents.filter((event) => event.pid === main.pid && event.tid === main.tid)
+  // One begins where the one before was asked what it shows.
+  const begins = own.filter((event) => event.name === 'FireAnimationFrame').map((event) => event.ts)
+  const work = begins.slice(1).map(() => 0)
+  for (const task of own) {
+    if (!task.name.endsWith('ThreadControllerImpl::RunTask') || task.tdur === undefined) continue
+    const frame = begins.findLastIndex((begin) => begin <= task.ts)
+    if (frame >= 0 && frame < work.length) work[frame] += task.tdur / 1000
+  }
+  return work
 }
 
 test('an idle window costs no CPU', async (t) => {

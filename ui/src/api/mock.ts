@@ -5,6 +5,7 @@ import { link } from '../lib/place';
 import { siteLabel } from '../lib/id';
 import { mockShell } from './mock-shell';
 import { Refusal, type Api, type Denied, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
+import type { Drift } from './mock-drift';
 import { MockNetwork } from './mock-network';
 import { MockRendezvous, qr } from './mock-rendezvous';
 import { MockSettings } from './mock-settings';
@@ -23,7 +24,7 @@ interface Scenario {
   link?: { to: 'lost' | 'locked' | 'never'; after: number };
   /** Names under `.localhost` lead nowhere; ports help, or not. */
   names?: 'ports' | 'nowhere';
-  /** Peers come, go and answer faster and slower, this often. */
+  /** Peers answer faster and slower, this often. */
   changing?: number;
 }
 
@@ -57,6 +58,7 @@ const SCENARIOS: Record<string, () => Scenario> = {
   denied: () => ({ peers: NORMAL }),
   leaving: () => ({ peers: NORMAL }),
   desktop: () => ({ peers: favourites() }),
+  tab: () => ({ peers: NORMAL }),
   names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
   rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
   notice: () => ({ peers: NORMAL, notices: NOTICES }),
@@ -75,7 +77,8 @@ export function mock(): Api {
   const port = Number(location.port);
   const listeners = new Set<Listener>();
   const tell = (): void => {
-    for (const listener of listeners) listener.snapshot(structuredClone({ ...stand, rendezvous: rendezvous.stand, network: network.stand }));
+    const { peers, ...rest } = stand;
+    for (const listener of listeners) listener.snapshot({ ...structuredClone({ ...rest, rendezvous: rendezvous.stand, network: network.stand }), peers });
   };
   const rendezvous = new MockRendezvous(name, tell);
   const network = new MockNetwork(name, tell);
@@ -91,20 +94,25 @@ export function mock(): Api {
     notices: scenario.notices ?? [],
   };
 
-  const settings = new MockSettings(stand, tell, 900);
+  const drifting = scenario.changing ? new Worker(new URL('./mock-drift.ts', import.meta.url), { type: 'module' }) : null;
+  const drift = (): void => drifting?.postMessage({ peers: stand.peers, every: scenario.changing ?? 0 } satisfies Drift);
+  drifting?.addEventListener('message', ({ data }: MessageEvent<string>) => {
+    stand.peers = JSON.parse(data) as PeerCard[];
+    tell();
+  });
+  drift();
+
+  const changed = (): void => {
+    tell();
+    drift();
+  };
+  const settings = new MockSettings(stand, changed, 900);
 
   return {
     session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),
     subscribe: (listener) => {
       const stops = [arrive(listener, scenario, { ...stand, rendezvous: rendezvous.stand, network: network.stand }), () => listeners.delete(listener)];
       listeners.add(listener);
-      if (scenario.changing) {
-        const timer = setInterval(() => {
-          stand.peers = drift(stand.peers);
-          tell();
-        }, scenario.changing);
-        stops.push(() => clearInterval(timer));
-      }
       return () => stops.forEach((stop) => stop());
     },
     reconnect: () => location.reload(),
@@ -147,7 +155,7 @@ export function mock(): Api {
     notify: async (title, text) => console.info(title, text),
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: (text) => navigator.clipboard.writeText(text),
-    shell: mockShell(name),
+    shell: name === 'tab' ? null : mockShell(name),
   };
 }
 
@@ -170,15 +178,6 @@ function place(text: string): { peer: string; path: string } {
     throw new Refusal({ code: 'invalid', message: `This is no address of a peer. It looks like ${link({ peer: id('me'), path: '/' }).slice(0, 18)}… and is best copied whole.` });
   }
   return { peer, path: goop[2] ?? '/' };
-}
-
-/** A few peers measure another round trip; now and then one leaves or comes back. */
-function drift(peers: readonly PeerCard[]): PeerCard[] {
-  return peers.map((peer): PeerCard => {
-    const chance = Math.random();
-    if (peer.path?.rtt_ms && chance < 0.2) return { ...peer, last_seen: Date.now(), path: { ...peer.path, rtt_ms: Math.max(0.4, peer.path.rtt_ms + Math.random() * 2 - 1) } };
-    return peer;
-  });
 }
 
 function favourites(): PeerCard[] {

@@ -9,6 +9,8 @@ const SPARE = 6;
 
 export interface Section<T> {
   readonly items: readonly T[];
+  /** How many stand in the sections above. */
+  readonly before: number;
   /** Where its first row is. */
   readonly top: number;
 }
@@ -16,9 +18,11 @@ export interface Section<T> {
 /** Sections below each other, each under its heading. */
 export function stacked<T>(lists: readonly (readonly T[])[]): Section<T>[] {
   let top = 0;
+  let before = 0;
   return lists.map((items) => {
-    const section = { items, top: top + HEAD };
+    const section = { items, before, top: top + HEAD };
     if (items.length > 0) top = section.top + items.length * ROW;
+    before += items.length;
     return section;
   });
 }

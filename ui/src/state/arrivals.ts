@@ -5,6 +5,6 @@ import type { PeerCard } from '../api/types/PeerCard';
 /** Which of the favourites are online now and were not before. The first look is no arrival: they were there already. */
 export function arrivals(before: readonly PeerCard[] | null, now: readonly PeerCard[]): PeerCard[] {
   if (!before) return [];
-  const online = new Set(before.filter((peer) => peer.group !== 'earlier').map((peer) => peer.id));
-  return now.filter((peer) => peer.favourite && peer.group !== 'earlier' && !online.has(peer.id));
+  const here = now.filter((peer) => peer.favourite && peer.group !== 'earlier');
+  return here.filter(({ id }) => !before.some((peer) => peer.id === id && peer.group !== 'earlier'));
 }

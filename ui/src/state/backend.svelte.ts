@@ -36,17 +36,18 @@ export class Backend {
   start(): Stop {
     let newest: Snapshot | null = null;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let shown = -SNAPSHOT_MS;
     const show = (): void => {
       timer = undefined;
-      if (!newest) return;
-      this.snapshot = reconcile(this.snapshot, newest);
+      if (newest) this.snapshot = reconcile(this.snapshot, newest);
       newest = null;
-      timer = setTimeout(show, SNAPSHOT_MS);
+      shown = performance.now();
     };
     const stop = this.#api.subscribe({
       snapshot: (value) => {
         newest = value;
-        if (timer === undefined) show();
+        // Never in the turn that read it: reading a large network takes half a frame already.
+        timer ??= setTimeout(show, shown + SNAPSHOT_MS - performance.now());
       },
       link: (value) => void this.#linked(value),
     });

@@ -6,8 +6,10 @@ import type { Snapshot } from '../api/types/Snapshot';
 
 export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
   if (!old) return next;
-  const known = new Map(old.peers.map((peer) => [peer.id, peer]));
-  const peers = next.peers.map((peer) => keep(known.get(peer.id), peer));
+  let index: Map<string, PeerCard> | undefined;
+  const known = (id: string): PeerCard | undefined => (index ??= new Map(old.peers.map((peer) => [peer.id, peer]))).get(id);
+  // Most stand where they stood; only those who moved are looked for.
+  const peers = next.peers.map((peer, at) => keep(old.peers[at]?.id === peer.id ? old.peers[at] : known(peer.id), peer));
   return {
     me: keep(old.me, next.me),
     peers: sameItems(old.peers, peers) ? old.peers : peers,
@@ -34,7 +36,9 @@ export const SECTIONS = [
 
 /** The list in its parts: favourites first, wherever they are, those who are there before those who are not. */
 export function sectioned(peers: readonly PeerCard[]): Record<(typeof SECTIONS)[number][0], PeerCard[]> {
-  return { favourites: peers.filter((peer) => peer.favourite), ...grouped(peers.filter((peer) => !peer.favourite)) };
+  const sections: Record<(typeof SECTIONS)[number][0], PeerCard[]> = { favourites: [], nearby: [], elsewhere: [], earlier: [] };
+  for (const peer of peers) sections[peer.favourite ? 'favourites' : peer.group].push(peer);
+  return sections;
 }
 
 const keep = <T>(old: T | undefined, next: T): T => (old !== undefined && equal(old, next) ? old : next);
@@ -47,6 +51,12 @@ function equal(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
-  const keys = Object.keys(left);
-  return keys.length === Object.keys(right).length && keys.every((key) => equal(left[key], right[key]));
+  // No lists of keys: they would be most of the work.
+  let more = 0;
+  for (const key in left) {
+    if (!equal(left[key], right[key])) return false;
+    more++;
+  }
+  for (const _ in right) more--;
+  return more === 0;
 }
