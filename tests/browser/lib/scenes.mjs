@@ -57,7 +57,7 @@ export const scenes = [
   ['settings-picture', 'still', then(bar('Settings'), picture, seen('Drag the picture'))],
   ['settings-text', 'still', then(bar('Settings'), button('Edit goop.json'), seen('Every setting'))],
   ['peers', 'desktop', then((page) => page.getByRole('button', { name: 'Online: your peers' }).click(), seen('Add a folder'))],
-  ['first', 'first', seen('Mira Sol')],
+  ['first', 'first', seen('What shall others see')],
   ['stage-offline', 'offline', seen('Go online')],
   ['crashed', 'crashed', seen('lost its port')],
   ['ask-visit', 'ask-visit', seen('Visit this peer?')],
