@@ -6,6 +6,9 @@ import { grouped, reconcile } from './reconcile';
 /** Snapshots closer together than this are shown as one: nobody reads faster, and a busy network sends hundreds. */
 const SNAPSHOT_MS = 100;
 
+/** From reading a snapshot to showing it: with thousands of peers each takes most of a frame, so they get one each. */
+const APART_MS = 40;
+
 /** How often "14 min ago" is looked at again. */
 const TICK_MS = 20_000;
 
@@ -46,8 +49,7 @@ export class Backend {
     const stop = this.#api.subscribe({
       snapshot: (value) => {
         newest = value;
-        // Never in the turn that read it: reading a large network takes half a frame already.
-        timer ??= setTimeout(show, shown + SNAPSHOT_MS - performance.now());
+        timer ??= setTimeout(show, Math.max(APART_MS, shown + SNAPSHOT_MS - performance.now()));
       },
       link: (value) => void this.#linked(value),
     });
