@@ -19,6 +19,7 @@ use crate::{
     Transport,
     addresses::{self, Source},
     history::spoken,
+    stream::is_relayed,
 };
 
 /// Two peers that discover each other would both dial at once. The one with the greater id lets the other go first.
@@ -37,8 +38,9 @@ const MAX_WAITING: usize = 1024;
 /// rendezvous may tell of thousands, who are dialled when they are visited.
 pub(super) const MAX_MET: usize = 48;
 
-/// How long a connection to a peer that is no longer seen is kept: a rendezvous that is restarted sees it again soon.
-const LEAVE_AFTER: Duration = Duration::from_secs(30);
+/// How long a connection to a peer that is no longer seen is kept: a rendezvous that was away for two minutes sees it again, and
+/// meanwhile a direct way needs nobody.
+const LEAVE_AFTER: Duration = Duration::from_secs(150);
 
 /// How long QUIC is tried alone before TCP and a relay are tried too: longer than a round trip to most places, shorter than
 /// anyone waits for a page. Sooner, and what answers second would have to be thrown away most of the time.
@@ -50,12 +52,18 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// Addresses through relays that are tried at a time.
 const MAX_CIRCUITS: usize = 4;
 
+/// How soon relays that refused are asked again, as long as other ways are still being tried: where a peer has no place yet a
+/// relay says so at once, and after a restart of the relay it has one within seconds.
+const CIRCUITS_AGAIN: Duration = Duration::from_secs(1);
+
 /// The ways in which a peer is being dialled. It is one attempt until the last of them has ended.
 pub(super) struct Attempt {
     pub(super) since: Instant,
     pub(super) dials: HashSet<ConnectionId>,
     /// Those of them on a local network: they win even when they answer second.
     near: HashSet<ConnectionId>,
+    /// That of them which goes through relays.
+    circuits: Option<ConnectionId>,
     addresses: usize,
     /// Addresses over TCP elsewhere, for when QUIC had its head start.
     tcp: Vec<Multiaddr>,
@@ -307,6 +315,7 @@ impl EventLoop {
                 since: now,
                 dials: HashSet::new(),
                 near: HashSet::new(),
+                circuits: None,
                 addresses: 0,
                 tcp: Vec::new(),
             },
@@ -402,6 +411,7 @@ impl EventLoop {
             return Ok(false);
         }
         let near = addrs.iter().all(|addr| self.is_lan(addr));
+        let through_relays = addrs.iter().all(is_relayed);
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
             .addresses(addrs);
@@ -416,6 +426,9 @@ impl EventLoop {
             attempt.dials.insert(id);
             if near {
                 attempt.near.insert(id);
+            }
+            if through_relays {
+                attempt.circuits = Some(id);
             }
             attempt.addresses += count;
         }
@@ -463,6 +476,19 @@ impl EventLoop {
         self.swarm.behaviour_mut().losers.add(lost);
     }
 
+    /// A connection through a relay stands: what else is under way may still bring a better one.
+    pub(super) fn end_dial(&mut self, peer: &PeerId, id: ConnectionId) {
+        let Some(attempt) = self.attempts.get_mut(peer) else {
+            return;
+        };
+        attempt.dials.remove(&id);
+        attempt.circuits.take_if(|dial| *dial == id);
+        if attempt.dials.is_empty() {
+            self.attempts.remove(peer);
+            self.agenda.drop(Chore::Rest(*peer));
+        }
+    }
+
     /// A dial of ours, or of the library for us, failed.
     pub(super) fn dial_ended(&mut self, peer: PeerId, id: ConnectionId, error: &DialError) {
         let now = Instant::now();
@@ -472,7 +498,11 @@ impl EventLoop {
         let Some(attempt) = self.attempts.get_mut(&peer) else {
             return;
         };
+        let refused = attempt.circuits.take_if(|dial| *dial == id).is_some();
         if !attempt.dials.remove(&id) || !attempt.dials.is_empty() {
+            if refused && !self.swarm.is_connected(&peer) {
+                self.agenda.put(Chore::Rest(peer), now + CIRCUITS_AGAIN);
+            }
             return;
         }
         let (addresses, since) = (attempt.addresses, attempt.since);

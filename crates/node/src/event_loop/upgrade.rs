@@ -111,6 +111,7 @@ impl EventLoop {
         let outcome = format!("connected {}", self.words(shown));
         self.history.note(peer, what, outcome, Some(true), now);
         if shown.relayed() {
+            self.end_dial(&peer, id);
             if !self.is_direct(&peer) {
                 self.only_relayed(peer, now);
             }
