@@ -18,7 +18,7 @@ use libp2p::{
     },
 };
 
-use super::{Chore, EventLoop, Known, explain, without_peer};
+use super::{Chore, EventLoop, Known, explain, is_near, without_peer};
 use crate::{Mapping, Reach, Transport, addresses, interfaces::Interfaces, relays::Action};
 
 /// Test results kept; there are as many addresses as transports and families, and some change.
@@ -238,6 +238,10 @@ impl EventLoop {
     /// Addresses came or went.
     pub(super) fn on_interfaces(&mut self) {
         let own: Vec<_> = self.own_ips();
+        let interfaces = self.interfaces.borrow().clone();
+        for known in self.connections.values_mut() {
+            known.shown.lan = is_near(&known.shown.remote, &interfaces);
+        }
         // What is bound to an address that is gone is dead, and would be noticed only when it is used.
         let (dead, alive): (Vec<_>, Vec<_>) = self
             .connections
