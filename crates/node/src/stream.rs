@@ -283,6 +283,13 @@ impl Control {
         }
     }
 
+    /// All there are to a peer.
+    pub(crate) fn connections(&self, peer: &PeerId) -> Vec<ConnectionId> {
+        let peers = self.peers();
+        let connections = peers.get(peer).into_iter().flat_map(|p| &p.connections);
+        connections.map(|connection| connection.id).collect()
+    }
+
     fn peers(&self) -> MutexGuard<'_, HashMap<PeerId, Peer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -386,6 +393,16 @@ impl Behaviour {
             protocols: protocols.into(),
             inbound,
             punches,
+        }
+    }
+
+    /// One that accepts no streams, for whoever only asks whether others still answer.
+    pub(crate) fn asking(control: Control) -> Self {
+        Self {
+            control,
+            protocols: [].into(),
+            inbound: mpsc::channel(1).0,
+            punches: mpsc::channel(1).0,
         }
     }
 

@@ -9,17 +9,18 @@ use std::{
 
 use futures::StreamExt;
 use goop2_proto::{
-    Multiaddr,
+    Multiaddr, PeerId,
     relay::{Relay, State},
 };
 use libp2p::{
     Swarm, autonat, connection_limits, identify,
     identity::Keypair,
-    memory_connection_limits, ping,
-    swarm::{NetworkBehaviour, SwarmEvent},
+    memory_connection_limits, ping, relay,
+    swarm::{ConnectionId, NetworkBehaviour, SwarmEvent},
 };
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,10 @@ use super::{
     meter::Meter,
     transport,
 };
-use crate::listen::Port;
+use crate::{
+    listen::Port,
+    stream::{self, Control},
+};
 
 /// Connections of one peer: two transports, both families, and what was lost without a word.
 const MAX_PER_PEER: u32 = 8;
@@ -70,6 +74,7 @@ struct Behaviour {
     ping: ping::Behaviour,
     autonat_v1: autonat::v1::Behaviour,
     autonat_v2: autonat::v2::server::Behaviour,
+    asking: stream::Behaviour,
     gate: Gate,
 }
 
@@ -88,6 +93,9 @@ pub(super) struct Host {
     swarm: Swarm<Behaviour>,
     desk: Arc<Mutex<Desk>>,
     meter: Arc<Meter>,
+    control: Control,
+    /// Connections being asked whether they still answer; few, for reservations are limited in number and rate.
+    probes: JoinSet<(ConnectionId, bool)>,
     addrs: watch::Receiver<Vec<Multiaddr>>,
     told: watch::Sender<Option<State>>,
 }
@@ -106,9 +114,10 @@ impl Setup {
         let meter = Meter::new(limits.bytes_per_second, limits.bytes_per_second_per_peer);
         let desk = Arc::new(Mutex::new(Desk::new(limits.clone(), ask)));
         let transport = transport::build(&key, &meter).map_err(io::Error::other)?;
+        let control = Control::default();
         let swarm = Swarm::new(
             transport,
-            behaviour(&key, &limits, Arc::clone(&desk)),
+            behaviour(&key, &limits, Arc::clone(&desk), control.clone()),
             key.public().to_peer_id(),
             libp2p::swarm::Config::with_tokio_executor()
                 .with_idle_connection_timeout(IDLE)
@@ -118,6 +127,8 @@ impl Setup {
             swarm,
             desk,
             meter,
+            control,
+            probes: JoinSet::new(),
             addrs,
             told,
         };
@@ -152,6 +163,11 @@ impl Host {
                 () = stop.cancelled() => break,
                 () = &mut metering => {}
                 event = self.swarm.select_next_some() => self.on_event(event),
+                Some(Ok((connection, answers))) = self.probes.join_next() => {
+                    if !answers {
+                        self.swarm.close_connection(connection);
+                    }
+                }
                 Ok(()) = self.addrs.changed() => {
                     self.advertise();
                     self.tell();
@@ -173,12 +189,30 @@ impl Host {
                 tracing::debug!(%error, "a connection of the relay is dead");
                 self.swarm.close_connection(connection);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Gate(relay::Event::ReservationReqAccepted {
+                src_peer_id,
+                ..
+            })) => self.probe(src_peer_id),
             SwarmEvent::ListenerClosed {
                 addresses,
                 reason: Err(error),
                 ..
             } => tracing::warn!(?addresses, %error, "the relay stopped listening"),
             event => tracing::trace!(?event, "relay"),
+        }
+    }
+
+    /// Who reserves again has perhaps moved: what connected it before is dead without having noticed, and the library would call
+    /// it there as well as here.
+    fn probe(&mut self, peer: PeerId) {
+        let connections = self.control.connections(&peer);
+        if connections.len() < 2 {
+            return;
+        }
+        for id in connections {
+            let control = self.control.clone();
+            self.probes
+                .spawn(async move { (id, control.answers(peer, id).await) });
         }
     }
 
@@ -238,7 +272,12 @@ impl Drop for Host {
     }
 }
 
-fn behaviour(key: &Keypair, limits: &Limits, desk: Arc<Mutex<Desk>>) -> Behaviour {
+fn behaviour(
+    key: &Keypair,
+    limits: &Limits,
+    desk: Arc<Mutex<Desk>>,
+    control: Control,
+) -> Behaviour {
     let own = key.public().to_peer_id();
     let most = limits.reservations + limits.circuits + MORE_CONNECTIONS;
     Behaviour {
@@ -270,6 +309,7 @@ fn behaviour(key: &Keypair, limits: &Limits, desk: Arc<Mutex<Desk>>) -> Behaviou
             },
         ),
         autonat_v2: autonat::v2::server::Behaviour::default(),
+        asking: stream::Behaviour::asking(control),
         gate: Gate::new(own, limits, desk),
     }
 }
