@@ -4,6 +4,8 @@
 
 mod abuse;
 #[cfg(target_os = "linux")]
+mod autonat;
+#[cfg(target_os = "linux")]
 mod load;
 mod pipe;
 mod share;
