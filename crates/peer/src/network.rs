@@ -104,6 +104,12 @@ impl View<'_> {
 
     fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![self.address()];
+        if self.status.listen.is_empty() {
+            // All else follows from that, and would only hide it: but for a server on this very machine.
+            let joined = self.servers.iter().filter(|server| is_connected(server));
+            facts.extend(joined.map(rendezvous));
+            return facts;
+        }
         if !self.servers.is_empty() {
             facts.extend([self.reachable(), self.nat()]);
             facts.extend([self.mapping(), self.relay()]);
@@ -150,9 +156,13 @@ impl View<'_> {
                 .detail("Another machine called this peer from outside, and did not get through: your router or a firewall lets in only answers. Peers who want to visit you are called back instead.")
                 .remedy(format!("Nothing, if visits work. For the fastest way, let the router pass port {port} (TCP and UDP) on to this machine, or allow Goop2 in this machine's firewall."))
                 .items(items),
-            (true, true) => Fact { verdict: Verdict::Limited, ..fact }
-                .detail("Nobody outside has tried yet to call this peer.")
-                .items(items),
+            (true, true) => Fact { verdict: Verdict::Limited, ..fact }.detail(
+                if self.servers.iter().any(is_connected) {
+                    "No call from outside has arrived so far. A server may still be trying: that takes up to a minute."
+                } else {
+                    "Not known: no rendezvous answers that could call this peer."
+                },
+            ),
         }
     }
 
@@ -273,7 +283,7 @@ impl View<'_> {
                 .detail(format!(
                     "Peers on this network are not found by themselves: {why}."
                 ))
-                .remedy("Visit a peer by its address, or join a rendezvous. In a guest network, devices are often kept apart."),
+                .remedy("Visit a peer by its address, or join a rendezvous. If this machine has a firewall, let it pass UDP port 5353; in a guest network, devices are often kept apart."),
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Network {
     pub headline: String,
     /// In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one `rendezvous` for each server joined,
     /// `multicast`. All are always there, but for `rendezvous` without a server and `mapping`, `nat` and `relay` where they
-    /// could change nothing.
+    /// could change nothing. Without any network there is only `address`, and `rendezvous` of a server on this machine.
     pub facts: Vec<Fact>,
     /// A test is under way ([`crate::Peer::test_again`], or the first after a start or a change of network): verdicts may still
     /// change within seconds.

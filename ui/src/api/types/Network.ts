@@ -17,7 +17,7 @@ headline: string,
 /**
  * In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one `rendezvous` for each server joined,
  * `multicast`. All are always there, but for `rendezvous` without a server and `mapping`, `nat` and `relay` where they
- * could change nothing.
+ * could change nothing. Without any network there is only `address`, and `rendezvous` of a server on this machine.
  */
 facts: Array<Fact>, 
 /**
