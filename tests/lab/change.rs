@@ -115,7 +115,7 @@ fn without_multicast_a_peer_says_so_once_and_serves_by_address() {
     );
 }
 
-fn drop_mdns(host: &Host) {
+pub(crate) fn drop_mdns(host: &Host) {
     host.run("nft", &["add", "table", "inet", "lab"]);
     for hook in ["input", "output"] {
         let kind = format!("{{ type filter hook {hook} priority 0 ; }}");

@@ -1,52 +1,89 @@
 //! Peers behind routers of every kind, a rendezvous with its relay between them: who reaches whom, by which path, how fast, and
 //! whether what the peers say of it is true. `docs/reach.md` says how to read what is printed here.
 
+mod diagnosis;
+mod heal;
+mod mapping;
 mod matrix;
 mod probe;
+mod relayed;
 mod witness;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{
-    lab::internet::{Internet, Nat, Site},
-    peer::{Folder, Peer},
+use crate::{
+    PATIENCE,
+    support::{
+        lab::internet::{Internet, Nat, Site},
+        peer::{Folder, Peer},
+    },
 };
 
 /// Where the relay listens, beside the rendezvous.
 const RELAY_PORT: u16 = 4002;
+/// The viewer gives up a visit after 10 s; a busy machine may be late.
+const DEADLINE: Duration = Duration::from_secs(12);
+const RETRY: Duration = Duration::from_millis(50);
 
 /// The Internet with a rendezvous on it, and the relay beside that.
 struct World {
     internet: Arc<Internet>,
     site: Site,
-    _server: Peer,
-    _folder: Folder,
+    server: Peer,
+    folder: Folder,
 }
 
 impl World {
+    fn new() -> Self {
+        Self::on(Arc::new(Internet::new()))
+    }
+
     fn on(internet: Arc<Internet>) -> Self {
+        Self::with(internet, &json!({}))
+    }
+
+    /// With more settings of the rendezvous and its relay.
+    fn with(internet: Arc<Internet>, settings: &Value) -> Self {
         let site = internet.site(Nat::DualStack);
         let external: Vec<_> = site.public.iter().flat_map(relay_addresses).collect();
-        let folder = Folder::with(&json!({ "presence": {
+        let mut presence = json!({
             "rendezvous_host": true, "relay_port": RELAY_PORT, "relay_external_addrs": external,
-        }}));
+        });
+        for (key, value) in settings.as_object().expect("settings by name") {
+            presence[key] = value.clone();
+        }
+        let folder = Folder::with(&json!({ "presence": presence }));
         let server = Peer::rendezvous(&folder, Some(site.host()));
         Self {
             internet,
             site,
-            _server: server,
-            _folder: folder,
+            server,
+            folder,
         }
+    }
+
+    /// The server that was killed, again.
+    fn restart(&mut self) {
+        self.server = Peer::rendezvous(&self.folder, Some(self.site.host()));
+    }
+
+    /// What peers at such a site call the rendezvous.
+    fn url(&self, nat: Nat) -> String {
+        let server = self.site.public[usize::from(nat == Nat::Ipv6Only)];
+        format!("http://{}", std::net::SocketAddr::new(server, 8787))
     }
 
     /// A peer's folder that joins the rendezvous, by an address that its site can reach.
     fn joined(&self, label: &str, nat: Nat) -> Folder {
-        let server = self.site.public[usize::from(nat == Nat::Ipv6Only)];
         Folder::with(&json!({
             "profile": { "label": label },
-            "presence": { "rendezvous_wan": format!("http://{}", std::net::SocketAddr::new(server, 8787)) },
+            "presence": { "rendezvous_wan": self.url(nat) },
             "viewer": { "http_addr": "127.0.0.1:0" },
         }))
     }
@@ -60,4 +97,71 @@ fn relay_addresses(ip: &std::net::IpAddr) -> [String; 2] {
             rest.replace("PORT", &RELAY_PORT.to_string())
         )
     })
+}
+
+/// Two peers at sites of one kind, who have met.
+struct Pair {
+    sites: [Site; 2],
+    visitor: Peer,
+    owner: Peer,
+    _folders: [Folder; 2],
+}
+
+impl Pair {
+    /// `furnish` gets the owner's folder.
+    fn new(world: &World, nat: Nat, furnish: impl FnOnce(&Folder)) -> Self {
+        let sites = [(); 2].map(|()| world.internet.site(nat));
+        let folders = ["visitor", "owner"].map(|label| world.joined(label, nat));
+        furnish(&folders[1]);
+        let [visitor, owner] =
+            [0, 1].map(|index| Peer::launch(&folders[index], Some(sites[index].host())));
+        let pair = Self {
+            sites,
+            visitor,
+            owner,
+            _folders: folders,
+        };
+        pair.visitor.sees(&pair.owner.id(), PATIENCE);
+        pair.visited(PATIENCE);
+        pair
+    }
+
+    /// How long until the owner's page comes. No request takes longer than it may.
+    fn visited(&self, within: Duration) -> Duration {
+        let (started, owner) = (Instant::now(), self.owner.id());
+        loop {
+            let asked = Instant::now();
+            let answer = self.visitor.visit(&owner, "").expect("the viewer answers");
+            let took = asked.elapsed();
+            assert!(took < DEADLINE, "a request hung for {took:?}");
+            if answer.status == 200 {
+                return started.elapsed();
+            }
+            assert!(
+                started.elapsed() < within,
+                "still {} after {within:?}: {}\nVisitor: {}\nOwner: {}",
+                answer.status,
+                answer.text(),
+                self.visitor.errors(),
+                self.owner.errors()
+            );
+            thread::sleep(RETRY);
+        }
+    }
+}
+
+/// Waits until a peer's own page about the network says this of one of its facts, in an event after the first `from` ones.
+fn says(
+    peer: &Peer,
+    from: usize,
+    what: &str,
+    code: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> Instant {
+    let said = peer.wait_from(from, what, PATIENCE * 2, |event| {
+        let facts = event["network"]["facts"].as_array();
+        let mut facts = facts.into_iter().flatten();
+        facts.any(|fact| fact["code"] == code && wanted(fact))
+    });
+    said.at
 }

@@ -18,7 +18,7 @@ fn what_the_router_mapped_is_given_back() {
             let site = world.internet.site(Nat::SymmetricMapped);
             let folder = world.joined("mapped", site.nat);
             let peer = Peer::start(&folder, Some(site.host()));
-            says(&peer, "TCP and UDP are mapped", "mapping", |fact| {
+            says(&peer, 0, "TCP and UDP are mapped", "mapping", |fact| {
                 fact["items"]
                     .as_array()
                     .is_some_and(|items| items.len() == 2)

@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    World,
+    RETRY, World,
     witness::{Way, Witness},
 };
 use crate::{
@@ -32,9 +32,8 @@ const FILE_BYTES: usize = 5_000_000;
 const SETTLED: Duration = Duration::from_secs(8);
 /// What a peer shows follows what it does within this.
 const AGREED: Duration = Duration::from_secs(1);
-const RETRY: Duration = Duration::from_millis(50);
-/// Pairs at once: they wait more than they compute.
-const AT_ONCE: usize = 4;
+/// Pairs at once: they wait more than they compute, but what they compute is timed.
+const AT_ONCE: usize = 2;
 
 /// The kinds that meet each other in all combinations.
 const CORE: [Nat; 4] = [
@@ -50,7 +49,9 @@ const SIX: [Nat; 2] = [Nat::Ipv6Only, Nat::DualStack];
 const TOGETHER: [Nat; 2] = [Nat::OneLan, Nat::Hairpin];
 
 /// Of the pairs of [`CORE`], [`TCP_WORLD`] and [`MAPPED`], at least so many end up with a direct path.
-const DIRECT: [usize; 3] = [14, 8, 3];
+const DIRECT: [usize; 3] = [14, 9, 3];
+/// From the click to the first byte, whatever the way; and from being seen to a direct path, where there is one.
+const SOON: Duration = Duration::from_secs(2);
 
 type Pair = (Nat, Nat);
 
@@ -64,6 +65,12 @@ struct Visit {
     file: Duration,
     /// From being seen until a direct path was shown.
     direct: Option<Duration>,
+}
+
+impl Visit {
+    fn is_late(&self) -> bool {
+        self.first_byte > SOON || self.direct.is_some_and(|direct| direct > SOON)
+    }
 }
 
 /// A way, by those who carried it and by the peer who used it.
@@ -89,7 +96,19 @@ type Outcome = Result<Visit, String>;
 fn every_pair_meets() {
     inside_alone("reach::matrix::every_pair_meets", || {
         let started = Instant::now();
-        let outcomes = visit_all(&Arc::new(Internet::new()), pairs());
+        let internet = Arc::new(Internet::new());
+        let mut outcomes = visit_all(&internet, pairs(), AT_ONCE);
+        // Where others computed at that moment, a time says nothing; who is late alone, too, is slow.
+        let late = |outcome: &Outcome| outcome.as_ref().is_ok_and(Visit::is_late);
+        let again: Vec<_> = outcomes
+            .iter()
+            .filter(|(_, outcome)| late(outcome))
+            .map(|(pair, _)| *pair)
+            .collect();
+        if !again.is_empty() {
+            println!("visited again, alone, because something took more than {SOON:?}: {again:?}");
+            outcomes.extend(visit_all(&internet, again, 1));
+        }
         for kinds in [&CORE[..], &TCP_WORLD, &MAPPED, &SIX] {
             print_table(kinds, &outcomes);
         }
@@ -133,11 +152,15 @@ fn pairs() -> Vec<Pair> {
     pairs
 }
 
-fn visit_all(internet: &Arc<Internet>, pairs: Vec<Pair>) -> BTreeMap<Pair, Outcome> {
+fn visit_all(
+    internet: &Arc<Internet>,
+    pairs: Vec<Pair>,
+    at_once: usize,
+) -> BTreeMap<Pair, Outcome> {
     let left = Mutex::new(pairs);
     let outcomes = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 // One for each, so that pairs do not meet.
                 let world = World::on(Arc::clone(internet));
@@ -177,7 +200,7 @@ fn visit(world: &World, (from, to): Pair) -> Outcome {
     };
 
     let outcome = watch(&witness, &visitor, &id, seen);
-    keep_logs((from, to), [&visitor, &owner]);
+    keep_logs((from, to), [&visitor, &owner, &world.server]);
     // In order: who only vanishes is seen by the next pair for a while.
     visitor.stop();
     owner.stop();
@@ -205,17 +228,17 @@ fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outc
     })
 }
 
-/// Keeps what was logged, where the one who runs this asks for it.
-fn keep_logs(pair: Pair, peers: [&Peer; 2]) {
+/// Keeps what was logged, where the one who runs this asks for it; the server's log has earlier pairs in it too.
+fn keep_logs(pair: Pair, logs: [&Peer; 3]) {
     let Ok(folder) = env::var("REACH_LOGS") else {
         return;
     };
     let folder = Path::new(&folder);
     fs::create_dir_all(folder).unwrap();
-    for (peer, role) in peers.into_iter().zip(["visitor", "owner"]) {
+    for (process, role) in logs.into_iter().zip(["visitor", "owner", "server"]) {
         let name =
             format!("{} to {} {role}", pair.0.name(), pair.1.name()).replace([' ', ','], "-");
-        fs::write(folder.join(name), peer.errors()).unwrap();
+        fs::write(folder.join(name), process.errors()).unwrap();
     }
 }
 
@@ -358,7 +381,15 @@ fn summarize(outcomes: &BTreeMap<Pair, Outcome>) {
 
 fn check(outcomes: &BTreeMap<Pair, Outcome>) {
     for (pair, outcome) in outcomes {
-        let Ok(visit) = outcome else { continue };
+        let visit = outcome
+            .as_ref()
+            .unwrap_or_else(|why| panic!("{pair:?} did not meet: {why}"));
+        assert!(
+            !visit.is_late(),
+            "{pair:?}: first byte after {:?}, direct after {:?}, at most {SOON:?} is allowed",
+            visit.first_byte,
+            visit.direct
+        );
         assert!(visit.after.taken.is_some(), "{pair:?}: of two ways at once");
         for (when, look) in [("at the click", &visit.click), ("afterwards", &visit.after)] {
             assert!(

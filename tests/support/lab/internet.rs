@@ -379,6 +379,16 @@ impl Site {
         self.public[0] = router.address.parse().expect("an address");
     }
 
+    /// How many ports the router passes on because a host asked it to.
+    pub(crate) fn mappings(&self) -> usize {
+        let chain = ["-j", "list", "chain", "inet", "router", "mapped_in"];
+        let listed = self.routers[0].run("nft", &chain).stdout;
+        let listed: Value = serde_json::from_slice(&listed).expect("nft prints JSON");
+        let objects = listed["nftables"].as_array().expect("a list of objects");
+        let rules = objects.iter().filter(|object| object["rule"].is_object());
+        rules.count()
+    }
+
     /// What hosts of this site sent each other over its router: by `inet`, routed, by `bridge`, on one LAN. The Internet does
     /// not see it.
     pub(crate) fn sent_within(&self, family: &str) -> Sent {
