@@ -16,7 +16,9 @@ mod rendezvous;
 mod running;
 mod settings;
 mod shell;
+mod sites;
 mod tray;
+mod visit;
 mod wishes;
 
 use std::{
@@ -25,19 +27,16 @@ use std::{
 };
 
 use anyhow::Context;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::Parser;
-use goop2_peer::api::{Failure, Place, Session, Snapshot};
+use goop2_peer::api::{Failure, Snapshot};
 use serde::Serialize;
 use tauri::{
-    AppHandle, CloseRequestApi, Emitter, Manager, RunEvent, State, Url, WebviewUrl,
-    WebviewWindowBuilder, WindowEvent, async_runtime,
-    http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
+    AppHandle, CloseRequestApi, Emitter, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder,
+    WindowEvent, async_runtime, http::header::CONTENT_SECURITY_POLICY,
 };
 use tauri_plugin_autostart::{MacosLauncher, ManagerExt};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tauri_plugin_notification::NotificationExt;
-use tauri_plugin_opener::OpenerExt;
 use tauri_plugin_window_state::StateFlags;
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc, watch},
@@ -50,6 +49,7 @@ use self::{
     profiles::Profiles,
     running::{Online, Running},
     shell::{Closing, Shell, Stage, Wish},
+    sites::{Framed, Framing, admit},
     tray::Tray,
     wishes::Wishes,
 };
@@ -64,15 +64,6 @@ use crate::{
 const MAIN: &str = "main";
 /// What the app is started with when the user logs in.
 const HIDDEN: &str = "--hidden";
-
-/// What the document in the window was allowed to frame when it was loaded.
-type Framed = Arc<Mutex<Option<Framing>>>;
-
-#[derive(Clone, PartialEq)]
-struct Framing {
-    peer: String,
-    sites: Sites,
-}
 
 /// Opens the window on a peer folder, the user's own one when none is given; returns when the app was quit and all has ended.
 pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyhow::Result<()> {
@@ -100,13 +91,13 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyho
                 .build(),
         )
         .invoke_handler(tauri::generate_handler![
-            session,
-            snapshot,
-            origin,
-            place,
-            add_address,
-            avatar,
-            open_external,
+            visit::session,
+            visit::snapshot,
+            visit::origin,
+            visit::place,
+            visit::add_address,
+            visit::avatar,
+            visit::open_external,
             network::test_network,
             network::network_report,
             network::peer_reach,
@@ -288,43 +279,6 @@ fn closing(app: &AppHandle, api: &CloseRequestApi) {
     }
 }
 
-/// Where the window finds sites.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sites {
-    port: u16,
-    /// Those at ports; none where names are found.
-    ports: Vec<u16>,
-}
-
-impl Sites {
-    /// What the window's document may frame.
-    fn policy(&self) -> String {
-        let port = self.port;
-        let at_ports: String = self
-            .ports
-            .iter()
-            .map(|port| format!(" http://localhost:{port}"))
-            .collect();
-        format!(
-            "frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}"
-        )
-    }
-
-    /// A page of a site, or the address people know, which only leads there.
-    fn have(&self, url: &Url) -> bool {
-        let Some((host, port)) = url.host_str().zip(url.port()) else {
-            return false;
-        };
-        let at = match host {
-            "127.0.0.1" => port == self.port && url.path().starts_with("/p/"),
-            "localhost" if port == self.port => url.path().starts_with("/p/"),
-            "localhost" => self.ports.contains(&port),
-            _ => port == self.port && host.ends_with(".localhost"),
-        };
-        at && url.scheme() == "http"
-    }
-}
-
 fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> tauri::Result<()> {
     let (running, framed, telling) = (running.clone(), Arc::clone(framed), app.clone());
     let (seen, refused) = (running.clone(), move |refused: Refused| {
@@ -355,26 +309,6 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
         });
     webview::confine(window, refused).build()?;
     Ok(())
-}
-
-/// The policy of a document that is loaded now: the app's, and where sites are now.
-fn admit(policy: &HeaderValue, online: Option<Online>, framed: &Framed) -> HeaderValue {
-    let framing = online.map(|online| Framing::of(&online));
-    let sites = framing.as_ref().map(|framing| framing.sites.policy());
-    *framed.lock().unwrap_or_else(PoisonError::into_inner) = framing;
-    let whole = policy.to_str().ok().zip(sites);
-    whole
-        .and_then(|(policy, sites)| format!("{policy}; {sites}").parse().ok())
-        .unwrap_or_else(|| policy.clone())
-}
-
-impl Framing {
-    fn of(online: &Online) -> Self {
-        Self {
-            peer: online.session.peer.clone(),
-            sites: online.sites.clone(),
-        }
-    }
 }
 
 /// What happens, as events of the window and signs in the tray, until the system asks the app to stop.
@@ -479,115 +413,6 @@ fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
     }
 }
 
-#[tauri::command]
-fn session(running: State<'_, Running>) -> Result<Session, Failure> {
-    running.online().map(|online| online.session)
-}
-
-#[tauri::command]
-fn snapshot(running: State<'_, Running>) -> Result<Snapshot, Failure> {
-    running
-        .peer()
-        .map(|peer| Snapshot::clone(&peer.snapshot().borrow()))
-}
-
-/// Where a peer's site is for a window that finds no names.
-#[tauri::command]
-async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Failure> {
-    let online = running.online()?;
-    if online.sites.ports.is_empty() {
-        return Err(Failure {
-            code: "names".into(),
-            message: "The page does not arrive. Try again, or open it in the browser.".into(),
-        });
-    }
-    let peer = online.peer.peer(&peer).map_err(failure)?;
-    online
-        .ports
-        .origin(peer)
-        .await
-        .map_err(|error| error.failure())
-}
-
-#[tauri::command]
-async fn place(text: String, running: State<'_, Running>) -> Result<Place, Failure> {
-    let peer = running.peer()?;
-    peer.place(&text).await.map_err(failure)
-}
-
-#[tauri::command]
-async fn add_address(address: String, running: State<'_, Running>) -> Result<String, Failure> {
-    let peer = running.peer()?;
-    peer.add_address(&address)
-        .await
-        .map(|peer| peer.to_base58())
-        .map_err(failure)
-}
-
-/// The picture as a `data:` URL: drawn only, whatever is in it.
-#[tauri::command]
-async fn avatar(peer: String, running: State<'_, Running>) -> Result<Option<String>, Failure> {
-    let me = running.peer()?;
-    let peer = me.peer(&peer).map_err(failure)?;
-    let picture = me.avatar(peer).await.map_err(failure)?;
-    Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
-}
-
 fn failure(error: goop2_peer::Error) -> Failure {
     error.failure()
-}
-
-/// Opens a page in the system's browser, which the user said yes to; of the web, never a file or a program.
-#[tauri::command]
-fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
-    let invalid = |message: String| Failure {
-        code: "invalid".into(),
-        message,
-    };
-    if !matches!(url.scheme(), "http" | "https" | "mailto") {
-        return Err(invalid(
-            "Only pages of the web are opened in the browser.".into(),
-        ));
-    }
-    app.opener()
-        .open_url(url.as_str(), None::<&str>)
-        .map_err(|error| invalid(format!("The browser could not be opened: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_goes_to_sites_of_this_viewer_and_nowhere_else() {
-        let sites = Sites {
-            port: 8080,
-            ports: vec![9001],
-        };
-        let has = |url: &str| url.parse().is_ok_and(|url| sites.have(&url));
-        for url in [
-            "http://k51.localhost:8080/x",
-            "http://localhost:9001/x",
-            "http://127.0.0.1:8080/p/x",
-            "http://localhost:8080/p/x",
-        ] {
-            assert!(has(url), "{url}");
-        }
-        for url in [
-            "https://k51.localhost:8080/",
-            "http://k51.localhost:9001/",
-            "http://127.0.0.1:9001/p/x",
-            "http://127.0.0.1:8080/",
-            "http://localhost:8080/api/p/",
-            "http://localhost:9002/p/x",
-            "http://localhost/p/x",
-            "http://example.org:8080/p/x",
-        ] {
-            assert!(!has(url), "{url}");
-        }
-        assert_eq!(
-            sites.policy(),
-            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001"
-        );
-    }
 }

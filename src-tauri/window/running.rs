@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use super::{
-    Sites,
     shell::{Shell, Stage},
+    sites::Sites,
 };
 use crate::{headless, journal::Journal, words};
 

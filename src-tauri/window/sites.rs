@@ -1,0 +1,111 @@
+//! Where the window finds the sites of the viewer that runs, and what its document may frame of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tauri::{Url, http::HeaderValue};
+
+use super::running::Online;
+
+/// What the document in the window was allowed to frame when it was loaded.
+pub(super) type Framed = Arc<Mutex<Option<Framing>>>;
+
+#[derive(Clone, PartialEq)]
+pub(super) struct Framing {
+    peer: String,
+    sites: Sites,
+}
+
+/// Where the window finds sites.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sites {
+    pub(super) port: u16,
+    /// Those at ports; none where names are found.
+    pub(super) ports: Vec<u16>,
+}
+
+impl Sites {
+    /// What the window's document may frame.
+    fn policy(&self) -> String {
+        let port = self.port;
+        let at_ports: String = self
+            .ports
+            .iter()
+            .map(|port| format!(" http://localhost:{port}"))
+            .collect();
+        format!(
+            "frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}"
+        )
+    }
+
+    /// A page of a site, or the address people know, which only leads there.
+    pub(super) fn have(&self, url: &Url) -> bool {
+        let Some((host, port)) = url.host_str().zip(url.port()) else {
+            return false;
+        };
+        let at = match host {
+            "127.0.0.1" => port == self.port && url.path().starts_with("/p/"),
+            "localhost" if port == self.port => url.path().starts_with("/p/"),
+            "localhost" => self.ports.contains(&port),
+            _ => port == self.port && host.ends_with(".localhost"),
+        };
+        at && url.scheme() == "http"
+    }
+}
+
+/// The policy of a document that is loaded now: the app's, and where sites are now.
+pub(super) fn admit(policy: &HeaderValue, online: Option<Online>, framed: &Framed) -> HeaderValue {
+    let framing = online.map(|online| Framing::of(&online));
+    let sites = framing.as_ref().map(|framing| framing.sites.policy());
+    *framed.lock().unwrap_or_else(PoisonError::into_inner) = framing;
+    let whole = policy.to_str().ok().zip(sites);
+    whole
+        .and_then(|(policy, sites)| format!("{policy}; {sites}").parse().ok())
+        .unwrap_or_else(|| policy.clone())
+}
+
+impl Framing {
+    pub(super) fn of(online: &Online) -> Self {
+        Self {
+            peer: online.session.peer.clone(),
+            sites: online.sites.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_goes_to_sites_of_this_viewer_and_nowhere_else() {
+        let sites = Sites {
+            port: 8080,
+            ports: vec![9001],
+        };
+        let has = |url: &str| url.parse().is_ok_and(|url| sites.have(&url));
+        for url in [
+            "http://k51.localhost:8080/x",
+            "http://localhost:9001/x",
+            "http://127.0.0.1:8080/p/x",
+            "http://localhost:8080/p/x",
+        ] {
+            assert!(has(url), "{url}");
+        }
+        for url in [
+            "https://k51.localhost:8080/",
+            "http://k51.localhost:9001/",
+            "http://127.0.0.1:9001/p/x",
+            "http://127.0.0.1:8080/",
+            "http://localhost:8080/api/p/",
+            "http://localhost:9002/p/x",
+            "http://localhost/p/x",
+            "http://example.org:8080/p/x",
+        ] {
+            assert!(!has(url), "{url}");
+        }
+        assert_eq!(
+            sites.policy(),
+            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001"
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! What the page asks of the peer that runs.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use goop2_peer::api::{Failure, Place, Session, Snapshot};
+use tauri::{AppHandle, State, Url};
+use tauri_plugin_opener::OpenerExt;
+
+use super::{failure, running::Running};
+
+#[tauri::command]
+pub(super) fn session(running: State<'_, Running>) -> Result<Session, Failure> {
+    running.online().map(|online| online.session)
+}
+
+#[tauri::command]
+pub(super) fn snapshot(running: State<'_, Running>) -> Result<Snapshot, Failure> {
+    running
+        .peer()
+        .map(|peer| Snapshot::clone(&peer.snapshot().borrow()))
+}
+
+/// Where a peer's site is for a window that finds no names.
+#[tauri::command]
+pub(super) async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Failure> {
+    let online = running.online()?;
+    if online.sites.ports.is_empty() {
+        return Err(Failure {
+            code: "names".into(),
+            message: "The page does not arrive. Try again, or open it in the browser.".into(),
+        });
+    }
+    let peer = online.peer.peer(&peer).map_err(failure)?;
+    online
+        .ports
+        .origin(peer)
+        .await
+        .map_err(|error| error.failure())
+}
+
+#[tauri::command]
+pub(super) async fn place(text: String, running: State<'_, Running>) -> Result<Place, Failure> {
+    let peer = running.peer()?;
+    peer.place(&text).await.map_err(failure)
+}
+
+#[tauri::command]
+pub(super) async fn add_address(
+    address: String,
+    running: State<'_, Running>,
+) -> Result<String, Failure> {
+    let peer = running.peer()?;
+    peer.add_address(&address)
+        .await
+        .map(|peer| peer.to_base58())
+        .map_err(failure)
+}
+
+/// The picture as a `data:` URL: drawn only, whatever is in it.
+#[tauri::command]
+pub(super) async fn avatar(
+    peer: String,
+    running: State<'_, Running>,
+) -> Result<Option<String>, Failure> {
+    let me = running.peer()?;
+    let peer = me.peer(&peer).map_err(failure)?;
+    let picture = me.avatar(peer).await.map_err(failure)?;
+    Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
+}
+
+/// Opens a page in the system's browser, which the user said yes to; of the web, never a file or a program.
+#[tauri::command]
+pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
+    let invalid = |message: String| Failure {
+        code: "invalid".into(),
+        message,
+    };
+    if !matches!(url.scheme(), "http" | "https" | "mailto") {
+        return Err(invalid(
+            "Only pages of the web are opened in the browser.".into(),
+        ));
+    }
+    app.opener()
+        .open_url(url.as_str(), None::<&str>)
+        .map_err(|error| invalid(format!("The browser could not be opened: {error}")))
+}
