@@ -169,6 +169,9 @@ pub struct Viewer {
     pub preferred_mic: String,
     /// No video calls.
     pub video_disabled: bool,
+    /// Origins beside the https web that the own site may use where its owner looks at it, as `http://192.168.1.20:8123`. Whoever
+    /// visits it has none of them.
+    pub site_sources: Vec<String>,
 }
 
 /// `viewer.theme`.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::State,
+    Extension,
+    extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue,
         header::{
@@ -11,18 +12,28 @@ use axum::{
             X_DNS_PREFETCH_CONTROL,
         },
     },
+    middleware::Next,
     response::Response,
 };
 
-use crate::app::App;
+use crate::{app::App, site::Site};
 
 /// For a file handed out from the user's own origin: whatever it is, it gets an origin of its own and runs nothing.
 pub(crate) const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
 
 /// Headers of a site's origin.
-pub(crate) async fn site(State(app): State<Arc<App>>, mut response: Response) -> Response {
+pub(crate) async fn site(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let own = app.is_own(&site);
+    let mut response = next.run(request).await;
+    let sources = own.then(|| app.peer.config().viewer.site_sources);
+    let content = site_content(app.port, &sources.unwrap_or_default());
     let headers = response.headers_mut();
-    add(headers, CONTENT_SECURITY_POLICY, &site_content(app.port));
+    add(headers, CONTENT_SECURITY_POLICY, &content);
     add(
         headers,
         HeaderName::from_static("permissions-policy"),
@@ -54,15 +65,16 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
 /// A site may use itself and the public https web. Scripts may be written in the page or made from text: the origin is the
 /// site's alone, so that takes nothing from anybody. A policy cannot tell a private address from a public one, but it can tell
 /// schemes and ports: `https://*` is port 443 only, so nothing that listens on this machine or its network by plain http or on a
-/// port of its own is asked anything.
-fn site_content(port: u16) -> String {
+/// port of its own is asked anything. `more` is what the user lets their own site have beside that.
+fn site_content(port: u16, more: &[String]) -> String {
+    let more: String = more.iter().map(|source| format!(" {source}")).collect();
     // A policy has no way to write an IPv6 address: the UI is sent away from there (`ui::index`).
     let app = format!(
         "http://127.0.0.1:{port} http://localhost:{port} tauri://localhost http://tauri.localhost https://tauri.localhost"
     );
     format!(
-        "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
-         frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; \
+        "default-src 'self' https://*{more} data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://*{more} data: blob:; \
+         frame-src 'self' https://*{more}; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; \
          report-uri /api/denied"
     )
 }

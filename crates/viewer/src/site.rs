@@ -6,7 +6,7 @@ use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Path, State},
     http::{HeaderMap, Method, StatusCode, Uri},
-    middleware::map_response_with_state,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
@@ -42,7 +42,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(get(root))
         .method_not_allowed_fallback(api::wrong_method)
         .layer(DefaultBodyLimit::max(data::MAX_BODY))
-        .layer(map_response_with_state(Arc::clone(&app), policy::site))
+        .layer(from_fn_with_state(Arc::clone(&app), policy::site))
         .with_state(app)
 }
 

@@ -14,6 +14,8 @@ const SHOWN_CHARS: usize = 80;
 
 /// Servers joined at once: each costs a connection and a message every heartbeat.
 const MAX_WANS: usize = 16;
+/// Origins that the own site may use: a policy of a few lines.
+const MAX_SOURCES: usize = 16;
 
 /// Addresses of a relay: more than a machine with several names and lines has.
 const MAX_RELAY_ADDRS: usize = 16;
@@ -79,6 +81,7 @@ impl Config {
             paths,
             p2p,
             presence,
+            viewer,
             lua,
             ..
         } = self;
@@ -160,6 +163,12 @@ impl Config {
             &presence.rendezvous_only,
         )?;
         self.check_relay()?;
+        let sources = &viewer.site_sources;
+        require(
+            sources.len() <= MAX_SOURCES && sources.iter().all(|text| is_source(text)),
+            "viewer.site_sources",
+            sources,
+        )?;
         if lua.enabled {
             require(
                 !lua.script_dir.is_empty(),
@@ -289,6 +298,9 @@ pub(super) fn allowed(key: &str, default: &Value) -> &'static str {
         "presence.templates_dirs" => "a list of paths, or null",
         "presence.smtp_port" => "a port from 0 to 65535",
         "viewer.theme" => "\"light\" or \"dark\"",
+        "viewer.site_sources" => {
+            "a list of at most 16 origins, e.g. [\"http://192.168.1.20:8123\"]"
+        }
         "lua.script_dir" => "the path of the scripts, e.g. \"site/lua\"",
         "lua.timeout_seconds" => "a whole number from 1 to 60",
         "lua.max_memory_mb" => "a whole number from 1 to 1024",
@@ -326,6 +338,20 @@ fn is_url(text: &str, schemes: &[&str]) -> bool {
         None => false,
     };
     named && schemes.contains(&url.scheme()) && url.port() != Some(0)
+}
+
+/// An origin as a browser writes it. It becomes part of a policy, where nothing in it may begin another rule.
+fn is_source(text: &str) -> bool {
+    let plain = |host: &str| {
+        host.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    };
+    Url::parse(text).is_ok_and(|url| {
+        ["http", "https", "ws", "wss"].contains(&url.scheme())
+            && url.host_str().is_some_and(plain)
+            && url.port() != Some(0)
+            && url.origin().ascii_serialization() == text
+    })
 }
 
 /// A multiaddress, an IP address, or the name of a host.

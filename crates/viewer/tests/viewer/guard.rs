@@ -323,3 +323,39 @@ async fn each_origin_tells_browsers_what_to_forbid() {
     assert_eq!(control.header("referrer-policy"), "no-referrer");
     world.end().await;
 }
+
+#[tokio::test]
+async fn an_owner_may_let_their_own_site_use_more_and_nobody_elses() {
+    let world = World::start().await;
+    let source = "http://192.168.1.20:8123";
+    let set = async |sources: &[&str]| {
+        let sources = sources.iter().map(ToString::to_string).collect();
+        let change = move |config: &mut goop2_peer::Config| config.viewer.site_sources = sources;
+        world.visitor.update_config(change).await
+    };
+    for refused in [
+        "http://a;script-src",
+        "http://*",
+        "http://a/b",
+        "ftp://a",
+        "'none'",
+        "http://[::1]",
+    ] {
+        assert!(set(&[refused]).await.is_err(), "{refused}");
+    }
+    set(&[source]).await.unwrap();
+    for (peer, may) in [(&world.visitor, true), (&world.owner, false)] {
+        let site = world
+            .get(&world.site(peer), &format!("/p/{}/", peer.id()), NAVIGATION)
+            .await;
+        let policy = site.header("content-security-policy");
+        for rule in ["default-src", "connect-src", "frame-src"] {
+            let rule = policy
+                .split("; ")
+                .find(|part| part.starts_with(rule))
+                .unwrap();
+            assert_eq!(rule.contains(source), may, "{rule}");
+        }
+    }
+    world.end().await;
+}
