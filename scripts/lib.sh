@@ -85,6 +85,7 @@ libglib2.0-bin: asks that bus
 python3-dbus: a tray on it
 python3-gi: the tray's main loop
 xvfb: a display for it where there is none
+xdotool: a keyboard at that display
 iproute2: networks for the tests, in namespaces of their own
 nftables: their routers
 miniupnpd-nftables: a router that maps ports

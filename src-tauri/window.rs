@@ -8,6 +8,8 @@
 //! with macOS has run this; the same way is tested in browsers.
 
 mod desk;
+mod find;
+mod keys;
 mod menu;
 mod network;
 mod preferences;
@@ -98,6 +100,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyho
             visit::add_address,
             visit::avatar,
             visit::open_external,
+            find::find,
             network::test_network,
             network::network_report,
             network::peer_reach,
@@ -281,9 +284,8 @@ fn closing(app: &AppHandle, api: &CloseRequestApi) {
 
 fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> tauri::Result<()> {
     let (running, framed, telling) = (running.clone(), Arc::clone(framed), app.clone());
-    let (seen, refused) = (running.clone(), move |refused: Refused| {
-        emit(&telling, "refused", refused)
-    });
+    let (seen, sites) = (running.clone(), running.clone());
+    let refused = move |refused: Refused| wanted(&telling, &sites, refused);
     let leading_out = refused.clone();
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title("Goop2")
@@ -307,8 +309,23 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
             }
             admitted
         });
-    webview::confine(window, refused).build()?;
-    Ok(())
+    let window = webview::confine(window, refused).build()?;
+    let telling = app.clone();
+    keys::take(&window, move |key| emit(&telling, "key", key))
+}
+
+/// What a page wanted and does not get by itself. A link to a site is followed in place, as any link in the frame.
+fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
+    let Refused::Link { url } = &refused else {
+        return emit(app, "refused", refused);
+    };
+    let Ok(url) = url.parse() else { return };
+    match running.now().and_then(|online| online.sites.place(&url)) {
+        Some(place) => emit(app, "opened", place),
+        None if visit::leads_out(&url) => emit(app, "refused", refused),
+        // As `about:blank`: an empty window to write into.
+        None => {}
+    }
 }
 
 /// What happens, as events of the window and signs in the tray, until the system asks the app to stop.

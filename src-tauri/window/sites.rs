@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use goop2_peer::api::Place;
 use tauri::{Url, http::HeaderValue};
 
-use super::running::Online;
+use super::{running::Online, wishes};
 
 /// What the document in the window was allowed to frame when it was loaded.
 pub(super) type Framed = Arc<Mutex<Option<Framing>>>;
@@ -35,6 +36,12 @@ impl Sites {
         format!(
             "frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}"
         )
+    }
+
+    /// Where a page's link leads within Goop2, if it does.
+    pub(super) fn place(&self, url: &Url) -> Option<Place> {
+        let leads = self.have(url) || url.scheme() == wishes::SCHEME;
+        leads.then(|| goop2_peer::place(url.as_str()).ok())?
     }
 
     /// A page of a site, or the address people know, which only leads there.
@@ -102,6 +109,22 @@ mod tests {
             "http://example.org:8080/p/x",
         ] {
             assert!(!has(url), "{url}");
+        }
+        let place = |url: &str| sites.place(&url.parse().unwrap());
+        let peer = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+        for url in [
+            format!("goop://{peer}/a"),
+            format!("http://127.0.0.1:8080/p/{peer}/a"),
+        ] {
+            let (peer, path) = (peer.into(), "/a".into());
+            assert_eq!(place(&url), Some(Place { peer, path }), "{url}");
+        }
+        for url in [
+            "goop://connect?url=https://meet.example",
+            "about:blank",
+            "https://example.org/",
+        ] {
+            assert_eq!(place(url), None, "{url}");
         }
         assert_eq!(
             sites.policy(),

@@ -74,7 +74,7 @@ pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
         code: "invalid".into(),
         message,
     };
-    if !matches!(url.scheme(), "http" | "https" | "mailto") {
+    if !leads_out(&url) {
         return Err(invalid(
             "Only pages of the web are opened in the browser.".into(),
         ));
@@ -82,4 +82,8 @@ pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     app.opener()
         .open_url(url.as_str(), None::<&str>)
         .map_err(|error| invalid(format!("The browser could not be opened: {error}")))
+}
+
+pub(super) fn leads_out(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https" | "mailto")
 }

@@ -14,6 +14,8 @@ use super::shell::{Ask, Shell, Wish};
 
 /// Wishes that wait: more than a person causes before looking.
 const MAX_WAITING: usize = 4;
+/// Of the links that lead to Goop2.
+pub(super) const SCHEME: &str = "goop";
 /// Longest link looked at, in bytes.
 const MAX_LINK: usize = 4096;
 
@@ -67,7 +69,7 @@ impl Wishes {
 /// What a link asks for, if it means anything: a page of a peer, `goop://<peer-id>/<path>`, or a rendezvous,
 /// `goop://connect?url=<connect URL>`.
 pub(crate) fn of_link(link: &Url) -> Option<Wish> {
-    if link.scheme() != "goop" || link.as_str().len() > MAX_LINK {
+    if link.scheme() != SCHEME || link.as_str().len() > MAX_LINK {
         return None;
     }
     if link.host_str() == Some("connect") {

@@ -67,6 +67,14 @@ export async function panicIn(pid, name) {
   }
 }
 
+/** The keyboard of the desktop. WebDriver's keys go past the window, into its page. */
+export const keyboard = {
+  press: (keys) => atKeyboard('key', keys),
+  type: (text) => atKeyboard('type', text),
+}
+
+const atKeyboard = (...what) => execute('xdotool', ['search', '--onlyvisible', '--name', '^Goop2$', 'windowfocus', '--sync', ...what], { timeout: STOP_MS })
+
 /** The ports on which a process listens, TCP and UDP; without the one that the driver gave WebKit. */
 export async function listening(pid) {
   const environment = await readFile(`/proc/${pid}/environ`, 'utf8')

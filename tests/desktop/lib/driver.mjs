@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Keys as WebDriver writes them. */
-export const KEY = { alt: '\uE00A', control: '\uE009', shift: '\uE008', left: '\uE012', right: '\uE014', enter: '\uE007', escape: '\uE00C', f5: '\uE035' }
+export const KEY = { enter: '\uE007' }
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 /** For anything the window should show: local and small, so this is only ever waited for by a failure. */
 const PATIENCE_MS = 30_000
@@ -76,14 +76,10 @@ export class Window {
     await element.click()
   }
 
-  /** Presses keys together, as on a keyboard: they go wherever the focus is. */
-  chord(...keys) {
-    const actions = [...keys.map((value) => ({ type: 'keyDown', value })), ...keys.toReversed().map((value) => ({ type: 'keyUp', value }))]
+  /** Presses a key in the page, wherever its focus is. */
+  key(value) {
+    const actions = ['keyDown', 'keyUp'].map((type) => ({ type, value }))
     return this.ask('POST', '/actions', { actions: [{ type: 'key', id: 'keyboard', actions }] })
-  }
-
-  async type(text) {
-    for (const char of text) await this.chord(char)
   }
 
   text() {

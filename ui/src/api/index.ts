@@ -6,6 +6,7 @@ import type { Denied } from './types/Denied';
 import type { Details } from './types/Details';
 import type { Failure } from './types/Failure';
 import type { Host } from './types/Host';
+import type { Key } from './types/Key';
 import type { LogLine } from './types/LogLine';
 import type { Navigated } from './types/Navigated';
 import type { Note } from './types/Note';
@@ -18,7 +19,7 @@ import type { Settings } from './types/Settings';
 import type { Shell } from './types/Shell';
 import type { Snapshot } from './types/Snapshot';
 
-export type { Closing, Denied, Details, Failure, Host, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
+export type { Closing, Denied, Details, Failure, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
 export type { Ask } from './types/Ask';
 export type { BlockedPeer } from './types/BlockedPeer';
 export type { Fact } from './types/Fact';
@@ -106,6 +107,12 @@ export interface ShellApi {
   subscribe(listener: (value: Shell) => void): Stop;
   /** What a page wanted and did not get. */
   onRefused(callback: (refused: Refused) => void): Stop;
+  /** A page's link that opens no window, and leads to this place of a site. */
+  onOpened(callback: (place: Place) => void): Stop;
+  /** One of the user's keys, pressed wherever the focus is, a site included. */
+  onKey(callback: (key: Key) => void): Stop;
+  /** Looks for a text in what has the focus, with a bar of the window's own. */
+  find(): Promise<void>;
   /** Makes a peer of this name and goes online with it. */
   create(name: string): Promise<void>;
   /** Goes online with the peer in a folder, in place of the one that is. */

@@ -70,6 +70,9 @@ export function mockShell(name: string): ShellApi {
       if (scenario.refused) callback(scenario.refused);
       return () => {};
     },
+    onOpened: () => () => {},
+    onKey: () => () => {},
+    find: async () => {},
     create: async (label) => {
       if (label.trim() === '') throw new Refusal({ code: 'name', message: 'A name is needed: it is what others see.' });
       const folder = `/home/mira/.local/share/goop2/peers/${label}`;

@@ -9,6 +9,7 @@ import {
   type Api,
   type Denied,
   type Details,
+  type Key,
   type Listener,
   type LogLine,
   type Navigated,
@@ -82,6 +83,9 @@ const shell: ShellApi = {
     const stops = [on<Refused>('refused', ({ payload }) => callback(payload)), onHeld((url) => callback({ what: 'link', url }))];
     return () => stops.forEach((stop) => stop());
   },
+  onOpened: (callback) => on<Place>('opened', ({ payload }) => callback(payload)),
+  onKey: (callback) => on<Key>('key', ({ payload }) => callback(payload)),
+  find: () => call<void>('find'),
   create: (name) => call<void>('create_peer', { name }),
   open: (folder) => call<void>('open_peer', { folder }),
   goOnline: () => call<void>('go_online'),

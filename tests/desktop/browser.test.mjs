@@ -1,0 +1,188 @@
+// The window as a browser, with a site in its frame: the user's keys are the user's, a text is found in the page, and a link that
+// wants a window of its own leads where it should.
+//
+// A browser has all of this by itself, and its frame may open no windows (tests/browser/window.test.mjs), so the window alone is
+// looked at here.
+
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { Peer, removeAll } from '../browser/lib/peer.mjs'
+import { desktop, keyboard, startAgain } from './lib/app.mjs'
+import { until } from './lib/driver.mjs'
+
+const page = (title, text = '') => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
+/** Keeps every key that it gets, and writes down which. */
+const GREEDY = `<script>
+  const heard = []
+  addEventListener('keydown', (event) => { heard.push(event.key); document.body.dataset.heard = heard.join(' '); event.preventDefault() })
+</script>`
+
+let user, window, anselm, berta
+
+before(async () => {
+  user = await desktop()
+  const folder = join(user.peers, 'mira')
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'goop.json'), JSON.stringify({ profile: { label: 'Mira Sol' } }))
+  const config = { p2p: { mdns_tag: 'goop-mdns' } }
+  ;[anselm, berta] = await Promise.all([
+    Peer.start('Anselm', {
+      config,
+      site: {
+        'index.html': page('Front', '<a href="second.html">On</a>'),
+        'second.html': page('Second', GREEDY),
+        'long.html': page('Long', '<p>A heron.</p><div style="height: 4000px"></div><p>Another heron.</p>'),
+        'third.html': page('Third'),
+      },
+    }),
+    Peer.start('Berta', { config, site: { 'index.html': page('Berta’s site') } }),
+  ])
+  window = await user.open()
+  await window.says('Anselm')
+  await window.says('Berta')
+})
+
+after(async () => {
+  await window?.end()
+  await user?.remove()
+  await removeAll(anselm, berta)
+})
+
+const inSite = (act) => window.inSite(act)
+/** Looks anew each time: another site is another frame. */
+const inSiteUntil = (what, look, ...args) => until(what, () => inSite(() => window.run(look, ...args)))
+const shows = (title) => inSiteUntil(`the page “${title}”`, (title) => document.querySelector('h1')?.textContent === title, title)
+
+/** Goes to a page of Anselm's, with the focus in it. */
+async function visit(path, title) {
+  await startAgain(`goop://${anselm.id}${path}`)
+  await window.press('button', 'Visit')
+  await shows(title)
+  await touch(title)
+}
+
+const touch = (title) => inSite(() => window.press('heading', title))
+
+describe('with the focus in a site', () => {
+  before(async () => {
+    await visit('/', 'Front')
+    await inSite(() => window.press('link', 'On'))
+    await shows('Second')
+  })
+  beforeEach(() => touch('Second'))
+
+  test('a page has the keys that are not the user’s', async () => {
+    await keyboard.press('x')
+    await inSiteUntil('the key', () => document.body.dataset.heard === 'x')
+  })
+
+  test('Alt with an arrow goes back and forward', async () => {
+    await keyboard.press('alt+Left')
+    await shows('Front')
+    await touch('Front')
+    await keyboard.press('alt+Right')
+    await shows('Second')
+  })
+
+  for (const [name, key] of [['Ctrl+R', 'ctrl+r'], ['F5', 'F5']])
+    test(`${name} reloads`, async () => {
+      await inSite(() => window.run(() => void (document.title = 'as it was')))
+      await keyboard.press(key)
+      await inSiteUntil('the page anew', () => document.title === 'Second')
+    })
+
+  test('Ctrl with +, - and 0 is the size', async () => {
+    const size = (scale) => until(`the size ${scale}`, () => window.run((scale) => document.querySelector('iframe').style.transform === scale, scale))
+    await keyboard.press('ctrl+plus')
+    await size('scale(1.1)')
+    await keyboard.press('ctrl+minus')
+    await size('')
+    await keyboard.press('ctrl+minus')
+    await size('scale(0.9)')
+    await keyboard.press('ctrl+0')
+    await size('')
+  })
+
+  test('Ctrl+L is the address', async () => {
+    await keyboard.press('ctrl+l')
+    await until('the address to be typed', () => window.run(() => document.activeElement.matches('input[type=text], input:not([type])') && document.activeElement.value.includes('/second.html')))
+    await keyboard.press('Escape')
+  })
+
+  test('and the page heard of none of these', async () => {
+    const heard = (await inSite(() => window.run(() => document.body.dataset.heard))) ?? ''
+    assert.deepEqual(heard.split(' ').filter((key) => !['', 'Control', 'Alt', 'Shift'].includes(key)), [])
+  })
+})
+
+describe('find in page', () => {
+  const found = (far) =>
+    inSiteUntil(`the match ${far ? 'far down' : 'above'}`, (far) => getSelection().toString() === 'heron' && scrollY > 0 === far, far)
+
+  const height = () => window.run(() => innerHeight)
+  let whole
+
+  test('Ctrl+F and a text go from match to match', async () => {
+    await visit('/long.html', 'Long')
+    whole = await height()
+    await keyboard.press('ctrl+f')
+    await until('the bar', async () => (await height()) < whole)
+    await keyboard.type('heron')
+    await found(false)
+    // A driver that looks into a frame takes the focus there.
+    await keyboard.press('ctrl+f')
+    await keyboard.press('Return')
+    await found(true)
+  })
+
+  test('Escape ends it', async () => {
+    await keyboard.press('ctrl+f')
+    await keyboard.press('Escape')
+    await until('no bar', async () => (await height()) === whole)
+  })
+})
+
+describe('a link that wants a window of its own', () => {
+  before(async () => {
+    const { viewer_port: port } = await window.run(() => window.__TAURI_INTERNALS__.invoke('session'))
+    const link = (name, url) => `<p><a target="_blank" href="${url}">${name}</a>`
+    const links = [
+      ['The next page', 'third.html#part'],
+      ['A peer', `goop://${berta.id}/`],
+      ['A peer as in a browser', `http://127.0.0.1:${port}/p/${berta.id}/`],
+      ['The web', 'https://example.org/there'],
+    ]
+    const unasked = '<script>open("https://example.org/unasked")</script>'
+    await anselm.write('links.html', page('Links', links.map((of) => link(...of)).join('') + unasked))
+  })
+  beforeEach(async () => {
+    await visit('/links.html', 'Links')
+    assert.doesNotMatch(await window.text(), /leads out of Goop2/, 'a window that nobody asked for')
+  })
+  const follow = (name) => inSite(() => window.press('link', name))
+  const one = async () => assert.equal((await window.ask('GET', '/window/handles')).length, 1)
+
+  test('to the same site is followed in place', async () => {
+    await follow('The next page')
+    await shows('Third')
+    await window.says('/third.html')
+    await one()
+  })
+
+  for (const name of ['A peer', 'A peer as in a browser'])
+    test(`to ${name.toLowerCase()} is followed in place`, async () => {
+      await follow(name)
+      await shows('Berta’s site')
+      await one()
+    })
+
+  test('to the web is asked about', async () => {
+    await follow('The web')
+    await window.says('This page leads out of Goop2, to https://example.org/there')
+    await shows('Links')
+    await window.press('button', 'Dismiss this notice')
+    await one()
+  })
+})
