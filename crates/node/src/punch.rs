@@ -90,7 +90,12 @@ pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result
             // A longer packet is an error on some systems, and a hit nevertheless.
             match socket.recv_from(&mut packet).await {
                 Ok((_, from)) if from != other.into() => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                // Told of an earlier packet: nobody listens there.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+                    ) => {}
                 Ok(_) | Err(_) => return socket.local_addr(),
             }
         }

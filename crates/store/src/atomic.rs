@@ -2,19 +2,28 @@
 //!
 //! The new bytes go to a temporary file beside the target, reach the disk, and take the target's name in one step. A
 //! temporary file left behind by a crash is never read, and the next write replaces it.
+//!
+//! On Windows the step is as whole, but refused while another program has the old file open its own way (a scanner, a backup):
+//! for moments, so it is tried again. And there files have no mode: the user's own folders, where peers are made, are private.
 
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
+
+/// How often a name is asked for that another program holds, and the pause between: a second in all, the patience of who saves.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Replaces `path` by a file with these bytes that only its owner may read. A link is followed, not replaced.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = write_temporary(&target, bytes)?;
-    fs::rename(temporary, &target)?;
+    take_name(&temporary, &target)?;
     sync_folder(&target)
 }
 
@@ -66,6 +75,27 @@ fn write_temporary(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     Ok(temporary)
 }
 
+fn take_name(temporary: &Path, target: &Path) -> io::Result<()> {
+    for _ in 1..ATTEMPTS {
+        match fs::rename(temporary, target) {
+            Err(error) if is_held(&error) => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    fs::rename(temporary, target)
+}
+
+/// Whether another program has the file open and forbids this meanwhile.
+fn is_held(error: &io::Error) -> bool {
+    const ACCESS_DENIED: i32 = 5;
+    const SHARING_VIOLATION: i32 = 32;
+    cfg!(windows)
+        && matches!(
+            error.raw_os_error(),
+            Some(ACCESS_DENIED | SHARING_VIOLATION)
+        )
+}
+
 /// The new name must reach the disk too. Only Unix can open a folder for that.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path
@@ -101,6 +131,28 @@ mod tests {
         replace(&file, b"two").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn waits_for_who_holds_the_file() {
+        use std::os::windows::fs::OpenOptionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a");
+        create_new(&file, b"one").unwrap();
+        // Others may read it, not replace it.
+        let held = OpenOptions::new()
+            .read(true)
+            .share_mode(1)
+            .open(&file)
+            .unwrap();
+        let holder = thread::spawn(move || {
+            thread::sleep(PAUSE * 3);
+            drop(held);
+        });
+        replace(&file, b"two").unwrap();
+        holder.join().unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"two");
     }
 
     #[cfg(unix)]

@@ -80,7 +80,21 @@ impl Multicast {
         }
     }
 
+    /// Fails when the socket can no longer be used; what is wrong with one packet is none of its failures.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.recv_from(buffer).await
+        loop {
+            match self.socket.recv_from(buffer).await {
+                Err(error) if is_of_one_packet(&error) => {}
+                received => return received,
+            }
+        }
     }
+}
+
+/// Windows tells, as if receiving had failed, that an earlier packet reached nobody, and that one did not fit in the buffer, which
+/// other systems cut off.
+fn is_of_one_packet(error: &io::Error) -> bool {
+    const WSAEMSGSIZE: i32 = 10040;
+    error.kind() == io::ErrorKind::ConnectionReset
+        || cfg!(windows) && error.raw_os_error() == Some(WSAEMSGSIZE)
 }
