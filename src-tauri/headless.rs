@@ -144,7 +144,8 @@ pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
     peer.shutdown().await;
 }
 
-/// Resolves at Ctrl-C or SIGTERM; from the call on, neither ends the process by itself. To be called within the runtime.
+/// Resolves at Ctrl-C or SIGTERM; on Windows at Ctrl-C or Ctrl-Break, and when the console is closed or the system shuts down. From
+/// the call on, none of them ends the process by itself. To be called within the runtime.
 pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     let (mut interrupt, mut terminate) = {
@@ -156,14 +157,26 @@ pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 
         )
     };
     #[cfg(windows)]
-    let mut interrupt = tokio::signal::windows::ctrl_c().context("no signal handler")?;
+    let (mut interrupt, mut stop, mut close, mut shutdown) = {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+        let listen = || -> std::io::Result<_> {
+            Ok((ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?))
+        };
+        listen().context("no signal handler")?
+    };
     Ok(async move {
         #[cfg(unix)]
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // After the last two the system gives a process five seconds.
         #[cfg(windows)]
-        drop(interrupt.recv().await);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = stop.recv() => {}
+            _ = close.recv() => {}
+            _ = shutdown.recv() => {}
+        }
     })
 }

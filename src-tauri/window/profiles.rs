@@ -38,7 +38,9 @@ pub(crate) struct Profiles {
 
 impl Profiles {
     pub(crate) fn open(app: &AppHandle) -> anyhow::Result<Self> {
-        let data = dirs::data_dir().context("this system names no folder for application data")?;
+        // Where Windows has users roam, this is the folder that stays: one identity on two machines at once would be two peers.
+        let data =
+            dirs::data_local_dir().context("this system names no folder for application data")?;
         Ok(Self {
             home: data.join("goop2").join("peers"),
             store: app.store(FILE).context("preferences.json")?,
