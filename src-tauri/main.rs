@@ -5,6 +5,8 @@
 #![cfg_attr(all(windows, feature = "desktop"), windows_subsystem = "windows")]
 
 mod cli;
+#[cfg(all(windows, feature = "desktop"))]
+mod console;
 mod doctor;
 mod headless;
 #[cfg(feature = "desktop")]
@@ -30,12 +32,18 @@ use crate::{
 const LOG: &str = "warn,libp2p=error,goop2=info";
 
 fn main() -> ExitCode {
+    #[cfg(all(windows, feature = "desktop"))]
+    let has_console = console::attach();
     let cli = Cli::parse();
     let report = Report::new(cli.json());
     match run(cli, &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report.error(&words(&error));
+            #[cfg(all(windows, feature = "desktop"))]
+            if !has_console {
+                console::tell(&words(&error));
+            }
             ExitCode::FAILURE
         }
     }

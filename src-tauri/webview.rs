@@ -4,12 +4,15 @@
 //! Where a site wants more than a page, the user opens it in their browser, which knows how to ask: for a camera, for a place to
 //! save a file, for another window.
 //!
-//! Tauri passes these on to WebView2, WebKitGTK and WKWebView, which is why nothing here names a system. What they differ in:
-//! WKWebView knows permissions for camera and microphone only, and grants no page the others by itself. Developer tools are in
-//! debug builds only, as Tauri has it.
+//! Tauri passes these on to WebView2, WebKitGTK and WKWebView, which is why nothing here names a system; what it does not pass on to
+//! the first is in `webview2`. What they differ in: WKWebView knows permissions for camera and microphone only, and grants no
+//! page the others by itself. Developer tools are in debug builds only, as Tauri has it.
+
+#[cfg(windows)]
+mod webview2;
 
 use tauri::{
-    Manager, Runtime, WebviewWindowBuilder,
+    Manager, Url, WebviewWindow, WebviewWindowBuilder, Wry,
     webview::{DownloadEvent, NewWindowResponse, PermissionResponse},
 };
 
@@ -20,20 +23,34 @@ use crate::window::Refused;
 /// every frame. WebKitGTK has it off.
 const NO_WEBRTC: &str = "delete self.RTCPeerConnection; delete self.webkitRTCPeerConnection;";
 
-/// Takes from the window's pages whatever the frame's own policy leaves them. What a person may have meant is told to `refused`.
-pub(crate) fn confine<'a, R: Runtime, M: Manager<R>>(
-    window: WebviewWindowBuilder<'a, R, M>,
+/// Opens the window, and takes from its pages whatever the frame's own policy leaves them. Its document and the frames in it go only
+/// where `admit` says. What a person may have meant is told to `refused`.
+pub(crate) fn confine<M: Manager<Wry>>(
+    window: WebviewWindowBuilder<'_, Wry, M>,
+    admit: impl Fn(&Url) -> bool + Clone + Send + 'static,
     refused: impl Fn(Refused) + Clone + Send + Sync + 'static,
-) -> WebviewWindowBuilder<'a, R, M> {
-    let (leading_out, saving) = (refused.clone(), refused);
-    window
+) -> tauri::Result<WebviewWindow> {
+    let (leading, opening, saving) = (refused.clone(), refused.clone(), refused);
+    let admit = move |url: &Url| {
+        let admitted = admit(url);
+        if !admitted {
+            leading(Refused::Link {
+                url: url.to_string(),
+            });
+        }
+        admitted
+    };
+    #[cfg(windows)]
+    let in_frames = admit.clone();
+    let window = window
         .initialization_script_for_all_frames(NO_WEBRTC)
+        .on_navigation(admit)
         .on_permission_request(|_, kind| {
             tracing::debug!(%kind, "a page asked for what the window grants to none");
             PermissionResponse::Deny
         })
         .on_new_window(move |url, _| {
-            leading_out(Refused::Link { url: url.into() });
+            opening(Refused::Link { url: url.into() });
             NewWindowResponse::Deny
         })
         // Without a handler, WebKitGTK saves what a page sends without asking.
@@ -45,4 +62,8 @@ pub(crate) fn confine<'a, R: Runtime, M: Manager<R>>(
             !requested
         })
         .general_autofill_enabled(false)
+        .build()?;
+    #[cfg(windows)]
+    webview2::confine(&window, in_frames)?;
+    Ok(window)
 }

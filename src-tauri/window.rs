@@ -214,6 +214,11 @@ fn listen_for_links(app: &AppHandle) {
         }
     };
     let links = app.deep_link();
+    // There is a package for Linux that does; on Windows there may be no more than a folder.
+    #[cfg(windows)]
+    if let Err(error) = links.register_all() {
+        tracing::warn!(%error, "goop:// links do not lead here");
+    }
     if let Ok(Some(first)) = links.get_current() {
         wish(app, first);
     }
@@ -286,7 +291,11 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
     let (running, framed, telling) = (running.clone(), Arc::clone(framed), app.clone());
     let (seen, sites) = (running.clone(), running.clone());
     let refused = move |refused: Refused| wanted(&telling, &sites, refused);
-    let leading_out = refused.clone();
+    let within = move |url: &Url| {
+        let own =
+            matches!(url.scheme(), "tauri" | "about") || url.host_str() == Some("tauri.localhost");
+        own || seen.now().is_some_and(|online| online.sites.have(url))
+    };
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title("Goop2")
         .inner_size(1120.0, 720.0)
@@ -296,20 +305,8 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
             if let Some(policy) = response.headers_mut().get_mut(CONTENT_SECURITY_POLICY) {
                 *policy = admit(policy, running.now(), &framed);
             }
-        })
-        .on_navigation(move |url| {
-            let own = matches!(url.scheme(), "tauri" | "about")
-                || url.host_str() == Some("tauri.localhost");
-            let site = || seen.now().is_some_and(|online| online.sites.have(url));
-            let admitted = own || site();
-            if !admitted {
-                leading_out(Refused::Link {
-                    url: url.to_string(),
-                });
-            }
-            admitted
         });
-    let window = webview::confine(window, refused).build()?;
+    let window = webview::confine(window, within, refused)?;
     let telling = app.clone();
     keys::take(&window, move |key| emit(&telling, "key", key))
 }
