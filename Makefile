@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check types ui dev bench reach fuzz audit deb
+.PHONY: help run test check types ui dev bench reach fuzz audit deb windows test-windows
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the demo peer in a window (without a display: in a browser), with a neighbour to visit
 	@scripts/run
@@ -38,3 +38,9 @@ audit: ## known holes in what we depend on; asks the advisory databases
 
 deb: ## a Debian package of the desktop app; scripts/test-deb shows that it installs, starts and goes
 	@scripts/deb
+
+windows: ## Goop2 for Windows, with its window and without, built here: two zips
+	@scripts/windows
+
+test-windows: ## the program for Windows, under Wine, among peers on Linux
+	@scripts/test-windows

@@ -75,6 +75,38 @@ libxdo-dev: the window's keyboard input
 END
 }
 
+# Not installed but unpacked, by scripts/windows.
+packages_windows() {
+  cat <<'END'
+rustc-web: a Rust that builds its own standard library
+cargo-web: its Cargo
+rust-web-src: that library's source
+libstd-rust-web-dev: the library for this system, for build scripts
+libstd-rust-web-1.96: what that compiler itself is linked to
+libllvm22: its code generator
+libgit2-1.5: what that Cargo is linked to
+libmbedtls14: what libgit2 is linked to
+libmbedx509-1: the same
+libmbedcrypto7: the same
+libhttp-parser2.9: the same
+binutils-mingw-w64-x86-64: links programs for Windows
+mingw-w64-common: headers of Windows
+mingw-w64-x86-64-dev: its libraries
+gcc-mingw-w64-base: the C compiler for it, as are those below
+gcc-mingw-w64-x86-64-posix-runtime: its runtime library
+gcc-mingw-w64-x86-64-posix: compiles SQLite and the cryptography
+g++-mingw-w64-x86-64-posix: links with the runtime of C++
+END
+}
+
+packages_wine() {
+  cat <<'END'
+wine: runs the program for Windows
+wine64: the same
+iproute2: networks for the test, in namespaces of their own
+END
+}
+
 packages_test() {
   cat <<'END'
 chromium: the browser that the UI and hostile pages are tested in

@@ -13,6 +13,7 @@ mod proxy;
 mod reach;
 mod rendezvous;
 mod visit;
+mod windows;
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -34,7 +34,7 @@ pub(crate) fn inside(test: &str, body: impl FnOnce()) {
     }
     let status = unshare()
         .arg(env::current_exe().expect("a test knows its program"))
-        .args([test, "--exact", "--nocapture"])
+        .args([test, "--exact", "--include-ignored", "--nocapture"])
         .env(INSIDE, "1")
         .status()
         .expect("unshare worked a moment ago");

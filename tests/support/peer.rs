@@ -1,6 +1,7 @@
 //! A running `goop2 peer` or `goop2 rendezvous`, driven as any script would: by its JSON lines, its viewer and signals.
 
 use std::{
+    env,
     fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -134,9 +135,29 @@ impl Peer {
         server
     }
 
+    /// The same built for Windows, listening.
+    pub(crate) fn start_on_windows(folder: &Folder, host: &Host) -> Self {
+        let peer = Self::spawn(Self::wine(host), "peer", folder, Some(host));
+        peer.ready();
+        peer
+    }
+
+    /// The program for Windows, where `scripts/test-windows` says that it is, on this host. Wine runs it in the process that is
+    /// started.
+    pub(crate) fn wine(host: &Host) -> Command {
+        let program = env::var_os("GOOP2_WINDOWS").expect("run this by make test-windows");
+        let mut command = host.command("wine");
+        command.arg(program);
+        command
+    }
+
     fn run(subcommand: &str, folder: &Folder, host: Option<&Host>) -> Self {
         let program = env!("CARGO_BIN_EXE_goop2");
-        let mut command = host.map_or_else(|| Command::new(program), |host| host.command(program));
+        let command = host.map_or_else(|| Command::new(program), |host| host.command(program));
+        Self::spawn(command, subcommand, folder, host)
+    }
+
+    fn spawn(mut command: Command, subcommand: &str, folder: &Folder, host: Option<&Host>) -> Self {
         let errors = folder.path().join("stderr.log");
         let launched = Instant::now();
         let mut child = command
@@ -287,6 +308,11 @@ impl Peer {
     /// What it wrote to standard error.
     pub(crate) fn errors(&self) -> String {
         fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        self.signal(Signal::SIGINT);
     }
 
     pub(crate) fn terminate(&self) {
