@@ -125,7 +125,7 @@ fn is_device(name: &str) -> bool {
 /// `GIT~1`: the second name Windows keeps for `.git` and every other long name.
 fn is_short_name(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
-    let number = stem.split_once('~').map(|(_, number)| number);
+    let number = stem.rsplit_once('~').map(|(_, number)| number);
     stem.len() <= 8
         && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -238,6 +238,7 @@ mod tests {
                 "/a/..b",
                 "/\u{feff}.git/x",
                 "/GIT~1/config",
+                "/A~BCDE~1.HTM",
             ],
         );
     }
