@@ -213,9 +213,19 @@ impl EventLoop {
         self.status.subscribe()
     }
 
-    /// Listens on the port. Only TCP over IPv4 is indispensable; what else the machine cannot do was seen when the port
-    /// was chosen, and is said once.
+    /// Listens on the port. Only TCP over IPv4 is indispensable; what else the machine cannot do was seen when the port was
+    /// chosen, or is now: QUIC asks more of a socket than a bind shows, which Windows has not always had. It is said once.
     pub(crate) async fn listen(&mut self) -> io::Result<()> {
+        for host in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
+            for addr in self.port.addresses(host) {
+                let is_quic = addr.iter().any(|part| part == Protocol::QuicV1);
+                match self.swarm.listen_on(addr) {
+                    Ok(_) => {}
+                    Err(_) if is_quic => self.port.quic = false,
+                    Err(error) => return Err(io::Error::other(error)),
+                }
+            }
+        }
         let mut missing = Vec::new();
         missing.extend((!self.port.ip6).then_some("IPv6"));
         missing.extend((!self.port.quic).then_some("QUIC"));
@@ -225,11 +235,6 @@ impl EventLoop {
                 port = self.port.number,
                 "listening without {missing}: not available here"
             );
-        }
-        for host in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
-            for addr in self.port.addresses(host) {
-                self.swarm.listen_on(addr).map_err(io::Error::other)?;
-            }
         }
         let first = async {
             while self.swarm.listeners().next().is_none() {
