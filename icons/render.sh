@@ -24,5 +24,6 @@ for size in 16 24 32 48 64 128 256 512 1024; do png "$size" "$work/$size.png"; d
 convert "$work/16.png" "$work/24.png" "$work/32.png" "$work/48.png" "$work/64.png" "$work/256.png" icon.ico
 png2icns icon.icns "$work/16.png" "$work/32.png" "$work/128.png" "$work/256.png" "$work/512.png" "$work/1024.png" >/dev/null
 
-# The page's own small icon is the same drawing.
+# The small icons of the window's page and of a rendezvous are the same drawing.
 cp icon.svg ../ui/src/favicon.svg
+cp icon.ico ../crates/rendezvous/assets/favicon.ico

@@ -49,7 +49,7 @@ async function steady(t, page) {
   const frames = await watch(page)
   const longest = Math.max(...frames)
   t.diagnostic(`${frames.length} frames, the longest ${longest.toFixed(1)} ms, half of them below ${frames.sort((a, b) => a - b)[frames.length >> 1].toFixed(1)} ms`)
-  assert.ok(frames.length > 50, 'something was measured')
+  assert.ok(frames.length > 10, 'something was measured')
   assert.ok(longest < FRAME_MS, `a frame took ${longest.toFixed(1)} ms`)
 }
 
