@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { PeerCard, Snapshot } from '../src/api';
+import { changes, whole } from '../src/lib/changes';
 import { grouped, reconcile } from '../src/state/reconcile';
 
 const HOSTING = { state: 'off', problem: null, port: 8787, bind: '', relay_port: 0, public_page: '', admin_page: '', peers: 0, relayed: null, messages_per_second: 0 } as const;
@@ -26,6 +27,15 @@ it('replaces only the peers that changed, in the new order', () => {
   expect(next.peers[0]).not.toBe(old.peers[1]);
   expect(next.peers[0]?.path).toBeNull();
   expect(next.peers[1]).toBe(old.peers[0]);
+});
+
+it('is carried as what changed, and is whole again', () => {
+  const old = snapshot(peer('a'), peer('b'), peer('gone'));
+  const next = snapshot(peer('b'), peer('a', { path: null }), peer('new'));
+  const carried = changes(old.peers, next);
+  expect(carried.peers).toEqual([1, peer('a', { path: null }), peer('new')]);
+  expect(whole(old.peers, structuredClone(carried))).toEqual(next);
+  expect(changes([], next)).toEqual(next);
 });
 
 it('groups without reordering', () => {

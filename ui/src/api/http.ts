@@ -24,6 +24,7 @@ import {
   type Snapshot,
   type Stop,
 } from './index';
+import { Reader } from './reader';
 import { prefer, preference } from './storage';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
@@ -105,6 +106,7 @@ class Events {
   /** Only the newest attempt may act on what it learns. */
   #newest = 0;
   #last: Snapshot | null = null;
+  #reader = new Reader((value) => this.#read(value));
 
   subscribe(listener: Listener): Stop {
     this.#listeners.add(listener);
@@ -148,15 +150,7 @@ class Events {
   #open(): void {
     const source = new EventSource('/api/events');
     this.#source = source;
-    source.addEventListener('snapshot', (event: MessageEvent<string>) => {
-      const value = JSON.parse(event.data) as Snapshot;
-      this.#last = value;
-      this.#attempts = 0;
-      this.#tell((to) => {
-        to.snapshot(value);
-        to.link('live');
-      });
-    });
+    source.addEventListener('snapshot', (event: MessageEvent<string>) => this.#reader.read(event.data));
     source.addEventListener('navigated', (event: MessageEvent<string>) => {
       const value = JSON.parse(event.data) as Navigated;
       for (const callback of this.#navigated) callback(value);
@@ -166,6 +160,17 @@ class Events {
       for (const callback of this.#denied) callback(value);
     });
     source.onerror = () => this.#lost();
+  }
+
+  #read(value: Snapshot): void {
+    // What was read when the stream had ended already is no sign of life.
+    if (!this.#source) return;
+    this.#last = value;
+    this.#attempts = 0;
+    this.#tell((to) => {
+      to.snapshot(value);
+      to.link('live');
+    });
   }
 
   #lost(): void {

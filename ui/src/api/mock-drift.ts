@@ -18,7 +18,7 @@ self.onmessage = ({ data }: MessageEvent<Drift>): void => {
   clearInterval(timer);
   timer = setInterval(() => {
     peers = peers.map(peers.length < CROWD ? drift : (peer) => goes(drift(peer)));
-    self.postMessage(JSON.stringify(peers));
+    self.postMessage(JSON.stringify({ peers }));
   }, data.every);
 };
 

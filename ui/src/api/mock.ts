@@ -9,6 +9,7 @@ import type { Drift } from './mock-drift';
 import { MockNetwork } from './mock-network';
 import { MockRendezvous, qr } from './mock-rendezvous';
 import { MockSettings } from './mock-settings';
+import { Reader } from './reader';
 import { prefer, preference } from './storage';
 
 const MINUTE = 60_000;
@@ -96,10 +97,11 @@ export function mock(): Api {
 
   const drifting = scenario.changing ? new Worker(new URL('./mock-drift.ts', import.meta.url), { type: 'module' }) : null;
   const drift = (): void => drifting?.postMessage({ peers: stand.peers, every: scenario.changing ?? 0 } satisfies Drift);
-  drifting?.addEventListener('message', ({ data }: MessageEvent<string>) => {
-    stand.peers = JSON.parse(data) as PeerCard[];
+  const reader = new Reader(({ peers }) => {
+    stand.peers = peers;
     tell();
   });
+  drifting?.addEventListener('message', ({ data }: MessageEvent<string>) => reader.read(data));
   drift();
 
   const changed = (): void => {

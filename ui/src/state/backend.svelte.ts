@@ -6,7 +6,7 @@ import { grouped, reconcile } from './reconcile';
 /** Snapshots closer together than this are shown as one: nobody reads faster, and a busy network sends hundreds. */
 const SNAPSHOT_MS = 100;
 
-/** From reading a snapshot to showing it: with thousands of peers each takes most of a frame, so they get one each. */
+/** From taking a snapshot in to showing it: with thousands of peers each takes much of a frame, so they get one each. */
 const APART_MS = 40;
 
 /** How often "14 min ago" is looked at again. */

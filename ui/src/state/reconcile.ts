@@ -3,6 +3,7 @@
 
 import type { PeerCard } from '../api/types/PeerCard';
 import type { Snapshot } from '../api/types/Snapshot';
+import { equal } from '../lib/equal';
 
 export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
   if (!old) return next;
@@ -44,19 +45,3 @@ export function sectioned(peers: readonly PeerCard[]): Record<(typeof SECTIONS)[
 const keep = <T>(old: T | undefined, next: T): T => (old !== undefined && equal(old, next) ? old : next);
 
 const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => a.length === b.length && a.every((item, i) => item === b[i]);
-
-/** Deep equality of JSON values. */
-function equal(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const left = a as Record<string, unknown>;
-  const right = b as Record<string, unknown>;
-  // No lists of keys: they would be most of the work.
-  let more = 0;
-  for (const key in left) {
-    if (!equal(left[key], right[key])) return false;
-    more++;
-  }
-  for (const _ in right) more--;
-  return more === 0;
-}
