@@ -154,6 +154,7 @@ test('nothing moves for those who do not want it', async () => {
   const context = await profile(browser, { reducedMotion: 'reduce' })
   const page = await context.newPage()
   await page.goto(mock.at('favourites'))
+  await page.getByRole('navigation', { name: 'Peers' }).waitFor()
   await page.keyboard.press('Control+,')
   await page.getByRole('button', { name: 'Edit goop.json' }).click()
   assert.equal(await page.evaluate(() => document.getAnimations().length), 0)
