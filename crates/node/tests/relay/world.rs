@@ -57,8 +57,8 @@ pub(crate) enum Over {
     Quic,
 }
 
-/// Who measures a share of time does it alone; all others run side by side.
-static MEASURING: RwLock<()> = RwLock::const_new(());
+/// Who measures a share of time, or loads the machine with all it has, does it alone; all others run side by side.
+pub(crate) static MEASURING: RwLock<()> = RwLock::const_new(());
 
 enum Turn {
     Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
