@@ -9,9 +9,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    PATIENCE,
+    PATIENCE, inside,
     support::{
-        lab::{Host, Lan, inside},
+        lab::{Host, Lan},
         millis,
         peer::{Folder, Peer},
     },

@@ -10,9 +10,9 @@ use std::{
 };
 
 use crate::{
-    PATIENCE, inside_alone,
+    PATIENCE, inside, inside_alone,
     support::{
-        lab::{Host, Lan, inside},
+        lab::{Host, Lan},
         median, millis,
         peer::{Folder, Peer, is},
     },

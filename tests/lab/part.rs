@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    PATIENCE, inside_alone,
+    PATIENCE, inside, inside_alone,
     support::{
-        lab::{Lan, inside},
+        lab::Lan,
         millis,
         peer::{Folder, Peer, is},
     },

@@ -10,9 +10,9 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    PATIENCE, inside_alone,
+    PATIENCE, inside, inside_alone,
     support::{
-        lab::{Host, Lan, inside},
+        lab::{Host, Lan},
         millis,
         peer::{Folder, Peer, is},
     },

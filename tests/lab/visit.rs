@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    PATIENCE,
+    PATIENCE, inside,
     support::{
-        lab::{Lan, inside},
+        lab::Lan,
         peer::{Folder, Peer},
     },
 };

@@ -7,11 +7,11 @@ use super::{World, says};
 use crate::{
     PATIENCE,
     change::drop_mdns,
-    inside_alone,
+    inside,
     rendezvous::joined,
     support::{
         lab::{
-            Host, inside,
+            Host,
             internet::{Nat, Site},
         },
         peer::{Folder, Peer},
@@ -154,7 +154,7 @@ fn draw(host: &Host, peer: &Peer, file: &Path) {
 
 #[test]
 fn each_situation_is_told_with_what_to_do() {
-    inside_alone(
+    inside(
         "reach::diagnosis::each_situation_is_told_with_what_to_do",
         || {
             let world = World::new();

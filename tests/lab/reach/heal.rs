@@ -7,7 +7,7 @@ use std::{
 
 use super::{DEADLINE, Pair, World, says};
 use crate::{
-    PATIENCE, inside_alone,
+    PATIENCE, inside,
     support::{
         lab::internet::Nat,
         millis,
@@ -27,7 +27,7 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 
 #[test]
 fn a_relay_that_died_is_used_again() {
-    inside_alone("reach::heal::a_relay_that_died_is_used_again", || {
+    inside("reach::heal::a_relay_that_died_is_used_again", || {
         let mut world = World::new();
         let pair = Pair::new(&world, Nat::Symmetric, |_| {});
         world.server.kill();
@@ -66,7 +66,7 @@ fn a_relay_that_died_is_used_again() {
 
 #[test]
 fn a_rendezvous_may_be_away_for_a_minute() {
-    inside_alone("reach::heal::a_rendezvous_may_be_away_for_a_minute", || {
+    inside("reach::heal::a_rendezvous_may_be_away_for_a_minute", || {
         let mut world = World::new();
         let pairs = [Nat::PortRestricted, Nat::Symmetric].map(|nat| Pair::new(&world, nat, |_| {}));
         world.server.kill();
@@ -105,7 +105,7 @@ fn a_rendezvous_may_be_away_for_a_minute() {
 
 #[test]
 fn the_network_of_a_public_peer_may_change() {
-    inside_alone(
+    inside(
         "reach::heal::the_network_of_a_public_peer_may_change",
         || {
             change_under(Nat::Public);
@@ -115,7 +115,7 @@ fn the_network_of_a_public_peer_may_change() {
 
 #[test]
 fn the_network_behind_a_router_may_change() {
-    inside_alone(
+    inside(
         "reach::heal::the_network_behind_a_router_may_change",
         || {
             change_under(Nat::PortRestricted);
@@ -125,7 +125,7 @@ fn the_network_behind_a_router_may_change() {
 
 #[test]
 fn the_network_behind_a_symmetric_router_may_change() {
-    inside_alone(
+    inside(
         "reach::heal::the_network_behind_a_symmetric_router_may_change",
         || {
             change_under(Nat::Symmetric);

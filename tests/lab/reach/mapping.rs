@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use super::{World, says};
-use crate::support::{
-    lab::{inside, internet::Nat},
-    millis,
-    peer::Peer,
+use crate::{
+    inside,
+    support::{lab::internet::Nat, millis, peer::Peer},
 };
 
 #[test]

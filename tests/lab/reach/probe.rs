@@ -8,9 +8,12 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::lab::{
-    Host, inside,
-    internet::{Internet, Nat, Site},
+use crate::{
+    inside,
+    support::lab::{
+        Host,
+        internet::{Internet, Nat, Site},
+    },
 };
 
 /// The port of the host behind the router.
