@@ -34,9 +34,9 @@ async function open(scenario) {
 
 test('no frame takes longer than 50 ms while 5,000 peers change and the list is scrolled', async (t) => {
   const { page } = await open('crowd')
-  await steady(t, page)
   const rows = await page.locator('[data-peer]').count()
   assert.ok(rows < 60, `${rows} rows exist`)
+  await steady(t, page)
 })
 
 test('nor while they are searched', async (t) => {
@@ -47,6 +47,7 @@ test('nor while they are searched', async (t) => {
 
 async function steady(t, page) {
   const frames = await watch(page)
+  await page.context().close()
   const longest = Math.max(...frames)
   t.diagnostic(`${frames.length} frames, the longest ${longest.toFixed(1)} ms, half of them below ${frames.sort((a, b) => a - b)[frames.length >> 1].toFixed(1)} ms`)
   assert.ok(frames.length > 10, 'something was measured')
@@ -68,7 +69,10 @@ async function watch(page) {
   await browser.stopTracing()
   const { traceEvents } = JSON.parse(await readFile(file, 'utf8'))
   await rm(file)
-  const main = traceEvents.find((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain' && traceEvents.some((work) => work.pid === event.pid && work.name === 'FunctionCall'))
+  // Of several pages, the one that was scrolled.
+  const asked = (thread) => traceEvents.filter((event) => event.name === 'FireAnimationFrame' && event.pid === thread.pid && event.tid === thread.tid).length
+  const threads = traceEvents.filter((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain')
+  const main = threads.sort((a, b) => asked(b) - asked(a))[0]
   const own = traceEvents.filter((event) => event.pid === main.pid && event.tid === main.tid)
   // One begins where the one before was asked what it shows.
   const begins = own.filter((event) => event.name === 'FireAnimationFrame').map((event) => event.ts)
