@@ -94,7 +94,8 @@ async fn presence_is_signed_for_this_server_and_said_twice_before_the_heartbeat(
         assert_eq!(message.addrs, ["/ip4/203.0.113.7/tcp/1"]);
         messages.push((message.kind, message.ts));
     }
-    assert!(started.elapsed() >= Duration::from_secs(1));
+    // The second would come after a second, but the first answer tells where the server is: that is worth saying at once.
+    assert!(started.elapsed() >= 2 * Duration::from_millis(200));
     assert_eq!(messages[0].0, Kind::Online);
     assert_eq!(messages[1].0, Kind::Online);
     assert_eq!(messages[2].0, Kind::Update);
