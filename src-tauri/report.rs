@@ -64,6 +64,13 @@ impl Report {
                 listen.join(" and ")
             ));
             match connect_urls.as_slice() {
+                [] if server
+                    .local_addrs()
+                    .iter()
+                    .any(|addr| addr.ip().is_unspecified()) =>
+                {
+                    line("No other machine reaches it: this one is in no network.");
+                }
                 [] => line(
                     "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
                 ),
