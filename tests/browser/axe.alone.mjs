@@ -1,4 +1,4 @@
-// axe finds nothing on any page, in any state.
+// axe finds nothing on any page, in any state, and in the smallest window no field lies on another.
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { after, before, describe, test } from 'node:test'
 import { launch, profile } from './lib/browser.mjs'
 import { Mock } from './lib/mock.mjs'
-import { scenes, show } from './lib/scenes.mjs'
+import { scenes, show, sizes } from './lib/scenes.mjs'
 
 /** Sites are their owners' business, and of the built mock there are none. */
 const OF_SITES = ['visit', 'menu', 'blocked', 'history']
@@ -35,8 +35,24 @@ for (const colorScheme of ['light', 'dark']) {
         const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
         const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html.slice(0, 200)} ${node.failureSummary}`))
         assert.deepEqual(found, [])
+        await page.setViewportSize(sizes['760×520'])
+        assert.deepEqual(await page.evaluate(overlaps), [])
         await context.close()
       })
     }
   })
+}
+
+/** Pairs of fields that lie on each other, in the dialog that is open or else on the page. */
+function overlaps() {
+  const dialogs = document.querySelectorAll('dialog[open]')
+  const seen = [...(dialogs[dialogs.length - 1] ?? document.querySelector('main')).querySelectorAll('input, select, textarea')]
+    .map((field) => ({ field, box: field.getBoundingClientRect() }))
+    .filter(({ box }) => box.width > 0)
+  return seen.flatMap(({ field, box }, at) =>
+    seen
+      .slice(at + 1)
+      .filter(({ box: other }) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)
+      .map(({ field: other }) => `${field.outerHTML} lies on ${other.outerHTML}`),
+  )
 }

@@ -36,6 +36,7 @@ async function shoot(context, scene) {
   await page.mouse.move(0, 0)
   for (const [size, viewport] of Object.entries(sizes)) {
     await page.setViewportSize(viewport)
+    await page.evaluate(() => document.querySelector('main :is(input, button):focus')?.scrollIntoView({ block: 'center' }))
     for (const colorScheme of colours) {
       await page.emulateMedia({ colorScheme })
       await page.screenshot({ path: `${folder}/${file(scene[0], colorScheme, size)}` })
