@@ -9,10 +9,10 @@ use libp2p::{
     identity::Keypair,
     memory_connection_limits, noise, ping, relay,
     swarm::NetworkBehaviour,
-    tcp, tls, yamux,
+    tcp, tls,
 };
 
-use crate::{candidates, gossip, losers, stream};
+use crate::{candidates, gossip, losers, muxer, stream};
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
 const MAX_CONNECTIONS: u32 = 512;
@@ -35,10 +35,6 @@ const MAX_MEMORY_BYTES: usize = 1 << 30;
 /// How long a connection without streams stays: existing peers keep theirs open for good, and a visitor who reads a page
 /// for some minutes should not wait for a handshake on the next click.
 const IDLE: Duration = Duration::from_secs(600);
-
-/// Streams on one TCP connection, the library's maximum: above it the muxer closes the whole connection, so the limits on
-/// streams are ours (`stream`) and far below.
-const MAX_MUXED_STREAMS: usize = 4096;
 
 /// Inbound streams being negotiated on one connection; more wait in the muxer.
 const MAX_NEGOTIATING: usize = 512;
@@ -124,7 +120,7 @@ pub(crate) fn swarm(
             .with_tcp(
                 tcp::Config::default(),
                 (noise::Config::new, tls::Config::new),
-                muxer,
+                muxer::Config::new,
             )
             .map(|builder| builder.with_quic())
     };
@@ -138,7 +134,7 @@ pub(crate) fn swarm(
     let security = (noise::Config::new, tls::Config::new);
     Ok(match transports()?.with_dns() {
         Ok(builder) => builder
-            .with_relay_client(security, muxer)?
+            .with_relay_client(security, muxer::Config::new)?
             .with_behaviour(|_, relay| behaviour(relay))?
             .with_swarm_config(tune)
             .with_connection_timeout(DIAL_TIMEOUT)
@@ -146,17 +142,11 @@ pub(crate) fn swarm(
         Err(error) => {
             tracing::debug!(%error, "addresses with names cannot be dialled");
             transports()?
-                .with_relay_client(security, muxer)?
+                .with_relay_client(security, muxer::Config::new)?
                 .with_behaviour(|_, relay| behaviour(relay))?
                 .with_swarm_config(tune)
                 .with_connection_timeout(DIAL_TIMEOUT)
                 .build()
         }
     })
-}
-
-fn muxer() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(MAX_MUXED_STREAMS);
-    config
 }

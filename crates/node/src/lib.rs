@@ -35,6 +35,7 @@ mod listen;
 mod losers;
 mod mapping;
 mod mdns;
+mod muxer;
 mod node;
 mod observed;
 mod punch;
