@@ -1,7 +1,13 @@
 //! What others get from this peer. Each inbound stream is one request: read within a bound and a deadline, answered from the
 //! folder, closed. Who asks is who the connection's handshake proved, never what a message says.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    fs::File,
+    io::{self, Read},
+    mem,
+    sync::Arc,
+    time::Instant,
+};
 
 use goop2_node::{InboundStream, Stream};
 use goop2_proto::{
@@ -12,7 +18,7 @@ use goop2_proto::{
 };
 use goop2_store::{Caller, Folder, SiteFile};
 use tokio::{
-    io::{AsyncReadExt, BufReader},
+    io::BufReader,
     sync::{Semaphore, mpsc},
     task::{JoinSet, spawn_blocking},
 };
@@ -119,28 +125,33 @@ impl Server {
         if line.last() != Some(&b'\n') {
             return finish(&mut stream).await;
         }
-        let (header, file) = match site::decode_request(&line) {
+        let (header, body) = match site::decode_request(&line) {
             Err(header) => (header, None),
             Ok(path) => match self.open(path).await? {
-                Ok(SiteFile { file, len, mime }) => (Header::Ok { mime, len }, Some((file, len))),
+                Ok((header, body)) => (header, Some(body)),
                 Err(refusal) => (Header::Err(refusal.to_string()), None),
             },
         };
         write_all(&mut stream, &header.encode()).await?;
-        if let Some((file, len)) = file {
-            send_file(tokio::fs::File::from_std(file), len, &mut stream).await?;
+        if let Some(body) = body {
+            body.send(&mut stream).await?;
         }
         finish(&mut stream).await
     }
 
-    async fn open(&self, path: &str) -> io::Result<Result<SiteFile, Refusal>> {
-        match SitePath::parse(path) {
+    async fn open(&self, path: &str) -> io::Result<Result<(Header, Body), Refusal>> {
+        let path = match SitePath::parse(path) {
+            Err(refusal) => return Ok(Err(refusal)),
+            Ok(path) => path,
+        };
+        let folder = Arc::clone(&self.folder);
+        spawn_blocking(move || match folder.site().open(&path) {
             Err(refusal) => Ok(Err(refusal)),
-            Ok(path) => {
-                let folder = Arc::clone(&self.folder);
-                Ok(spawn_blocking(move || folder.site().open(&path)).await?)
+            Ok(SiteFile { file, len, mime }) => {
+                Ok(Ok((Header::Ok { mime, len }, Body::begin(file, len)?)))
             }
-        }
+        })
+        .await?
     }
 
     async fn data(&self, peer: PeerId, mut stream: Reader) -> io::Result<()> {
@@ -187,21 +198,46 @@ impl Server {
 
 type Reader = BufReader<Compat<Stream>>;
 
-/// Exactly `len` bytes: a file that shrank meanwhile breaks the stream off, so that the visitor sees an error, not a short file.
-async fn send_file(mut file: tokio::fs::File, len: u64, stream: &mut Reader) -> io::Result<()> {
-    file.set_max_buf_size(FILE_CHUNK);
-    let mut chunk = vec![0; FILE_CHUNK.min(usize::try_from(len).unwrap_or(FILE_CHUNK))];
-    let mut left = len;
-    while left > 0 {
-        let want = chunk
-            .len()
-            .min(usize::try_from(left).unwrap_or(chunk.len()));
-        let read = file.read(&mut chunk[..want]).await?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        write_all(stream, &chunk[..read]).await?;
-        left -= read as u64;
+/// A file on its way to a visitor.
+struct Body {
+    file: File,
+    /// Read and to be sent.
+    chunk: Vec<u8>,
+    /// Bytes after those.
+    left: u64,
+}
+
+impl Body {
+    /// With the beginning of the file, so that a small one is whole. Blocks.
+    fn begin(file: File, len: u64) -> io::Result<Self> {
+        let mut body = Self {
+            file,
+            chunk: Vec::new(),
+            left: len,
+        };
+        body.read()?;
+        Ok(body)
     }
-    Ok(())
+
+    /// Puts the next chunk in the place of the last. A file that shrank meanwhile is an error: the visitor shall see a broken stream,
+    /// not a short file. Blocks.
+    fn read(&mut self) -> io::Result<()> {
+        let size = FILE_CHUNK.min(usize::try_from(self.left).unwrap_or(FILE_CHUNK));
+        self.chunk.resize(size, 0);
+        self.file.read_exact(&mut self.chunk)?;
+        self.left -= size as u64;
+        Ok(())
+    }
+
+    /// While the network takes one chunk, the next is read.
+    async fn send(mut self, stream: &mut Reader) -> io::Result<()> {
+        let mut spare = Vec::new();
+        while self.left > 0 {
+            let chunk = mem::replace(&mut self.chunk, spare);
+            let next = spawn_blocking(move || self.read().map(|()| self));
+            write_all(stream, &chunk).await?;
+            (self, spare) = (next.await??, chunk);
+        }
+        write_all(stream, &self.chunk).await
+    }
 }
