@@ -130,59 +130,36 @@ impl Folder {
         let mut current = self.document();
         let mut changed = current.config().clone();
         change(&mut changed);
-        let mut document = read_config(&self.dir)?;
-        let checked = document.change(current.config(), &changed);
-        self.write_config(&mut current, document, checked, None)
+        let document = change_config(&self.dir, |document| {
+            document.change(current.config(), &changed)
+        })?;
+        Ok(self.in_force(&mut current, document))
     }
 
     /// Changes single settings, named `section.key`, as [`Folder::update_config`] does.
     pub fn set_config(&self, values: &Map<String, Value>) -> Result<Config, Error> {
         let mut current = self.document();
-        let mut document = read_config(&self.dir)?;
-        let checked = document.set(values);
-        self.write_config(&mut current, document, checked, None)
+        let document = change_config(&self.dir, |document| document.set(values))?;
+        Ok(self.in_force(&mut current, document))
     }
 
     /// `goop.json` as it stands on disk.
     pub fn config_text(&self) -> Result<String, Error> {
-        let path = self.dir.join(CONFIG);
-        fs::read_to_string(&path).map_err(Error::io("read", &path))
+        config_text(&self.dir)
     }
 
     /// Replaces `goop.json` as a whole, if it still is the text that the new one was made from.
     pub fn replace_config(&self, before: &str, text: &str) -> Result<Config, Error> {
         let mut current = self.document();
-        if self.config_text()? != before {
-            return Err(Error::Changed(self.dir.join(CONFIG)));
-        }
-        let (document, checked) = match Document::parse(text.as_bytes()) {
-            Ok(document) => (document, Ok(())),
-            Err(problem) => (current.clone(), Err(problem)),
-        };
-        self.write_config(&mut current, document, checked, Some(text))
+        let document = replace_config(&self.dir, before, text)?;
+        Ok(self.in_force(&mut current, document))
     }
 
-    /// Puts a checked document in force, written as `text` where the owner chose how.
-    fn write_config(
-        &self,
-        current: &mut Document,
-        document: Document,
-        checked: Result<(), Problem>,
-        text: Option<&str>,
-    ) -> Result<Config, Error> {
-        let path = self.dir.join(CONFIG);
-        checked.map_err(|problem| Error::Config {
-            path: path.clone(),
-            problem,
-        })?;
-        // What the next start would refuse is refused now.
-        open_site(&self.dir, document.config())?;
-        let bytes = text.map_or_else(|| document.to_bytes(), |text| text.as_bytes().to_vec());
-        atomic::replace(&path, &bytes).map_err(Error::io("write", &path))?;
+    fn in_force(&self, current: &mut Document, document: Document) -> Config {
         self.database
             .set_owner_email(&document.config().profile.email);
         *current = document;
-        Ok(current.config().clone())
+        current.config().clone()
     }
 
     /// The site it serves.
@@ -237,6 +214,48 @@ impl Folder {
     fn document(&self) -> MutexGuard<'_, Document> {
         // A panic in a caller's `change` leaves the document as it was.
         self.document.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The settings of a peer that does not run, and cannot start meanwhile: read and changed by the rules of [`Folder`]. `goop.json`
+/// may be one that no peer starts with.
+#[derive(Debug)]
+pub struct Resting {
+    dir: PathBuf,
+    _lock: Lock,
+}
+
+impl Resting {
+    /// The peer in `dir`.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let dir = enter(dir)?;
+        let _lock = Lock::take(&dir)?;
+        Ok(Self { dir, _lock })
+    }
+
+    /// Where it is, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The settings it would start with.
+    pub fn config(&self) -> Result<Config, Error> {
+        settings(&self.dir)
+    }
+
+    /// As [`Folder::config_text`].
+    pub fn config_text(&self) -> Result<String, Error> {
+        config_text(&self.dir)
+    }
+
+    /// As [`Folder::set_config`].
+    pub fn set_config(&self, values: &Map<String, Value>) -> Result<(), Error> {
+        change_config(&self.dir, |document| document.set(values)).map(drop)
+    }
+
+    /// As [`Folder::replace_config`].
+    pub fn replace_config(&self, before: &str, text: &str) -> Result<(), Error> {
+        replace_config(&self.dir, before, text).map(drop)
     }
 }
 
@@ -307,7 +326,43 @@ fn enter(dir: &Path) -> Result<PathBuf, Error> {
 fn read_config(dir: &Path) -> Result<Document, Error> {
     let path = dir.join(CONFIG);
     let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-    Document::parse(&bytes).map_err(|problem| Error::Config { path, problem })
+    Document::parse(&bytes).map_err(wrong(dir))
+}
+
+fn config_text(dir: &Path) -> Result<String, Error> {
+    let path = dir.join(CONFIG);
+    fs::read_to_string(&path).map_err(Error::io("read", &path))
+}
+
+fn change_config(
+    dir: &Path,
+    change: impl FnOnce(&mut Document) -> Result<(), Problem>,
+) -> Result<Document, Error> {
+    let mut document = read_config(dir)?;
+    change(&mut document).map_err(wrong(dir))?;
+    write_config(dir, &document, &document.to_bytes())?;
+    Ok(document)
+}
+
+fn replace_config(dir: &Path, before: &str, text: &str) -> Result<Document, Error> {
+    if config_text(dir)? != before {
+        return Err(Error::Changed(dir.join(CONFIG)));
+    }
+    let document = Document::parse(text.as_bytes()).map_err(wrong(dir))?;
+    write_config(dir, &document, text.as_bytes())?;
+    Ok(document)
+}
+
+fn write_config(dir: &Path, document: &Document, bytes: &[u8]) -> Result<(), Error> {
+    // What the next start would refuse is refused now.
+    open_site(dir, document.config())?;
+    let path = dir.join(CONFIG);
+    atomic::replace(&path, bytes).map_err(Error::io("write", &path))
+}
+
+fn wrong(dir: &Path) -> impl FnOnce(Problem) -> Error {
+    let path = dir.join(CONFIG);
+    move |problem| Error::Config { path, problem }
 }
 
 /// The absolute site folder, made when it is missing; refused when it would publish the peer's own files.

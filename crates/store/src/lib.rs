@@ -18,6 +18,8 @@ mod site;
 pub use config::Config;
 pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN};
 pub use error::Error;
-pub use folder::{Avatar, Folder, MAX_PICTURE, identity, relay_key, server_config, settings};
+pub use folder::{
+    Avatar, Folder, MAX_PICTURE, Resting, identity, relay_key, server_config, settings,
+};
 pub use libp2p_identity::Keypair;
 pub use site::{Site, SiteFile};

@@ -7,7 +7,7 @@ use std::fs;
 
 use common::{copy_of, new_peer};
 use goop2_proto::PeerId;
-use goop2_store::{Error, Folder, Known, MAX_PICTURE, MAX_SEEN};
+use goop2_store::{Error, Folder, Known, MAX_PICTURE, MAX_SEEN, Resting};
 use serde_json::{Map, Value, json};
 
 fn values(json: Value) -> Map<String, Value> {
@@ -73,6 +73,44 @@ fn the_whole_file_is_replaced_only_by_one_that_is_right_and_was_made_from_it() {
             .contains(r#"viewer.theme is "blue"; allowed is "light" or "dark""#)
     );
     assert_eq!(folder.config_text().unwrap(), text);
+}
+
+#[test]
+fn a_peer_that_rests_is_changed_by_the_same_rules_also_where_it_could_not_start() {
+    let (dir, folder) = new_peer();
+    let file = dir.path().join("goop.json");
+    assert!(
+        matches!(Resting::open(dir.path()), Err(Error::InUse(_))),
+        "it runs"
+    );
+    drop(folder);
+    let resting = Resting::open(dir.path()).unwrap();
+    assert!(
+        matches!(Folder::open(dir.path()), Err(Error::InUse(_))),
+        "it starts when this is done"
+    );
+    resting
+        .set_config(&values(json!({ "profile.label": "Ann" })))
+        .unwrap();
+    assert_eq!(resting.config().unwrap().profile.label, "Ann");
+    let before = resting.config_text().unwrap();
+    for wrong in [
+        json!({ "p2p.mdns_tag": "a b" }),
+        json!({ "paths.site_root": "." }),
+    ] {
+        assert!(resting.set_config(&values(wrong)).is_err());
+        assert_eq!(resting.config_text().unwrap(), before);
+    }
+    fs::write(&file, "{ broken").unwrap();
+    assert!(resting.config().is_err());
+    assert!(resting.replace_config("{ broken", "{ still").is_err());
+    assert_eq!(resting.config_text().unwrap(), "{ broken");
+    resting.replace_config("{ broken", &before).unwrap();
+    drop(resting);
+    assert_eq!(
+        Folder::open(dir.path()).unwrap().config().profile.label,
+        "Ann"
+    );
 }
 
 #[test]
