@@ -30,7 +30,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Parser;
-use goop2_peer::api::{Failure, Snapshot};
+use goop2_peer::api::Failure;
 use serde::Serialize;
 use tauri::{
     AppHandle, CloseRequestApi, Emitter, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder,
@@ -383,7 +383,8 @@ async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
     loop {
         tokio::select! {
             Ok(()) = snapshots.changed() => {
-                emit(app, "snapshot", Snapshot::clone(&snapshots.borrow_and_update()));
+                let text = visit::text(&snapshots.borrow_and_update());
+                emit(app, "snapshot", text);
             }
             event = navigated.recv() => match event {
                 Ok(event) => emit(app, "navigated", event),

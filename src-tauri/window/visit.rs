@@ -13,10 +13,13 @@ pub(super) fn session(running: State<'_, Running>) -> Result<Session, Failure> {
 }
 
 #[tauri::command]
-pub(super) fn snapshot(running: State<'_, Running>) -> Result<Snapshot, Failure> {
-    running
-        .peer()
-        .map(|peer| Snapshot::clone(&peer.snapshot().borrow()))
+pub(super) fn snapshot(running: State<'_, Running>) -> Result<String, Failure> {
+    running.peer().map(|peer| text(&peer.snapshot().borrow()))
+}
+
+/// As JSON, which the page reads in a thread of its own: with thousands of peers that takes longer than a frame has.
+pub(super) fn text(snapshot: &Snapshot) -> String {
+    serde_json::to_string(snapshot).expect("a snapshot always encodes")
 }
 
 /// Where a peer's site is for a window that finds no names.

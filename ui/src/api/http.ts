@@ -163,8 +163,6 @@ class Events {
   }
 
   #read(value: Snapshot): void {
-    // What was read when the stream had ended already is no sign of life.
-    if (!this.#source) return;
     this.#last = value;
     this.#attempts = 0;
     this.#tell((to) => {
@@ -185,6 +183,7 @@ class Events {
     clearTimeout(this.#retry);
     this.#source?.close();
     this.#source = null;
+    this.#reader.forget();
   }
 
   #tell(message: (to: Listener) => void): void {

@@ -25,9 +25,9 @@ import {
   type SettingsApi,
   type Shell,
   type ShellApi,
-  type Snapshot,
   type Stop,
 } from './index';
+import { Reader } from './reader';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -120,16 +120,17 @@ async function base64(blob: Blob): Promise<string> {
 
 /** Snapshots come while the peer runs; between two runs of it nothing does. */
 function subscribe(listener: Listener): Stop {
+  const reader = new Reader((value) => {
+    listener.snapshot(value);
+    listener.link('live');
+  });
+  const lost = (): void => {
+    reader.forget();
+    listener.link('lost');
+  };
   const stops = [
-    follow<Snapshot>(
-      'snapshot',
-      (value) => {
-        listener.snapshot(value);
-        listener.link('live');
-      },
-      () => listener.link('lost'),
-    ),
-    on<Shell>('shell', ({ payload }) => payload.stage.is !== 'online' && listener.link('lost')),
+    follow<string>('snapshot', (text) => reader.read(text), lost),
+    on<Shell>('shell', ({ payload }) => payload.stage.is !== 'online' && lost()),
   ];
   return () => stops.forEach((stop) => stop());
 }
