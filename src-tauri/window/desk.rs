@@ -1,5 +1,10 @@
 //! What the user does with the app itself: which peer, online or not, what waits for a yes, what closing means.
 
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
 use goop2_peer::api::Failure;
 use tauri::{AppHandle, Manager, State};
 use tauri_plugin_autostart::ManagerExt;
@@ -25,7 +30,7 @@ pub(crate) struct Desk {
     /// Clicks in the tray; one at a time is obeyed, and a second one meanwhile is not meant.
     pub(crate) toggles: mpsc::Sender<()>,
     /// Ends with the app.
-    pub(crate) tasks: std::sync::Mutex<JoinSet<()>>,
+    pub(crate) tasks: Mutex<JoinSet<()>>,
 }
 
 impl Desk {
@@ -47,10 +52,15 @@ impl Desk {
         });
     }
 
-    async fn open(&self, dir: &std::path::Path) {
-        self.profiles.used(dir);
+    /// Goes online with this folder, and does not wait for it: a peer that is there may have the page loaded anew, and Tauri makes
+    /// a call that this cuts off once more.
+    fn open(&self, dir: PathBuf) {
+        self.profiles.used(&dir);
         self.refresh();
-        self.running.start(dir).await;
+        let running = self.running.clone();
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move { running.start(&dir).await });
     }
 }
 
@@ -75,7 +85,7 @@ pub(super) fn shell(desk: State<'_, Desk>) -> Shell {
 #[tauri::command]
 pub(super) async fn create_peer(name: String, desk: State<'_, Desk>) -> Result<(), Failure> {
     let dir = desk.profiles.create(&name).map_err(failed("name"))?;
-    desk.open(&dir).await;
+    desk.open(dir);
     Ok(())
 }
 
@@ -83,7 +93,7 @@ pub(super) async fn create_peer(name: String, desk: State<'_, Desk>) -> Result<(
 #[tauri::command]
 pub(super) async fn open_peer(folder: String, desk: State<'_, Desk>) -> Result<(), Failure> {
     let dir = desk.profiles.existing(&folder).map_err(failed("folder"))?;
-    desk.open(&dir).await;
+    desk.open(dir);
     Ok(())
 }
 
