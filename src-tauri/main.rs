@@ -9,8 +9,6 @@ mod cli;
 mod console;
 mod doctor;
 mod headless;
-#[cfg(feature = "desktop")]
-mod journal;
 mod logged;
 mod report;
 #[cfg(feature = "desktop")]
@@ -50,20 +48,14 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, report: &Report) -> anyhow::Result<()> {
-    #[cfg(feature = "desktop")]
-    let journal = journal::Journal::default();
     let terminal = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let log = tracing_subscriber::registry()
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
+    tracing_subscriber::registry()
         .with(logged::layer())
-        .with(terminal.with_filter(filter()));
-    #[cfg(feature = "desktop")]
-    let log = {
-        let kept = fmt::layer().with_writer(journal.clone()).with_ansi(false);
-        log.with(kept.with_filter(filter()))
-    };
-    log.init();
+        .with(terminal.with_filter(filter))
+        .init();
     match cli.command {
         Some(Command::Peer { dir, .. }) => headless::run(&dir, report),
         Some(Command::Rendezvous { dir, .. }) => headless::rendezvous(&dir, report),
@@ -73,18 +65,14 @@ fn run(cli: Cli, report: &Report) -> anyhow::Result<()> {
             Ok(())
         }
         #[cfg(feature = "desktop")]
-        Some(Command::Window { dir }) => window::run(dir, false, journal),
+        Some(Command::Window { dir }) => window::run(dir, false),
         #[cfg(feature = "desktop")]
-        None => window::run(None, cli.hidden, journal),
+        None => window::run(None, cli.hidden),
         #[cfg(not(feature = "desktop"))]
         None => anyhow::bail!(
             "this goop2 was built without its window: try goop2 peer DIR, or goop2 --help"
         ),
     }
-}
-
-fn filter() -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG))
 }
 
 /// The error and its causes, each said once.

@@ -57,9 +57,7 @@ use self::{
 };
 use crate::{
     cli::{Cli, Command},
-    headless,
-    journal::Journal,
-    webview,
+    headless, webview,
 };
 
 /// The window's name.
@@ -68,7 +66,7 @@ const MAIN: &str = "main";
 const HIDDEN: &str = "--hidden";
 
 /// Opens the window on a peer folder, the user's own one when none is given; returns when the app was quit and all has ended.
-pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyhow::Result<()> {
+pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     let runtime = headless::runtime()?;
     let handle = runtime.handle().clone();
     async_runtime::set(handle.clone());
@@ -134,7 +132,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool, journal: Journal) -> anyho
             settings::details,
             settings::logs,
         ])
-        .setup(move |app| Ok(begin(app.handle(), dir, hidden, journal, stop)?))
+        .setup(move |app| Ok(begin(app.handle(), dir, hidden, stop)?))
         .on_window_event(|window, event| {
             if let WindowEvent::CloseRequested { api, .. } = event {
                 closing(window.app_handle(), api);
@@ -155,7 +153,6 @@ fn begin(
     app: &AppHandle,
     dir: Option<PathBuf>,
     hidden: bool,
-    journal: Journal,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let profiles = Profiles::open(app)?;
@@ -171,7 +168,7 @@ fn begin(
         tray: tray_shown,
         autostart: app.autolaunch().is_enabled().unwrap_or(false),
     });
-    let running = Running::new(changes.clone(), journal);
+    let running = Running::new(changes.clone());
     // A folder of the command line is for this once; the user's own is remembered.
     if let Some(dir) = dir.map_or_else(
         || Ok(profiles.last()),
@@ -355,7 +352,7 @@ async fn forward(
                     if let Some(tray) = &tray {
                         tray.say(&now.stage);
                     }
-                    if let Stage::Crashed { reason, .. } = &now.stage {
+                    if let Stage::Crashed { reason } = &now.stage {
                         tell_of_failure(&app, reason);
                     }
                     emit(&app, "shell", now);

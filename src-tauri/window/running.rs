@@ -8,10 +8,11 @@ use std::{
 };
 
 use goop2_peer::{
-    Peer,
-    api::{Denied, Failure, Navigated, Session},
+    Error, Peer,
+    api::{Denied, Failure, Navigated, Session, Settings},
 };
 use goop2_viewer::{Viewer, ports::Ports};
+use serde_json::{Map, Value};
 use tokio::{
     sync::{Mutex, broadcast, watch},
     time::timeout,
@@ -21,7 +22,7 @@ use super::{
     shell::{Shell, Stage},
     sites::Sites,
 };
-use crate::{headless, journal::Journal, words};
+use crate::{headless, words};
 
 /// For what still works on a peer that has stopped: it fails at once, so this is never waited for.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -35,7 +36,6 @@ struct Inner {
     viewer: Mutex<Option<Viewer>>,
     online: watch::Sender<Option<Online>>,
     shell: watch::Sender<Shell>,
-    journal: Journal,
 }
 
 /// What commands work on while the peer runs.
@@ -51,12 +51,11 @@ pub(crate) struct Online {
 }
 
 impl Running {
-    pub(crate) fn new(shell: watch::Sender<Shell>, journal: Journal) -> Self {
+    pub(crate) fn new(shell: watch::Sender<Shell>) -> Self {
         Self(Arc::new(Inner {
             viewer: Mutex::new(None),
             online: watch::Sender::new(None),
             shell,
-            journal,
         }))
     }
 
@@ -105,8 +104,7 @@ impl Running {
 
     /// Starts the folder that was used last, anew if it runs.
     pub(crate) async fn go_online(&self) {
-        let folder = PathBuf::from(&self.0.shell.borrow().folder);
-        self.start(&folder).await;
+        self.start(&self.folder()).await;
     }
 
     /// Closes every socket, after telling others.
@@ -116,6 +114,42 @@ impl Running {
             self.stop(&mut viewer).await;
             self.stage(Stage::Offline);
         }
+    }
+
+    /// The settings of the peer, whether it runs or not.
+    pub(crate) async fn settings(&self) -> Result<Settings, Error> {
+        let _stays = self.0.viewer.lock().await;
+        match self.now() {
+            Some(online) => online.peer.settings().await,
+            None => goop2_peer::settings_at_rest(self.folder()).await,
+        }
+    }
+
+    pub(crate) async fn change_settings(
+        &self,
+        values: Map<String, Value>,
+    ) -> Result<Settings, Error> {
+        let _stays = self.0.viewer.lock().await;
+        match self.now() {
+            Some(online) => online.peer.change_settings(values).await,
+            None => goop2_peer::change_at_rest(self.folder(), values).await,
+        }
+    }
+
+    pub(crate) async fn replace_settings(
+        &self,
+        before: String,
+        text: String,
+    ) -> Result<Settings, Error> {
+        let _stays = self.0.viewer.lock().await;
+        match self.now() {
+            Some(online) => online.peer.replace_settings(before, text).await,
+            None => goop2_peer::replace_at_rest(self.folder(), before, text).await,
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        PathBuf::from(&self.0.shell.borrow().folder)
     }
 
     /// Sees to it that a peer that cannot go on is stopped, and one whose settings need another start gets it, whichever runs.
@@ -170,8 +204,7 @@ impl Running {
 
     fn crashed(&self, reason: String) {
         tracing::error!(%reason, "the peer does not run");
-        let log = self.0.journal.lines();
-        self.stage(Stage::Crashed { reason, log });
+        self.stage(Stage::Crashed { reason });
     }
 
     fn stage(&self, stage: Stage) {

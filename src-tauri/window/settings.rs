@@ -12,7 +12,7 @@ use super::{Running, failure};
 
 #[tauri::command]
 pub(super) async fn settings(running: State<'_, Running>) -> Result<Settings, Failure> {
-    running.peer()?.settings().await.map_err(failure)
+    running.settings().await.map_err(failure)
 }
 
 #[tauri::command]
@@ -20,11 +20,7 @@ pub(super) async fn change_settings(
     values: Map<String, Value>,
     running: State<'_, Running>,
 ) -> Result<Settings, Failure> {
-    running
-        .peer()?
-        .change_settings(values)
-        .await
-        .map_err(failure)
+    running.change_settings(values).await.map_err(failure)
 }
 
 #[tauri::command]
@@ -33,7 +29,7 @@ pub(super) async fn replace_settings(
     text: String,
     running: State<'_, Running>,
 ) -> Result<Settings, Failure> {
-    let replaced = running.peer()?.replace_settings(before, text).await;
+    let replaced = running.replace_settings(before, text).await;
     replaced.map_err(failure)
 }
 

@@ -38,8 +38,6 @@ pub(crate) enum Stage {
     /// It could not start, or could not go on.
     Crashed {
         reason: String,
-        /// What it last said, oldest first.
-        log: Vec<String>,
     },
 }
 

@@ -76,6 +76,22 @@ describe('settings', () => {
     await other.row('Nearby', 'Mira').locator('img').waitFor({ state: 'detached' })
   })
 
+  test('the own site gets what its owner lets it use here, at once, and loses it again', async () => {
+    const name = 'What your own site may use here beside the https web'
+    const source = `http://${process.env.LAN}:8123`
+    const site = await mira.site(mira)
+    const policy = (frame) => frame.evaluate(() => fetch(location.href).then((answer) => answer.headers.get('content-security-policy')))
+    assert.ok(!(await policy(await window.visit(mira, mira))).includes(source))
+    await bar(window, 'Settings')
+    await fill(name, 'nonsense')
+    await window.page.getByText('viewer.site_sources is ["nonsense"]; allowed is a list of at most 16 origins').waitFor()
+    const frame = await window.arrival(site, () => fill(name, `${source}/`))
+    assert.ok((await policy(frame)).includes(source))
+    assert.equal(await field(name).inputValue(), source)
+    const again = await window.arrival(site, () => window.page.getByRole('button', { name: 'Undo' }).click())
+    assert.ok(!(await policy(again)).includes(source))
+  })
+
   test('what needs another start gets it by itself, and the window goes on', async () => {
     const tag = await field('Tag').inputValue()
     await fill('Tag', 'elsewhere')
@@ -133,11 +149,31 @@ describe('people', () => {
     await mira.stop()
     await anselm.stop()
     await mira.run()
-    window = await Window.open(await profile(browser), mira)
+    const context = await profile(browser, { permissions: ['notifications'] })
+    await context.addInitScript(() => {
+      globalThis.told = []
+      globalThis.Notification = class extends Notification {
+        constructor(title, options) {
+          super(title, options)
+          told.push(title)
+        }
+      }
+    })
+    window = await Window.open(context, mira)
     await window.row('Favourites', 'The neighbour').getByText('left').waitFor()
+  })
+
+  test('and is told of when it comes online, if one wants that', async () => {
+    await bar(window, 'Settings')
+    const tell = window.page.getByRole('switch', { name: 'Tell me when a favourite comes online' })
+    await tell.click()
+    await tell.and(window.page.locator('[aria-checked=true]')).waitFor()
+    await window.page.keyboard.press('Escape')
     await anselm.run()
     other = await Window.open(await profile(browser), anselm)
     await mira.join(anselm)
+    await window.page.waitForFunction(() => told.length > 0)
+    assert.deepEqual(await window.page.evaluate(() => told), ['The neighbour is online'])
   })
 
   test('who is blocked is gone from the list, and let in again in the settings', async () => {

@@ -1,20 +1,21 @@
 // The app outlives its peer: offline and online again, stopped by a failure, with a tray and without one.
 
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
 import { deafen, desktop, listening, panicIn, pidOfWindow, Tray } from './lib/app.mjs'
-import { until } from './lib/driver.mjs'
+import { KEY, until } from './lib/driver.mjs'
 
-let user, window, neighbour, pid, seen
+let user, window, neighbour, pid, seen, config
 
 before(async () => {
   user = await desktop()
   const folder = join(user.peers, 'mira')
   await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'goop.json'), JSON.stringify({ profile: { label: 'Mira Sol' } }))
+  config = join(folder, 'goop.json')
+  await writeFile(config, JSON.stringify({ profile: { label: 'Mira Sol' } }))
   neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
   window = await user.open()
   await window.says('Hello, Mira Sol')
@@ -45,9 +46,54 @@ describe('without a tray', () => {
     assert.deepEqual(await listening(pid), [])
   })
 
+  test('its settings are changed all the same', async () => {
+    await window.press('button', 'Settings')
+    await window.says('Your peer is offline.')
+    const name = await window.find('textbox', 'Name')
+    await name.fill('Mira at Rest')
+    await window.key(KEY.enter)
+    await window.says('Name changed.')
+    assert.equal(JSON.parse(await readFile(config, 'utf8')).profile.label, 'Mira at Rest')
+    await window.press('button', 'Undo')
+    await until('the name from before', async () => JSON.parse(await readFile(config, 'utf8')).profile.label === 'Mira Sol')
+    await window.press('button', 'Close this page')
+    await window.says('You are offline')
+    assert.deepEqual(await listening(pid), [])
+  })
+
   test('and online is online again', async () => {
     neighbour.forget()
     await window.press('button', 'Go online')
+    await back()
+  })
+})
+
+describe('settings that no peer starts with', () => {
+  let good
+  test('are said, and mended in the window', async () => {
+    await window.press('button', 'Online: your peers')
+    await window.press('button', 'Go offline')
+    await window.says('You are offline')
+    good = await readFile(config, 'utf8')
+    await writeFile(config, '{ "p2p": { "listen_port": "x" } }')
+    await window.press('button', 'Go online')
+    await window.says('Goop2 had to stop your peer')
+    await window.says('p2p.listen_port is "x"; allowed is a port from 0 to 65535')
+    await window.press('button', 'Settings')
+    await window.says('Your peer cannot start with this.')
+    await window.press('button', 'Edit goop.json')
+    const text = await window.find('textbox', 'goop.json')
+    assert.equal(await text.value(), '{ "p2p": { "listen_port": "x" } }')
+    await text.fill(good)
+    await window.press('button', 'Save')
+    await window.says('goop.json changed.')
+    await window.find('textbox', 'Name')
+    await window.press('button', 'Close this page')
+  })
+
+  test('and it starts again', async () => {
+    neighbour.forget()
+    await window.press('button', 'Start again')
     await back()
   })
 })

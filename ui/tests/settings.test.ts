@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
 import { Refusal, type Api, type Settings } from '../src/api';
-import { SettingsForm } from '../src/state/settings.svelte';
+import { SettingsForm, origins } from '../src/state/settings.svelte';
 import { Toasts } from '../src/state/toasts.svelte';
 
-const START: Settings = { label: 'Mira', email: '', mdns: true, mdns_tag: 'home', listen_port: 0, port_mapping: true, http_addr: '', folder: '/x', text: '{}', blocked: [], restarting: false };
+const START: Settings = { label: 'Mira', email: '', mdns: true, mdns_tag: 'home', listen_port: 0, port_mapping: true, http_addr: '', site_sources: [], folder: '/x', text: '{}', blocked: [], problem: null, restarting: false };
 
 function world(change: (values: Record<string, unknown>) => Settings) {
   const changed = vi.fn(async (values: Record<string, unknown>) => change(values));
@@ -47,4 +47,29 @@ test('a refusal stands at its setting, and goes with the next attempt', async ()
   refuse = false;
   expect(await form.set('p2p.mdns_tag', 'ab', 'Tag')).toBe(true);
   expect(form.problems['p2p.mdns_tag']).toBe('');
+});
+
+test('a list is changed only by another one, and taken back as a whole', async () => {
+  const { form, toasts, changed } = world((values) => ({ ...START, site_sources: values['viewer.site_sources'] as string[] }));
+  await form.load();
+  expect(await form.set('viewer.site_sources', origins('  '), 'Sources')).toBe(true);
+  expect(changed).not.toHaveBeenCalled();
+  await form.set('viewer.site_sources', origins('http://192.168.1.20:8123/, http://radio.local'), 'Sources');
+  expect(form.current?.site_sources).toEqual(['http://192.168.1.20:8123', 'http://radio.local']);
+  toasts.undo();
+  await vi.waitFor(() => expect(form.current?.site_sources).toEqual([]));
+});
+
+test('from a file that no peer starts with there is a way forward and none back', async () => {
+  const broken = { ...START, text: '{ broken', problem: 'not valid JSON' };
+  const replace = vi.fn(async (_: string, text: string) => ({ ...START, text }));
+  const api = { settings: { all: async () => broken, replace } } as unknown as Api;
+  const toasts = new Toasts();
+  const form = new SettingsForm(api, toasts);
+  await form.load();
+  expect(await form.replace('{ broken', '{}')).toBe(true);
+  expect(toasts.current).toEqual({ text: 'goop.json changed.' });
+  await form.replace('{}', '{"a":1}');
+  toasts.undo();
+  await vi.waitFor(() => expect(replace).toHaveBeenLastCalledWith('{"a":1}', '{}'));
 });

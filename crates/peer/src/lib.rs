@@ -29,5 +29,5 @@ pub use goop2_store::{
     Config, Error as FolderError, Folder, MAX_PICTURE, identity, server_config, settings,
 };
 pub use hosting::Hosted;
-pub use peer::{Page, Peer, take_back};
+pub use peer::{Page, Peer, change_at_rest, replace_at_rest, settings_at_rest, take_back};
 pub use place::parse as place;

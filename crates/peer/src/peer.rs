@@ -4,7 +4,7 @@ mod people;
 mod rendezvous;
 mod settings;
 
-pub use settings::take_back;
+pub use settings::{change_at_rest, replace_at_rest, settings_at_rest, take_back};
 
 use std::{
     io, iter,

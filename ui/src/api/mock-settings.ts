@@ -16,6 +16,9 @@ const NOISE: readonly (readonly [LogLevel, string, string])[] = [
   ['error', 'goop2_store', 'cannot write /home/mira/peers/mine/goop.json: no space left on device'],
 ];
 
+/** What is in force without another start. */
+const LIVE = /^profile\.|^viewer\.site_sources$/;
+
 export class MockSettings {
   /** Kept as the peer keeps them; `fails` refuses every change. */
   #settings: Settings;
@@ -25,7 +28,7 @@ export class MockSettings {
   #stand: Stand;
   #tell: () => void;
 
-  constructor(stand: Stand, tell: () => void, lines: number) {
+  constructor(stand: Stand, tell: () => void, lines: number, problem: string | null) {
     this.#stand = stand;
     this.#tell = tell;
     this.#settings = {
@@ -36,9 +39,11 @@ export class MockSettings {
       listen_port: 0,
       port_mapping: true,
       http_addr: '',
+      site_sources: [],
       folder: '/home/mira/.local/share/goop2/peers/mine',
       text: '',
       blocked: [],
+      problem,
       restarting: false,
     };
     this.#settings.text = this.#text();
@@ -61,6 +66,7 @@ export class MockSettings {
       }
       if (json.profile?.label !== undefined) this.#settings.label = this.#stand.me.label = json.profile.label;
       this.#settings.text = text;
+      this.#settings.problem = null;
       this.#tell();
       return structuredClone(this.#settings);
     },
@@ -103,7 +109,9 @@ export class MockSettings {
     const key = name.slice(name.indexOf('.') + 1) as keyof Settings;
     if (name === 'p2p.mdns_tag' && !/^[\w-]{1,63}$/.test(String(value)))
       throw new Refusal({ code: 'setting', message: `p2p.mdns_tag is ${JSON.stringify(value)}; allowed is 1 to 63 letters, digits, "-" and "_", e.g. "goop-mdns"` });
-    Object.assign(this.#settings, { [key]: value, restarting: !name.startsWith('profile.') });
+    if (name === 'viewer.site_sources' && !(value as string[]).every((source) => /^(https?|wss?):\/\/[\w.-]+(:\d+)?$/.test(source)))
+      throw new Refusal({ code: 'setting', message: `viewer.site_sources is ${JSON.stringify(value)}; allowed is a list of at most 16 origins, e.g. ["http://192.168.1.20:8123"]` });
+    Object.assign(this.#settings, { [key]: value, restarting: !LIVE.test(name) });
   }
 
   #done(): Settings {
@@ -116,8 +124,8 @@ export class MockSettings {
   }
 
   #text(): string {
-    const { label, email, mdns, mdns_tag, listen_port, port_mapping, http_addr } = this.#settings;
-    return `${JSON.stringify({ profile: { label, email }, p2p: { listen_port, port_mapping, mdns, mdns_tag }, viewer: { http_addr } }, null, 2)}\n`;
+    const { label, email, mdns, mdns_tag, listen_port, port_mapping, http_addr, site_sources } = this.#settings;
+    return `${JSON.stringify({ profile: { label, email }, p2p: { listen_port, port_mapping, mdns, mdns_tag }, viewer: { http_addr, site_sources } }, null, 2)}\n`;
   }
 
   #log(at: number): void {

@@ -14,18 +14,13 @@ interface Scenario {
 }
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
-const LOG = [
-  '2026-03-01T09:12:04.113Z  INFO goop2_node: listening port=40123',
-  '2026-03-01T09:12:04.120Z  INFO goop2_viewer: viewer listens port=8080',
-  '2026-03-01T09:30:11.002Z ERROR goop2_peer::fate: the peer cannot go on reason=The viewer lost its port 8080',
-];
-
 const SCENARIOS: Record<string, Scenario> = {
   first: { stage: { is: 'first', name: 'Mira Sol' } },
   starting: { stage: { is: 'starting' } },
   offline: { stage: { is: 'offline' } },
   stopping: { stage: { is: 'stopping' } },
-  crashed: { stage: { is: 'crashed', reason: 'The viewer lost its port 8080', log: LOG } },
+  crashed: { stage: { is: 'crashed', reason: 'The viewer lost its port 8080' } },
+  broken: { stage: { is: 'crashed', reason: 'p2p.listen_port is "x"; allowed is a port from 0 to 65535 (0: any free one)' } },
   'ask-visit': { wish: { to: 'visit', peer: PEER, path: '/guestbook.html' } },
   'ask-connect': { wish: { to: 'connect', url: 'https://meet.example.org/' } },
   'ask-switch': { wish: { to: 'switch', folder: '/home/mira/peers/workshop' } },

@@ -43,6 +43,8 @@ const NOTICES: Notice[] = [
   { code: 'port-taken', message: 'Port 8080 was taken by another program; Goop2 uses 8081 for now.' },
 ];
 
+const BROKEN = 'p2p.listen_port is "x"; allowed is a port from 0 to 65535 (0: any free one)';
+
 const DENIED: Omit<Denied, 'peer'>[] = [
   { kind: 'img-src', target: 'http://192.168.1.1' },
   { kind: 'connect-src', target: 'http://192.168.1.1:9000' },
@@ -108,7 +110,7 @@ export function mock(): Api {
     tell();
     drift();
   };
-  const settings = new MockSettings(stand, changed, 900);
+  const settings = new MockSettings(stand, changed, 900, name === 'broken' ? BROKEN : null);
 
   return {
     session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),

@@ -1,6 +1,7 @@
 // The settings as they stand, and each change of one of them: checked by the peer, applied at once, and taken back at will.
 
 import { Refusal, type Api, type Settings } from '../api';
+import { equal } from '../lib/equal';
 import type { Toasts } from './toasts.svelte';
 
 /** The name of a setting in `goop.json`, and where the page has it. */
@@ -12,6 +13,7 @@ const NAMES = {
   'p2p.listen_port': 'listen_port',
   'p2p.port_mapping': 'port_mapping',
   'viewer.http_addr': 'http_addr',
+  'viewer.site_sources': 'site_sources',
 } as const satisfies Record<string, keyof Settings>;
 
 export type Setting = keyof typeof NAMES;
@@ -38,10 +40,10 @@ export class SettingsForm {
   }
 
   /** `what` names it in the toast: "Name". Answers whether it stands now. */
-  async set(setting: Setting, value: string | number | boolean, what: string): Promise<boolean> {
+  async set(setting: Setting, value: string | number | boolean | string[], what: string): Promise<boolean> {
     const before = this.current?.[NAMES[setting]];
     this.problems[setting] = '';
-    if (before === undefined || before === value) return true;
+    if (before === undefined || equal(before, value)) return true;
     if (!(await this.#change(setting, { [setting]: value }))) return false;
     const again = this.current?.restarting ? ' Goop2 starts again to apply it.' : '';
     this.#toasts.show(`${what} changed.${again}`, () => void this.#change(setting, { [setting]: before }));
@@ -51,6 +53,8 @@ export class SettingsForm {
   /** All of `goop.json`, made from `before`. */
   async replace(before: string, text: string): Promise<boolean> {
     this.problems.text = '';
+    /** There is no way back to what no peer starts with. */
+    const mended = this.current?.problem !== null;
     try {
       this.current = await this.#api.settings.replace(before, text);
     } catch (thrown) {
@@ -58,7 +62,7 @@ export class SettingsForm {
       return false;
     }
     const after = this.current.text;
-    this.#toasts.show('goop.json changed.', () => void this.replace(after, before));
+    this.#toasts.show('goop.json changed.', mended ? undefined : () => void this.replace(after, before));
     return true;
   }
 
@@ -98,5 +102,12 @@ export class SettingsForm {
     }
   }
 }
+
+/** Several in one line, each perhaps as an address bar has it. */
+export const origins = (text: string): string[] =>
+  text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map((word) => word.replace(/\/$/, ''));
 
 export const words = (thrown: unknown): string => Refusal.from(thrown, 'This could not be done. Try again.').message;

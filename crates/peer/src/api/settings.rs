@@ -17,12 +17,16 @@ pub struct Settings {
     pub port_mapping: bool,
     /// Where the local pages are served; empty = 127.0.0.1:8080, or the next free port.
     pub http_addr: String,
+    /// Origins beside the https web that the own site may use where its owner looks at it.
+    pub site_sources: Vec<String>,
     /// Folder of the peer, absolute.
     pub folder: String,
     /// `goop.json` as it stands there, all of it.
     pub text: String,
     /// Peers that are neither connected, served nor shown.
     pub blocked: Vec<BlockedPeer>,
+    /// Why no peer starts with `goop.json`; the rest is what is assumed without it. Only of a peer that does not run.
+    pub problem: Option<String>,
     /// What was changed is in force after another start of the peer, which comes by itself.
     pub restarting: bool,
 }

@@ -19,6 +19,10 @@ port_mapping: boolean,
  */
 http_addr: string, 
 /**
+ * Origins beside the https web that the own site may use where its owner looks at it.
+ */
+site_sources: Array<string>, 
+/**
  * Folder of the peer, absolute.
  */
 folder: string, 
@@ -30,6 +34,10 @@ text: string,
  * Peers that are neither connected, served nor shown.
  */
 blocked: Array<BlockedPeer>, 
+/**
+ * Why no peer starts with `goop.json`; the rest is what is assumed without it. Only of a peer that does not run.
+ */
+problem: string | null, 
 /**
  * What was changed is in force after another start of the peer, which comes by itself.
  */

@@ -3,8 +3,4 @@
 /**
  * How the peer of this window is.
  */
-export type Stage = { "is": "first", name: string, } | { "is": "starting" } | { "is": "online" } | { "is": "offline" } | { "is": "stopping" } | { "is": "crashed", reason: string, 
-/**
- * What it last said, oldest first.
- */
-log: Array<string>, };
+export type Stage = { "is": "first", name: string, } | { "is": "starting" } | { "is": "online" } | { "is": "offline" } | { "is": "stopping" } | { "is": "crashed", reason: string, };
