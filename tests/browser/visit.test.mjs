@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { launch, profile, Window } from './lib/browser.mjs'
+import { scan } from './lib/page.mjs'
 import { guestbook, Peer, removeAll } from './lib/peer.mjs'
 
 const page = (title, text) => `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
@@ -50,6 +51,19 @@ describe('who is there', () => {
     await window.row('Nearby', 'Anselm — field notes').waitFor()
     await window.page.getByTitle('Welcome page').click()
     await window.page.getByRole('heading', { name: 'Here now' }).waitFor()
+  })
+
+  test('has a link that a phone reads, as one has oneself', async () => {
+    const read = async (button, link) => {
+      await button.click()
+      assert.equal(await scan(window.page, window.page.getByRole('img', { name: `QR code of ${link}` })), link)
+      await window.page.keyboard.press('Escape')
+    }
+    await read(window.page.getByRole('button', { name: 'QR code of my link' }), `goop://${visitor.id}/`)
+    await window.row('Nearby', 'Anselm — field notes').click({ button: 'right' })
+    await read(window.page.getByRole('button', { name: 'QR code', exact: true }), `goop://${neighbour.id}/`)
+    await window.page.keyboard.press('Escape')
+    await window.page.getByRole('dialog').waitFor({ state: 'detached' })
   })
 
   test('can be looked for by name', async () => {
