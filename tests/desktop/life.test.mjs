@@ -1,7 +1,7 @@
 // The app outlives its peer: offline and online again, stopped by a failure, with a tray and without one.
 
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
@@ -36,6 +36,17 @@ const back = async () => {
 }
 
 describe('without a tray', () => {
+  test('it starts at login if its user wants that', async () => {
+    const entries = join(user.home, '.config/autostart')
+    await window.press('button', 'Settings')
+    for (const count of [1, 0]) {
+      await window.press('switch', 'Start when I log in')
+      await until(`${count} entries`, async () => (await readdir(entries).catch(() => [])).length === count)
+      if (count) assert.match(await readFile(join(entries, ...(await readdir(entries))), 'utf8'), /^Exec=.*goop2.* --hidden/m)
+    }
+    await window.press('button', 'Close this page')
+  })
+
   test('offline is offline: goodbye is said, and no socket is open', async () => {
     assert.ok((await listening(pid)).length > 0)
     neighbour.forget()

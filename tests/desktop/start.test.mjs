@@ -156,4 +156,12 @@ describe('a second start', () => {
     await window.says('Hello, The workshop')
     await neighbour.event((event) => event.event === 'peer' && event.label === 'The workshop' && event.state === 'online')
   })
+
+  test('and one’s peers are a list to switch by', async () => {
+    neighbour.forget()
+    await window.press('button', 'Online: your peers')
+    await window.press('button', 'Switch to Mira the Second')
+    await window.says('Hello, Mira the Second')
+    await neighbour.event((event) => event.event === 'peer' && event.label === 'Mira the Second' && event.state === 'online')
+  })
 })
