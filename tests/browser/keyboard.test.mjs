@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { launch, profile } from './lib/browser.mjs'
 import { Mock } from './lib/mock.mjs'
+import { picture } from './lib/scenes.mjs'
 
 let browser, mock
 before(async () => {
@@ -106,6 +107,33 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Escape')
     await page.getByRole('heading', { name: 'You are offline' }).waitFor()
     assert.equal(await named(page), 'Settings')
+  })
+
+  test('a picture is chosen, moved, made larger and taken', async () => {
+    const page = await open('still')
+    await page.keyboard.press('Control+,')
+    await tabTo(page, 'Add a picture')
+    const chooser = page.waitForEvent('filechooser')
+    await page.keyboard.press('Enter')
+    const taker = await chooser
+    await picture(page, (file) => taker.setFiles(file))
+    await page.getByRole('dialog', { name: 'Your picture' }).waitFor()
+    const cut = () => page.locator('dialog canvas').first().evaluate((canvas) => canvas.toDataURL())
+    let before = await cut()
+    const changed = async (key) => {
+      await page.keyboard.press(key)
+      await page.waitForFunction((before) => document.querySelector('dialog canvas').toDataURL() !== before, before)
+      before = await cut()
+    }
+    await tabTo(page, 'Part of the picture')
+    await changed('ArrowRight')
+    await page.keyboard.press('Tab')
+    await changed('ArrowRight')
+    await tabTo(page, 'Use this picture')
+    await page.keyboard.press('Enter')
+    await page.getByText('Picture changed.').waitFor()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    assert.notEqual(await named(page), null, 'the focus was lost')
   })
 
   test('a rendezvous is joined and one is hosted', async () => {

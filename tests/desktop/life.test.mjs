@@ -179,5 +179,17 @@ describe('with a tray', () => {
     await tray.click('Quit Goop2')
     await seen('offline')
     await until('the end of the program', async () => pidOfWindow().then(() => false, () => true))
+    await window.end()
+  })
+
+  test('a start at login is online without a window, which the tray brings', async () => {
+    neighbour.forget()
+    window = await user.open('--hidden')
+    assert.equal(await tray.line(), 'icon')
+    await seen('online')
+    assert.equal(await window.run(() => document.visibilityState), 'hidden')
+    await tray.click('Open Goop2')
+    await until('the window', () => window.run(() => document.visibilityState === 'visible'))
+    await window.says('Hello, Mira Sol')
   })
 })

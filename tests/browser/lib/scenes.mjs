@@ -45,6 +45,7 @@ export const scenes = [
   ['rendezvous-hosting', 'hosting', then(bar('Rendezvous'), seen('Open public page'))],
   ['rendezvous-qr', 'hosting', then(bar('Rendezvous'), button('QR code of http://192.168.1.20:8787'), seen('Meet here'))],
   ['rendezvous-register', 'register', then(bar('Rendezvous'), seen('members.example'))],
+  ['rendezvous-unreachable', 'unreachable', then(bar('Rendezvous'), seen('Open public page'))],
   ['rendezvous-failed', 'taken', then(bar('Rendezvous'), seen('Port 8787'))],
   ['network', 'home', bar('Network')],
   ['network-report', 'home', then(bar('Network'), button('Copy report…'), seen('For someone who helps'))],
@@ -77,8 +78,8 @@ export const scenes = [
   ['log', 'still', then(bar('Settings'), button('Show log'), seen('newest last'))],
 ]
 
-/** A picture of two colours, so that one sees what is cut. */
-async function picture(page) {
+/** Gives a picture of two colours, so that one sees what is cut. */
+export async function picture(page, give = (file) => page.locator('input[type=file]').setInputFiles(file)) {
   const png = await page.evaluate(() => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 400 })
     const context = canvas.getContext('2d')
@@ -89,7 +90,7 @@ async function picture(page) {
     context.fill()
     return canvas.toDataURL('image/png').split(',')[1]
   })
-  await page.locator('input[type=file]').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
+  await give({ name: 'me.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
 }
 
 export const sizes = {
