@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod relay;
+pub(crate) mod swarm;
 
 use std::time::Duration;
 

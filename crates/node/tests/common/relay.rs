@@ -6,11 +6,12 @@ use futures::StreamExt;
 use goop2_node::{Keypair, RelayOffer};
 use goop2_proto::{Multiaddr, PeerId};
 use libp2p::{
-    SwarmBuilder, identify, noise, relay,
+    identify, relay,
     swarm::{NetworkBehaviour, SwarmEvent},
-    tcp, yamux,
 };
 use tokio_util::task::AbortOnDropHandle;
+
+use super::swarm::swarm;
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
@@ -36,27 +37,13 @@ impl Relay {
         };
         config.reservation_rate_limiters.clear();
         config.circuit_src_rate_limiters.clear();
-        let mut swarm = SwarmBuilder::with_existing_identity(key)
-            .with_tokio()
-            .with_tcp(
-                tcp::Config::default(),
-                noise::Config::new,
-                yamux::Config::default,
-            )
-            .unwrap()
-            .with_quic()
-            .with_behaviour(|key| Behaviour {
-                relay: relay::Behaviour::new(peer, config),
-                identify: identify::Behaviour::new(identify::Config::new(
-                    "/relay/1.0.0".into(),
-                    key.public(),
-                )),
-            })
-            .unwrap()
-            .with_swarm_config(|config| {
-                config.with_idle_connection_timeout(Duration::from_secs(600))
-            })
-            .build();
+        let mut swarm = swarm(key, Duration::from_secs(600), |key, _| Behaviour {
+            relay: relay::Behaviour::new(peer, config),
+            identify: identify::Behaviour::new(identify::Config::new(
+                "/relay/1.0.0".into(),
+                key.public(),
+            )),
+        });
         let mut addrs = Vec::new();
         for addr in [
             format!("/ip4/127.0.0.1/tcp/{port}"),

@@ -7,17 +7,19 @@ use futures::StreamExt;
 use goop2_node::relay::Limits;
 use goop2_proto::{Multiaddr, relay::Standing};
 use libp2p::{
-    Swarm, SwarmBuilder,
+    Swarm,
     autonat::v1::{self, NatStatus},
     identify,
+    identity::Keypair,
     multiaddr::Protocol,
-    noise,
     swarm::{NetworkBehaviour, SwarmEvent},
-    tcp, yamux,
 };
 use tokio::time::timeout;
 
-use crate::world::{PATIENCE, World};
+use crate::{
+    swarm::swarm,
+    world::{PATIENCE, World},
+};
 
 const NAME: &str = "autonat::existing_peers_are_told_whether_they_can_be_called";
 const INSIDE: &str = "GOOP2_PUBLIC_LOOPBACK";
@@ -31,32 +33,21 @@ struct Behaviour {
 }
 
 fn peer() -> Swarm<Behaviour> {
-    SwarmBuilder::with_new_identity()
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default(),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .unwrap()
-        .with_behaviour(|key| Behaviour {
-            identify: identify::Behaviour::new(identify::Config::new(
-                "/goop/1.0.0".into(),
-                key.public(),
-            )),
-            autonat: v1::Behaviour::new(
-                key.public().to_peer_id(),
-                v1::Config {
-                    boot_delay: Duration::ZERO,
-                    retry_interval: Duration::from_millis(100),
-                    throttle_server_period: Duration::ZERO,
-                    ..v1::Config::default()
-                },
-            ),
-        })
-        .unwrap()
-        .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
-        .build()
+    swarm(Keypair::generate_ed25519(), PATIENCE, |key, _| Behaviour {
+        identify: identify::Behaviour::new(identify::Config::new(
+            "/goop/1.0.0".into(),
+            key.public(),
+        )),
+        autonat: v1::Behaviour::new(
+            key.public().to_peer_id(),
+            v1::Config {
+                boot_delay: Duration::ZERO,
+                retry_interval: Duration::from_millis(100),
+                throttle_server_period: Duration::ZERO,
+                ..v1::Config::default()
+            },
+        ),
+    })
 }
 
 /// What the peer is told, once it has called the relay.

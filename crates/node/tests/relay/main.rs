@@ -9,6 +9,8 @@ mod autonat;
 mod load;
 mod pipe;
 mod share;
+#[path = "../common/swarm.rs"]
+mod swarm;
 mod world;
 
 use std::time::Duration;

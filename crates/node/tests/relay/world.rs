@@ -13,17 +13,16 @@ use goop2_proto::{
     relay::{Standing, State, Usage},
 };
 use libp2p::{
-    Swarm, SwarmBuilder,
+    Swarm,
     core::transport::ListenerId,
     identify,
     identity::Keypair,
     multiaddr::Protocol,
-    noise, ping, relay,
+    ping, relay,
     swarm::{
         ConnectionId, DialError, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle,
         dial_opts::DialOpts,
     },
-    tcp, yamux,
 };
 use tokio::{
     sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc, oneshot, watch},
@@ -31,7 +30,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::pipe::{self, Pipes};
+use crate::{
+    pipe::{self, Pipes},
+    swarm::swarm,
+};
 
 /// Longer than anything here takes on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -232,7 +234,18 @@ impl Client {
 
     fn with(key: Keypair, silent: bool) -> Self {
         let pipes = Pipes::default();
-        let swarm = swarm(key, pipes.clone(), silent);
+        let swarm = swarm(key, PATIENCE * 10, |key, relay| Behaviour {
+            relay: (!silent).then_some(relay).into(),
+            identify: identify::Behaviour::new(identify::Config::new(
+                "/goop/1.0.0".into(),
+                key.public(),
+            )),
+            ping: ping::Behaviour::default(),
+            pipe: pipe::Behaviour {
+                pipes: pipes.clone(),
+                silent,
+            },
+        });
         let (commands, wanted) = mpsc::channel(16);
         let (told, connections) = watch::channel(0);
         Self {
@@ -264,32 +277,6 @@ impl Client {
         self.commands.send(command(answer)).await.ok().unwrap();
         timeout(PATIENCE, result).await.expect("in time").unwrap()
     }
-}
-
-fn swarm(key: Keypair, pipes: Pipes, silent: bool) -> Swarm<Behaviour> {
-    SwarmBuilder::with_existing_identity(key)
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default(),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .unwrap()
-        .with_quic()
-        .with_relay_client(noise::Config::new, yamux::Config::default)
-        .unwrap()
-        .with_behaviour(|key, relay| Behaviour {
-            relay: (!silent).then_some(relay).into(),
-            identify: identify::Behaviour::new(identify::Config::new(
-                "/goop/1.0.0".into(),
-                key.public(),
-            )),
-            ping: ping::Behaviour::default(),
-            pipe: pipe::Behaviour { pipes, silent },
-        })
-        .unwrap()
-        .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE * 10))
-        .build()
 }
 
 async fn run(
