@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::{PATIENCE, config, presence, start, start_with};
 use goop2_node::{Error, Event, Invalid, Multicast, OpenError};
 use goop2_proto::presence::Kind;
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
 
 #[tokio::test]
 async fn presence_passes_as_soon_as_two_are_connected() {
@@ -99,8 +99,11 @@ async fn a_typed_address_is_dialled_until_somebody_is_there() {
     let (addr, port, id) = (gone.tcp(), gone.port(), gone.id());
     gone.node.shutdown().await;
     let mut a = start().await;
+    // Somebody is there who takes the call and says nothing: it is made, and in vain.
+    let nobody = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     a.node.add_address(addr).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(timeout(PATIENCE, nobody.accept()).await.unwrap().unwrap());
+    drop(nobody);
     let back = start_with(goop2_node::Config {
         keypair: key.clone(),
         listen_port: port,
