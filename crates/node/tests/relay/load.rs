@@ -1,4 +1,4 @@
-//! What a hundred visits cost the process of the relay, and what the meter costs a single one.
+//! What a hundred visits cost the process of the relay, those that nobody reads included, and what the meter costs a single one.
 
 use std::{
     fs,
@@ -109,6 +109,15 @@ async fn a_hundred_visits_fit_in_a_small_process() {
     let started = Instant::now();
     let came = join_all(visits).await;
     assert_eq!(came, vec![VISIT_BYTES; VISITS]);
+    // Then all of them stop reading, but for one.
+    let (reader, slow) = visitors.split_first().unwrap();
+    let slow = slow
+        .iter()
+        .zip(hosts[1..].iter().chain(&hosts[..1]).cycle());
+    let held = join_all(slow.map(|(visitor, host)| visitor.pipes.neglect(host.id))).await;
+    assert!(held.iter().all(Option::is_some));
+    let read = reader.pipes.fetch(hosts[0].id, VISIT_BYTES, |_| {}).await;
+    assert_eq!(read, VISIT_BYTES);
     let peak = relay.peak_kb();
     println!(
         "{VISITS} visits of {} MiB at once in {:.1} s: the relay took {} MB at its peak, {} MB idle",

@@ -64,6 +64,14 @@ impl Pipes {
 }
 
 impl Pipes {
+    /// Asks for bytes without an end, and reads none; what holds them up.
+    pub(crate) async fn neglect(&self, peer: PeerId) -> Option<Stream> {
+        let mut stream = self.open(peer, PIPE).await?;
+        stream.write_all(&u64::MAX.to_be_bytes()).await.ok()?;
+        stream.flush().await.ok()?;
+        Some(stream)
+    }
+
     /// Asks a relay for a reservation; what it says.
     pub(crate) async fn reserve(&self, relay: PeerId) -> Option<u64> {
         Some(self.hop(relay, &[2, 0x08, 0]).await?.0)
