@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     PATIENCE, inside,
@@ -87,6 +87,45 @@ fn visited(visitor: &Peer, owner: &str, content: &str) -> Instant {
         );
         thread::sleep(RETRY);
     }
+}
+
+#[test]
+fn who_is_a_neighbour_is_judged_anew_when_the_network_changes() {
+    inside(
+        "change::who_is_a_neighbour_is_judged_anew_when_the_network_changes",
+        || {
+            let mut lan = Lan::new(1);
+            let hosts = [lan.host_ipv4(), lan.host_ipv4()];
+            let folders = ["here", "there"].map(|label| Folder::new(label, "goop-mdns"));
+            let [here, there] =
+                [0, 1].map(|index| Peer::start(&folders[index], Some(&hosts[index])));
+            let id = there.id();
+            let path = |from: usize, kind: &str| {
+                here.wait_from(from, kind, PATIENCE, |event| {
+                    event["event"] == "path" && event["peer_id"] == id && event["kind"] == kind
+                });
+                let reach = here.api("network/reach", &json!({ "peer": id })).json();
+                reach["links"][0]["since"].clone()
+            };
+            let met = path(0, "lan");
+            let [own, other] = hosts.each_ref().map(Host::address);
+            let [alone, together, other] = [
+                format!("{own}/32"),
+                format!("{own}/24"),
+                format!("{other}/32"),
+            ];
+
+            let before = here.mark();
+            hosts[0].ip(&["addr", "add", &alone, "dev", "eth0"]);
+            hosts[0].ip(&["route", "add", &other, "dev", "eth0"]);
+            hosts[0].ip(&["addr", "del", &together, "dev", "eth0"]);
+            assert_eq!(path(before, "direct"), met, "the same connection");
+
+            let before = here.mark();
+            hosts[0].ip(&["addr", "add", &together, "dev", "eth0"]);
+            assert_eq!(path(before, "lan"), met, "the same connection");
+        },
+    );
 }
 
 #[test]
