@@ -2,10 +2,12 @@
 
 use std::{fs, time::Duration};
 
-use futures::{StreamExt, TryStreamExt, future::join_all};
+use futures::{StreamExt, TryStreamExt, future::join_all, io::AsyncReadExt};
+use goop2_node::{Config, Keypair, Node};
 use goop2_peer::{Error, api::Group};
+use goop2_proto::{data, site};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::world::{PATIENCE, TestPeer, card};
 
@@ -168,6 +170,56 @@ async fn a_transfer_that_is_cut_is_an_error_not_a_short_file() {
         page.len
     );
     visitor.stop().await;
+}
+
+/// An owner who takes every request and answers none; its protocol is told when it was read.
+async fn cutter(cut: mpsc::Sender<&'static str>) -> Node {
+    let config = Config {
+        keypair: Keypair::generate_ed25519(),
+        listen_port: 0,
+        mdns_tag: None,
+        topic: "cutter".into(),
+        protocols: vec![site::PROTOCOL, data::PROTOCOL],
+    };
+    let (node, mut inbound, _) = goop2_node::spawn(config).await.unwrap();
+    tokio::spawn(async move {
+        while let Some(mut asked) = inbound.recv().await {
+            let _request = asked.stream.read(&mut [0; 1024]).await;
+            cut.send(asked.protocol).await.unwrap();
+        }
+    });
+    node
+}
+
+#[tokio::test]
+async fn a_request_that_is_cut_is_made_once_more_but_never_a_write() {
+    let visitor = TestPeer::start("Visitor").await;
+    let (cut, mut cuts) = mpsc::channel(16);
+    let owner = cutter(cut).await;
+    let (port, id) = (owner.status().borrow().port, owner.peer_id());
+    let address = format!("/ip4/127.0.0.1/tcp/{port}/p2p/{id}");
+    visitor.peer.add_address(&address).await.unwrap();
+    let mut count = || std::iter::from_fn(|| cuts.try_recv().ok()).collect::<Vec<_>>();
+
+    let page = timeout(PATIENCE, visitor.peer.open(id, "/")).await.unwrap();
+    assert!(matches!(page, Err(Error::Cut)));
+    assert_eq!(count(), [site::PROTOCOL; 2]);
+    for (request, times) in [
+        (json!({ "op": "query", "table": "guestbook" }), 2),
+        (
+            json!({ "op": "insert", "table": "guestbook", "data": { "message": "hi" } }),
+            1,
+        ),
+    ] {
+        let request = data::Request::from_value(request).unwrap();
+        let answer = timeout(PATIENCE, visitor.peer.data(id, request))
+            .await
+            .unwrap();
+        assert!(matches!(answer, Err(Error::Cut)), "{answer:?}");
+        assert_eq!(count(), vec![data::PROTOCOL; times]);
+    }
+    visitor.stop().await;
+    owner.shutdown().await;
 }
 
 #[tokio::test]
