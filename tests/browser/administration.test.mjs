@@ -139,6 +139,7 @@ describe('the operator', () => {
   test('reads the limits', async () => {
     const limits = page.getByRole('region', { name: 'Limits' })
     for (const name of ['Peers', 'Event streams', 'Messages of one address', 'Messages of one peer']) await limits.getByRole('rowheader', { name, exact: true }).waitFor()
+    assert.match(await limits.getByRole('row', { name: /^Peers / }).getByRole('cell').textContent(), /^\d{1,3}(,\d{3})+$/)
     await sound(page, 'administration')
   })
 
@@ -150,6 +151,8 @@ describe('the operator', () => {
     const figures = await relay.locator('.facts > div').evaluateAll((figures) => figures.map((figure) => figure.innerText.split('\n')))
     assert.deepEqual(figures.map(([, name]) => name), ['reachable by it', 'visits under way', 'connections', 'passed on'])
     for (const [figure] of figures) assert.match(figure, /^\d/)
+    // The peer is on this machine: no relay calls it there to see whether it is reachable.
+    await relay.getByText(/^Refused: .*test calls to an address that is private or not the peer’s own, or too many \(\d/).waitFor()
     for (const name of ['Who uses it', 'Visits through it']) await relay.getByText(name).click()
     await sound(page, 'administration with a relay')
   })

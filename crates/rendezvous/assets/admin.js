@@ -39,6 +39,9 @@ async function post(path, body) {
   await refresh();
 }
 
+/** With separators: 1,234. */
+const number = (value) => value.toLocaleString("en");
+
 function ago(ms) {
   const s = Math.max(0, Math.round((Date.now() - ms) / 1000));
   if (s < 90) return `${s} s`;
@@ -85,7 +88,7 @@ function peerRow({ id }) {
     set(email, peer.email);
     set(since, `here for ${ago(peer.since)}, last heard ${ago(peer.last_seen)} ago, from ${peer.from}`);
     more.hidden = peer.addrs.length === 0;
-    set(summary, peer.addrs.length === 1 ? "1 address" : `${peer.addrs.length} addresses`);
+    set(summary, peer.addrs.length === 1 ? "1 address" : `${number(peer.addrs.length)} addresses`);
     if (addrs.dataset.shown !== peer.addrs.join("\n")) addrs.replaceChildren(...peer.addrs.map((addr) => element("code", addr)));
     addrs.dataset.shown = peer.addrs.join("\n");
     kick.setAttribute("aria-label", `Kick ${label}`);
@@ -139,10 +142,10 @@ function showRelay(relay) {
   byId("relay-use").hidden = !relay;
   if (!relay) return set(byId("relay"), "No relay runs beside this rendezvous.");
   set(byId("relay"), `${relay.peer_id}, at ${relay.addrs.join(", ")}`);
-  for (const figure of ["reachable", "circuits", "connections"]) set(byId(`relay-${figure}`), String(relay[figure]));
+  for (const figure of ["reachable", "circuits", "connections"]) set(byId(`relay-${figure}`), number(relay[figure]));
   set(byId("relay-bytes"), size(relay.bytes));
-  const refused = relay.refused.map(([why, times]) => `${why.replaceAll("_", " ")} ${times}`);
-  set(byId("relay-refused"), refused.length ? `Refused: ${refused.join(", ")}.` : "");
+  const refused = relay.refused.map(([why, times]) => `${why} (${number(times)})`);
+  set(byId("relay-refused"), refused.length ? `Refused: ${refused.join("; ")}.` : "");
   keep(byId("relay-guests"), relay.shown_guests, (guest) => guest.id, guestRow);
   // Two may visit each other several times at once.
   const visits = relay.shown_circuits.map((visit, index) => ({ ...visit, key: `${visit.from} ${visit.to} ${index}` }));
@@ -153,7 +156,7 @@ function limitRow([name, value]) {
   const row = element("tr");
   const head = element("th", name);
   head.scope = "row";
-  row.append(head, element("td", value));
+  row.append(head, element("td", value.replace(/\d+/g, (digits) => number(Number(digits)))));
   return row;
 }
 
@@ -176,14 +179,14 @@ function keep(parent, items, key, make) {
   if (held && !parent.contains(document.activeElement)) parent.focus();
 }
 
-const count = (shown, all) => shown < all ? `The newest ${shown} of ${all}.` : all ? "" : "None.";
+const count = (shown, all) => shown < all ? `The newest ${number(shown)} of ${number(all)}.` : all ? "" : "None.";
 
 function show(state) {
   const now = Date.now();
-  set(byId("total"), String(state.total));
-  set(byId("proved"), String(state.proved));
-  set(byId("subscribers"), String(state.subscribers));
-  if (last) set(byId("rate"), `${Math.round(1000 * (state.delivered - last.delivered) / (now - last.now))}/s`);
+  set(byId("total"), number(state.total));
+  set(byId("proved"), number(state.proved));
+  set(byId("subscribers"), number(state.subscribers));
+  if (last) set(byId("rate"), `${number(Math.round(1000 * (state.delivered - last.delivered) / (now - last.now)))}/s`);
   last = { delivered: state.delivered, now };
   set(byId("count"), count(state.peers.length, state.matching));
   keep(byId("peers"), state.peers, (peer) => peer.id, peerRow);
@@ -196,7 +199,7 @@ function show(state) {
   keep(byId("limits"), state.limits, ([name]) => name, limitRow);
   const log = byId("log");
   if (getSelection().isCollapsed || !log.contains(getSelection().anchorNode)) set(log, [...state.log].reverse().join("\n"));
-  set(byId("status"), `Up for ${ago(now - 1000 * state.uptime_seconds)}. ${state.throttled} requests over a limit.`);
+  set(byId("status"), `Up for ${ago(now - 1000 * state.uptime_seconds)}. ${number(state.throttled)} requests over a limit.`);
 }
 
 async function refresh() {

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use goop2_proto::relay::State;
+use goop2_proto::relay::{Refusal, State};
 use serde::Serialize;
 
 use super::board::MAX_SHOWN;
@@ -50,7 +50,7 @@ impl ShownRelay {
             refused: usage
                 .refused
                 .iter()
-                .map(|(why, count)| (why.name(), *count))
+                .map(|(why, count)| (words(*why), *count))
                 .collect(),
             shown_guests: guests
                 .into_iter()
@@ -72,6 +72,23 @@ impl ShownRelay {
                     seconds: circuit.seconds,
                 })
                 .collect(),
+        }
+    }
+}
+
+/// Who or what was refused; the page puts the number behind it.
+fn words(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Stranger => "peers that are not at this rendezvous",
+        Refusal::Peer => "peers that had their share",
+        Refusal::Unsigned => "peers that are not verified and had their share",
+        Refusal::Full => "peers for whom no place was left",
+        Refusal::Rate => "peers that asked too often",
+        Refusal::Nobody => "visits to peers that keep no place here",
+        Refusal::Unanswered => "visits that the other side did not answer",
+        Refusal::Connection => "connections beyond the limit",
+        Refusal::DialBack => {
+            "test calls to an address that is private or not the peer’s own, or too many"
         }
     }
 }
