@@ -1,10 +1,12 @@
-//! Ports of the router: asked for at the start, and given back at the end.
+//! Ports of the router: asked for at the start, given back at the end and when they are not wanted.
 
-use std::time::Instant;
+use std::{thread, time::Instant};
 
-use super::{World, says};
+use serde_json::{Value, json};
+
+use super::{RETRY, World, says};
 use crate::{
-    inside,
+    PATIENCE, inside,
     support::{lab::internet::Nat, millis, peer::Peer},
 };
 
@@ -17,12 +19,31 @@ fn what_the_router_mapped_is_given_back() {
             let site = world.internet.site(Nat::SymmetricMapped);
             let folder = world.joined("mapped", site.nat);
             let peer = Peer::start(&folder, Some(site.host()));
-            says(&peer, 0, "TCP and UDP are mapped", "mapping", |fact| {
-                fact["items"]
-                    .as_array()
-                    .is_some_and(|items| items.len() == 2)
-            });
-            assert_eq!(site.mappings(), 2);
+            let mapped = |from| {
+                says(&peer, from, "TCP and UDP are mapped", "mapping", |fact| {
+                    let items = fact["items"].as_array();
+                    items.is_some_and(|items| items.len() == 2)
+                });
+                assert_eq!(site.mappings(), 2);
+            };
+            mapped(0);
+            let switch = |on: bool| {
+                let before = peer.mark();
+                let answer = peer.api("settings", &json!({ "p2p.port_mapping": on }));
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                before
+            };
+            let off = |fact: &Value| {
+                let detail = fact["detail"].as_str();
+                detail.is_some_and(|detail| detail.starts_with("Switched off"))
+            };
+            says(&peer, switch(false), "it is off", "mapping", off);
+            let asked = Instant::now();
+            while site.mappings() > 0 {
+                assert!(asked.elapsed() < PATIENCE, "still mapped");
+                thread::sleep(RETRY);
+            }
+            mapped(switch(true));
             let stopped = Instant::now();
             peer.stop();
             println!("given back and ended in {}", millis(stopped.elapsed()));
