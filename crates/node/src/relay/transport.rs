@@ -8,7 +8,11 @@ use std::{sync::Arc, time::Duration};
 use goop2_proto::PeerId;
 use libp2p::{
     Transport,
-    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
+    core::{
+        muxing::StreamMuxerBox,
+        transport::{Boxed, timeout::TransportTimeout},
+        upgrade::Version,
+    },
     identity::Keypair,
     noise, quic, tcp, yamux,
 };
@@ -17,6 +21,10 @@ use super::meter::Meter;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long a call may take that only is to show whether somebody can be called. AutoNAT gives up the whole question after ten
+/// seconds, without an answer.
+const CALL: Duration = Duration::from_secs(5);
 
 /// Streams on one TCP connection. The muxer lets the windows of one connection grow to 1 GiB in all and sets 256 KiB of it
 /// aside for each stream that there might be: with so many, 16 MiB are left to grow into.
@@ -50,8 +58,6 @@ pub(super) fn build(
     config.max_concurrent_stream_limit = QUIC_STREAMS;
     let quic = quic::tokio::Transport::new(config)
         .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(quic_meter.metered(peer, muxer))));
-    Ok(tcp
-        .or_transport(quic)
-        .map(|either, _| either.into_inner())
-        .boxed())
+    let both = tcp.or_transport(quic).map(|either, _| either.into_inner());
+    Ok(TransportTimeout::with_outgoing_timeout(both, CALL).boxed())
 }
