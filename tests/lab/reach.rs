@@ -1,10 +1,12 @@
 //! Peers behind routers of every kind, a rendezvous with its relay between them: who reaches whom, by which path, how fast, and
 //! whether what the peers say of it is true. `docs/reach.md` says how to read what is printed here.
 
+mod again;
 mod diagnosis;
 mod heal;
 mod mapping;
 mod matrix;
+mod places;
 mod probe;
 mod relayed;
 mod witness;

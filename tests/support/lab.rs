@@ -2,6 +2,7 @@
 //! is root over nothing but them. Hosts are network namespaces joined to a bridge by veth pairs, so multicast is real. Everything,
 //! processes included, is gone when the test ends, however it ends.
 
+pub(crate) mod firewall;
 pub(crate) mod internet;
 mod nat;
 

@@ -5,14 +5,14 @@ use std::{error::Error, num::NonZeroU8, time::Duration};
 use libp2p::{
     Swarm, SwarmBuilder,
     allow_block_list::{self, BlockedPeers},
-    autonat, connection_limits, dcutr, gossipsub, identify,
+    connection_limits, dcutr, gossipsub, identify,
     identity::Keypair,
     memory_connection_limits, noise, ping, relay,
     swarm::NetworkBehaviour,
     tcp, tls,
 };
 
-use crate::{candidates, gossip, losers, muxer, stream};
+use crate::{autonat, gossip, losers, muxer, stream};
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
 const MAX_CONNECTIONS: u32 = 512;
@@ -65,8 +65,7 @@ pub(crate) struct Behaviour {
     ping: ping::Behaviour,
     relay: relay::client::Behaviour,
     punching: dcutr::Behaviour,
-    test: autonat::v2::client::Behaviour,
-    pub(crate) candidates: candidates::Behaviour,
+    pub(crate) test: autonat::Behaviour,
 }
 
 /// Everything is registered here, before the first connection: HEAD peers hang up on whoever does not serve
@@ -106,11 +105,9 @@ pub(crate) fn swarm(
             ),
             relay,
             punching: dcutr::Behaviour::new(own),
-            test: autonat::v2::client::Behaviour::new(
-                rand::make_rng(),
-                autonat::v2::client::Config::default().with_probe_interval(TEST_EVERY),
+            test: autonat::Behaviour::new(
+                autonat::Config::default().with_probe_interval(TEST_EVERY),
             ),
-            candidates: candidates::Behaviour::default(),
         })
     };
     let transports = || {

@@ -6,10 +6,11 @@ mod outside;
 mod punching;
 mod reach;
 mod shutdown;
+mod testing;
 mod upgrade;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io,
     net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, Instant, SystemTime},
@@ -150,8 +151,12 @@ pub(crate) struct EventLoop {
     udp_blocked: bool,
     observations: Observations,
     /// Addresses of ours that another machine was asked to call, and whether it got through; at most
-    /// [`outside::MAX_TESTED`].
+    /// [`testing::MAX_TESTED`].
     tested: BTreeMap<Multiaddr, bool>,
+    /// Those of which that is to be known before the test under way is over.
+    under_test: BTreeSet<Multiaddr>,
+    /// In this network; from then on the user asks for it.
+    was_tested: bool,
     mapping: Mapping,
     map_ports: watch::Sender<Wish>,
     /// Connections being asked whether they still answer.
@@ -199,6 +204,8 @@ impl EventLoop {
             udp_blocked: false,
             observations: Observations::default(),
             tested: BTreeMap::new(),
+            under_test: BTreeSet::new(),
+            was_tested: false,
             mapping: Mapping::default(),
             map_ports: watch::Sender::default(),
             probes: JoinSet::new(),

@@ -18,14 +18,15 @@
 //! - [`relay`] is a host of its own beside a rendezvous, and shares nothing with a node but this crate.
 //! - `dial` decides whom to dial when, `addresses` remembers where peers were seen, `relays` keeps places at relays, and
 //!   `observed` judges the router by what others see. All are plain state machines.
+//! - `autonat` has others call this peer, to see whether they can.
 //! - `punch` finds a way past the worst routers.
 //! - `mapping` asks the router for ports, `history` remembers what was tried.
 #![deny(missing_docs)]
 
 mod addresses;
+mod autonat;
 mod behaviour;
 mod bucket;
-mod candidates;
 mod dial;
 mod event_loop;
 mod gossip;

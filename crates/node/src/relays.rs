@@ -48,6 +48,9 @@ const LONG_PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection over the other transport may be missing before it is dialled again.
 const SECOND_LOOK: Duration = Duration::from_secs(60);
 
+/// How often a peer that needs no place looks at the relay nevertheless: what it is seen as is forgotten after two hours.
+const LOOK_RARELY: Duration = Duration::from_secs(60 * 60);
+
 /// A relay that a rendezvous server offers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RelayOffer {
@@ -64,12 +67,12 @@ pub struct RelayOffer {
 pub(crate) enum Action {
     /// Connect; the outcome is told by [`Relays::connected`] or [`Relays::failed`].
     Dial { peer: PeerId, addrs: Vec<Multiaddr> },
-    /// Connect over the other transport too, to be seen there; nothing depends on it.
+    /// Connect to be seen there, over the other transport too or without a place; nothing depends on it.
     Look { peer: PeerId, addrs: Vec<Multiaddr> },
     /// Ask for a place by listening there; the listener is told to [`Relays::asking`].
     Reserve { peer: PeerId, addr: Multiaddr },
     /// Give the place back.
-    Release(ListenerId),
+    Release { peer: PeerId, listener: ListenerId },
     /// Close every connection to it: some may be dead without having noticed.
     Disconnect(PeerId),
 }
@@ -133,7 +136,7 @@ impl Relays {
                     true
                 }
                 None => {
-                    actions.extend(entry.step.listener().map(Action::Release));
+                    actions.extend(entry.release(*peer));
                     false
                 }
             });
@@ -156,9 +159,10 @@ impl Relays {
             return Vec::new();
         }
         let mut actions = Vec::new();
-        for entry in self.entries.values_mut() {
-            actions.extend(entry.step.listener().map(Action::Release));
+        for (&peer, entry) in &mut self.entries {
+            actions.extend(entry.release(peer));
             entry.step = Step::Waiting { until: now };
+            entry.look = now + LOOK_RARELY;
             entry.failures = 0;
         }
         actions
@@ -183,6 +187,11 @@ impl Relays {
                     entry.step = Step::Connecting { until: now + STEP };
                     let addrs = entry.addrs();
                     return Some(Action::Dial { peer, addrs });
+                }
+                Step::Waiting { .. } if self.reachable && entry.look <= now => {
+                    entry.look = now + LOOK_RARELY;
+                    let addrs = entry.addrs();
+                    return Some(Action::Look { peer, addrs });
                 }
                 Step::Connecting { until }
                 | Step::Connected { until }
@@ -210,12 +219,12 @@ impl Relays {
     /// When [`Self::poll`] has something to give next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = |entry: &Entry| match entry.step {
-            Step::Waiting { .. } if self.reachable => None,
-            Step::Waiting { until } | Step::Connecting { until } => Some(until),
-            Step::Connected { until } | Step::Asking { until, .. } => Some(until.min(entry.look)),
-            Step::Held { .. } => Some(entry.look),
+            Step::Waiting { .. } if self.reachable => entry.look,
+            Step::Waiting { until } | Step::Connecting { until } => until,
+            Step::Connected { until } | Step::Asking { until, .. } => until.min(entry.look),
+            Step::Held { .. } => entry.look,
         };
-        self.entries.values().filter_map(due).min()
+        self.entries.values().map(due).min()
     }
 
     /// A direct connection to a peer was made.
@@ -307,6 +316,15 @@ impl Relays {
         }
     }
 
+    /// Whether a place there is of use.
+    pub(crate) fn wants(&self, peer: &PeerId) -> bool {
+        !self.reachable && self.is_offered(peer)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(crate) fn is_offered(&self, peer: &PeerId) -> bool {
         self.entries.contains_key(peer)
     }
@@ -383,6 +401,11 @@ impl Entry {
         let mut addrs = self.offer.addrs.clone();
         addrs.retain(|addr| !used.contains(addr));
         addrs
+    }
+
+    fn release(&self, peer: PeerId) -> Option<Action> {
+        let listener = self.step.listener()?;
+        Some(Action::Release { peer, listener })
     }
 
     fn fail(&mut self, reason: String, jitter: f64, now: Instant) {
@@ -543,9 +566,17 @@ mod tests {
         let mut relays = Relays::default();
         relays.offer(vec![offer.clone()], now);
         let listener = reserve(&mut relays, offer.peer, now);
-        assert_eq!(relays.set_reachable(true, now), [Action::Release(listener)]);
+        let peer = offer.peer;
+        let released = [Action::Release { peer, listener }];
+        assert_eq!(relays.set_reachable(true, now), released);
+        assert!(!relays.wants(&peer));
         assert_eq!(relays.poll(0.5, now), None);
-        assert_eq!(relays.poll_timeout(), None);
+        assert_eq!(relays.poll_timeout(), Some(now + LOOK_RARELY));
+        // Without a place it is looked at rarely, and when the user asks.
+        relays.hurry(now);
+        let addrs = vec![offer.addrs[1].clone()];
+        assert_eq!(relays.poll(0.5, now), Some(Action::Look { peer, addrs }));
+        assert_eq!(relays.poll(0.5, now), None);
         assert_eq!(relays.status()[0].state, Reservation::NotNeeded);
         relays.connected(&offer.peer, now);
         assert_eq!(relays.identified(&offer.peer, now), None);
@@ -560,7 +591,9 @@ mod tests {
         relays.offer(vec![first.clone()], now);
         let listener = reserve(&mut relays, first.peer, now);
         let others: Vec<_> = std::iter::repeat_with(offer).take(20).collect();
-        assert_eq!(relays.offer(others, now), [Action::Release(listener)]);
+        let peer = first.peer;
+        let released = [Action::Release { peer, listener }];
+        assert_eq!(relays.offer(others, now), released);
         assert_eq!(relays.status().len(), MAX_RELAYS);
         let mut useless = offer();
         useless.addrs = vec!["/ip4/11.0.0.9/tcp/1/ws".parse().unwrap()];

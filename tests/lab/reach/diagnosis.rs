@@ -3,7 +3,7 @@
 
 use std::{env, path::Path, process::Stdio, thread};
 
-use super::{World, says};
+use super::World;
 use crate::{
     PATIENCE,
     change::drop_mdns,
@@ -50,7 +50,7 @@ fn situations(world: &World, silent: &Site) -> Vec<Situation> {
             "good: Peers everywhere reach this one, nearly all of them directly.",
             &[
                 "let it pass port",
-                "No call from outside has arrived so far",
+                "called this peer from outside, and did not get through",
             ],
         ),
         at(
@@ -178,26 +178,6 @@ fn each_situation_is_told_with_what_to_do() {
             for (situation, said) in situations.iter().zip(&said) {
                 situation.check(said);
             }
-        },
-    );
-}
-
-#[test]
-fn who_is_reachable_keeps_no_place_at_a_relay() {
-    inside(
-        "reach::diagnosis::who_is_reachable_keeps_no_place_at_a_relay",
-        || {
-            let world = World::new();
-            let site = world.internet.site(Nat::Public);
-            let folder = world.joined("public", site.nat);
-            let peer = Peer::start(&folder, Some(site.host()));
-            let needless = says(&peer, 0, "no relay is needed", "relay", |fact| {
-                fact["detail"] == "Not needed: peers reach this one directly."
-            });
-            println!(
-                "reachable by itself, and no place at a relay, {:.1} s after the start",
-                (needless - peer.launched).as_secs_f64()
-            );
         },
     );
 }

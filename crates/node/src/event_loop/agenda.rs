@@ -23,6 +23,12 @@ pub(super) enum Chore {
     Leave(PeerId),
     /// See whether this peer is still reachable from outside, and needs no relay.
     Reachable,
+    /// End the place at this relay, which is not needed any more.
+    GiveBack(PeerId),
+    /// End calls of this relay that have shown what they were for.
+    HangUp(PeerId),
+    /// The test of what can be reached from outside is over.
+    Tested,
     /// See whether the machine has slept.
     Wake,
 }

@@ -10,7 +10,7 @@ use libp2p::{
     swarm::ConnectionId,
 };
 
-use super::{Event, EventLoop, without_peer};
+use super::{Chore, Event, EventLoop, testing::CALLED, without_peer};
 use crate::{
     Connection, Transport,
     addresses::{self, Source},
@@ -81,6 +81,9 @@ impl EventLoop {
             self.relay_dials.remove(&id);
             self.udp_blocked &= shown.lan || shown.transport == Transport::Tcp;
             self.relays.connected(&peer, now);
+            if !endpoint.is_dialer() && self.relays.is_offered(&peer) {
+                self.agenda.hurry(Chore::HangUp(peer), now + CALLED);
+            }
         }
         self.note_connected(peer, id, &shown, endpoint.is_dialer());
         self.dialler.forget(&peer);

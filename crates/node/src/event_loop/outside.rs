@@ -1,4 +1,4 @@
-//! How this peer is reached from beyond its networks: relays, what others see of us, tests by others, the router's ports.
+//! How this peer is reached from beyond its networks: relays, what others see of us, and changes of network.
 
 use std::{
     io,
@@ -8,9 +8,7 @@ use std::{
 
 use goop2_proto::{Multiaddr, PeerId, presence::MAX_ADDRS};
 use libp2p::{
-    autonat,
     core::transport::ListenerId,
-    multiaddr::Protocol,
     relay,
     swarm::{
         ConnectionId, DialError,
@@ -21,11 +19,8 @@ use libp2p::{
 use super::{Chore, EventLoop, Known, explain, is_near, without_peer};
 use crate::{Mapping, Reach, Transport, addresses, interfaces::Interfaces, relays::Action};
 
-/// Test results kept; there are as many addresses as transports and families, and some change.
-pub(super) const MAX_TESTED: usize = 32;
-
-/// How long this peer must have been reachable by itself before it gives up its relays.
-const REACHABLE_FOR: Duration = Duration::from_secs(20);
+/// How soon to see again whether a place at a relay that is not needed can be ended.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// Addresses told besides those of the own machine.
 const MAX_OUTSIDE: usize = 12;
@@ -53,7 +48,10 @@ impl EventLoop {
                     let listener = listener.map_err(|error| error.to_string());
                     self.relays.asking(&peer, listener, Instant::now());
                 }
-                Action::Release(listener) => drop(self.swarm.remove_listener(listener)),
+                Action::Release { peer, listener } => {
+                    self.swarm.remove_listener(listener);
+                    self.agenda.put(Chore::GiveBack(peer), Instant::now());
+                }
                 Action::Disconnect(peer) => drop(self.swarm.disconnect_peer_id(peer)),
             }
         }
@@ -63,6 +61,16 @@ impl EventLoop {
         let over_udp = addrs
             .iter()
             .any(|addr| addresses::transport(addr) == Some(Transport::Quic));
+        if !over_udp && self.calls_over_tcp(&peer) {
+            // A second call from our port to the same place would come from another port, and this peer would be seen there.
+            if needed {
+                let now = Instant::now();
+                self.relays.connected(&peer, now);
+                let action = self.relays.identified(&peer, now);
+                self.act(action);
+            }
+            return;
+        }
         let options = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
             .addresses(addrs)
@@ -79,6 +87,30 @@ impl EventLoop {
             )),
             Err(error) if needed => self.relay_failed(peer, explain(&error)),
             Err(error) => tracing::debug!(%error, "a relay is not looked at twice"),
+        }
+    }
+
+    fn calls_over_tcp(&self, peer: &PeerId) -> bool {
+        self.connections.values().any(|known| {
+            let direct = !known.shown.relayed() && known.shown.transport == Transport::Tcp;
+            known.peer == *peer && known.from_our_port && direct
+        })
+    }
+
+    /// Ends a place at a relay. The protocol has no word for that but the end of the connection, which waits for what goes
+    /// through it.
+    pub(super) fn give_back(&mut self, relay: PeerId, now: Instant) {
+        if self.relays.wants(&relay) {
+            return;
+        }
+        let mut connections = self.connections.values();
+        let carries = connections.any(|known| known.shown.relay == Some(relay));
+        let mut attempts = self.attempts.values();
+        let calls = attempts.any(|attempt| attempt.circuits.is_some());
+        if carries || calls || self.agenda.has(Chore::Tested) {
+            self.agenda.put(Chore::GiveBack(relay), now + GIVE_BACK);
+        } else {
+            let _gone = self.swarm.disconnect_peer_id(relay);
         }
     }
 
@@ -140,10 +172,7 @@ impl EventLoop {
             && self.tells_our_address(known)
         {
             let observed = without_peer(observed);
-            self.swarm
-                .behaviour_mut()
-                .candidates
-                .report(observed.clone());
+            self.may_be_called_at(observed.clone());
             if self.observations.add(peer, observed, now) {
                 self.status_changed();
             }
@@ -156,83 +185,6 @@ impl EventLoop {
     fn tells_our_address(&self, known: &Known) -> bool {
         let outside = !known.shown.lan || self.relays.is_offered(&known.peer);
         known.from_our_port && !known.shown.relayed() && outside
-    }
-
-    pub(super) fn on_tested(&mut self, event: autonat::v2::client::Event) {
-        let addr = without_peer(event.tested_addr);
-        if addresses::transport(&addr).is_none() {
-            // The library takes what is seen at the end of a circuit for an address, too.
-            return;
-        }
-        let arrived = event.result.is_ok();
-        tracing::debug!(%addr, arrived, "an address was tested from outside");
-        if self.tested.len() < MAX_TESTED || self.tested.contains_key(&addr) {
-            self.tested.insert(addr, arrived);
-        }
-        self.see_whether_reachable();
-    }
-
-    /// Reachable is who has been called at an address of this machine or one that the router maps. That a call came
-    /// through at an address that only others saw proves less: a router may let in whoever was called before, as the tester was.
-    fn is_reachable(&self) -> bool {
-        let own = self.own_ips();
-        self.tested.iter().any(|(addr, arrived)| {
-            let own = addresses::ip(addr).is_some_and(|ip| own.contains(&ip));
-            *arrived && (own || self.mapped().contains(addr))
-        })
-    }
-
-    pub(super) fn see_whether_reachable(&mut self) {
-        if !self.is_reachable() {
-            self.agenda.drop(Chore::Reachable);
-            let actions = self.relays.set_reachable(false, Instant::now());
-            self.act(actions);
-        } else if !self.agenda.has(Chore::Reachable) {
-            self.agenda
-                .put(Chore::Reachable, Instant::now() + REACHABLE_FOR);
-        }
-        self.status_changed();
-    }
-
-    pub(super) fn on_reachable(&mut self, now: Instant) {
-        let reachable = self.is_reachable();
-        let actions = self.relays.set_reachable(reachable, now);
-        self.act(actions);
-        self.status_changed();
-    }
-
-    pub(super) fn on_mapping(&mut self, mapping: Mapping) {
-        self.mapping = mapping;
-        for addr in self.mapped().to_vec() {
-            self.swarm.behaviour_mut().candidates.report(addr);
-        }
-        self.see_whether_reachable();
-    }
-
-    fn mapped(&self) -> &[Multiaddr] {
-        match &self.mapping {
-            Mapping::Mapped(addrs) => addrs,
-            Mapping::Off | Mapping::Asking | Mapping::NotFound => &[],
-        }
-    }
-
-    pub(super) fn test_again(&mut self) {
-        let own = *self.swarm.local_peer_id();
-        let candidates: Vec<_> = self
-            .observations
-            .seen()
-            .into_iter()
-            .map(|seen| seen.addr)
-            .chain(self.mapped().to_vec())
-            .collect();
-        for addr in candidates {
-            // The library tests an address once; written differently it is another.
-            let again = addr.with(Protocol::P2p(own));
-            self.swarm.behaviour_mut().candidates.report(again);
-        }
-        self.map_ports.send_modify(|wish| wish.network += 1);
-        self.relays.hurry(Instant::now());
-        self.status_changed();
     }
 
     /// Addresses came or went.
@@ -272,6 +224,7 @@ impl EventLoop {
     fn network_changed(&mut self) {
         self.probe(|_| true);
         self.observations.clear();
+        self.test_own_again();
         self.udp_blocked = false;
         self.map_ports.send_modify(|wish| wish.network += 1);
         self.relays.hurry(Instant::now());
@@ -352,7 +305,9 @@ impl EventLoop {
             unreachable: tested(false),
             mapping: self.mapping.clone(),
             relays: self.relays.status(),
-            testing: self.relays.is_asking() || self.mapping == Mapping::Asking,
+            testing: self.relays.is_asking()
+                || self.mapping == Mapping::Asking
+                || self.agenda.has(Chore::Tested),
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct Attempt {
     /// Those of them on a local network: they win even when they answer second.
     near: HashSet<ConnectionId>,
     /// That of them which goes through relays.
-    circuits: Option<ConnectionId>,
+    pub(super) circuits: Option<ConnectionId>,
     addresses: usize,
     /// Addresses over TCP elsewhere, for when QUIC had its head start.
     tcp: Vec<Multiaddr>,

@@ -39,6 +39,9 @@ impl EventLoop {
             Chore::Hole(peer) => self.close_hole(&peer),
             Chore::Leave(peer) => self.leave(peer, now),
             Chore::Reachable => self.on_reachable(now),
+            Chore::GiveBack(relay) => self.give_back(relay, now),
+            Chore::HangUp(relay) => self.hang_up(&relay, now),
+            Chore::Tested => self.end_test(),
             Chore::Wake => self.see_whether_slept(now),
         }
     }

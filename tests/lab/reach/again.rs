@@ -1,0 +1,97 @@
+//! “Test again”: each press has others call this peer anew, whatever came of it before; and what follows for the relay.
+
+use serde_json::{Value, json};
+
+use super::{World, says};
+use crate::{
+    PATIENCE, inside,
+    support::{
+        lab::{
+            firewall::Firewall,
+            internet::{Nat, Site},
+        },
+        millis,
+        peer::Peer,
+    },
+};
+
+pub(super) const ARRIVES: &str = "Another machine called this peer from outside, and got through.";
+const DOES_NOT: &str = "Another machine called this peer from outside, and did not get through";
+
+/// Presses once, and again while that is under way; gives what the page says afterwards of calls from outside.
+pub(super) fn press(peer: &Peer) -> String {
+    let (before, press) = (peer.mark(), || {
+        let answer = peer.api("network/test", &json!({}));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    });
+    press();
+    let testing = |event: &Value| event["network"]["testing"].as_bool();
+    let seen = peer.wait_from(before, "it tests", PATIENCE, |event| {
+        testing(event) == Some(true)
+    });
+    press();
+    let during = peer.mark();
+    let over = peer.wait_from(during, "it has tested", PATIENCE, |event| {
+        testing(event) == Some(false)
+    });
+    println!("tested in {}", millis(over.at - seen.at));
+    let network = &over.event["network"];
+    let facts = network["facts"].as_array().into_iter().flatten();
+    let reachable = facts.filter(|fact| fact["code"] == "reachable");
+    let detail = reachable
+        .filter_map(|fact| fact["detail"].as_str())
+        .collect();
+    println!("{}: {detail}", network["headline"]);
+    detail
+}
+
+pub(super) fn reachable(peer: &Peer) {
+    says(peer, 0, "it is reachable", "reachable", |fact| {
+        fact["detail"] == ARRIVES
+    });
+}
+
+/// A router that lets calls in, then not, then again.
+fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
+    let world = World::new();
+    let firewall = Firewall::new(&world.internet);
+    let site = world.internet.site(nat);
+    let folder = world.joined("tested", nat);
+    let peer = Peer::start(&folder, Some(site.host()));
+    reachable(&peer);
+    firewall.close(&site);
+    for _ in 0..2 {
+        let begun = firewall.begun(&site);
+        let said = press(&peer);
+        assert!(said.starts_with(DOES_NOT), "{said}");
+        assert!(firewall.begun(&site) > begun, "nobody called");
+    }
+    firewall.open(&site);
+    assert_eq!(press(&peer), ARRIVES);
+    also(&firewall, &site, &peer);
+    firewall.close(&site);
+    let said = press(&peer);
+    assert!(said.starts_with(DOES_NOT), "{said}");
+}
+
+#[test]
+fn each_press_tests_anew() {
+    inside("reach::again::each_press_tests_anew", || {
+        both_ways(Nat::Public, |firewall, site, peer| {
+            for _ in 0..2 {
+                let begun = firewall.begun(site);
+                assert_eq!(press(peer), ARRIVES);
+                let calls = firewall.begun(site) - begun;
+                assert_eq!(calls, 1, "its one address over TCP is called once a test");
+            }
+        });
+    });
+}
+
+#[test]
+fn a_port_that_the_router_maps_is_tested_anew() {
+    inside(
+        "reach::again::a_port_that_the_router_maps_is_tested_anew",
+        || both_ways(Nat::SymmetricMapped, |_, _, _| {}),
+    );
+}
