@@ -82,7 +82,7 @@ async fn listen(
             Some(_) = listening.join_next() => {
                 if !stop.is_cancelled() {
                     let port = routers.app.port;
-                    routers.app.peer.fail(format!("The viewer lost its port {port}"));
+                    routers.app.peer.fail(format!("Goop2 lost its port {port} on this computer, where it shows sites."));
                 }
                 Vec::new()
             }
