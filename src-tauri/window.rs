@@ -118,6 +118,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             desk::go_offline,
             desk::answered,
             desk::open_folder,
+            desk::save_log,
             desk::set_closing,
             desk::set_autostart,
             desk::close_window,

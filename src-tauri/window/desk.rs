@@ -1,16 +1,22 @@
 //! What the user does with the app itself: which peer, online or not, what waits for a yes, what closing means.
 
 use std::{
+    fs::File,
+    io::{self, Write},
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
+use anyhow::{Context, bail};
 use goop2_peer::api::Failure;
 use tauri::{AppHandle, Manager, State};
 use tauri_plugin_autostart::ManagerExt;
 use tauri_plugin_notification::NotificationExt;
 use tauri_plugin_opener::OpenerExt;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{JoinSet, spawn_blocking},
+};
 
 use super::{
     MAIN,
@@ -22,6 +28,8 @@ use super::{
 
 /// Longest title and text of a notification, in characters: desktops show less.
 const MAX_NOTE: usize = 300;
+/// Saved logs in one folder: more than anybody looks for.
+const MAX_LOGS: usize = 100;
 
 pub(crate) struct Desk {
     pub(crate) running: Running,
@@ -114,6 +122,33 @@ pub(super) async fn go_offline(desk: State<'_, Desk>) -> Result<(), Failure> {
 #[tauri::command]
 pub(super) fn answered(number: u32, desk: State<'_, Desk>) {
     desk.wishes.answered(number);
+}
+
+/// Saves a log where the user's downloads are, and answers its path.
+#[tauri::command]
+pub(super) async fn save_log(text: String) -> Result<String, Failure> {
+    let saved = spawn_blocking(move || save(&text)).await;
+    let path = saved.map_err(failed("log"))?.map_err(failed("log"))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// In a new file: nothing of the user's is written over.
+fn save(text: &str) -> anyhow::Result<PathBuf> {
+    let dir = dirs::download_dir().filter(|dir| dir.is_dir());
+    let dir = dir.or_else(dirs::home_dir);
+    let dir = dir.context("There is no folder to save it in.")?;
+    for number in 1..=MAX_LOGS {
+        let path = dir.join(match number {
+            1 => "goop2-log.txt".to_owned(),
+            _ => format!("goop2-log-{number}.txt"),
+        });
+        match File::create_new(&path) {
+            Ok(mut file) => return Ok(file.write_all(text.as_bytes()).map(|()| path)?),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("There are too many saved logs in {}.", dir.display())
 }
 
 /// Shows the peer's folder in the system's file manager; what lies in `site` there is the site.

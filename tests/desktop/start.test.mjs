@@ -5,7 +5,7 @@
 // the second start and the tray are the window's alone: a browser's page comes from a peer that runs already.
 
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
@@ -74,6 +74,15 @@ test('a new name is at the other peer within two seconds', async () => {
   assert.ok(took < NAME_MS, `${took} ms`)
   const { config } = await onlyPeer(user.peers)
   assert.equal(config.profile.label, 'Mira the Second')
+})
+
+test('the log is saved without names', async () => {
+  await window.press('button', 'Show log')
+  await window.press('button', 'Save without names')
+  await window.says(`Saved as ${join(user.home, 'goop2-log.txt')}`)
+  const text = await readFile(join(user.home, 'goop2-log.txt'), 'utf8')
+  assert.match(text, /viewer listens/)
+  assert.ok(!text.includes(user.home))
 })
 
 describe('links', () => {

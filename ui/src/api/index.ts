@@ -123,6 +123,8 @@ export interface ShellApi {
   answered(number: number): Promise<void>;
   /** Shows the peer's folder in the system's file manager. */
   openFolder(): Promise<void>;
+  /** Saves a log where the user's downloads are, and answers its path. */
+  saveLog(text: string): Promise<string>;
   setClosing(closing: Closing): Promise<void>;
   setAutostart(on: boolean): Promise<void>;
   /** As the window's own button for it. */

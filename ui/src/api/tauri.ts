@@ -92,6 +92,7 @@ const shell: ShellApi = {
   goOffline: () => call<void>('go_offline'),
   answered: (number) => call<void>('answered', { number }),
   openFolder: () => call<void>('open_folder'),
+  saveLog: (text) => call<string>('save_log', { text }),
   setClosing: (closing) => call<void>('set_closing', { closing }),
   setAutostart: (on) => call<void>('set_autostart', { on }),
   close: () => call<void>('close_window'),
