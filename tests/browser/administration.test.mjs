@@ -151,8 +151,14 @@ describe('the operator', () => {
     const figures = await relay.locator('.facts > div').evaluateAll((figures) => figures.map((figure) => figure.innerText.split('\n')))
     assert.deepEqual(figures.map(([, name]) => name), ['reachable by it', 'visits under way', 'connections', 'passed on'])
     for (const [figure] of figures) assert.match(figure, /^\d/)
-    // The peer is on this machine: no relay calls it there to see whether it is reachable.
-    await relay.getByText(/^Refused: .*test calls to an address that is private or not the peer’s own, or too many \(\d/).waitFor()
+    await page.route('**/admin/state.json*', async (route) => {
+      const response = await route.fetch()
+      const state = await response.json()
+      state.relay.refused = [['peers that asked too often', 1234], ['connections beyond the limit', 5]]
+      await route.fulfill({ response, json: state })
+    })
+    await relay.getByText('Refused: peers that asked too often (1,234); connections beyond the limit (5).', { exact: true }).waitFor()
+    await page.unroute('**/admin/state.json*')
     for (const name of ['Who uses it', 'Visits through it']) await relay.getByText(name).click()
     await sound(page, 'administration with a relay')
   })

@@ -13,7 +13,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::world::{addr, ask, config, get, limits, message, publish, signed, start};
+use crate::world::{BASIC, addr, ask, config, get, limits, message, publish, signed, start};
 
 #[tokio::test]
 async fn every_address_answers_as_documented() {
@@ -193,6 +193,9 @@ async fn the_relay_is_told_as_long_as_there_is_one() {
             "{line}\n{metrics}"
         );
     }
+    let state = ask(addr(&server), "GET /admin/state.json", &[BASIC], b"").await;
+    let refused = r#""refused":[["peers that are not at this rendezvous",7]]"#;
+    assert!(state.body.contains(refused), "{}", state.body);
     relay.send_replace(None);
     assert_eq!(get(addr(&server), "/relay").await.status, 404);
     assert!(
