@@ -16,6 +16,8 @@ const [browser, mock] = await Promise.all([launch(), Mock.start()])
 const failed = []
 try {
   const context = await profile(browser, { reducedMotion: 'reduce' })
+  // The first page is made while it is asked for, and nothing is measured here.
+  context.setDefaultTimeout(60_000)
   for (const scene of wanted) await shoot(context, scene).catch((error) => failed.push(`${scene[0]}: ${error.message.split('\n')[0]}`))
   await writeFile(`${folder}/index.html`, sheet())
   const page = await browser.newPage({ viewport: { width: 2400, height: 1200 } })
