@@ -232,13 +232,12 @@ impl EventLoop {
     }
 
     pub(super) fn see_whether_slept(&mut self, now: Instant) {
-        let clock = SystemTime::now();
-        if let Some((then, shown)) = self.woken.replace((now, clock)) {
-            let passed = clock.duration_since(shown).unwrap_or_default();
-            if passed > now.saturating_duration_since(then) + SLEPT {
-                tracing::info!(?passed, "the machine slept");
-                self.network_changed();
-            }
+        let clocks = (now, SystemTime::now());
+        if let Some(before) = self.woken.replace(clocks)
+            && let Some(passed) = slept(before, clocks)
+        {
+            tracing::info!(?passed, "the machine slept");
+            self.network_changed();
         }
         self.agenda.put(Chore::Wake, now + WAKE);
     }
@@ -337,4 +336,31 @@ fn refusal(error: &io::Error) -> String {
         }
     });
     said.map_or(text, str::to_owned)
+}
+
+/// How long the machine stood still between two looks at both clocks, of which only the calendar's goes on then; nothing if it did not.
+fn slept(before: (Instant, SystemTime), now: (Instant, SystemTime)) -> Option<Duration> {
+    let passed = now.1.duration_since(before.1).unwrap_or_default();
+    let stood = passed.saturating_sub(now.0.saturating_duration_since(before.0));
+    (stood > SLEPT).then_some(stood)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_slept_is_told_from_one_that_was_busy() {
+        let before = (Instant::now(), SystemTime::now());
+        let after = |ran: u64, passed: u64| {
+            let [ran, passed] = [ran, passed].map(Duration::from_secs);
+            slept(before, (before.0 + ran, before.1 + passed))
+        };
+        assert_eq!(after(5, 5), None);
+        assert_eq!(after(90, 91), None, "stopped for a while, but not asleep");
+        assert_eq!(after(5, 3605), Some(Duration::from_secs(3600)));
+        // Somebody set the calendar back.
+        let back = (before.0 + WAKE, before.1 - Duration::from_secs(3600));
+        assert_eq!(slept(before, back), None);
+    }
 }
