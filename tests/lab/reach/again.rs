@@ -51,6 +51,16 @@ pub(super) fn reachable(peer: &Peer) {
     });
 }
 
+/// The test that a peer makes by itself is over: a press during it would add nothing.
+fn settled(peer: &Peer) {
+    peer.wait_from(0, "it is reachable and has tested", PATIENCE * 2, |event| {
+        let network = &event["network"];
+        let facts = network["facts"].as_array().into_iter().flatten();
+        let mut arrives = facts.filter(|fact| fact["detail"] == ARRIVES);
+        network["testing"] == false && arrives.next().is_some()
+    });
+}
+
 /// A router that lets calls in, then not, then again.
 fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
     let world = World::new();
@@ -58,7 +68,7 @@ fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
     let site = world.internet.site(nat);
     let folder = world.joined("tested", nat);
     let peer = Peer::start(&folder, Some(site.host()));
-    reachable(&peer);
+    settled(&peer);
     firewall.close(&site);
     for _ in 0..2 {
         let begun = firewall.begun(&site);
