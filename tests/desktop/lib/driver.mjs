@@ -11,6 +11,8 @@ export const KEY = { enter: '\uE007' }
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 /** For anything the window should show: local and small, so this is only ever waited for by a failure. */
 const PATIENCE_MS = 30_000
+/** For one answer of the driver, of which a start is the longest: a program that ended before its window came gets none. */
+const ANSWER_MS = 60_000
 /** Looks at the window are this far apart: it has no way to tell us. */
 const LOOK_MS = 50
 
@@ -35,7 +37,7 @@ export class Driver {
   }
 
   async ask(method, path, body) {
-    const answer = await fetch(this.#url + path, { method, body: body && JSON.stringify(body) })
+    const answer = await fetch(this.#url + path, { method, body: body && JSON.stringify(body), signal: AbortSignal.timeout(ANSWER_MS) })
     const { value } = await answer.json()
     if (!answer.ok) throw Object.assign(new Error(`${path}: ${value.message}`), { code: value.error })
     return value
