@@ -44,7 +44,8 @@ test('hosting is switched on and off, and its port with it', async () => {
   assert.equal(await hosts(), false)
   for (const on of [true, false, true, false]) {
     await window.press('switch', 'Host a rendezvous on this computer')
-    await until(`hosting ${on ? 'on' : 'off'}`, async () => (await hosts()) === on)
+    await until(`hosting ${on ? 'on' : 'off'}`, async () => (await hosts()) === on, () => window.text())
     await until('the switch to follow', () => window.run((on) => document.querySelector('[role=switch]').getAttribute('aria-checked') === String(on), on))
+    await until('the page to follow', async () => (await window.text()).includes('Open public page') === on)
   }
 })

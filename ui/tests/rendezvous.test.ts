@@ -143,6 +143,23 @@ describe('the form of a host', () => {
     expect(host.on({ ...OFF, state: 'on' })).toBe(true);
   });
 
+  it('is not misled by what the peer said before the wish before', async () => {
+    const host = new HostForm(api({ host: async () => {} }));
+    const on: Hosting = { ...OFF, state: 'on' };
+    host.heard(OFF);
+    await host.apply(true);
+    host.heard(OFF);
+    await host.apply(false);
+    // Only now what came of each arrives.
+    host.heard(OFF);
+    host.heard(on);
+    expect(host.on(on)).toBe(false);
+    host.heard(OFF);
+    expect(host.on(OFF)).toBe(false);
+    host.heard(on);
+    expect(host.on(on)).toBe(true);
+  });
+
   it('asks for nothing that cannot be, and says what was refused', async () => {
     const host = new HostForm(api({ host: async () => Promise.reject(refused('Not now.')) }));
     await host.load(OFF);

@@ -32,6 +32,10 @@ export class HostForm {
   /** Why the last attempt came to nothing, in words. */
   problem = $state('');
   #wish = $state<boolean | null>(null);
+  /** What the peer said last. */
+  #is = false;
+  /** Whether that is from before the wish before: what is wished already, and yet not what is. */
+  #late = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #kept: number | null = null;
   #api: Api;
@@ -62,7 +66,9 @@ export class HostForm {
 
   /** The peer said how it is. */
   heard(hosting: Hosting): void {
-    if (this.#wish !== null && this.#wish === (hosting.state !== 'off')) this.#settle();
+    this.#is = hosting.state !== 'off';
+    if (this.#is !== this.#wish) this.#late = false;
+    else if (!this.#late) this.#settle();
   }
 
   changed(hosting: Hosting): boolean {
@@ -74,6 +80,7 @@ export class HostForm {
     if (this.busy || (on && mistakes(this.form).any)) return;
     this.busy = true;
     this.problem = '';
+    this.#late = this.#is === on;
     this.#wish = on;
     const host = toHost(this.form, on);
     try {
