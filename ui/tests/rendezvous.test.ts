@@ -145,6 +145,7 @@ describe('the form of a host', () => {
 
   it('is not misled by what the peer said before the wish before', async () => {
     const host = new HostForm(api({ host: async () => {} }));
+    await host.load(OFF);
     const on: Hosting = { ...OFF, state: 'on' };
     host.heard(OFF);
     await host.apply(true);
@@ -158,6 +159,25 @@ describe('the form of a host', () => {
     expect(host.on(OFF)).toBe(false);
     host.heard(on);
     expect(host.on(on)).toBe(true);
+  });
+
+  it('loses no press while the peer is busy with the one before', async () => {
+    const asked: [boolean, () => void][] = [];
+    const host = new HostForm(api({ host: ({ on }) => new Promise((done) => asked.push([on, done])) }));
+    await host.load(OFF);
+    const on: Hosting = { ...OFF, state: 'on' };
+    const first = host.apply(true);
+    // The peer hosts already, and yet has not answered.
+    host.heard(on);
+    for (const wish of [false, true, false]) await host.apply(wish);
+    expect(host.on(on)).toBe(false);
+    asked[0]?.[1]();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asked.map(([wish]) => wish)).toEqual([true, false]);
+    asked[1]?.[1]();
+    await first;
+    host.heard(OFF);
+    expect([host.on(OFF), host.busy]).toEqual([false, false]);
   });
 
   it('asks for nothing that cannot be, and says what was refused', async () => {

@@ -37,6 +37,8 @@ export class HostForm {
   /** Whether that is from before the wish before: what is wished already, and yet not what is. */
   #late = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What is asked of the peer next: of what is wished while it is busy, only the last. */
+  #next: Host | null = null;
   #kept: number | null = null;
   #api: Api;
 
@@ -77,24 +79,37 @@ export class HostForm {
   }
 
   async apply(on: boolean): Promise<void> {
-    if (this.busy || (on && mistakes(this.form).any)) return;
-    this.busy = true;
+    if (on && mistakes(this.form).any) return;
     this.problem = '';
     this.#late = this.#is === on;
     this.#wish = on;
-    const host = toHost(this.form, on);
+    this.#next = toHost(this.form, on);
+    if (this.busy) return;
+    this.busy = true;
     try {
-      await this.#api.rendezvous.host(host);
-      if (on) this.#kept = host.relay_port;
-      if (on) void this.#api.prefer(RELAY, host.relay_port).catch(() => {});
+      for (let host = this.#take(); host; host = this.#take()) await this.#ask(host);
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#settle(), WISH_MS);
     } catch (thrown) {
+      this.#next = null;
       this.#settle();
       this.problem = words(thrown);
     } finally {
       this.busy = false;
     }
+  }
+
+  #take(): Host | null {
+    const next = this.#next;
+    this.#next = null;
+    return next;
+  }
+
+  async #ask(host: Host): Promise<void> {
+    await this.#api.rendezvous.host(host);
+    if (!host.on) return;
+    this.#kept = host.relay_port;
+    void this.#api.prefer(RELAY, host.relay_port).catch(() => {});
   }
 
   #settle(): void {
