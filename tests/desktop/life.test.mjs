@@ -5,8 +5,11 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
-import { deafen, desktop, listening, panicIn, pidOfWindow, Tray } from './lib/app.mjs'
+import { deafen, desktop, listening, Notifications, panicIn, pidOfWindow, Tray } from './lib/app.mjs'
 import { KEY, until } from './lib/driver.mjs'
+
+/** Of the window, in pixels; not what it has at first. */
+const SIZE = { width: 900, height: 610 }
 
 let user, window, neighbour, pid, seen, config
 
@@ -33,6 +36,11 @@ after(async () => {
 const back = async () => {
   await window.says('Hello, Mira Sol')
   await seen('online')
+}
+
+const hasSize = async () => {
+  const { width, height } = await window.ask('GET', '/window/rect')
+  return width === SIZE.width && height === SIZE.height
 }
 
 describe('without a tray', () => {
@@ -174,7 +182,27 @@ describe('with a tray', () => {
     await until('the window', () => window.run(() => document.visibilityState === 'visible'))
   })
 
+  test('a favourite that comes online is told of', async () => {
+    const told = await Notifications.start()
+    try {
+      await window.press('button', /^About Anselm/)
+      await window.press('switch', 'Favourite')
+      await window.press('button', 'Close')
+      await window.press('button', 'Settings')
+      await window.press('switch', 'Tell me when a favourite comes online')
+      await window.press('button', 'Close this page')
+      await neighbour.stop()
+      await window.says('left')
+      await neighbour.run()
+      assert.deepEqual(await told.next(), ['Anselm — field notes is online', 'One of your favourites in Goop2.'])
+    } finally {
+      told.stop()
+    }
+  })
+
   test('its quit says goodbye', async () => {
+    await window.ask('POST', '/window/rect', SIZE)
+    await until('the size', hasSize)
     neighbour.forget()
     await tray.click('Quit Goop2')
     await seen('offline')
@@ -191,5 +219,6 @@ describe('with a tray', () => {
     await tray.click('Open Goop2')
     await until('the window', () => window.run(() => document.visibilityState === 'visible'))
     await window.says('Hello, Mira Sol')
+    await until('the size that it was left with', hasSize)
   })
 })

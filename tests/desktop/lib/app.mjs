@@ -84,22 +84,20 @@ export async function listening(pid) {
   return lines.map((line) => /:(\d+)\s/.exec(line)[1]).filter((port) => port !== driver)
 }
 
-/** A tray like that of a desktop. */
-export class Tray {
-  #child
+/** A part of the desktop on the session bus, which says line by line what programs ask of it. */
+class Service {
   #lines = []
   #waiting = []
 
-  static async start() {
-    const tray = new Tray()
-    tray.#child = spawn(PYTHON, [join(here, 'tray.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
-    createInterface({ input: tray.#child.stdout }).on('line', (line) => {
-      const next = tray.#waiting.shift()
+  async launch(script) {
+    this.child = spawn(PYTHON, [join(here, script)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const next = this.#waiting.shift()
       if (next) next(line)
-      else tray.#lines.push(line)
+      else this.#lines.push(line)
     })
-    assert.equal(await tray.line(), 'ready')
-    return tray
+    assert.equal(await this.line(), 'ready')
+    return this
   }
 
   line() {
@@ -107,9 +105,18 @@ export class Tray {
     return line === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(line)
   }
 
+  stop() {
+    this.child.kill()
+  }
+}
+
+/** A tray like that of a desktop. */
+export class Tray extends Service {
+  static start = () => new Tray().launch('tray.py')
+
   /** The entries of the menu. */
   async menu() {
-    this.#child.stdin.write('menu\n')
+    this.child.stdin.write('menu\n')
     return JSON.parse(await this.line())
   }
 
@@ -118,12 +125,18 @@ export class Tray {
   }
 
   async click(entry) {
-    this.#child.stdin.write(`${entry}\n`)
+    this.child.stdin.write(`${entry}\n`)
     assert.equal(await this.line(), 'clicked')
   }
+}
 
-  stop() {
-    this.#child.kill()
+/** What a desktop shows when programs have something to say. */
+export class Notifications extends Service {
+  static start = () => new Notifications().launch('notifications.py')
+
+  /** The title and the text of the next one. */
+  async next() {
+    return JSON.parse(await this.line())
   }
 }
 
