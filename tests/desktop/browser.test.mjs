@@ -186,3 +186,55 @@ describe('a link that wants a window of its own', () => {
     await one()
   })
 })
+
+describe('what the window’s own page and a site in it may', () => {
+  before(() => visit('/', 'Front'))
+
+  test('the page runs nothing but the app, and asks nobody but it', async () => {
+    const broken = await window.run((site) => {
+      window.broken = []
+      document.addEventListener('securitypolicyviolation', (event) => window.broken.push(event.effectiveDirective))
+      for (const [tag, more] of [['script', { text: 'window.ran = true' }], ['script', { src: `${site}ran.js` }], ['img', { src: `${site}ran.png` }]]) document.head.append(Object.assign(document.createElement(tag), more))
+      void fetch(site).catch(() => {})
+    }, anselm.url)
+    assert.equal(broken, null)
+    const blocked = ['connect-src', 'img-src', 'script-src-elem', 'script-src-elem']
+    await until('the policy', () => window.run((count) => window.broken.length >= count, blocked.length), () => window.run(() => window.broken.join()))
+    assert.deepEqual((await window.run(() => window.broken)).sort(), blocked)
+    assert.equal(await window.run(() => 'ran' in window), false)
+  })
+
+  test('a site reaches neither the app nor its page', async () => {
+    const reached = await inSite(() => window.run(() => {
+      const tries = { inside: () => window.__TAURI_INTERNALS__, above: () => window.parent.__TAURI_INTERNALS__, page: () => window.parent.document.body }
+      return Object.entries(tries).flatMap(([name, attempt]) => {
+        try {
+          return attempt() ? [name] : []
+        } catch {
+          return []
+        }
+      })
+    }))
+    assert.deepEqual(reached, [])
+    // WebKit lets every frame send messages. Those without the key that only the app's page has are not obeyed.
+    const kept = () => window.run(() => window.__TAURI_INTERNALS__.invoke('preference', { key: 'reached' }))
+    const prefer = { cmd: 'prefer', callback: 1, error: 2, payload: { key: 'reached', value: true }, options: {} }
+    await inSite(() => window.run((prefer) => {
+      for (const key of [undefined, '', 'guessed']) window.webkit.messageHandlers.ipc.postMessage(JSON.stringify({ ...prefer, __TAURI_INVOKE_KEY__: key }))
+    }, prefer))
+    assert.equal(await kept(), null)
+    await window.run(({ cmd, payload }) => window.__TAURI_INTERNALS__.invoke(cmd, payload), prefer)
+    assert.equal(await kept(), true)
+    const answers = await inSite(async () => {
+      await window.run(() => {
+        window.answers = []
+        for (const url of ['ipc://localhost/session', 'ipc://localhost/snapshot', 'tauri://localhost/index.html']) {
+          const init = { method: url.startsWith('ipc') ? 'POST' : 'GET', headers: { 'content-type': 'application/json' }, body: url.startsWith('ipc') ? '{}' : undefined }
+          fetch(url, init).then(async (answer) => window.answers.push(`${answer.status} ${await answer.text()}`), (error) => window.answers.push(error.name))
+        }
+      })
+      return until('all answers', () => window.run(() => window.answers.length === 3 && window.answers))
+    })
+    assert.deepEqual(answers, ['TypeError', 'TypeError', 'TypeError'])
+  })
+})
