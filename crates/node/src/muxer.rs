@@ -19,6 +19,13 @@ use yamux::{Connection, ConnectionError, Mode, Stream};
 /// (`stream`) and far below.
 const MAX_STREAMS: usize = 4096;
 
+/// What each stream may be sent before it is read, at first (Yamux's specification, "Flow Control").
+const WINDOW: usize = yamux::DEFAULT_CREDIT as usize;
+
+/// By how much the windows of all streams of a connection may grow together. Each begins with 256 KiB, which is all that travels in a
+/// round trip: 2.5 MB/s over 100 ms. Enough for 160 MB/s there, and little beside what a connection may hold anyway.
+const GROWTH: usize = 16 * 1024 * 1024;
+
 /// What one frame carries at the most: with its header it fits in one message of Noise (65,519 bytes).
 const FRAME: usize = 63 * 1024;
 
@@ -33,6 +40,8 @@ impl Config {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(MAX_STREAMS);
         config.set_split_send_size(FRAME);
+        // Counted from the windows that all streams together begin with; at the default nothing would be left to grow.
+        config.set_max_connection_receive_window(Some(MAX_STREAMS * WINDOW + GROWTH));
         Self(config)
     }
 
@@ -133,9 +142,16 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bytes::BytesMut;
     use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
     use libp2p::core::muxing::StreamMuxerExt;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, split},
+        sync::mpsc,
+        time::{Instant, sleep_until},
+    };
     use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
     use super::*;
@@ -144,6 +160,10 @@ mod tests {
 
     async fn pair() -> (Side, Side) {
         let (near, far) = tokio::io::duplex(FRAME);
+        between(near, far).await
+    }
+
+    async fn between(near: DuplexStream, far: DuplexStream) -> (Side, Side) {
         let near = Config::new().upgrade_outbound(near.compat(), "").await;
         let far = Config::new().upgrade_inbound(far.compat(), "").await;
         (near.expect("no handshake"), far.expect("no handshake"))
@@ -201,6 +221,59 @@ mod tests {
         }
         assert!(received == bytes);
         assert_eq!(writes, [FRAME; 3]);
+    }
+
+    /// Two ends of a line on which all takes its time.
+    fn far_apart(one_way: Duration) -> (DuplexStream, DuplexStream) {
+        let [(near, near_end), (far, far_end)] = [(); 2].map(|()| tokio::io::duplex(GROWTH));
+        let (near_end, far_end) = (split(near_end), split(far_end));
+        for (mut from, mut to) in [(near_end.0, far_end.1), (far_end.0, near_end.1)] {
+            let (sender, mut on_the_way) = mpsc::unbounded_channel();
+            tokio::spawn(async move {
+                let mut chunk = BytesMut::new();
+                while from.read_buf(&mut chunk).await.is_ok_and(|read| read > 0) {
+                    let _the_other_end_is_gone =
+                        sender.send((Instant::now() + one_way, chunk.split()));
+                }
+            });
+            tokio::spawn(async move {
+                while let Some((at, chunk)) = on_the_way.recv().await {
+                    sleep_until(at).await;
+                    let _the_other_end_is_gone = to.write_all(&chunk).await;
+                }
+            });
+        }
+        (near, far)
+    }
+
+    #[tokio::test]
+    async fn a_long_way_does_not_slow_a_stream_down_for_long() {
+        const ONE_WAY: Duration = Duration::from_millis(25);
+        const BYTES: usize = 24 * 1024 * 1024;
+        let (near, far) = far_apart(ONE_WAY);
+        let (mut near, mut far) = between(near, far).await;
+        let mut stream = open(&mut near).await;
+        let write = async {
+            stream
+                .write_all(&vec![7; BYTES])
+                .await
+                .expect("it is taken");
+            future::pending::<()>().await;
+        };
+        let read = async {
+            let mut stream = take(&mut far).await;
+            let mut received = vec![0; BYTES];
+            let read = stream.read_exact(&mut received);
+            driving(&mut far, read).await.expect("it comes whole");
+        };
+        let began = Instant::now();
+        tokio::select! {
+            () = driving(&mut near, write) => {}
+            () = read => {}
+        }
+        // One round trip for each window, if they never grew.
+        let never_grown = 2 * ONE_WAY * (BYTES / WINDOW) as u32;
+        assert!(began.elapsed() < never_grown, "{:?}", began.elapsed());
     }
 
     #[tokio::test]
