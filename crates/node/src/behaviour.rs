@@ -9,10 +9,10 @@ use libp2p::{
     identity::Keypair,
     memory_connection_limits, noise, ping, relay,
     swarm::NetworkBehaviour,
-    tcp, tls,
+    tcp,
 };
 
-use crate::{autonat, gossip, losers, muxer, stream};
+use crate::{autonat, gossip, losers, muxer, stream, tls};
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
 const MAX_CONNECTIONS: u32 = 512;
@@ -110,15 +110,12 @@ pub(crate) fn swarm(
             ),
         })
     };
+    // In this order, as existing peers do.
+    let security = (tls::Config::new, noise::Config::new);
     let transports = || {
         SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
-            // Noise first: a tenth faster than TLS.
-            .with_tcp(
-                tcp::Config::default(),
-                (noise::Config::new, tls::Config::new),
-                muxer::Config::new,
-            )
+            .with_tcp(tcp::Config::default(), security, muxer::Config::new)
             .map(|builder| builder.with_quic())
     };
     let tune = |config: libp2p::swarm::Config| {
@@ -128,7 +125,6 @@ pub(crate) fn swarm(
             .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
     };
     // Without a usable resolver configuration names cannot be dialled, but everything else works.
-    let security = (noise::Config::new, tls::Config::new);
     Ok(match transports()?.with_dns() {
         Ok(builder) => builder
             .with_relay_client(security, muxer::Config::new)?

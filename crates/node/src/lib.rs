@@ -44,6 +44,7 @@ pub mod relay;
 mod relays;
 mod status;
 pub mod stream;
+mod tls;
 
 pub use libp2p::identity::Keypair;
 

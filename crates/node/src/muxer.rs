@@ -142,7 +142,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{mem, time::Duration};
 
     use bytes::BytesMut;
     use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
@@ -228,12 +228,13 @@ mod tests {
         let [(near, near_end), (far, far_end)] = [(); 2].map(|()| tokio::io::duplex(GROWTH));
         let (near_end, far_end) = (split(near_end), split(far_end));
         for (mut from, mut to) in [(near_end.0, far_end.1), (far_end.0, near_end.1)] {
-            let (sender, mut on_the_way) = mpsc::unbounded_channel();
+            let (sender, mut on_the_way) = mpsc::channel(GROWTH / FRAME);
             tokio::spawn(async move {
-                let mut chunk = BytesMut::new();
+                let room = || BytesMut::with_capacity(FRAME);
+                let mut chunk = room();
                 while from.read_buf(&mut chunk).await.is_ok_and(|read| read > 0) {
-                    let _the_other_end_is_gone =
-                        sender.send((Instant::now() + one_way, chunk.split()));
+                    let sent = (Instant::now() + one_way, mem::replace(&mut chunk, room()));
+                    let _the_other_end_is_gone = sender.send(sent).await;
                 }
             });
             tokio::spawn(async move {
