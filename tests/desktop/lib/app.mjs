@@ -30,7 +30,11 @@ export async function desktop() {
     home,
     driver,
     peers: join(home, '.local/share/goop2/peers'),
-    open: (...args) => driver.open(program, args),
+    async open(...args) {
+      const window = await driver.open(program, args)
+      window.pid = Number(await pidOfWindow())
+      return window
+    },
     async remove() {
       await driver.stop()
       await rm(home, { recursive: true, force: true, maxRetries: 5 })
