@@ -88,8 +88,7 @@ fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
 fn each_press_tests_anew() {
     inside("reach::again::each_press_tests_anew", || {
         both_ways(Nat::Public, |firewall, site, peer| {
-            // More often than there may be connections to one peer.
-            for _ in 0..7 {
+            for _ in 0..2 {
                 let begun = firewall.begun(site);
                 assert_eq!(press(peer), ARRIVES);
                 let calls = firewall.begun(site) - begun;

@@ -28,8 +28,6 @@ pub(super) struct Known {
     pub(super) from_our_port: bool,
     /// This side made it.
     pub(super) dialled: bool,
-    /// Made only to be seen by a relay over another transport too.
-    pub(super) looked: bool,
 }
 
 impl EventLoop {
@@ -57,11 +55,8 @@ impl EventLoop {
             rtt: None,
             since: now,
         };
-        let dial = self.relay_dials.remove(&id);
-        let looked = dial.is_some_and(|dial| !dial.needed);
         let known = Known {
             peer,
-            looked,
             local: local_ip(endpoint, &remote),
             dialled: endpoint.is_dialer(),
             from_our_port: matches!(
@@ -83,9 +78,7 @@ impl EventLoop {
                     && !known.shown.relayed()
                     && addresses::ip(&known.shown.remote) != elsewhere
             });
-            if looked {
-                self.end_earlier_looks(&peer, id);
-            }
+            self.relay_dials.remove(&id);
             self.udp_blocked &= shown.lan || shown.transport == Transport::Tcp;
             self.relays.connected(&peer, now);
             if !endpoint.is_dialer() && self.relays.is_offered(&peer) {

@@ -33,7 +33,7 @@ const SLEPT: Duration = Duration::from_secs(5);
 pub(super) struct RelayDial {
     peer: PeerId,
     /// Else it is only to be seen over the other transport too.
-    pub(super) needed: bool,
+    needed: bool,
     over_udp: bool,
 }
 
@@ -87,21 +87,6 @@ impl EventLoop {
             )),
             Err(error) if needed => self.relay_failed(peer, explain(&error)),
             Err(error) => tracing::debug!(%error, "a relay is not looked at twice"),
-        }
-    }
-
-    /// A relay is looked at again and again, and there may only be a few connections to one peer: the last look is enough.
-    pub(super) fn end_earlier_looks(&mut self, relay: &PeerId, last: ConnectionId) {
-        let mut connections = self.connections.values();
-        if connections.any(|known| known.shown.relay == Some(*relay)) {
-            return;
-        }
-        let looks = self
-            .connections
-            .iter()
-            .filter(|(id, known)| known.peer == *relay && known.looked && **id != last);
-        for (&id, _) in looks {
-            self.swarm.close_connection(id);
         }
     }
 
