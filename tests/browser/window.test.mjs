@@ -142,9 +142,12 @@ describe('the frame is not taken to what is no site', () => {
   for (const [name, goal] of Object.entries(goals)) {
     test(name, async () => {
       await arrive()
-      const refused = window.page.evaluate(() => new Promise((resolve) => document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective))))
+      // The frame has a process of its own: it waits until the window listens.
+      const refused = await window.page.evaluateHandle(() => ({
+        directive: new Promise((resolve) => document.addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective))),
+      }))
       await frame.evaluate((url) => { location.href = url }, goal())
-      assert.equal(await refused, 'frame-src')
+      assert.equal(await refused.evaluate(({ directive }) => directive), 'frame-src')
       // Where it wants to go is asked, once; who stays has lost nothing.
       const asked = window.page.getByRole('dialog', { name: 'Leave Goop2?' })
       if (await asked.isVisible()) await window.page.keyboard.press('Escape')
