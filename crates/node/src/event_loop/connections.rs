@@ -28,6 +28,8 @@ pub(super) struct Known {
     pub(super) from_our_port: bool,
     /// This side made it.
     pub(super) dialled: bool,
+    /// Made only to be seen by a relay over another transport too.
+    pub(super) looked: bool,
 }
 
 impl EventLoop {
@@ -55,8 +57,11 @@ impl EventLoop {
             rtt: None,
             since: now,
         };
+        let dial = self.relay_dials.remove(&id);
+        let looked = dial.is_some_and(|dial| !dial.needed);
         let known = Known {
             peer,
+            looked,
             local: local_ip(endpoint, &remote),
             dialled: endpoint.is_dialer(),
             from_our_port: matches!(
@@ -78,7 +83,9 @@ impl EventLoop {
                     && !known.shown.relayed()
                     && addresses::ip(&known.shown.remote) != elsewhere
             });
-            self.relay_dials.remove(&id);
+            if looked {
+                self.end_earlier_looks(&peer, id);
+            }
             self.udp_blocked &= shown.lan || shown.transport == Transport::Tcp;
             self.relays.connected(&peer, now);
             if !endpoint.is_dialer() && self.relays.is_offered(&peer) {

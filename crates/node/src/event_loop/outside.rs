@@ -33,7 +33,7 @@ const SLEPT: Duration = Duration::from_secs(5);
 pub(super) struct RelayDial {
     peer: PeerId,
     /// Else it is only to be seen over the other transport too.
-    needed: bool,
+    pub(super) needed: bool,
     over_udp: bool,
 }
 
@@ -87,6 +87,24 @@ impl EventLoop {
             )),
             Err(error) if needed => self.relay_failed(peer, explain(&error)),
             Err(error) => tracing::debug!(%error, "a relay is not looked at twice"),
+        }
+    }
+
+    /// A relay is looked at again and again, and there may only be a few connections to one peer: the last look is enough. The
+    /// first connection stays: the library takes it for the place and for circuits.
+    pub(super) fn end_earlier_looks(&mut self, relay: &PeerId, last: ConnectionId) {
+        let direct = || {
+            let connections = self.connections.iter();
+            connections.filter(|(_, known)| known.peer == *relay && !known.shown.relayed())
+        };
+        let first = direct().min_by_key(|(_, known)| known.shown.since);
+        let kept = [first.map(|(id, _)| *id), Some(last)];
+        let unneeded: Vec<_> = direct()
+            .filter(|(id, known)| known.looked && !kept.contains(&Some(**id)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in unneeded {
+            self.close_if_idle(relay, id);
         }
     }
 

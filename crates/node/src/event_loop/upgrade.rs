@@ -220,14 +220,21 @@ impl EventLoop {
         unneeded.extend(self.surplus(&peer));
         let mut busy = false;
         for id in unneeded {
-            match self.control.traffic(&peer, id) {
-                Some(traffic) if !traffic.is_idle() => busy = true,
-                _ => drop(self.swarm.close_connection(id)),
-            }
+            busy |= !self.close_if_idle(&peer, id);
         }
         if busy {
             self.agenda.put(Chore::Tidy(peer), now + GRACE);
         }
+    }
+
+    /// Whether nothing goes over a connection, which then is closed.
+    pub(super) fn close_if_idle(&mut self, peer: &PeerId, id: ConnectionId) -> bool {
+        let traffic = self.control.traffic(peer, id);
+        let idle = traffic.is_none_or(|traffic| traffic.is_idle());
+        if idle {
+            self.swarm.close_connection(id);
+        }
+        idle
     }
 
     /// Direct connections that are one too many: both sides called, or one called over TCP and QUIC. Both sides agree on the
