@@ -10,6 +10,8 @@ mod console;
 mod doctor;
 mod headless;
 mod logged;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod memory;
 mod report;
 #[cfg(feature = "desktop")]
 mod webview;
@@ -30,6 +32,8 @@ use crate::{
 const LOG: &str = "warn,libp2p=error,goop2=info";
 
 fn main() -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    memory::keep();
     #[cfg(all(windows, feature = "desktop"))]
     let has_console = console::attach();
     let cli = Cli::parse();
