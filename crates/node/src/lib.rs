@@ -32,6 +32,7 @@ mod event_loop;
 mod gossip;
 mod history;
 mod interfaces;
+mod joined;
 mod listen;
 mod losers;
 mod mapping;
@@ -51,6 +52,7 @@ pub use libp2p::identity::Keypair;
 pub use addresses::Invalid;
 pub use event_loop::Event;
 pub use history::Attempt;
+pub use muxer::FRAME;
 pub use node::{Config, Error, Node, OpenError, spawn};
 pub use relays::RelayOffer;
 pub use status::{

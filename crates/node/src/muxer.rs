@@ -15,6 +15,8 @@ use libp2p::core::{
 };
 use yamux::{Connection, ConnectionError, Mode, Stream};
 
+use crate::joined::Joined;
+
 /// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so the limits on streams are ours
 /// (`stream`) and far below.
 const MAX_STREAMS: usize = 4096;
@@ -26,8 +28,8 @@ const WINDOW: usize = yamux::DEFAULT_CREDIT as usize;
 /// times that. Some muxers, js-libp2p's among them, send frames as large as the window, and the library takes none above 1 MiB.
 const GROWTH: usize = 1024 * 1024 - WINDOW;
 
-/// What one frame carries at the most: with its header it fits in one message of Noise (65,519 bytes).
-const FRAME: usize = 63 * 1024;
+/// What one frame of a stream carries at the most, in bytes: with its header it fits in one message of Noise (65,519 bytes).
+pub const FRAME: usize = 63 * 1024;
 
 /// Streams that the other side has opened and nobody has taken yet, as libp2p's: more are reset.
 const MAX_UNTAKEN: usize = 256;
@@ -47,7 +49,7 @@ impl Config {
 
     fn connect<C: AsyncRead + AsyncWrite + Unpin>(self, io: C, mode: Mode) -> Upgraded<C> {
         future::ready(Ok(Muxer {
-            connection: Connection::new(io, self.0, mode),
+            connection: Connection::new(Joined::new(io), self.0, mode),
             untaken: VecDeque::new(),
             taker: None,
         }))
@@ -87,7 +89,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Config 
 
 #[derive(Debug)]
 pub(crate) struct Muxer<C> {
-    connection: Connection<C>,
+    connection: Connection<Joined<C>>,
     untaken: VecDeque<Stream>,
     taker: Option<Waker>,
 }

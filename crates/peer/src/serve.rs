@@ -44,8 +44,9 @@ pub(crate) const PROTOCOLS: [&str; 4] = [
 const MAX_REQUESTS: usize = 512;
 /// Remote database operations at once: they share one disk, and more would only take threads from serving files.
 const MAX_DATA_OPS: usize = 4;
-/// Read from disk at a time: large enough that the network is the limit, small enough for hundreds of visitors.
-const FILE_CHUNK: usize = 128 * 1024;
+/// Read from disk at a time: large enough that the network is the limit, small enough for hundreds of visitors. Whole frames, for the
+/// rest of one would cost as much as a frame.
+const FILE_CHUNK: usize = 2 * goop2_node::FRAME;
 
 pub(crate) struct Server {
     folder: Arc<Folder>,

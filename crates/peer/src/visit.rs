@@ -36,8 +36,8 @@ const DATA_ANSWER: Duration = Duration::from_secs(15);
 const DOUBT: Duration = Duration::from_millis(2500);
 /// How long a transfer under way may stand still.
 const BODY_STALL: Duration = Duration::from_secs(30);
-/// Handed on at a time. Much more room would be asked of the system anew each time.
-const BODY_CHUNK: usize = 32 * 1024;
+/// Handed on at a time: what comes at a time.
+const BODY_CHUNK: usize = goop2_node::FRAME;
 
 type Reader = BufReader<Compat<Stream>>;
 
