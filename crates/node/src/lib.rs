@@ -21,7 +21,7 @@
 //! - `autonat` has others call this peer, to see whether they can.
 //! - `punch` finds a way past the worst routers.
 //! - `mapping` asks the router for ports, `history` remembers what was tried.
-//! - `tls`, `muxer` and `joined` are what a TCP connection goes through: the library's, made fast for large files.
+//! - `tls` and `muxer` are what a TCP connection goes through: the library's, made fast for large files.
 #![deny(missing_docs)]
 
 mod addresses;
@@ -33,7 +33,6 @@ mod event_loop;
 mod gossip;
 mod history;
 mod interfaces;
-mod joined;
 mod listen;
 mod losers;
 mod mapping;

@@ -1,6 +1,8 @@
 //! Yamux, as libp2p's own muxer but with larger frames, which that one does not offer: each costs a queue's place, a message of the
 //! cipher, a call of the system and a wake-up at either end. A file travels a tenth faster.
 
+mod joined;
+
 use std::{
     collections::VecDeque,
     future, io, iter,
@@ -15,7 +17,7 @@ use libp2p::core::{
 };
 use yamux::{Connection, ConnectionError, Mode, Stream};
 
-use crate::joined::Joined;
+use joined::Joined;
 
 /// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so the limits on streams are ours
 /// (`stream`) and far below.
@@ -144,7 +146,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
 
 #[cfg(test)]
 mod tests {
-    use std::{mem, time::Duration};
+    use std::{
+        io::IoSlice,
+        mem,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use bytes::BytesMut;
     use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
@@ -171,14 +178,17 @@ mod tests {
         (near.expect("no handshake"), far.expect("no handshake"))
     }
 
-    async fn open(side: &mut Side) -> Stream {
+    async fn open<C: AsyncRead + AsyncWrite + Unpin>(side: &mut Muxer<C>) -> Stream {
         poll_fn(|cx| side.poll_outbound_unpin(cx))
             .await
             .expect("the connection stands")
     }
 
     /// Does the work while the connection lives.
-    async fn driving<T>(side: &mut Side, work: impl Future<Output = T>) -> T {
+    async fn driving<C: AsyncRead + AsyncWrite + Unpin, T>(
+        side: &mut Muxer<C>,
+        work: impl Future<Output = T>,
+    ) -> T {
         tokio::select! {
             done = work => done,
             event = poll_fn(|cx| side.poll_unpin(cx)) => panic!("the connection ended: {event:?}"),
@@ -223,6 +233,71 @@ mod tests {
         }
         assert!(received == bytes);
         assert_eq!(writes, [FRAME; 3]);
+    }
+
+    /// A line that takes all, and tells how much at a time.
+    #[derive(Clone, Default)]
+    struct Taken(Arc<Mutex<Vec<usize>>>);
+
+    impl AsyncRead for Taken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Taken {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            pieces: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let taken = pieces.iter().map(|piece| piece.len()).sum();
+            self.0.lock().expect("nobody panicked").push(taken);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_goes_out_in_one_go() {
+        const HEADER: usize = 12;
+        let line = Taken::default();
+        let side = Config::new().upgrade_outbound(line.clone(), "").await;
+        let mut side = side.expect("no handshake");
+        let mut stream = open(&mut side).await;
+        let write = async {
+            stream.write_all(&[7; 2 * FRAME]).await.expect("it fits");
+            stream.flush().await.expect("it is sent");
+        };
+        driving(&mut side, write).await;
+        // The last of it may still be on its way to the line.
+        let _nothing_comes = side.poll_unpin(&mut Context::from_waker(Waker::noop()));
+        let taken = line.0.lock().expect("nobody panicked");
+        let frames = taken.iter().filter(|taken| **taken > FRAME);
+        assert_eq!(
+            frames.collect::<Vec<_>>(),
+            [&(HEADER + FRAME); 2],
+            "{taken:?}"
+        );
     }
 
     /// What a line holds that is on its way.

@@ -28,7 +28,7 @@ pub(super) struct Known {
     pub(super) from_our_port: bool,
     /// This side made it.
     pub(super) dialled: bool,
-    /// Made only to be seen by a relay over another transport too.
+    /// Made only to be seen by a relay, not for a place there.
     pub(super) looked: bool,
 }
 

@@ -17,13 +17,13 @@ const MAX_WAITING: usize = 8 * HEADER;
 
 /// A connection to which short writes are joined with what follows; they wait until then, or for a flush.
 #[derive(Debug)]
-pub(crate) struct Joined<C> {
+pub(super) struct Joined<C> {
     io: C,
     waiting: Vec<u8>,
 }
 
 impl<C: AsyncWrite + Unpin> Joined<C> {
-    pub(crate) fn new(io: C) -> Self {
+    pub(super) fn new(io: C) -> Self {
         Self {
             io,
             waiting: Vec::with_capacity(MAX_WAITING),
