@@ -106,7 +106,7 @@ describe('a rendezvous of one’s own', () => {
     const [admin] = await Promise.all([page.context().waitForEvent('page'), page.getByRole('button', { name: 'Open administration' }).click()])
     await page.bringToFront()
     await page.getByRole('button', { name: 'Copy admin password' }).click()
-    await page.getByText('Copied').first().waitFor()
+    await page.getByRole('button', { name: 'Copied', exact: true }).waitFor()
     const password = await page.evaluate(() => navigator.clipboard.readText())
     await admin.getByLabel('Password').fill(password)
     await admin.getByRole('button', { name: 'Sign in' }).click()
