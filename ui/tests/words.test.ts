@@ -61,6 +61,12 @@ describe('names of strangers', () => {
     expect(search([peer()], 'tomas radio')).toHaveLength(0);
     expect(search([peer(), peer()], '  ')).toHaveLength(2);
   });
+
+  it('are found by what they are called now', () => {
+    expect(search([peer({ label: 'Radio' })], 'tomas')).toHaveLength(0);
+    expect(search([peer({ label: 'Radio', name: 'Tomás again' })], 'tomas')).toHaveLength(1);
+    expect(search([peer({ label: 'Radio', email: 'tomas@example.org' })], 'again')).toHaveLength(0);
+  });
 });
 
 it.each([

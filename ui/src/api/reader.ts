@@ -7,7 +7,7 @@ import type { Snapshot } from './types/Snapshot';
 
 export class Reader {
   #worker = new Worker(new URL('./reading.ts', import.meta.url), { type: 'module' });
-  #peers: readonly PeerCard[] = [];
+  #peers: PeerCard[] = [];
   /** Texts that are being read, and how many of them, the oldest, nobody wants to hear any more. */
   #reading = 0;
   #past = 0;

@@ -4,24 +4,26 @@ import { fold } from './names';
 /** More than a list has: then all is forgotten, rather than kept of everybody who ever was there. */
 const MAX_FOLDED = 20_000;
 
-/** Folded texts. What people are found by hardly ever changes, and a list of thousands is searched many times a second. */
-const folded = new Map<string, string>();
+/** By id, what each was found by last. It hardly ever changes, and a list of thousands is searched many times a second. */
+const folded = new Map<string, { readonly peer: PeerCard; readonly hay: string }>();
 
 /** The peers whose name, e-mail or id holds every word typed. */
 export function search(peers: readonly PeerCard[], text: string): readonly PeerCard[] {
   const words = fold(text).split(/\s+/).filter(Boolean);
   if (words.length === 0) return peers;
   return peers.filter((peer) => {
-    const hay = foldedOnce(`${peer.name} ${peer.label} ${peer.email} ${peer.id}`);
+    const hay = foldedOnce(peer);
     return words.every((word) => hay.includes(word));
   });
 }
 
-function foldedOnce(text: string): string {
-  const known = folded.get(text);
-  if (known !== undefined) return known;
-  if (folded.size >= MAX_FOLDED) folded.clear();
-  const value = fold(text);
-  folded.set(text, value);
-  return value;
+function foldedOnce(peer: PeerCard): string {
+  const known = folded.get(peer.id);
+  if (known?.peer === peer) return known.hay;
+  const { name, label, email, id } = peer;
+  const same = known && known.peer.name === name && known.peer.label === label && known.peer.email === email;
+  const hay = same ? known.hay : fold(`${name} ${label} ${email} ${id}`);
+  if (!known && folded.size >= MAX_FOLDED) folded.clear();
+  folded.set(id, { peer, hay });
+  return hay;
 }

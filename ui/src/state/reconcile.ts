@@ -1,5 +1,5 @@
-// A snapshot arrives whole; most of it is what was there before. Handing the old objects on where nothing changed lets
-// the list touch only the rows that did, which is what keeps thousands of peers smooth.
+// A snapshot arrives whole; most of it is what was there before. Handing the old objects on where nothing changed lets the page touch
+// only what did, which is what keeps thousands of peers smooth. The peers themselves arrive so already (lib/changes.ts).
 
 import type { PeerCard } from '../api/types/PeerCard';
 import type { Snapshot } from '../api/types/Snapshot';
@@ -7,13 +7,9 @@ import { equal } from '../lib/equal';
 
 export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
   if (!old) return next;
-  let index: Map<string, PeerCard> | undefined;
-  const known = (id: string): PeerCard | undefined => (index ??= new Map(old.peers.map((peer) => [peer.id, peer]))).get(id);
-  // Most stand where they stood; only those who moved are looked for.
-  const peers = next.peers.map((peer, at) => keep(old.peers[at]?.id === peer.id ? old.peers[at] : known(peer.id), peer));
   return {
     me: keep(old.me, next.me),
-    peers: sameItems(old.peers, peers) ? old.peers : peers,
+    peers: next.peers,
     notices: keep(old.notices, next.notices),
     rendezvous: keep(old.rendezvous, next.rendezvous),
     network: keep(old.network, next.network),
@@ -43,5 +39,3 @@ export function sectioned(peers: readonly PeerCard[]): Record<(typeof SECTIONS)[
 }
 
 const keep = <T>(old: T | undefined, next: T): T => (old !== undefined && equal(old, next) ? old : next);
-
-const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => a.length === b.length && a.every((item, i) => item === b[i]);
