@@ -57,7 +57,7 @@ async function steady(t, page) {
 /** Scrolls, and says how long the page's own thread worked for each frame meanwhile. */
 async function watch(page) {
   const file = join(tmpdir(), `goop2-trace-${process.pid}.json`)
-  await browser.startTracing(page, { path: file, categories: ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'] })
+  await browser.startTracing(page, { path: file, categories: ['toplevel', 'devtools.timeline'] })
   await page.evaluate(async (ms) => {
     const list = document.querySelector('nav[aria-label="Peers"]')
     const end = performance.now() + ms
