@@ -47,11 +47,15 @@ describe('without a tray', () => {
   test('it starts at login if its user wants that', async () => {
     const entries = join(user.home, '.config/autostart')
     await window.press('button', 'Settings')
-    for (const count of [1, 0]) {
+    const entry = async () => (await Promise.all((await readdir(entries).catch(() => [])).map((name) => readFile(join(entries, name), 'utf8')))).join()
+    const turn = async (on) => {
       await window.press('switch', 'Start when I log in')
-      await until(`${count} entries`, async () => (await readdir(entries).catch(() => [])).length === count)
-      if (count) assert.match(await readFile(join(entries, ...(await readdir(entries))), 'utf8'), /^Exec=.*goop2.* --hidden/m)
+      await until('the switch to follow', () => window.run((on) => document.querySelector('[role=switch][aria-label="Start when I log in"]').getAttribute('aria-checked') === String(on), on))
     }
+    await turn(true)
+    await until('the entry', async () => /^Exec=.*goop2.* --hidden/m.test(await entry()))
+    await turn(false)
+    await until('no entry', async () => (await entry()) === '')
     await window.press('button', 'Close this page')
   })
 
@@ -62,7 +66,8 @@ describe('without a tray', () => {
     await window.press('button', 'Go offline')
     await window.says('You are offline')
     await seen('offline')
-    assert.deepEqual(await listening(pid), [])
+    // A UDP socket stays a moment for what is under way.
+    await until('no open socket', async () => (await listening(pid)).length === 0)
   })
 
   test('its settings are changed all the same', async () => {
@@ -195,6 +200,7 @@ describe('with a tray', () => {
       await window.says('left')
       await neighbour.run()
       assert.deepEqual(await told.next(), ['Anselm — field notes is online', 'One of your favourites in Goop2.'])
+      await seen('online')
     } finally {
       told.stop()
     }

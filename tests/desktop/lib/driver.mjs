@@ -74,8 +74,28 @@ export class Window {
   }
 
   async press(role, name) {
-    const element = await this.find(role, name)
-    await element.click()
+    for (;;) {
+      const element = await this.find(role, name)
+      try {
+        return await element.click()
+      } catch (error) {
+        // The page was loaded anew since it was found.
+        if (error.code !== 'stale element reference') throw error
+      }
+    }
+  }
+
+  /** Answers the question on show, and waits until it is gone: as long as it is there nothing else can be pressed. */
+  async answer(name) {
+    await this.press('button', name)
+    await until('the end of the question', () => this.run(() => !document.querySelector('dialog[open]')))
+  }
+
+  /** Does what makes the window load its own page anew, and waits until it has. */
+  async anew(act) {
+    await this.run(() => void (window.old = true))
+    await act()
+    await until('the window anew', () => this.run(() => !window.old))
   }
 
   /** Presses a key in the page, wherever its focus is. */
