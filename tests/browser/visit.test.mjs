@@ -98,6 +98,8 @@ describe('a visit', () => {
   })
 
   test('lets one sign the guestbook', async () => {
+    // Its script says so, which from then on takes the form.
+    await window.site.getByText('Nobody yet.').waitFor()
     await window.site.getByRole('textbox', { name: 'Your name' }).fill('Mira')
     await window.site.getByRole('textbox', { name: 'Your message' }).fill('The heron picture! <b>👋</b>')
     await window.site.getByRole('button', { name: 'Sign' }).click()

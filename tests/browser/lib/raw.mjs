@@ -10,7 +10,7 @@ export async function raw(port, line, headers = [], body = '', address = '127.0.
   socket.write(`${line} HTTP/1.1\r\n${fields.join('')}\r\n${body}`)
   let text = ''
   // An event stream never ends by itself; its beginning says enough.
-  for await (const chunk of socket.setTimeout(5000, () => socket.destroy()).setEncoding('utf8')) {
+  for await (const chunk of socket.setTimeout(20_000, () => socket.destroy()).setEncoding('utf8')) {
     text += chunk
     if (/^content-type: text\/event-stream/im.test(text)) break
   }

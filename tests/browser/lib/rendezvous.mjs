@@ -28,8 +28,8 @@ export class Rendezvous extends Program {
   }
 
   /** Both ports have to be named then. */
-  static async withRelay() {
-    return this.start({ rendezvous_host: true, rendezvous_port: await freePort(), relay_port: await freePort() })
+  static async withRelay(presence = {}) {
+    return this.start({ rendezvous_host: true, rendezvous_port: await freePort(), relay_port: await freePort(), ...presence })
   }
 
   /** As an existing peer says that it is there: unsigned. Gives the status. */
