@@ -44,10 +44,14 @@ describe('settings', () => {
   test('a new name is at the other peer within two seconds, and the old one after “Undo”', async (t) => {
     await bar(window, 'Settings')
     await field('Name').waitFor()
+    const asked = []
+    window.page.on('request', (request) => request.method() === 'POST' && asked.push(request.postData()))
     const start = performance.now()
     await fill('Name', 'Mira the Second')
     await other.row('Nearby', 'Mira the Second').waitFor({ timeout: 2000 })
     t.diagnostic(`${Math.round(performance.now() - start)} ms from the key to the other window`)
+    await window.page.getByText('Name changed.').first().waitFor()
+    assert.equal(asked.length, 1, asked.join())
     await window.page.getByRole('button', { name: 'Undo' }).click()
     await other.row('Nearby', /^Mira(?! the)/).waitFor()
     await window.page.waitForFunction((name) => name.value === 'Mira', await field('Name').elementHandle())

@@ -20,6 +20,7 @@ else status.textContent = 'This viewer brings no data library, so earlier entrie
 async function start() {
   form.addEventListener('submit', sign)
   visitor = await Goop.identity?.id().catch(() => null)
+  last = '' // entries shown before did not know whose they are
   await show()
   setInterval(() => document.hidden || show(), refreshEveryMs)
 }

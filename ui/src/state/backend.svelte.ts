@@ -30,6 +30,7 @@ export class Backend {
   readonly notices = $derived((this.snapshot?.notices ?? []).filter((notice) => !this.#dismissed.includes(keyOf(notice))));
 
   #byId = $derived(new Map(this.peers.map((peer) => [peer.id, peer])));
+  #restart: ReturnType<typeof setTimeout> | undefined;
   #api: Api;
 
   constructor(api: Api) {
@@ -72,7 +73,8 @@ export class Backend {
   /** What was changed makes the peer start again. */
   expectRestart(): void {
     this.restarting = true;
-    setTimeout(() => (this.restarting = false), RESTART_MS);
+    clearTimeout(this.#restart);
+    this.#restart = setTimeout(() => (this.restarting = false), RESTART_MS);
   }
 
   retry(): void {
