@@ -158,6 +158,9 @@ impl Reader<'_> {
         let mut dead = at(config.silence);
         loop {
             let step = tokio::select! {
+                // What came while this machine slept is heard before the silence is.
+                biased;
+                _ = beat.tick() => self.beat().await,
                 chunk = response.chunk() => {
                     dead = at(config.silence);
                     match chunk {
@@ -166,7 +169,6 @@ impl Reader<'_> {
                         Err(error) => return End::Fault(Fault::unreachable(http::words(&error, config.address.host()))),
                     }
                 }
-                _ = beat.tick() => self.beat().await,
                 () = sleep_until(dead) => {
                     return End::Fault(Fault::unreachable("the server has fallen silent".into()));
                 }
