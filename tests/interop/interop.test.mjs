@@ -151,7 +151,7 @@ for (const [name, security] of Object.entries({ noise: noise(), tls: tls() })) {
 
 describe('leaving', () => {
   test('ours notices when js says so', async () => {
-    await js.publish('offline')
+    await js.leave()
     await ours.event('js offline', (event) => event.event === 'peer' && event.peer_id === js.id && event.state === 'offline')
   })
 

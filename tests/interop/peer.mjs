@@ -53,6 +53,11 @@ export async function startPeer({ label = 'js', site = {}, avatar, security = [n
     rows,
     heard,
     publish,
+    /** Its last word: a heartbeat after it would say the contrary. */
+    leave() {
+      clearInterval(heartbeat)
+      return publish('offline')
+    },
     /** The host name under which our viewer serves this peer's site. */
     siteHost: `${node.peerId.toCID().toString(base36.encoder)}.localhost`,
     dial: (address) => node.dial(multiaddr(address)),

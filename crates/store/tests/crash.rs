@@ -34,7 +34,7 @@ fn killed_while_writing() {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        let (row, saved) = run_and_kill(dir.path(), Duration::from_micros(seed % 40_000));
+        let (row, saved) = run_and_kill(dir.path(), seed);
         (rows, label) = (rows.max(row), label.max(saved));
 
         let folder =
@@ -84,8 +84,9 @@ fn killed_while_writing() {
     assert_eq!(verdict, "ok");
 }
 
-/// The last row and label the child acknowledged before it was killed.
-fn run_and_kill(dir: &Path, after: Duration) -> (i64, i64) {
+/// The last row and label the child acknowledged before it was killed: after some of them, whatever a write takes on this disk, and
+/// a moment more.
+fn run_and_kill(dir: &Path, seed: u64) -> (i64, i64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writes_until_killed", "--nocapture"])
         .env("GOOP2_TEST_DIR", dir)
@@ -97,12 +98,14 @@ fn run_and_kill(dir: &Path, after: Duration) -> (i64, i64) {
         .map_while(Result::ok);
     let ready = lines.by_ref().find(|line| line == "ready");
     assert!(ready.is_some(), "the child opened the folder");
+    let mut acknowledged: Vec<_> = lines.by_ref().take((seed % 8) as usize).collect();
     // The moment is part of the test: there is no event to wait for.
-    std::thread::sleep(after);
+    std::thread::sleep(Duration::from_micros(seed % 20_000));
     child.kill().unwrap();
     child.wait().unwrap();
+    acknowledged.extend(lines);
     let (mut row, mut label) = (0, 0);
-    for line in lines {
+    for line in acknowledged {
         // The last line may be cut short: then it was not acknowledged.
         match line.split_once(' ') {
             Some(("row", number)) if number.ends_with('.') => {

@@ -37,17 +37,20 @@ fn what_the_router_mapped_is_given_back() {
                 let detail = fact["detail"].as_str();
                 detail.is_some_and(|detail| detail.starts_with("Switched off"))
             };
+            let given_back = || {
+                let asked = Instant::now();
+                while site.mappings() > 0 {
+                    assert!(asked.elapsed() < PATIENCE, "still mapped");
+                    thread::sleep(RETRY);
+                }
+            };
             says(&peer, switch(false), "it is off", "mapping", off);
-            let asked = Instant::now();
-            while site.mappings() > 0 {
-                assert!(asked.elapsed() < PATIENCE, "still mapped");
-                thread::sleep(RETRY);
-            }
+            given_back();
             mapped(switch(true));
             let stopped = Instant::now();
             peer.stop();
-            println!("given back and ended in {}", millis(stopped.elapsed()));
-            assert_eq!(site.mappings(), 0);
+            println!("ended in {}", millis(stopped.elapsed()));
+            given_back();
         },
     );
 }

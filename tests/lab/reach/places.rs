@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// From the word of the peer that it needs no place until the relay has it back.
-const GIVEN_BACK: Duration = Duration::from_secs(5);
+const GIVEN_BACK: Duration = Duration::from_secs(10);
 /// Longer than it takes from being reachable to the end of the place, at the rate that the relay gives.
 const LARGE: usize = 26_000_000;
 const RATE: usize = 1_000_000;

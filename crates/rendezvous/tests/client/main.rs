@@ -235,7 +235,7 @@ async fn what_is_oversized_or_nonsense_is_passed_over_without_leaving() {
 #[tokio::test]
 async fn a_silent_server_is_left_and_found_again() {
     let mut server = Server::start().await;
-    let (client, _events) = client(&server);
+    let (client, _events) = client_that_waits(&server.url(), Duration::from_secs(1));
     let stream = server.expect("GET /events").await.stream("").await;
     state(&client, |state| {
         matches!(state.link, Link::Connected { .. })
@@ -334,7 +334,7 @@ async fn too_many_messages_are_answered_by_silence_and_a_clock_set_back_by_going
 #[tokio::test]
 async fn the_relay_is_found_and_lost_again() {
     let mut server = Server::start().await;
-    let (client, _events) = client(&server);
+    let (client, _events) = client_that_waits(&server.url(), Duration::from_secs(1));
     let relay = id(&key(7));
     let body = format!(
         r#"{{"peer_id":"{relay}","addrs":["/ip4/203.0.113.9/tcp/4002/p2p/{relay}","/ip4/127.0.0.1/tcp/4002"]}}"#
@@ -447,13 +447,18 @@ fn client(server: &Server) -> (Client, mpsc::Receiver<Event>) {
 }
 
 fn client_at(url: &str) -> (Client, mpsc::Receiver<Event>) {
+    client_that_waits(url, LONG * 3)
+}
+
+/// For so long nothing may come before it takes the server for dead.
+fn client_that_waits(url: &str, silence: Duration) -> (Client, mpsc::Receiver<Event>) {
     let (tell, events) = mpsc::channel(64);
     let config = Config {
         address: Address::parse(url).unwrap(),
         source: SOURCE,
         key: key(0),
         heartbeat: Duration::from_millis(500),
-        silence: Duration::from_secs(1),
+        silence,
         http: Http::new(),
     };
     (Client::spawn(config, tell), events)

@@ -5,7 +5,7 @@ use goop2_rendezvous::server::Config;
 use serde_json::Value;
 
 use crate::world::{
-    BASIC, Events, PASSWORD, addr, ask, config, get, key, message, publish, signed, start,
+    Answer, BASIC, Events, PASSWORD, addr, ask, config, get, key, message, publish, signed, start,
 };
 
 const PAGE: &str = "Accept: text/html,*/*";
@@ -38,15 +38,13 @@ async fn only_the_operator_gets_in() {
         assert_eq!(answer.status, 200, "{path}");
     }
     let wrong = "Authorization: Basic YWRtaW46d3Jvbmc=";
-    assert_eq!(
-        ask(addr, "GET /peers.json", &[wrong], b"").await.status,
-        401
-    );
-    let hasty = ask(addr, "GET /peers.json", &[BASIC], b"").await;
-    assert_eq!(
-        (hasty.status, hasty.header("retry-after")),
-        (429, Some("1"))
-    );
+    let hasty = hasty(async || {
+        let wrong = ask(addr, "GET /peers.json", &[wrong], b"").await;
+        assert_eq!(wrong.status, 401);
+        ask(addr, "GET /peers.json", &[BASIC], b"").await
+    })
+    .await;
+    assert_eq!(hasty.header("retry-after"), Some("1"));
 
     let closed = start(Config {
         admin_password: String::new(),
@@ -116,11 +114,25 @@ async fn a_browser_signs_in_once() {
         401
     );
 
-    let wrong = ask(addr, "POST /admin/login", &[FORM], b"password=x").await;
-    assert_eq!(wrong.status, 401);
-    assert!(wrong.body.contains("That is not the password."));
-    let hasty = ask(addr, "POST /admin/login", &[FORM], body.as_bytes()).await;
-    assert_eq!(hasty.status, 429);
+    hasty(async || {
+        let wrong = ask(addr, "POST /admin/login", &[FORM], b"password=x").await;
+        assert_eq!(wrong.status, 401);
+        assert!(wrong.body.contains("That is not the password."));
+        ask(addr, "POST /admin/login", &[FORM], body.as_bytes()).await
+    })
+    .await;
+}
+
+/// The answer to the right password at once after a wrong one. Half a second between the two is not at once, and a busy machine
+/// may stand still for that long.
+async fn hasty(attempt: impl AsyncFn() -> Answer) -> Answer {
+    for _ in 0..10 {
+        let answer = attempt().await;
+        if answer.status == 429 {
+            return answer;
+        }
+    }
+    panic!("the right password helps at once");
 }
 
 #[tokio::test]

@@ -109,10 +109,11 @@ async fn who_falls_silent_is_gone_for_both_kinds_of_clients() {
         ..config()
     })
     .await;
-    publish(addr(&server), &signed(1, Kind::Online, "a", 0)).await;
     let mut everything = Events::open(addr(&server), "/events", &[]).await;
     let mut changes = Events::open(addr(&server), "/events?changes=1", &[]).await;
     changes.snapshot().await;
+    publish(addr(&server), &signed(1, Kind::Online, "a", 0)).await;
+    assert_eq!(changes.next().await.unwrap().json()["peerId"], id(1));
     let gone = changes.next().await.unwrap();
     assert_eq!((gone.event.as_str(), gone.data), ("gone", id(1)));
     let told = loop {
