@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Driver, until } from './driver.mjs'
+import { Driver, kill, until } from './driver.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const top = join(here, '../../..')
@@ -37,6 +37,8 @@ export async function desktop() {
     },
     async remove() {
       await driver.stop()
+      // The bus is that of the next file too, whose program would hand over to what is still called the running one.
+      await until('the end of the program', () => pidOfWindow().then(kill, () => true))
       await rm(home, { recursive: true, force: true, maxRetries: 5 })
     },
   }

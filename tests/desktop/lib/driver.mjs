@@ -133,11 +133,7 @@ export class Window {
   /** Ends the program as the driver does: not in order. It answers before it has done so, and one that is then stopped never does. */
   async end() {
     await this.driver.ask('DELETE', this.session).catch(() => {})
-    try {
-      process.kill(this.pid, 'SIGKILL')
-    } catch (error) {
-      if (error.code !== 'ESRCH') throw error
-    }
+    kill(this.pid)
   }
 }
 
@@ -191,6 +187,15 @@ export async function until(what, ask, otherwise = async () => '') {
     if (answer) return answer
     if (Date.now() > end) assert.fail(`${what} did not come. ${await otherwise().catch(String)}`)
     await sleep(LOOK_MS)
+  }
+}
+
+/** Ends a process that may have ended already. */
+export function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
   }
 }
 
