@@ -2,6 +2,9 @@
 
 import { connect } from 'node:net'
 
+/** Of a connection that says nothing more: longer than a busy machine stands still. */
+const SILENCE_MS = 20_000
+
 /** One request as written, one answer, on a connection of its own. */
 export async function raw(port, line, headers = [], body = '', address = '127.0.0.1') {
   const socket = connect(port, address)
@@ -10,7 +13,7 @@ export async function raw(port, line, headers = [], body = '', address = '127.0.
   socket.write(`${line} HTTP/1.1\r\n${fields.join('')}\r\n${body}`)
   let text = ''
   // An event stream never ends by itself; its beginning says enough.
-  for await (const chunk of socket.setTimeout(20_000, () => socket.destroy()).setEncoding('utf8')) {
+  for await (const chunk of socket.setTimeout(SILENCE_MS, () => socket.destroy()).setEncoding('utf8')) {
     text += chunk
     if (/^content-type: text\/event-stream/im.test(text)) break
   }
