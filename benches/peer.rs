@@ -1,6 +1,7 @@
-//! The figures we claim, measured on this machine: two peers as processes of their own on loopback, one visiting the other through
-//! its viewer. Beside each stands a baseline of the same run (what the machine does without any of ours in between), and what
-//! existing peers needed on two processors. `cargo bench --no-default-features --bench peer`
+//! The figures we claim, measured on this machine: two peers as processes of their own on loopback,
+//! one visiting the other through its viewer. Beside each stands a baseline of the same run (what
+//! the machine does without any of ours in between), and what existing peers needed on two
+//! processors. `cargo bench --no-default-features --bench peer`
 
 #[path = "../tests/support/mod.rs"]
 mod support;

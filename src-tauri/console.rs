@@ -1,5 +1,6 @@
-//! A program with a window has no console on Windows, not even the one it was called from. So that the subcommands print there too,
-//! it is asked for; and who started Goop2 by a double click and gets no window is told why in a box.
+//! A program with a window has no console on Windows, not even the one it was called from. So that
+//! the subcommands print there too, it is asked for; and who started Goop2 by a double click and
+//! gets no window is told why in a box.
 
 #![expect(unsafe_code, reason = "the system is called directly")]
 

@@ -8,10 +8,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{headless::runtime, report::Report};
 
-/// Tests take as long as the slowest answer of a server that is not there, and a moment more for a router.
+/// Tests take as long as the slowest answer of a server that is not there, and a moment more for a
+/// router.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long nothing must have changed before it counts as found out: results come one after the other.
+/// How long nothing must have changed before it counts as found out: results come one after the
+/// other.
 const SETTLED: Duration = Duration::from_secs(4);
 
 pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
@@ -30,7 +32,8 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     })
 }
 
-/// The network as it is once all tests have ended and nothing changes any more; as it is then, when that takes too long.
+/// The network as it is once all tests have ended and nothing changes any more; as it is then, when
+/// that takes too long.
 async fn settled(peer: &Peer) -> Option<Network> {
     let mut snapshots = peer.snapshot();
     let deadline = Instant::now() + PATIENCE;

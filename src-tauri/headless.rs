@@ -76,8 +76,8 @@ struct Past {
     pass: Pass,
 }
 
-/// Once more, with the settings that are in force only from a start on. Windows in browsers go on by themselves. Settings that
-/// nothing starts with are taken back.
+/// Once more, with the settings that are in force only from a start on. Windows in browsers go on
+/// by themselves. Settings that nothing starts with are taken back.
 pub(crate) async fn restart(
     dir: &Path,
     peer: Peer,
@@ -144,8 +144,9 @@ pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
     peer.shutdown().await;
 }
 
-/// Resolves at Ctrl-C or SIGTERM; on Windows at Ctrl-C or Ctrl-Break, and when the console is closed or the system shuts down. From
-/// the call on, none of them ends the process by itself. To be called within the runtime.
+/// Resolves at Ctrl-C or SIGTERM; on Windows at Ctrl-C or Ctrl-Break, and when the console is
+/// closed or the system shuts down. From the call on, none of them ends the process by itself. To
+/// be called within the runtime.
 pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     let (mut interrupt, mut terminate) = {

@@ -1,6 +1,7 @@
 //! Goop2: a folder is a site, online exactly as long as its owner.
 //!
-//! `goop2` opens the window on the user's own folder; the subcommands run the same peer without one.
+//! `goop2` opens the window on the user's own folder; the subcommands run the same peer without
+//! one.
 
 #![cfg_attr(all(windows, feature = "desktop"), windows_subsystem = "windows")]
 
@@ -28,7 +29,8 @@ use crate::{
     report::Report,
 };
 
-/// What is logged unless `RUST_LOG` says otherwise. The library warns of what strangers do, who would then fill the log.
+/// What is logged unless `RUST_LOG` says otherwise. The library warns of what strangers do, who
+/// would then fill the log.
 const LOG: &str = "warn,libp2p=error,goop2=info";
 
 fn main() -> ExitCode {

@@ -1,4 +1,5 @@
-//! What happens, on standard output: plain lines for people, or one JSON object per line for scripts (`--json`).
+//! What happens, on standard output: plain lines for people, or one JSON object per line for
+//! scripts (`--json`).
 
 use std::{
     collections::HashMap,

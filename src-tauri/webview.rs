@@ -1,12 +1,14 @@
-//! What the window's webview lets a page do: show itself. Sites are strangers' programs, framed in the same webview as the app,
-//! so what the webview grants, it grants to all of them; hence nothing is granted, and nobody is asked.
+//! What the window's webview lets a page do: show itself. Sites are strangers' programs, framed in
+//! the same webview as the app, so what the webview grants, it grants to all of them; hence nothing
+//! is granted, and nobody is asked.
 //!
-//! Where a site wants more than a page, the user opens it in their browser, which knows how to ask: for a camera, for a place to
-//! save a file, for another window.
+//! Where a site wants more than a page, the user opens it in their browser, which knows how to ask:
+//! for a camera, for a place to save a file, for another window.
 //!
-//! Tauri passes these on to WebView2, WebKitGTK and WKWebView, which is why nothing here names a system; what it does not pass on to
-//! the first is in `webview2`. What they differ in: WKWebView knows permissions for camera and microphone only, and grants no
-//! page the others by itself. Developer tools are in debug builds only, as Tauri has it.
+//! Tauri passes these on to WebView2, WebKitGTK and WKWebView, which is why nothing here names a
+//! system; what it does not pass on to the first is in `webview2`. What they differ in: WKWebView
+//! knows permissions for camera and microphone only, and grants no page the others by itself.
+//! Developer tools are in debug builds only, as Tauri has it.
 
 #[cfg(windows)]
 mod webview2;
@@ -18,13 +20,14 @@ use tauri::{
 
 use crate::window::Refused;
 
-/// WebRTC opens sockets that no content security policy governs: through it, a page reaches the local network and tells the
-/// addresses of this machine. WebView2 has no setting for it, so its names are taken away before any script of a page runs, in
-/// every frame. WebKitGTK has it off.
+/// WebRTC opens sockets that no content security policy governs: through it, a page reaches the
+/// local network and tells the addresses of this machine. WebView2 has no setting for it, so its
+/// names are taken away before any script of a page runs, in every frame. WebKitGTK has it off.
 const NO_WEBRTC: &str = "delete self.RTCPeerConnection; delete self.webkitRTCPeerConnection;";
 
-/// Opens the window, and takes from its pages whatever the frame's own policy leaves them. Its document and the frames in it go only
-/// where `admit` says. What a person may have meant is told to `refused`.
+/// Opens the window, and takes from its pages whatever the frame's own policy leaves them. Its
+/// document and the frames in it go only where `admit` says. What a person may have meant is told
+/// to `refused`.
 pub(crate) fn confine<M: Manager<Wry>>(
     window: WebviewWindowBuilder<'_, Wry, M>,
     admit: impl Fn(&Url) -> bool + Clone + Send + 'static,

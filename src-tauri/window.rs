@@ -1,11 +1,14 @@
-//! The window: a skin over [`goop2_peer::Peer`], as thin as the one in the browser. Commands parse, call and map; events are forwarded.
+//! The window: a skin over [`goop2_peer::Peer`], as thin as the one in the browser. Commands parse,
+//! call and map; events are forwarded.
 //!
-//! The app outlives its peer ([`running`]). Visited sites are framed from origins of their own and never have a Tauri capability.
-//! The window's policy frames nothing but the ports of the viewer that runs, so a site cannot lead its frame to another program on
-//! this machine; a document's policy is fixed, so the window loads its own anew when another viewer takes over.
+//! The app outlives its peer ([`running`]). Visited sites are framed from origins of their own and
+//! never have a Tauri capability. The window's policy frames nothing but the ports of the viewer
+//! that runs, so a site cannot lead its frame to another program on this machine; a document's
+//! policy is fixed, so the window loads its own anew when another viewer takes over.
 //!
-//! WKWebView may find no names under `.localhost`: on macOS the viewer is asked for its ports ([`goop2_viewer::ports`]). No machine
-//! with macOS has run this; the same way is tested in browsers.
+//! WKWebView may find no names under `.localhost`: on macOS the viewer is asked for its ports
+//! ([`goop2_viewer::ports`]). No machine with macOS has run this; the same way is tested in
+//! browsers.
 
 mod desk;
 mod find;
@@ -65,7 +68,8 @@ const MAIN: &str = "main";
 /// What the app is started with when the user logs in.
 const HIDDEN: &str = "--hidden";
 
-/// Opens the window on a peer folder, the user's own one when none is given; returns when the app was quit and all has ended.
+/// Opens the window on a peer folder, the user's own one when none is given; returns when the app
+/// was quit and all has ended.
 pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     let runtime = headless::runtime()?;
     let handle = runtime.handle().clone();
@@ -204,7 +208,8 @@ fn begin(
     Ok(())
 }
 
-/// Links reach the app as it is started with one, as a second start hands one over, or as an event of the system.
+/// Links reach the app as it is started with one, as a second start hands one over, or as an event
+/// of the system.
 fn listen_for_links(app: &AppHandle) {
     let wish = |app: &AppHandle, links: Vec<Url>| {
         for wish in links.iter().filter_map(wishes::of_link) {
@@ -260,7 +265,8 @@ fn show(app: &AppHandle) {
     }
 }
 
-/// Where there is no tray, a closed window is the end; where there is one, the user has said what it means, or is asked.
+/// Where there is no tray, a closed window is the end; where there is one, the user has said what
+/// it means, or is asked.
 fn closing(app: &AppHandle, api: &CloseRequestApi) {
     let desk = app.state::<Desk>();
     let tray = tray::is_shown();
@@ -309,7 +315,8 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
     keys::take(&window, move |key| emit(&telling, "key", key))
 }
 
-/// What a page wanted and does not get by itself. A link to a site is followed in place, as any link in the frame.
+/// What a page wanted and does not get by itself. A link to a site is followed in place, as any
+/// link in the frame.
 fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
     let Refused::Link { url } = &refused else {
         return emit(app, "refused", refused);
@@ -323,7 +330,8 @@ fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
     }
 }
 
-/// What happens, as events of the window and signs in the tray, until the system asks the app to stop.
+/// What happens, as events of the window and signs in the tray, until the system asks the app to
+/// stop.
 async fn forward(
     app: AppHandle,
     running: Running,

@@ -1,4 +1,5 @@
-//! `goop2 doctor`: what it finds is said to people and to scripts, and that a running peer is left alone.
+//! `goop2 doctor`: what it finds is said to people and to scripts, and that a running peer is left
+//! alone.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{

@@ -1,4 +1,5 @@
-//! Folders that existing peers left behind when they were killed: ours starts on them as they are, and leaves what is theirs alone.
+//! Folders that existing peers left behind when they were killed: ours starts on them as they are,
+//! and leaves what is theirs alone.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

@@ -1,5 +1,6 @@
-//! What existing peers sent and answered, once more: each recorded exchange against our peer, set up as theirs was, and our client
-//! against a server that plays back what theirs said. Byte for byte, over real connections, with a running program on our side.
+//! What existing peers sent and answered, once more: each recorded exchange against our peer, set
+//! up as theirs was, and our client against a server that plays back what theirs said. Byte for
+//! byte, over real connections, with a running program on our side.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -154,7 +155,8 @@ async fn ask(node: &Node, owner: PeerId, exchange: &Value) -> Vec<u8> {
     answered
 }
 
-/// Holds an answer against the recorded one, or against what the recording says that ours does better.
+/// Holds an answer against the recorded one, or against what the recording says that ours does
+/// better.
 fn check(exchange: &Value, answered: &[u8]) {
     let shown = String::from_utf8_lossy(answered);
     let error = || {
@@ -264,7 +266,8 @@ fn our_client_understands_what_existing_peers_answer() {
     });
 }
 
-/// Fetches through the viewer what the exchange asked for; false where no URL leads to that request.
+/// Fetches through the viewer what the exchange asked for; false where no URL leads to that
+/// request.
 fn visit(visitor: &Peer, owner: &str, exchange: &Value) -> bool {
     let Some(path) = text(exchange, "request")
         .strip_prefix("GET /")

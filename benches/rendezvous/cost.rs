@@ -1,5 +1,6 @@
-//! What one heartbeat of everybody costs a server, by how many they are: when all of them ask as our clients do, and when all
-//! of them ask as existing ones do. Everybody both publishes and listens.
+//! What one heartbeat of everybody costs a server, by how many they are: when all of them ask as
+//! our clients do, and when all of them ask as existing ones do. Everybody both publishes and
+//! listens.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::{
     server::Server,
 };
 
-/// Deliveries in a second that are not to be exceeded, so that nobody falls behind and is spared some.
+/// Deliveries in a second that are not to be exceeded, so that nobody falls behind and is spared
+/// some.
 const DELIVERIES: f64 = 150_000.0;
 /// Deliveries that are enough to measure, of those that existing clients cause.
 const ENOUGH: usize = 3_000_000;
@@ -114,7 +116,8 @@ fn print<T>(peers: &[f64], what: &str, figures: &[T], text: impl Fn(&T) -> Strin
     println!("{what:<34}{figures}   {after}");
 }
 
-/// The exponent by which the figures grow with the number of peers: the slope of the line through their logarithms.
+/// The exponent by which the figures grow with the number of peers: the slope of the line through
+/// their logarithms.
 fn grows(peers: &[f64], costs: &[Cost], figure: impl Fn(&Cost) -> f64, aim: &str) -> String {
     let points: Vec<_> = peers
         .iter()

@@ -1,8 +1,10 @@
-//! What a rendezvous holds, delivers and takes, and how that grows with the number of peers: `goop2 rendezvous` as a process of
-//! its own on loopback, and this program as everybody else, which is counted in no figure but shares the processors with it.
+//! What a rendezvous holds, delivers and takes, and how that grows with the number of peers: `goop2
+//! rendezvous` as a process of its own on loopback, and this program as everybody else, which is
+//! counted in no figure but shares the processors with it.
 //!
-//! Beside each figure stands what was aimed at and what existing servers do on two processors. Everything is bounded in
-//! number and in time. `make bench BENCH=rendezvous`; without `--bench` a small run only shows that all of it still works.
+//! Beside each figure stands what was aimed at and what existing servers do on two processors.
+//! Everything is bounded in number and in time. `make bench BENCH=rendezvous`; without `--bench` a
+//! small run only shows that all of it still works.
 
 mod cost;
 mod crowd;
@@ -33,7 +35,8 @@ const AIM_PUBLISHES: f64 = 4000.0;
 
 /// How much of everything.
 pub(crate) struct Scale {
-    /// Subscribers held at once: with what else is open, what the usual descriptor limit of 20,000 allows.
+    /// Subscribers held at once: with what else is open, what the usual descriptor limit of 20,000
+    /// allows.
     held: usize,
     /// Subscribers for the rates of deliveries, as many as existing servers were measured with.
     listeners: usize,

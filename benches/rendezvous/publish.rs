@@ -18,9 +18,11 @@ use crate::server::{Server, connect};
 
 /// Authors of messages that carry the time: a server takes 60 a minute of each.
 const TELLERS: usize = 500;
-/// Connections that publish, each of a client of its own: a server takes 6,000 messages a minute of each.
+/// Connections that publish, each of a client of its own: a server takes 6,000 messages a minute of
+/// each.
 const CONNECTIONS: usize = 32;
-/// What precedes the label in the events that [`stamped`] reads; the id is one of [`Author`]'s, which all have one length.
+/// What precedes the label in the events that [`stamped`] reads; the id is one of [`Author`]'s,
+/// which all have one length.
 const BEFORE_ID: &str = r#"data: {"type":"update","peerId":""#;
 const ID: usize = 52;
 const BEFORE_LABEL: &str = r#"","content":""#;
@@ -63,7 +65,8 @@ impl Author {
         (0..count).map(author).collect()
     }
 
-    /// A request that publishes what a usual peer says: a name, an address nearby, one outside and one by QUIC.
+    /// A request that publishes what a usual peer says: a name, an address nearby, one outside and
+    /// one by QUIC.
     fn request(&mut self, label: &str, signed: bool) -> Vec<u8> {
         self.ts += 1;
         let addrs = [
@@ -102,7 +105,8 @@ pub(crate) fn stamped(event: &[u8]) -> Option<Duration> {
     micros.map(Duration::from_micros)
 }
 
-/// What all authors say in their order, so many times: after the first time a heartbeat, as long as it is the same.
+/// What all authors say in their order, so many times: after the first time a heartbeat, as long as
+/// it is the same.
 pub(crate) fn say(label: &str, authors: &mut [Author], times: usize, signed: bool) -> Vec<Work> {
     let mut work = vec![Work::new(); CONNECTIONS.min(authors.len())];
     for _ in 0..times {
@@ -115,7 +119,8 @@ pub(crate) fn say(label: &str, authors: &mut [Author], times: usize, signed: boo
     work
 }
 
-/// Messages that say when it is their turn, from the beginning on: late is late, whoever is to blame.
+/// Messages that say when it is their turn, from the beginning on: late is late, whoever is to
+/// blame.
 pub(crate) fn stamps(messages: usize, gap: Duration) -> Vec<Work> {
     let mut authors = Author::many(TELLERS);
     let mut work = vec![Work::new(); CONNECTIONS.min(messages)];
@@ -149,7 +154,8 @@ impl Publishers {
         }
     }
 
-    /// Sends on all connections at once, on each one after the other, none before its turn: `gap` is the time between any two.
+    /// Sends on all connections at once, on each one after the other, none before its turn: `gap`
+    /// is the time between any two.
     pub(crate) fn send(mut self, gap: Duration) -> Sent {
         let (started, all) = (Instant::now(), self.connections.len());
         let sending = self.connections.iter_mut().zip(self.work).enumerate().map(

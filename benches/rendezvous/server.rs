@@ -17,7 +17,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With the limits that everybody gets. It trusts no proxy: clients here have addresses of their own.
+    /// With the limits that everybody gets. It trusts no proxy: clients here have addresses of
+    /// their own.
     pub(crate) fn start() -> Self {
         let folder = Folder::with(&json!({
             "presence": { "rendezvous_port": 0, "rendezvous_bind": "127.0.0.1", "trusted_proxies": [] }
@@ -39,7 +40,8 @@ impl Server {
         self.process.memory(figure)
     }
 
-    /// Processor time of all its threads so far, kernel work for them included; to the microsecond, unlike `/proc/PID/stat`.
+    /// Processor time of all its threads so far, kernel work for them included; to the microsecond,
+    /// unlike `/proc/PID/stat`.
     pub(crate) fn cpu(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.pid())).expect("it runs");
         let nanos = tasks.filter_map(|task| {
@@ -50,7 +52,8 @@ impl Server {
     }
 }
 
-/// A connection from the address of one of many clients: a server counts by address, and each has its own ports.
+/// A connection from the address of one of many clients: a server counts by address, and each has
+/// its own ports.
 pub(crate) async fn connect(server: SocketAddr, [net, host]: [u8; 2]) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("descriptors are left");
     let from = SocketAddrV4::new(Ipv4Addr::new(127, 0, net, host), 0);

@@ -1,4 +1,5 @@
-//! Any frame that another instance of a rendezvous seems to send: what is read of it can be written, and is then the same.
+//! Any frame that another instance of a rendezvous seems to send: what is read of it can be
+//! written, and is then the same.
 #![no_main]
 
 use goop2_proto::cluster::{Header, MAX_FRAME, lines};

@@ -1,4 +1,5 @@
-//! Any event stream, cut anywhere: the events do not depend on the cuts, and everything kept is within its bound.
+//! Any event stream, cut anywhere: the events do not depend on the cuts, and everything kept is
+//! within its bound.
 #![no_main]
 
 use goop2_proto::events::{self, MAX_EVENT, MAX_ID, Parser};

@@ -10,7 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
         let again = presence.encode();
         assert!(again.len() <= MAX_MESSAGE && !again.contains(&b'\n'));
         let read = Presence::decode(&again).expect("ours is valid");
-        // The canonical text of an address may be longer than the one received, and is then left out.
+        // The canonical text of an address may be longer than the one received, and is then left
+        // out.
         assert_eq!(
             Presence {
                 addrs: Vec::new(),

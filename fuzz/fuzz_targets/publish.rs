@@ -1,4 +1,5 @@
-//! Any body of `/publish`: what is accepted can be passed on, and is then the same message with the same proof.
+//! Any body of `/publish`: what is accepted can be passed on, and is then the same message with the
+//! same proof.
 #![no_main]
 
 use goop2_proto::{

@@ -1,4 +1,5 @@
-//! What the user does with the app itself: which peer, online or not, what waits for a yes, what closing means.
+//! What the user does with the app itself: which peer, online or not, what waits for a yes, what
+//! closing means.
 
 use std::{
     fs::File,
@@ -60,8 +61,8 @@ impl Desk {
         });
     }
 
-    /// Goes online with this folder, and does not wait for it: a peer that is there may have the page loaded anew, and Tauri makes
-    /// a call that this cuts off once more.
+    /// Goes online with this folder, and does not wait for it: a peer that is there may have the
+    /// page loaded anew, and Tauri makes a call that this cuts off once more.
     fn open(&self, dir: PathBuf) {
         self.profiles.used(&dir);
         self.refresh();

@@ -1,8 +1,10 @@
-//! Find in the page on show. The webview looks through every frame in it and marks what it finds; the bar with the text is the
-//! window's own and no part of a page, since the webview would find the text in its field too.
+//! Find in the page on show. The webview looks through every frame in it and marks what it finds;
+//! the bar with the text is the window's own and no part of a page, since the webview would find
+//! the text in its field too.
 //!
-//! It begins in the frame that has the focus, which is the site's; after that one's last match come those in the document around
-//! it, as in a browser. On Windows WebView2 has a finder that nothing here uses yet.
+//! It begins in the frame that has the focus, which is the site's; after that one's last match come
+//! those in the document around it, as in a browser. On Windows WebView2 has a finder that nothing
+//! here uses yet.
 
 use goop2_peer::api::Failure;
 use tauri::WebviewWindow;
@@ -38,7 +40,8 @@ mod bar {
     /// Between its parts, and around it, in pixels.
     const SPACE: i32 = 6;
     const FIELD_WIDTH: i32 = 32; // characters
-    /// Matches marked at once: more than anybody looks at, and no page makes the webview mark without end.
+    /// Matches marked at once: more than anybody looks at, and no page makes the webview mark
+    /// without end.
     const MAX_MATCHES: u32 = 1000;
     /// The desktop's own look of a field that is wrong.
     const WRONG: &str = "error";
@@ -149,7 +152,8 @@ mod bar {
         button
     }
 
-    /// What is typed is looked for after a moment, or at once with Enter; whichever comes first, it is found once.
+    /// What is typed is looked for after a moment, or at once with Enter; whichever comes first, it
+    /// is found once.
     fn change(finder: &FindController, field: &gtk::SearchEntry) -> bool {
         let text = field.text();
         let changed = finder.search_text().is_none_or(|known| known != text);

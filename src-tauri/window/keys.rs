@@ -1,9 +1,11 @@
-//! The keys of any browser, wherever the focus is. A site's frame has all keys while the focus is in it, and the window's document
-//! hears of none; so the window takes those that are the user's before any page does, and hands them to its document. A page can
-//! neither keep them nor pretend them.
+//! The keys of any browser, wherever the focus is. A site's frame has all keys while the focus is
+//! in it, and the window's document hears of none; so the window takes those that are the user's
+//! before any page does, and hands them to its document. A page can neither keep them nor pretend
+//! them.
 //!
-//! Elsewhere than on Linux they are heard while the focus is outside the frame, until someone has a machine to see more on: WebView2
-//! tells keys to whoever asks for `AcceleratorKeyPressed`, and macOS to its menu.
+//! Elsewhere than on Linux they are heard while the focus is outside the frame, until someone has a
+//! machine to see more on: WebView2 tells keys to whoever asks for `AcceleratorKeyPressed`, and
+//! macOS to its menu.
 
 use serde::Serialize;
 use tauri::WebviewWindow;
@@ -28,7 +30,8 @@ pub(crate) struct Held {
     pub(crate) shift: bool,
 }
 
-/// The key, if it is the user's and not the page's; what each does is the document's business (`App.svelte`).
+/// The key, if it is the user's and not the page's; what each does is the document's business
+/// (`App.svelte`).
 #[cfg(any(target_os = "linux", test))]
 pub(crate) fn of_user(key: &str, held: Held) -> Option<Key> {
     let Held { ctrl, alt, shift } = held;

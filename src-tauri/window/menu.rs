@@ -1,5 +1,5 @@
-//! Menus, as each system has them. On macOS the bar belongs to the app and gives the shortcuts that people expect; elsewhere the
-//! window has all there is, and needs none.
+//! Menus, as each system has them. On macOS the bar belongs to the app and gives the shortcuts that
+//! people expect; elsewhere the window has all there is, and needs none.
 
 use tauri::{
     AppHandle,

@@ -1,5 +1,5 @@
-//! The peers of this user: folders. New ones are made in the platform's data directory and found there again; others, anywhere,
-//! are added by their path and remembered, as is the one used last.
+//! The peers of this user: folders. New ones are made in the platform's data directory and found
+//! there again; others, anywhere, are added by their path and remembered, as is the one used last.
 
 use std::{
     fs, io,
@@ -25,7 +25,8 @@ const CLOSING: &str = "closing";
 const CONFIG: &str = "goop.json";
 /// More peers than a person tells apart; further folders are not listed.
 const MAX_PROFILES: usize = 64;
-/// Longest name of a folder that is made from a name, in bytes: whole on every file system, with room for a number.
+/// Longest name of a folder that is made from a name, in bytes: whole on every file system, with
+/// room for a number.
 const MAX_SLUG: usize = 48;
 /// Longest name taken at the first start, in characters: what a list shows.
 const MAX_NAME: usize = 120;
@@ -38,7 +39,8 @@ pub(crate) struct Profiles {
 
 impl Profiles {
     pub(crate) fn open(app: &AppHandle) -> anyhow::Result<Self> {
-        // Where Windows has users roam, this is the folder that stays: one identity on two machines at once would be two peers.
+        // Where Windows has users roam, this is the folder that stays: one identity on two machines
+        // at once would be two peers.
         let data =
             dirs::data_local_dir().context("this system names no folder for application data")?;
         Ok(Self {
@@ -185,7 +187,8 @@ fn profile(dir: &Path) -> Profile {
     }
 }
 
-/// A folder's name: letters and digits that every file system knows, and no name that Windows keeps for devices.
+/// A folder's name: letters and digits that every file system knows, and no name that Windows keeps
+/// for devices.
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for char in name.chars() {

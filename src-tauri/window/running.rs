@@ -1,5 +1,5 @@
-//! The peer of this window. The app outlives it: it is started, stopped, exchanged for another, and when it ends by itself, that
-//! is a state to be shown like any other.
+//! The peer of this window. The app outlives it: it is started, stopped, exchanged for another, and
+//! when it ends by itself, that is a state to be shown like any other.
 
 use std::{
     path::{Path, PathBuf},
@@ -152,7 +152,8 @@ impl Running {
         PathBuf::from(&self.0.shell.borrow().folder)
     }
 
-    /// Sees to it that a peer that cannot go on is stopped, and one whose settings need another start gets it, whichever runs.
+    /// Sees to it that a peer that cannot go on is stopped, and one whose settings need another
+    /// start gets it, whichever runs.
     pub(crate) async fn watch_over(self) {
         let mut watched = self.watch();
         loop {

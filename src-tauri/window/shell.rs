@@ -1,4 +1,5 @@
-//! What the window shows of itself: whether its peer runs, which peers there are, and what waits for the user's yes.
+//! What the window shows of itself: whether its peer runs, which peers there are, and what waits
+//! for the user's yes.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

@@ -1,4 +1,5 @@
-//! Where the window finds the sites of the viewer that runs, and what its document may frame of them.
+//! Where the window finds the sites of the viewer that runs, and what its document may frame of
+//! them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

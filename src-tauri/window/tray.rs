@@ -1,7 +1,7 @@
 //! The icon in the desktop's tray: whether the peer is online, the window, and the way out.
 //!
-//! Not every desktop has a tray, and nobody may be left with a program they cannot reach: without one a closed window ends the
-//! program, and a hidden start shows it.
+//! Not every desktop has a tray, and nobody may be left with a program they cannot reach: without
+//! one a closed window ends the program, and a hidden start shows it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -99,7 +99,8 @@ fn can_toggle(stage: &Stage) -> bool {
     )
 }
 
-/// Whether the desktop shows trays now. Windows and macOS always do; elsewhere a program of the desktop says so on the bus.
+/// Whether the desktop shows trays now. Windows and macOS always do; elsewhere a program of the
+/// desktop says so on the bus.
 pub(crate) fn is_shown() -> bool {
     #[cfg(target_os = "linux")]
     {

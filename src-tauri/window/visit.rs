@@ -17,7 +17,8 @@ pub(super) fn snapshot(running: State<'_, Running>) -> Result<String, Failure> {
     running.peer().map(|peer| text(&peer.snapshot().borrow()))
 }
 
-/// As JSON, which the page reads in a thread of its own: with thousands of peers that takes longer than a frame has.
+/// As JSON, which the page reads in a thread of its own: with thousands of peers that takes longer
+/// than a frame has.
 pub(super) fn text(snapshot: &Snapshot) -> String {
     serde_json::to_string(snapshot).expect("a snapshot always encodes")
 }
@@ -70,7 +71,8 @@ pub(super) async fn avatar(
     Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
 }
 
-/// Opens a page in the system's browser, which the user said yes to; of the web, never a file or a program.
+/// Opens a page in the system's browser, which the user said yes to; of the web, never a file or a
+/// program.
 #[tauri::command]
 pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     let invalid = |message: String| Failure {

@@ -1,5 +1,6 @@
-//! What comes from outside while the app runs: links (`goop://…`), other starts. Nothing of it happens before the user says yes in
-//! the window; it waits here, one behind the other, and what is too much is dropped.
+//! What comes from outside while the app runs: links (`goop://…`), other starts. Nothing of it
+//! happens before the user says yes in the window; it waits here, one behind the other, and what is
+//! too much is dropped.
 
 use std::{
     collections::VecDeque,
@@ -66,8 +67,8 @@ impl Wishes {
     }
 }
 
-/// What a link asks for, if it means anything: a page of a peer, `goop://<peer-id>/<path>`, or a rendezvous,
-/// `goop://connect?url=<connect URL>`.
+/// What a link asks for, if it means anything: a page of a peer, `goop://<peer-id>/<path>`, or a
+/// rendezvous, `goop://connect?url=<connect URL>`.
 pub(crate) fn of_link(link: &Url) -> Option<Wish> {
     if link.scheme() != SCHEME || link.as_str().len() > MAX_LINK {
         return None;

@@ -23,7 +23,8 @@ const FOLLOWED: Duration = Duration::from_secs(5);
 const TTL_PASSED: Duration = Duration::from_secs(24);
 /// Between two attempts to visit.
 const RETRY: Duration = Duration::from_millis(50);
-/// Within this a peer says that its network has no multicast, and by then has said it for the only time.
+/// Within this a peer says that its network has no multicast, and by then has said it for the only
+/// time.
 const NOTICED: Duration = Duration::from_secs(8);
 
 #[test]

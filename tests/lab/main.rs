@@ -1,5 +1,6 @@
-//! Two machines on one network, or on two with a rendezvous between them: how fast they meet, that they always do, that strangers
-//! do not, and what survives when the network or a peer does not. Each test prints its figures.
+//! Two machines on one network, or on two with a rendezvous between them: how fast they meet, that
+//! they always do, that strangers do not, and what survives when the network or a peer does not.
+//! Each test prints its figures.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

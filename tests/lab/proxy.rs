@@ -1,5 +1,5 @@
-//! The proxies of `deploy/`, real ones with TLS, in front of `goop2 rendezvous`: nothing waits in them, and everybody keeps an
-//! address of their own.
+//! The proxies of `deploy/`, real ones with TLS, in front of `goop2 rendezvous`: nothing waits in
+//! them, and everybody keeps an address of their own.
 
 use std::{
     collections::BTreeSet,
@@ -226,7 +226,8 @@ fn works(name: &str, ca: &Path, start: impl FnOnce(&Host) -> Proxy) {
     server.stop();
 }
 
-/// Two peers that know the rendezvous by its URL, and trust the authority as they trust any other of their system.
+/// Two peers that know the rendezvous by its URL, and trust the authority as they trust any other
+/// of their system.
 fn peers_meet(name: &str, hosts: [&Host; 2], visitors: &Visitors) {
     let files = TempDir::new().unwrap();
     let names = files.path().join("hosts");

@@ -1,5 +1,6 @@
-//! Peers behind routers of every kind, a rendezvous with its relay between them: who reaches whom, by which path, how fast, and
-//! whether what the peers say of it is true. `docs/reach.md` says how to read what is printed here.
+//! Peers behind routers of every kind, a rendezvous with its relay between them: who reaches whom,
+//! by which path, how fast, and whether what the peers say of it is true. `docs/reach.md` says how
+//! to read what is printed here.
 
 mod again;
 mod diagnosis;
@@ -152,7 +153,8 @@ impl Pair {
     }
 }
 
-/// Waits until a peer's own page about the network says this of one of its facts, in an event after the first `from` ones.
+/// Waits until a peer's own page about the network says this of one of its facts, in an event after
+/// the first `from` ones.
 fn says(
     peer: &Peer,
     from: usize,

@@ -1,4 +1,5 @@
-//! Networks without multicast between them: peers meet through `goop2 rendezvous`, and only through it.
+//! Networks without multicast between them: peers meet through `goop2 rendezvous`, and only through
+//! it.
 
 use std::{
     io::{BufRead, BufReader},

@@ -1,5 +1,5 @@
-//! The program for Windows, run by Wine, among peers on Linux. No part of `make test`: `scripts/test-windows` builds the program and
-//! says where it is.
+//! The program for Windows, run by Wine, among peers on Linux. No part of `make test`:
+//! `scripts/test-windows` builds the program and says where it is.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -23,7 +23,8 @@ const EXCHANGE: Duration = Duration::from_secs(10);
 /// How often it is killed.
 const KILLS: i64 = 5;
 
-/// What Windows opens under another name than the one that is asked for, outside the site or beside its files.
+/// What Windows opens under another name than the one that is asked for, outside the site or beside
+/// its files.
 const HOSTILE: [&str; 26] = [
     "index.html.",
     "lua /secret.lua",

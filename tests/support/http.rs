@@ -6,8 +6,8 @@ use reqwest::{Client, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
-/// Longer than any answer of the viewer may take (a visit gives up after 10 s, a data operation after 15 s), and than what the lab
-/// fetches slowly on purpose (26 s).
+/// Longer than any answer of the viewer may take (a visit gives up after 10 s, a data operation
+/// after 15 s), and than what the lab fetches slowly on purpose (26 s).
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Answer {

@@ -1,6 +1,7 @@
-//! Networks of our own, without being root: a test runs itself again in fresh user, network, mount and process namespaces, where it
-//! is root over nothing but them. Hosts are network namespaces joined to a bridge by veth pairs, so multicast is real. Everything,
-//! processes included, is gone when the test ends, however it ends.
+//! Networks of our own, without being root: a test runs itself again in fresh user, network, mount
+//! and process namespaces, where it is root over nothing but them. Hosts are network namespaces
+//! joined to a bridge by veth pairs, so multicast is real. Everything, processes included, is gone
+//! when the test ends, however it ends.
 
 pub(crate) mod firewall;
 pub(crate) mod internet;
@@ -87,7 +88,8 @@ pub(crate) struct Lan {
 }
 
 impl Lan {
-    /// Addresses are 11.77.`number`.x: public ones, so that nothing works only because an address looks private.
+    /// Addresses are 11.77.`number`.x: public ones, so that nothing works only because an address
+    /// looks private.
     pub(crate) fn new(number: u8) -> Self {
         let bridge = format!("br{number}");
         run(
@@ -110,7 +112,8 @@ impl Lan {
         }
     }
 
-    /// A network that reaches all other routed ones, as over the Internet: whatever has one receiver passes, multicast does not.
+    /// A network that reaches all other routed ones, as over the Internet: whatever has one
+    /// receiver passes, multicast does not.
     pub(crate) fn routed(number: u8) -> Self {
         let lan = Self::new(number);
         let (router, bridge) = (format!("{}/24", lan.router()), format!("br{number}"));

@@ -1,4 +1,5 @@
-//! What the tests that drive the built program share: a running peer, a visitor's HTTP, and a laboratory of network namespaces.
+//! What the tests that drive the built program share: a running peer, a visitor's HTTP, and a
+//! laboratory of network namespaces.
 
 #![allow(dead_code, reason = "each test program uses its part of this")]
 

@@ -1,4 +1,5 @@
-//! A running `goop2 peer` or `goop2 rendezvous`, driven as any script would: by its JSON lines, its viewer and signals.
+//! A running `goop2 peer` or `goop2 rendezvous`, driven as any script would: by its JSON lines, its
+//! viewer and signals.
 
 use std::{
     env,
@@ -27,14 +28,16 @@ use super::{
 
 /// A start on a busy machine, in a build without optimisation.
 const START: Duration = Duration::from_secs(20);
-/// More than an orderly end may take, so that one which is too slow is measured rather than given up.
+/// More than an orderly end may take, so that one which is too slow is measured rather than given
+/// up.
 const END: Duration = Duration::from_secs(10);
 
 /// A peer's folder, gone with this value.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    /// A folder as small as a user could write it. The tag keeps peers of one test from meeting those of another.
+    /// A folder as small as a user could write it. The tag keeps peers of one test from meeting
+    /// those of another.
     pub(crate) fn new(label: &str, tag: &str) -> Self {
         Self::with(&json!({
             "profile": { "label": label },
@@ -142,8 +145,8 @@ impl Peer {
         peer
     }
 
-    /// The program for Windows, where `scripts/test-windows` says that it is, on this host. Wine runs it in the process that is
-    /// started.
+    /// The program for Windows, where `scripts/test-windows` says that it is, on this host. Wine
+    /// runs it in the process that is started.
     pub(crate) fn wine(host: &Host) -> Command {
         let program = env::var_os("GOOP2_WINDOWS").expect("run this by make test-windows");
         let mut command = host.command("wine");
@@ -189,7 +192,8 @@ impl Peer {
         self.child.id()
     }
 
-    /// Bytes from `/proc`: `VmRSS` is what the process holds now, `VmHWM` the most that it ever held.
+    /// Bytes from `/proc`: `VmRSS` is what the process holds now, `VmHWM` the most that it ever
+    /// held.
     pub(crate) fn memory(&self, figure: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status

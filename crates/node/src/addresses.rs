@@ -1,7 +1,8 @@
 //! Where peers were seen: the address book, and which addresses are worth a dial.
 //!
-//! libp2p keeps no addresses for us, so this map does: peer → addresses, each with its source and its end. It is bounded
-//! in both directions; what a user typed is never evicted for what a stranger announced.
+//! libp2p keeps no addresses for us, so this map does: peer → addresses, each with its source and
+//! its end. It is bounded in both directions; what a user typed is never evicted for what a
+//! stranger announced.
 
 use std::{
     collections::HashMap,
@@ -20,8 +21,8 @@ const MAX_PEERS: usize = 4096;
 /// Addresses of one peer: every transport on every interface of a busy machine.
 const MAX_PER_PEER: usize = 16;
 
-/// How long an address is good without being heard of again. Existing peers keep them 30 s, and so cannot dial a peer
-/// that paused its presence; stale ones cost one failed dial.
+/// How long an address is good without being heard of again. Existing peers keep them 30 s, and so
+/// cannot dial a peer that paused its presence; stale ones cost one failed dial.
 const LEARNED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// The TTL existing peers announce; a goodbye ends it earlier.
@@ -56,7 +57,8 @@ impl Entry {
 pub(crate) struct Book(HashMap<PeerId, Vec<Entry>>);
 
 impl Book {
-    /// Remembers an address, or that it was heard of again; whether it is news. `addr` is without `/p2p`.
+    /// Remembers an address, or that it was heard of again; whether it is news. `addr` is without
+    /// `/p2p`.
     pub(crate) fn add(
         &mut self,
         peer: PeerId,
@@ -126,7 +128,8 @@ impl Book {
         alive.into_iter().map(|e| e.addr.clone()).collect()
     }
 
-    /// Whether we want to be connected to this peer without being asked: it announces itself here, or the user named it.
+    /// Whether we want to be connected to this peer without being asked: it announces itself here,
+    /// or the user named it.
     pub(crate) fn is_wanted(&self, peer: &PeerId, now: Instant) -> bool {
         self.0
             .get(peer)
@@ -194,8 +197,8 @@ pub(crate) fn parse_typed(
     Ok((peer, addr))
 }
 
-/// The address a stranger gave for `peer`, when it is of use: without `/p2p`, of a transport we have or through a relay that
-/// is reached by one, and neither loopback nor link-local (§1.4).
+/// The address a stranger gave for `peer`, when it is of use: without `/p2p`, of a transport we
+/// have or through a relay that is reached by one, and neither loopback nor link-local (§1.4).
 pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multiaddr> {
     if let Some(Protocol::P2p(named)) = addr.iter().last() {
         addr.pop();
@@ -211,8 +214,8 @@ pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multia
     ip(&addr).is_none_or(is_reachable).then_some(addr)
 }
 
-/// The same for an address heard by mDNS: only where a local peer can be, so that nobody on the LAN can point us at the
-/// rest of the world.
+/// The same for an address heard by mDNS: only where a local peer can be, so that nobody on the LAN
+/// can point us at the rest of the world.
 pub(crate) fn from_neighbour(
     addr: Multiaddr,
     peer: &PeerId,
@@ -270,7 +273,8 @@ pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether another machine may reach this address: not loopback, link-local, unspecified or multicast.
+/// Whether another machine may reach this address: not loopback, link-local, unspecified or
+/// multicast.
 pub(crate) fn is_reachable(ip: IpAddr) -> bool {
     let excluded = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
     let odd = match ip {

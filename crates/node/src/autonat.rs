@@ -1,13 +1,14 @@
 //! Where this peer may be called, and calls by others that put that to the test (AutoNAT).
 //!
-//! The library's client tests an address once, as long as it lives: that a router has let calls in since, or no longer does, it
-//! never learns. So it is replaced by a new one that knows of no test. A new one also knows of no connection and of nobody who can
-//! call; both are told it again. The latter only the handler of a connection may say, when the other side is said to have begun to
+//! The library's client tests an address once, as long as it lives: that a router has let calls in
+//! since, or no longer does, it never learns. So it is replaced by a new one that knows of no test.
+//! A new one also knows of no connection and of nobody who can call; both are told it again. The
+//! latter only the handler of a connection may say, when the other side is said to have begun to
 //! speak the protocol: so that is taken back, and said once more.
 //!
-//! Candidates are told to the swarm word for word. The library does so too, but takes a port that is not the listening one for the
-//! port of one call and puts the listening port in its place; behind a router that changes ports, that address is nobody's, and
-//! hole punching fails.
+//! Candidates are told to the swarm word for word. The library does so too, but takes a port that
+//! is not the listening one for the port of one call and puts the listening port in its place;
+//! behind a router that changes ports, that address is nobody's, and hole punching fails.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -68,7 +69,8 @@ impl Behaviour {
         }
     }
 
-    /// Has these addresses tested, and those that are reported from now on, whatever came of it before.
+    /// Has these addresses tested, and those that are reported from now on, whatever came of it
+    /// before.
     pub(crate) fn test_anew<'a>(&mut self, addrs: impl IntoIterator<Item = &'a Multiaddr>) {
         self.client = Client::new(rand::make_rng(), self.config);
         for (&connection_id, (peer_id, endpoint)) in &self.connections {

@@ -14,7 +14,8 @@ use libp2p::{
 
 use crate::{autonat, gossip, losers, muxer, stream, tls};
 
-/// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with fewer.
+/// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with
+/// fewer.
 const MAX_CONNECTIONS: u32 = 512;
 
 /// Of those, made by others: they cannot use up the ones we need to reach anybody.
@@ -23,17 +24,19 @@ const MAX_INCOMING: u32 = 384;
 /// To one peer: both dialled at once over TCP and QUIC, and one relayed.
 const MAX_PER_PEER: u32 = 8;
 
-/// Handshakes under way. They cost a key exchange each, so strangers get no more of them than a start on a busy LAN needs.
+/// Handshakes under way. They cost a key exchange each, so strangers get no more of them than a
+/// start on a busy LAN needs.
 const MAX_PENDING: u32 = 64;
 
-/// Dials under way. How many are started is decided by rate elsewhere; each peer may be tried in four ways at once.
+/// Dials under way. How many are started is decided by rate elsewhere; each peer may be tried in
+/// four ways at once.
 const MAX_DIALLING: u32 = 256;
 
 /// Memory of the process above which no connection is added.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
 
-/// How long a connection without streams stays: existing peers keep theirs open for good, and a visitor who reads a page
-/// for some minutes should not wait for a handshake on the next click.
+/// How long a connection without streams stays: existing peers keep theirs open for good, and a
+/// visitor who reads a page for some minutes should not wait for a handshake on the next click.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// Inbound streams being negotiated on one connection; more wait in the muxer.
@@ -46,7 +49,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a dial may take, handshakes included.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Addresses of a peer dialled at a time: all that hole punching may name, for those that come later come too late.
+/// Addresses of a peer dialled at a time: all that hole punching may name, for those that come
+/// later come too late.
 const AT_ONCE: NonZeroU8 = NonZeroU8::new(20).expect("it is not zero");
 
 /// How often an address that others saw is put to the test by a call from outside.
@@ -68,8 +72,8 @@ pub(crate) struct Behaviour {
     pub(crate) test: autonat::Behaviour,
 }
 
-/// Everything is registered here, before the first connection: HEAD peers hang up on whoever does not serve
-/// `/goop/content/1.0.0` at once (§12.5).
+/// Everything is registered here, before the first connection: HEAD peers hang up on whoever does
+/// not serve `/goop/content/1.0.0` at once (§12.5).
 pub(crate) fn swarm(
     key: &Keypair,
     topic: &gossipsub::IdentTopic,

@@ -1,8 +1,10 @@
-//! Whom to dial, and when: peers that announce themselves here or that the user named, until they are connected.
+//! Whom to dial, and when: peers that announce themselves here or that the user named, until they
+//! are connected.
 //!
-//! Existing peers dial once what they discover; when both sides do so at the same moment, both attempts can fail and they
-//! never meet. This one tries again, ever more slowly, and is held to a rate so that nobody on the LAN can turn it into a
-//! scanner. A state machine: time goes in, peers to dial come out.
+//! Existing peers dial once what they discover; when both sides do so at the same moment, both
+//! attempts can fail and they never meet. This one tries again, ever more slowly, and is held to a
+//! rate so that nobody on the LAN can turn it into a scanner. A state machine: time goes in, peers
+//! to dial come out.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,10 +18,12 @@ use crate::bucket::Bucket;
 /// Dials at once when a busy network is joined.
 const BURST: u32 = 60;
 
-/// Dials after that. A peer that answers needs one, so only announcements that lead nowhere ever reach it.
+/// Dials after that. A peer that answers needs one, so only announcements that lead nowhere ever
+/// reach it.
 const PER_MINUTE: f64 = 120.0;
 
-/// The first wait after a failure. Short: the usual reason is that the other side was not listening yet.
+/// The first wait after a failure. Short: the usual reason is that the other side was not listening
+/// yet.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
 
 /// The longest wait.
@@ -47,7 +51,8 @@ impl Dialler {
         }
     }
 
-    /// The peer should be connected and its addresses are news: it is due at `due`, unless it is being dialled already.
+    /// The peer should be connected and its addresses are news: it is due at `due`, unless it is
+    /// being dialled already.
     pub(crate) fn want(&mut self, peer: PeerId, due: Instant) {
         let want = self.wanted.entry(peer).or_insert(Want {
             failures: 0,
@@ -79,7 +84,8 @@ impl Dialler {
         }
     }
 
-    /// The dial failed. `jitter` in 0..1 spreads the next one, so that two peers do not stay in step.
+    /// The dial failed. `jitter` in 0..1 spreads the next one, so that two peers do not stay in
+    /// step.
     pub(crate) fn failed(&mut self, peer: PeerId, jitter: f64, now: Instant) {
         let Some(want) = self.wanted.get_mut(&peer) else {
             return;

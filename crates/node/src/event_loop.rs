@@ -1,4 +1,5 @@
-//! The one task that owns the swarm. Commands, swarm events, announcements and time come in; dials, events and status go out.
+//! The one task that owns the swarm. Commands, swarm events, announcements and time come in; dials,
+//! events and status go out.
 
 mod agenda;
 mod connections;
@@ -106,7 +107,8 @@ pub enum Event {
     Presence(Presence),
     /// The same, from a peer that is connected to us but not near.
     FarPresence(Presence),
-    /// A peer that we are connected to listens to presence now: announce again, it has missed what was before.
+    /// A peer that we are connected to listens to presence now: announce again, it has missed what
+    /// was before.
     Subscribed(PeerId),
     /// The first connection to a peer was made.
     Connected(PeerId),
@@ -127,9 +129,11 @@ pub(crate) struct EventLoop {
     waiting: HashMap<PeerId, Waiting>,
     /// Whom we are dialling, and in which ways.
     attempts: HashMap<PeerId, Attempt>,
-    /// Peers elsewhere that we want to be connected to before somebody asks; at most [`reach::MAX_MET`].
+    /// Peers elsewhere that we want to be connected to before somebody asks; at most
+    /// [`reach::MAX_MET`].
     met: HashSet<PeerId>,
-    /// Those of them, and of those met before, that are connected: what they gossip does not make them neighbours.
+    /// Those of them, and of those met before, that are connected: what they gossip does not make
+    /// them neighbours.
     from_elsewhere: HashSet<PeerId>,
     connections: HashMap<ConnectionId, Known>,
     /// Which connection to a peer new streams take.
@@ -150,8 +154,8 @@ pub(crate) struct EventLoop {
     /// A relay answers over TCP, and not over QUIC.
     udp_blocked: bool,
     observations: Observations,
-    /// Addresses of ours that another machine was asked to call, and whether it got through; at most
-    /// [`testing::MAX_TESTED`].
+    /// Addresses of ours that another machine was asked to call, and whether it got through; at
+    /// most [`testing::MAX_TESTED`].
     tested: BTreeMap<Multiaddr, bool>,
     /// Those of which that is to be known before the test under way is over.
     under_test: BTreeSet<Multiaddr>,
@@ -220,8 +224,9 @@ impl EventLoop {
         self.status.subscribe()
     }
 
-    /// Listens on the port. Only TCP over IPv4 is indispensable; what else the machine cannot do was seen when the port was
-    /// chosen, or is now: QUIC asks more of a socket than a bind shows, which Windows has not always had. It is said once.
+    /// Listens on the port. Only TCP over IPv4 is indispensable; what else the machine cannot do
+    /// was seen when the port was chosen, or is now: QUIC asks more of a socket than a bind shows,
+    /// which Windows has not always had. It is said once.
     pub(crate) async fn listen(&mut self) -> io::Result<()> {
         for host in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
             for addr in self.port.addresses(host) {
@@ -353,7 +358,8 @@ impl EventLoop {
             Command::TestAgain => self.test_again(),
             Command::History { peer, reply } => drop(reply.send(self.reach(&peer))),
             Command::Publish(message) => {
-                // Errors here mean that nobody listens, or not fast enough: the next announcement repeats it.
+                // Errors here mean that nobody listens, or not fast enough: the next announcement
+                // repeats it.
                 if let Err(error) = self
                     .swarm
                     .behaviour_mut()
@@ -464,7 +470,8 @@ impl EventLoop {
                 let (mut verdict, presence) =
                     self.gate
                         .judge(propagation_source, &message, Instant::now());
-                // What comes from afar is not passed on: it would make peers elsewhere look like neighbours.
+                // What comes from afar is not passed on: it would make peers elsewhere look like
+                // neighbours.
                 let heard = self.is_heard(&propagation_source);
                 let near = heard
                     && self

@@ -1,4 +1,5 @@
-//! Presence over gossipsub: the parameters of §3.1, and the gate every message passes before it is believed or forwarded.
+//! Presence over gossipsub: the parameters of §3.1, and the gate every message passes before it is
+//! believed or forwarded.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,12 @@ use crate::bucket::Buckets;
 /// The limit of existing peers; a larger message would not be forwarded by them.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
 
-/// Presence of one author: one every 5 s is usual, a few at a start or a change; who is restarted again and again, as while
-/// a site is being made, is still heard.
+/// Presence of one author: one every 5 s is usual, a few at a start or a change; who is restarted
+/// again and again, as while a site is being made, is still heard.
 const AUTHOR: (u32, f64) = (120, 2.0);
 
-/// Messages by way of one neighbour, whoever wrote them: authors cost nothing to invent. A network of a thousand peers
-/// that all pass through one neighbour makes 200 a second.
+/// Messages by way of one neighbour, whoever wrote them: authors cost nothing to invent. A network
+/// of a thousand peers that all pass through one neighbour makes 200 a second.
 const NEIGHBOUR: (u32, f64) = (2000, 500.0);
 
 pub(crate) fn behaviour(
@@ -42,7 +43,8 @@ pub(crate) fn behaviour(
     Ok(behaviour)
 }
 
-/// `from` and the big-endian `seqno`, as existing peers compute it: they name messages to each other by it.
+/// `from` and the big-endian `seqno`, as existing peers compute it: they name messages to each
+/// other by it.
 pub(crate) fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
     let mut id = message.source.map(PeerId::to_bytes).unwrap_or_default();
     id.extend(message.sequence_number.unwrap_or_default().to_be_bytes());
@@ -179,7 +181,8 @@ mod tests {
         );
     }
 
-    /// Who signed: the key is inside the author's id; the signature is over the message without signature and key.
+    /// Who signed: the key is inside the author's id; the signature is over the message without
+    /// signature and key.
     fn signer(fields: &BTreeMap<u8, Vec<u8>>) -> PeerId {
         let author = PeerId::from_bytes(&fields[&1]).unwrap();
         let key = PublicKey::try_decode_protobuf(author.as_ref().digest()).unwrap();

@@ -79,7 +79,8 @@ impl Interfaces {
         self.0.iter().flat_map(Interface::reachable)
     }
 
-    /// Whether the address is of one of our subnets, or of a private range that a router may join to ours.
+    /// Whether the address is of one of our subnets, or of a private range that a router may join
+    /// to ours.
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
         is_private(ip)
             || self

@@ -1,8 +1,8 @@
 //! Which port to listen on: the same number for TCP and UDP, IPv4 and IPv6.
 //!
-//! The library's listeners share their port with anybody who asks to (hole punching dials from the listening port), so a
-//! second peer on a configured port would start and then share its connections at random. A plain bind, made first and
-//! given up again, notices that.
+//! The library's listeners share their port with anybody who asks to (hole punching dials from the
+//! listening port), so a second peer on a configured port would start and then share its
+//! connections at random. A plain bind, made first and given up again, notices that.
 
 use std::{
     io,
@@ -12,7 +12,8 @@ use std::{
 use goop2_proto::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
-/// How often to look for a number that is free for TCP and UDP. A handful is free of everything on any machine.
+/// How often to look for a number that is free for TCP and UDP. A handful is free of everything on
+/// any machine.
 const ATTEMPTS: usize = 16;
 
 /// The port, and what can listen on it.

@@ -1,7 +1,8 @@
 //! Dials that lost: a peer is called in several ways at once, and the first that answers is used.
 //!
-//! The library cannot take a dial back. So one that has lost is denied when it connects all the same, before anything else
-//! has seen the connection: nothing is sent on it, and the path to the peer does not change.
+//! The library cannot take a dial back. So one that has lost is denied when it connects all the
+//! same, before anything else has seen the connection: nothing is sent on it, and the path to the
+//! peer does not change.
 
 use std::{
     collections::HashSet,

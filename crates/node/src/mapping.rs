@@ -1,8 +1,9 @@
-//! Asks the router to pass on what comes to a port of its own: UPnP, NAT-PMP and PCP, for TCP and UDP.
+//! Asks the router to pass on what comes to a port of its own: UPnP, NAT-PMP and PCP, for TCP and
+//! UDP.
 //!
-//! One task, which follows a wish: whether to, and in which network. A network that changed is asked anew, for its router is
-//! another; what was mapped is given back at the end. Nobody is asked before somebody wishes it: a peer that only meets its
-//! neighbours opens nothing.
+//! One task, which follows a wish: whether to, and in which network. A network that changed is
+//! asked anew, for its router is another; what was mapped is given back at the end. Nobody is asked
+//! before somebody wishes it: a peer that only meets its neighbours opens nothing.
 
 use std::{net::SocketAddrV4, num::NonZeroU16, time::Duration};
 
@@ -17,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{listen::Port, status::Mapping};
 
-/// How long routers may take before it is said that there is none that maps. It is found nevertheless when it answers later.
+/// How long routers may take before it is said that there is none that maps. It is found
+/// nevertheless when it answers later.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// How often a network that mapped nothing is asked again: a router may be restarted or set up.
@@ -123,7 +125,8 @@ impl Mapped {
         Self(clients.collect(), number)
     }
 
-    /// Asks for what there is not yet. What the router can do is found out first: otherwise only UPnP, the slowest, is tried.
+    /// Asks for what there is not yet. What the router can do is found out first: otherwise only
+    /// UPnP, the slowest, is tried.
     async fn ask(&self) {
         let probes: Vec<_> = self.0.iter().map(|(_, client)| client.probe()).collect();
         futures::future::join_all(probes).await;

@@ -1,10 +1,11 @@
 //! Who else is on the local networks under our tag (§2).
 //!
-//! `Discovery` follows the machine's interfaces and keeps one `link` for each that has an address others can reach.
-//! A link announces, asks and answers there under an instance name of its own: existing peers ignore news of an instance
-//! they know, so an interface whose addresses change gets a new link, after the goodbye of the old one, and the others
-//! are left alone. A machine without multicast goes on without; it is looked at again whenever an interface changes, and
-//! now and then.
+//! `Discovery` follows the machine's interfaces and keeps one `link` for each that has an address
+//! others can reach. A link announces, asks and answers there under an instance name of its own:
+//! existing peers ignore news of an instance they know, so an interface whose addresses change gets
+//! a new link, after the goodbye of the old one, and the others are left alone. A machine without
+//! multicast goes on without; it is looked at again whenever an interface changes, and now and
+//! then.
 
 mod link;
 mod socket;
@@ -30,7 +31,8 @@ use crate::{
     mdns::link::Link,
 };
 
-/// Announcements under way to the event loop; those that find no place come again with the next answer.
+/// Announcements under way to the event loop; those that find no place come again with the next
+/// answer.
 pub(crate) const FOUND: usize = 256;
 
 /// How often an interface that could not be used is tried again.
@@ -39,7 +41,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How long a link may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(100);
 
-/// Characters of an instance name: enough that no two are ever the same, in a label that may have 63.
+/// Characters of an instance name: enough that no two are ever the same, in a label that may have
+/// 63.
 const INSTANCE: usize = 40;
 
 /// Tagged mDNS on all interfaces.
@@ -64,8 +67,9 @@ impl Discovery {
         mut interfaces: watch::Receiver<Interfaces>,
         stop: CancellationToken,
     ) {
-        // By the index of the interface: the links, and the goodbyes of those that ended. An interface that loses its
-        // address cannot send any more, so the next link there repeats the goodbye of the one before.
+        // By the index of the interface: the links, and the goodbyes of those that ended. An
+        // interface that loses its address cannot send any more, so the next link there repeats the
+        // goodbye of the one before.
         let mut links = HashMap::<u32, Running>::new();
         let mut goodbyes = HashMap::<u32, Vec<u8>>::new();
         let mut tasks = JoinSet::new();
@@ -78,7 +82,8 @@ impl Discovery {
             for (_, link) in &leaving {
                 link.stop.cancel();
             }
-            // First they leave, then others come: the same peer must not be heard in the other order.
+            // First they leave, then others come: the same peer must not be heard in the other
+            // order.
             for _ in &leaving {
                 let _ = timeout(GOODBYE, tasks.join_next()).await;
             }
@@ -128,7 +133,8 @@ impl Discovery {
         let _ = timeout(GOODBYE, ended).await;
     }
 
-    /// What is announced on one interface: its own addresses, so that nobody is sent where they cannot go.
+    /// What is announced on one interface: its own addresses, so that nobody is sent where they
+    /// cannot go.
     fn service(&self, interface: &Interface) -> Service {
         let mut addrs: Vec<_> = interface
             .reachable()

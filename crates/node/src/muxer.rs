@@ -1,5 +1,6 @@
-//! Yamux, as libp2p's own muxer but with larger frames, which that one does not offer: each costs a queue's place, a message of the
-//! cipher, a call of the system and a wake-up at either end. A file travels a tenth faster.
+//! Yamux, as libp2p's own muxer but with larger frames, which that one does not offer: each costs a
+//! queue's place, a message of the cipher, a call of the system and a wake-up at either end. A file
+//! travels a tenth faster.
 
 mod joined;
 
@@ -19,18 +20,21 @@ use yamux::{Connection, ConnectionError, Mode, Stream};
 
 use joined::Joined;
 
-/// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so the limits on streams are ours
-/// (`stream`) and far below.
+/// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so
+/// the limits on streams are ours (`stream`) and far below.
 const MAX_STREAMS: usize = 4096;
 
-/// What each stream may be sent before it is read, at first (Yamux's specification, "Flow Control").
+/// What each stream may be sent before it is read, at first (Yamux's specification, "Flow
+/// Control").
 const WINDOW: usize = yamux::DEFAULT_CREDIT as usize;
 
-/// By how much the windows of all streams of a connection may grow together: from 256 KiB a round trip, 2.5 MB/s over 100 ms, to four
-/// times that. Some muxers, js-libp2p's among them, send frames as large as the window, and the library takes none above 1 MiB.
+/// By how much the windows of all streams of a connection may grow together: from 256 KiB a round
+/// trip, 2.5 MB/s over 100 ms, to four times that. Some muxers, js-libp2p's among them, send frames
+/// as large as the window, and the library takes none above 1 MiB.
 const GROWTH: usize = 1024 * 1024 - WINDOW;
 
-/// What one frame of a stream carries at the most, in bytes: with its header it fits in one message of Noise (65,519 bytes).
+/// What one frame of a stream carries at the most, in bytes: with its header it fits in one message
+/// of Noise (65,519 bytes).
 pub const FRAME: usize = 63 * 1024;
 
 /// Streams that the other side has opened and nobody has taken yet, as libp2p's: more are reset.
@@ -44,7 +48,8 @@ impl Config {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(MAX_STREAMS);
         config.set_split_send_size(FRAME);
-        // Counted from the windows that all streams together begin with; at the default nothing would be left to grow.
+        // Counted from the windows that all streams together begin with; at the default nothing
+        // would be left to grow.
         config.set_max_connection_receive_window(Some(MAX_STREAMS * WINDOW + GROWTH));
         Self(config)
     }

@@ -32,8 +32,8 @@ const EVENTS: usize = 1024;
 /// Requests of other peers to be called at many ports: few are granted, and those one by one.
 const PUNCHES: usize = 4;
 
-/// How long [`Node::open`] tries, dial and retries included. A HEAD peer met again within seconds may need 5 s (§12.5);
-/// who wants to wait less drops the future.
+/// How long [`Node::open`] tries, dial and retries included. A HEAD peer met again within seconds
+/// may need 5 s (§12.5); who wants to wait less drops the future.
 const OPEN: Duration = Duration::from_secs(15);
 
 /// The pause before another attempt at a stream.
@@ -46,7 +46,8 @@ pub struct Config {
     pub keypair: Keypair,
     /// TCP and UDP port; 0 takes a free one at each start.
     pub listen_port: u16,
-    /// The tag under which peers on the local network find each other; `None` switches discovery off.
+    /// The tag under which peers on the local network find each other; `None` switches discovery
+    /// off.
     pub mdns_tag: Option<Tag>,
     /// The gossip topic of presence.
     pub topic: String,
@@ -91,8 +92,8 @@ pub enum OpenError {
 
 /// Starts a node; returns once it listens.
 ///
-/// The streams and events must be taken: a stream waits for its place in the channel, an event that finds none is
-/// dropped ([`Status`] holds what matters, presence repeats itself).
+/// The streams and events must be taken: a stream waits for its place in the channel, an event that
+/// finds none is dropped ([`Status`] holds what matters, presence repeats itself).
 pub async fn spawn(
     config: Config,
 ) -> Result<(Node, mpsc::Receiver<InboundStream>, mpsc::Receiver<Event>), Error> {
@@ -135,8 +136,8 @@ pub async fn spawn(
     ))
 }
 
-/// A running node. Clones are the same node; when the last is dropped without [`Node::shutdown`], it stops at once and
-/// nobody is told.
+/// A running node. Clones are the same node; when the last is dropped without [`Node::shutdown`],
+/// it stops at once and nobody is told.
 #[derive(Clone)]
 pub struct Node {
     peer_id: PeerId,
@@ -157,8 +158,9 @@ impl Node {
         self.status.clone()
     }
 
-    /// Opens a stream, connecting first if need be. A connection that does not answer is tried again, and another one if
-    /// there is one. At most [`stream::MAX_OPEN_PER_PEER`] are open to a peer; further calls wait.
+    /// Opens a stream, connecting first if need be. A connection that does not answer is tried
+    /// again, and another one if there is one. At most [`stream::MAX_OPEN_PER_PEER`] are open to a
+    /// peer; further calls wait.
     pub async fn open(&self, peer: PeerId, protocol: &'static str) -> Result<Stream, OpenError> {
         if peer == self.peer_id {
             return Err(OpenError::NotReachable("it is this peer itself".into()));
@@ -203,13 +205,15 @@ impl Node {
         answer.map_err(OpenError::NotReachable)
     }
 
-    /// Addresses a peer gave for itself. A hint: nothing is dialled, and it is dropped when the node is busy.
+    /// Addresses a peer gave for itself. A hint: nothing is dialled, and it is dropped when the
+    /// node is busy.
     pub fn learn(&self, peer: PeerId, addrs: Vec<Multiaddr>) {
         let _ = self.commands.try_send(Command::Learn { peer, addrs });
     }
 
-    /// Be connected to this peer, which is seen elsewhere, before somebody asks, in whatever way works best; again when the
-    /// connection is lost. A hint: only so many are, and it is dropped when the node is busy.
+    /// Be connected to this peer, which is seen elsewhere, before somebody asks, in whatever way
+    /// works best; again when the connection is lost. A hint: only so many are, and it is dropped
+    /// when the node is busy.
     pub fn meet(&self, peer: PeerId) {
         let _ = self.commands.try_send(Command::Meet(peer));
     }
@@ -219,23 +223,27 @@ impl Node {
         let _ = self.commands.try_send(Command::Part(peer));
     }
 
-    /// A request to this peer is not answered: perhaps the connection that carries it is dead. It is asked whether it
-    /// still lives, ends if not, and meanwhile another way is sought. A hint, dropped when the node is busy.
+    /// A request to this peer is not answered: perhaps the connection that carries it is dead. It
+    /// is asked whether it still lives, ends if not, and meanwhile another way is sought. A hint,
+    /// dropped when the node is busy.
     pub fn doubt(&self, peer: PeerId) {
         let _ = self.commands.try_send(Command::Doubt(peer));
     }
 
-    /// The relays on offer, all of them. Places are kept at some, as long as this peer is not reachable without.
+    /// The relays on offer, all of them. Places are kept at some, as long as this peer is not
+    /// reachable without.
     pub async fn set_relays(&self, offers: Vec<RelayOffer>) {
         let _ = self.commands.send(Command::Relays(offers)).await;
     }
 
-    /// Whether to ask the router for ports; given back when it is switched off, and at the end. Off at the start.
+    /// Whether to ask the router for ports; given back when it is switched off, and at the end. Off
+    /// at the start.
     pub async fn set_port_mapping(&self, on: bool) {
         let _ = self.commands.send(Command::MapPorts(on)).await;
     }
 
-    /// Finds out anew how this peer is reached: calls from outside, the router's ports, places at relays.
+    /// Finds out anew how this peer is reached: calls from outside, the router's ports, places at
+    /// relays.
     pub async fn test_again(&self) {
         let _ = self.commands.send(Command::TestAgain).await;
     }
@@ -247,8 +255,8 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
-    /// Takes an address typed by hand, `/…/p2p/<peer id>`, and keeps dialling it until the peer is connected, again
-    /// whenever it is lost, for as long as the node runs.
+    /// Takes an address typed by hand, `/…/p2p/<peer id>`, and keeps dialling it until the peer is
+    /// connected, again whenever it is lost, for as long as the node runs.
     pub async fn add_address(&self, addr: Multiaddr) -> Result<PeerId, Invalid> {
         let (peer, addr) = parse_typed(addr, &self.peer_id)?;
         self.commands
@@ -263,13 +271,15 @@ impl Node {
         let _ = self.commands.send(Command::Block { peer, blocked }).await;
     }
 
-    /// Publishes to the presence topic. That nobody listens yet is no error: [`Event::Subscribed`] tells when to repeat.
+    /// Publishes to the presence topic. That nobody listens yet is no error: [`Event::Subscribed`]
+    /// tells when to repeat.
     pub async fn publish(&self, message: Vec<u8>) {
         let _ = self.commands.send(Command::Publish(message)).await;
     }
 
-    /// Says goodbye and stops: what was published before has left, the connections are closed, the tasks have ended.
-    /// Takes about a second at worst. Other clones answer with errors from then on.
+    /// Says goodbye and stops: what was published before has left, the connections are closed, the
+    /// tasks have ended. Takes about a second at worst. Other clones answer with errors from then
+    /// on.
     pub async fn shutdown(self) {
         let task = self
             .task

@@ -1,9 +1,10 @@
 //! Where others see this peer, and what that says about the router in between.
 //!
-//! Whoever we call from the port we listen on tells us which address the call came from. The same port for all of them
-//! is a router that can be called back (a *cone*); another one for each is one that cannot (*symmetric*), and then there is
-//! no address to tell anybody. One observer who sees our own port settles it too, for routers that keep the port do so for
-//! everybody; one who sees another does not.
+//! Whoever we call from the port we listen on tells us which address the call came from. The same
+//! port for all of them is a router that can be called back (a *cone*); another one for each is one
+//! that cannot (*symmetric*), and then there is no address to tell anybody. One observer who sees
+//! our own port settles it too, for routers that keep the port do so for everybody; one who sees
+//! another does not.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +23,8 @@ use crate::{
 /// Observers remembered; the newest are right.
 const MAX_OBSERVERS: usize = 32;
 
-/// How long what one said counts without being said again: connections to relays, which last, repeat nothing.
+/// How long what one said counts without being said again: connections to relays, which last,
+/// repeat nothing.
 const GOOD_FOR: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// What others said.
@@ -35,7 +37,8 @@ struct Seen {
 }
 
 impl Observations {
-    /// A peer outside our networks, called from the port we listen on, saw the call come from `addr`. Whether that is news.
+    /// A peer outside our networks, called from the port we listen on, saw the call come from
+    /// `addr`. Whether that is news.
     pub(crate) fn add(&mut self, observer: PeerId, addr: Multiaddr, now: Instant) -> bool {
         let (Some(transport), Some(ip)) = (addresses::transport(&addr), addresses::ip(&addr))
         else {
@@ -84,8 +87,8 @@ impl Observations {
             .collect()
     }
 
-    /// What the router does, judged over IPv4: nobody translates IPv6. `port` is what we listen on, `own` the addresses of
-    /// this machine.
+    /// What the router does, judged over IPv4: nobody translates IPv6. `port` is what we listen on,
+    /// `own` the addresses of this machine.
     pub(crate) fn nat(&self, port: u16, own: &[IpAddr]) -> Nat {
         [Transport::Quic, Transport::Tcp]
             .map(|transport| self.nat_of(transport, port, own))
@@ -101,7 +104,8 @@ impl Observations {
             .unwrap_or_default()
     }
 
-    /// The same for one transport: hole punching over QUIC depends on what the router does with UDP.
+    /// The same for one transport: hole punching over QUIC depends on what the router does with
+    /// UDP.
     pub(crate) fn nat_of(&self, transport: Transport, port: u16, own: &[IpAddr]) -> Nat {
         let seen: Vec<_> = self
             .0

@@ -1,10 +1,11 @@
 //! Hole punching past a router that takes another port for every destination.
 //!
-//! The library's way needs each side to know where the other will call from; behind such a router nobody does. So luck is
-//! made probable. The *hidden* side calls the other's one known port from many ports of its own, and its router opens a port
-//! for each. The *open* side calls random ports of the hidden side's address, from the port that the calls went to. As soon as
-//! one of them is one that was opened, both routers let it through. With 256 open among 64 512, 255 guesses hit with 63 in 100,
-//! 1 020 with 98, 2 040 with 99.97.
+//! The library's way needs each side to know where the other will call from; behind such a router
+//! nobody does. So luck is made probable. The *hidden* side calls the other's one known port from
+//! many ports of its own, and its router opens a port for each. The *open* side calls random ports
+//! of the hidden side's address, from the port that the calls went to. As soon as one of them is
+//! one that was opened, both routers let it through. With 256 open among 64 512, 255 guesses hit
+//! with 63 in 100, 1 020 with 98, 2 040 with 99.97.
 //!
 //! Over a stream on the relayed connection, a line each:
 //!
@@ -16,9 +17,10 @@
 //! hidden ─▶ open   hit                 one was called, and is listened on; the end of the stream without it: none was
 //! ```
 //!
-//! The open side calls over QUIC. The socket that its first packet reaches is closed, a listener takes its place at the same
-//! port, and the last calls are made again, for nobody knows which of them it was. 256 sockets for some seconds, one
-//! such attempt at a time, and few of them: routers remember every port.
+//! The open side calls over QUIC. The socket that its first packet reaches is closed, a listener
+//! takes its place at the same port, and the last calls are made again, for nobody knows which of
+//! them it was. 256 sockets for some seconds, one such attempt at a time, and few of them: routers
+//! remember every port.
 
 use std::{
     io,
@@ -38,7 +40,8 @@ use crate::{Stream, addresses::is_reachable};
 
 pub(crate) const PROTOCOL: &str = "/goop/punch/1.0.0";
 
-/// Ports that the hidden side opens: as many as a process may hold besides all else, with the usual limit of 1 024.
+/// Ports that the hidden side opens: as many as a process may hold besides all else, with the usual
+/// limit of 1 024.
 const OPENED: usize = 256;
 
 /// Ports that the open side calls at a time, and how often. The library dials no more at once.
@@ -63,8 +66,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The stream of one attempt.
 pub(crate) type Talk = BufReader<Stream>;
 
-/// The hidden side. Returns the port of this machine that was hit, to be listened on before [`say_hit`]; the hole behind it
-/// stands for half a minute at least.
+/// The hidden side. Returns the port of this machine that was hit, to be listened on before
+/// [`say_hit`]; the hole behind it stands for half a minute at least.
 pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result<(u16, Talk)> {
     let mut stream = BufReader::new(stream);
     say(&mut stream, &own.to_string()).await?;

@@ -1,8 +1,9 @@
 //! The relay beside a rendezvous: where peers meet that cannot reach each other.
 //!
-//! A swarm of its own, with a key and a port of its own, so that it may be switched, limited and watched by itself. It
-//! forwards circuits (circuit relay v2), tells peers what their address is (identify) and whether it can be reached
-//! (AutoNAT, both versions). What passes through is encrypted between the two ends.
+//! A swarm of its own, with a key and a port of its own, so that it may be switched, limited and
+//! watched by itself. It forwards circuits (circuit relay v2), tells peers what their address is
+//! (identify) and whether it can be reached (AutoNAT, both versions). What passes through is
+//! encrypted between the two ends.
 //!
 //! ```text
 //!   rendezvous: who is here? ◀── desk ◀── gate ── the library's relay: reservations and circuits
@@ -10,13 +11,17 @@
 //!   addresses ── external ──▶ host (the swarm) ◀──────┴── meter ◀── shares: whose turn is it?
 //! ```
 //!
-//! - `desk` decides who may reserve and connect, by asking the rendezvous who is there: nobody's free tunnel.
-//! - `meter` and `shares` hold everyone to a rate, and to an equal part when there is not enough for all.
-//! - It does not join the presence topic. Whoever may use it has published at the rendezvous and hears everybody through
-//!   it; a forwarder would carry, beside that and to everyone at every heartbeat, the presence of those whom the
-//!   rendezvous does not show: blocked, not registered, not signed. The relays of existing peers do not forward it either.
-//! - It does not ask AutoNAT for itself: those it could ask are the peers that want to use it. The operator says where it
-//!   is reached (`external`), and that is also what the address of the rendezvous says.
+//! - `desk` decides who may reserve and connect, by asking the rendezvous who is there: nobody's
+//!   free tunnel.
+//! - `meter` and `shares` hold everyone to a rate, and to an equal part when there is not enough
+//!   for all.
+//! - It does not join the presence topic. Whoever may use it has published at the rendezvous and
+//!   hears everybody through it; a forwarder would carry, beside that and to everyone at every
+//!   heartbeat, the presence of those whom the rendezvous does not show: blocked, not registered,
+//!   not signed. The relays of existing peers do not forward it either.
+//! - It does not ask AutoNAT for itself: those it could ask are the peers that want to use it. The
+//!   operator says where it is reached (`external`), and that is also what the address of the
+//!   rendezvous says.
 
 mod desk;
 mod external;
@@ -72,8 +77,8 @@ pub struct Config {
 /// How much anyone may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one circuit, both ways; 0 = no limit. A rate bounds what a relay carries; a limit in bytes only cuts off
-    /// whoever loads much, in the middle.
+    /// Bytes of one circuit, both ways; 0 = no limit. A rate bounds what a relay carries; a limit
+    /// in bytes only cuts off whoever loads much, in the middle.
     pub circuit_bytes: u64,
     /// Longest life of a circuit; who is still there dials again.
     pub circuit: Duration,
@@ -87,9 +92,11 @@ pub struct Limits {
     pub reservations_per_peer: usize,
     /// Bytes a second in all; 0 = no limit. The default is a line of 1 Gbit/s.
     pub bytes_per_second: u64,
-    /// Bytes a second that one peer sends and receives; 0 = no limit. The default is a fifth of that line.
+    /// Bytes a second that one peer sends and receives; 0 = no limit. The default is a fifth of
+    /// that line.
     pub bytes_per_second_per_peer: u64,
-    /// How long a peer keeps its connections after it has gone from the rendezvous: its server or line may be back soon.
+    /// How long a peer keeps its connections after it has gone from the rendezvous: its server or
+    /// line may be back soon.
     pub grace: Duration,
 }
 
@@ -127,7 +134,8 @@ pub enum Error {
     },
 }
 
-/// A relay that listens. Dropping it ends it at once; [`Relay::shutdown`] closes connections and frees the port.
+/// A relay that listens. Dropping it ends it at once; [`Relay::shutdown`] closes connections and
+/// frees the port.
 #[derive(Debug)]
 pub struct Relay {
     peer_id: PeerId,
@@ -138,7 +146,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Returns when it listens. From then on `told` holds its state, at most a second old; at the end, nothing.
+    /// Returns when it listens. From then on `told` holds its state, at most a second old; at the
+    /// end, nothing.
     pub async fn bind(config: Config, told: watch::Sender<Option<State>>) -> Result<Self, Error> {
         let listen = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => Error::PortTaken(config.port),
@@ -193,8 +202,8 @@ impl Relay {
     }
 }
 
-/// Runs the host until it is stopped. The library holds its own books with `expect`, and strangers write in them: should it
-/// fail, everybody reserves again, and the relay goes on.
+/// Runs the host until it is stopped. The library holds its own books with `expect`, and strangers
+/// write in them: should it fail, everybody reserves again, and the relay goes on.
 async fn keep(mut host: Host, setup: Setup, stop: CancellationToken) {
     loop {
         let running = AbortOnDropHandle::new(tokio::spawn(host.run(stop.clone())));
@@ -210,7 +219,8 @@ async fn keep(mut host: Host, setup: Setup, stop: CancellationToken) {
     }
 }
 
-/// The port, free or freed in a moment: sockets outlive the relay that had them by the time their last packets take.
+/// The port, free or freed in a moment: sockets outlive the relay that had them by the time their
+/// last packets take.
 async fn free_port(wanted: u16) -> io::Result<Port> {
     let deadline = Instant::now() + RELEASE;
     loop {

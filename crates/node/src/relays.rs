@@ -1,7 +1,8 @@
 //! Places at relays: which relay to connect to, and when to ask it to keep a place for this peer.
 //!
-//! The library renews a reservation while everything is well, and does nothing when it is not: a relay that was restarted,
-//! a network that changed or a machine that slept lose it. This state machine makes it again. Each relay goes its own way
+//! The library renews a reservation while everything is well, and does nothing when it is not: a
+//! relay that was restarted, a network that changed or a machine that slept lose it. This state
+//! machine makes it again. Each relay goes its own way
 //!
 //! ```text
 //! waiting ─▶ connecting ─▶ connected ─▶ asking ─▶ held
@@ -9,8 +10,9 @@
 //!    └───────────┴─────────────┴──────────┴────────┘  whatever went wrong, with a growing pause
 //! ```
 //!
-//! `connected` waits for the relay to say who it is (identify): by then it has also said where it sees us, which hole
-//! punching needs later. Time goes in, [`Action`]s come out. A peer that is reachable by itself keeps no place.
+//! `connected` waits for the relay to say who it is (identify): by then it has also said where it
+//! sees us, which hole punching needs later. Time goes in, [`Action`]s come out. A peer that is
+//! reachable by itself keeps no place.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +28,8 @@ use crate::{
     status::{Relay, Reservation},
 };
 
-/// Relays used at a time: one is enough, a second outlives the first, and each costs its owner something.
+/// Relays used at a time: one is enough, a second outlives the first, and each costs its owner
+/// something.
 const MAX_RELAYS: usize = 4;
 
 /// Addresses of one relay that are used: each transport and family.
@@ -38,7 +41,8 @@ const STEP: Duration = Duration::from_secs(12);
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
-/// The longest pause while a relay may just be restarting: it should not be missed for ten seconds once it is back.
+/// The longest pause while a relay may just be restarting: it should not be missed for ten seconds
+/// once it is back.
 const PAUSE: Duration = Duration::from_secs(6);
 
 /// Failures in a row after which it is not just restarting, and the pause then.
@@ -48,7 +52,8 @@ const LONG_PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection over the other transport may be missing before it is dialled again.
 const SECOND_LOOK: Duration = Duration::from_secs(60);
 
-/// How often a peer that needs no place looks at the relay nevertheless: what it is seen as is forgotten after two hours.
+/// How often a peer that needs no place looks at the relay nevertheless: what it is seen as is
+/// forgotten after two hours.
 const LOOK_RARELY: Duration = Duration::from_secs(60 * 60);
 
 /// A relay that a rendezvous server offers.
@@ -67,7 +72,8 @@ pub struct RelayOffer {
 pub(crate) enum Action {
     /// Connect; the outcome is told by [`Relays::connected`] or [`Relays::failed`].
     Dial { peer: PeerId, addrs: Vec<Multiaddr> },
-    /// Connect to be seen there, over the other transport too or without a place; nothing depends on it.
+    /// Connect to be seen there, over the other transport too or without a place; nothing depends
+    /// on it.
     Look { peer: PeerId, addrs: Vec<Multiaddr> },
     /// Ask for a place by listening there; the listener is told to [`Relays::asking`].
     Reserve { peer: PeerId, addr: Multiaddr },
@@ -385,8 +391,8 @@ impl Relays {
 }
 
 impl Entry {
-    /// TCP first: a relay that was killed says so at once, over QUIC it is missed only after ten seconds. When that failed,
-    /// the other one's turn.
+    /// TCP first: a relay that was killed says so at once, over QUIC it is missed only after ten
+    /// seconds. When that failed, the other one's turn.
     fn addrs(&self) -> Vec<Multiaddr> {
         let mut addrs = self.offer.addrs.clone();
         let tcp_first = self.failures.is_multiple_of(2);
@@ -434,7 +440,8 @@ impl Step {
     }
 }
 
-/// Those we can dial. Loopback, which existing servers list too, is for a relay on this very machine that has nothing else.
+/// Those we can dial. Loopback, which existing servers list too, is for a relay on this very
+/// machine that has nothing else.
 fn usable(mut addrs: Vec<Multiaddr>) -> Vec<Multiaddr> {
     addrs.retain(|addr| addresses::transport(addr).is_some());
     let reachable = |addr: &Multiaddr| addresses::ip(addr).is_none_or(is_reachable);

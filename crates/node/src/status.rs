@@ -16,8 +16,8 @@ pub struct Status {
     pub port: u16,
     /// The addresses of this machine at which others may reach this peer, without `/p2p` (§1.3).
     pub listen: Vec<Multiaddr>,
-    /// What to tell others: `listen`, then those given to this peer from outside (mapped, seen by others, through relays).
-    /// At most [`goop2_proto::presence::MAX_ADDRS`].
+    /// What to tell others: `listen`, then those given to this peer from outside (mapped, seen by
+    /// others, through relays). At most [`goop2_proto::presence::MAX_ADDRS`].
     pub published: Vec<Multiaddr>,
     /// The connections to each peer; new streams take the last.
     pub connections: BTreeMap<PeerId, Vec<Connection>>,
@@ -36,7 +36,8 @@ pub struct Reach {
     pub nat: Nat,
     /// A relay answers over TCP, and not over QUIC.
     pub udp_blocked: bool,
-    /// Calls from outside arrive at an address of this machine, or at one that the router maps: no relay is needed.
+    /// Calls from outside arrive at an address of this machine, or at one that the router maps: no
+    /// relay is needed.
     pub reachable: bool,
     /// Addresses from which a test call by another machine arrived.
     pub confirmed: Vec<Multiaddr>,
@@ -69,7 +70,8 @@ pub enum Nat {
     None,
     /// The same port for everybody: others can be told where to call.
     Cone,
-    /// Another port than the own one, seen by one observer: perhaps the same for everybody, perhaps not.
+    /// Another port than the own one, seen by one observer: perhaps the same for everybody, perhaps
+    /// not.
     Changed,
     /// Another port for each destination: nobody can be told where to call.
     Symmetric,

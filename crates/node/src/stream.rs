@@ -1,14 +1,17 @@
 //! Streams between peers: one request each, by our own behaviour.
 //!
-//! Out: `Control::open` hands a request to the handler of one connection: the one that the event loop prefers, and then
-//! direct ones before relayed ones, the newest first, since the newest has seen the network as it is now. In: each handler delivers what was negotiated into
-//! one bounded channel. It keeps what does not fit at once, so that a burst waits instead of being lost, and it holds a
-//! peer to its share: a stream is delivered only while that peer has fewer than [`MAX_SERVED_PER_PEER`] open.
+//! Out: `Control::open` hands a request to the handler of one connection: the one that the event
+//! loop prefers, and then direct ones before relayed ones, the newest first, since the newest has
+//! seen the network as it is now. In: each handler delivers what was negotiated into one bounded
+//! channel. It keeps what does not fit at once, so that a burst waits instead of being lost, and it
+//! holds a peer to its share: a stream is delivered only while that peer has fewer than
+//! [`MAX_SERVED_PER_PEER`] open.
 //!
-//! A handler registers itself when it is made and unregisters when it is dropped, so a connection that another behaviour
-//! denies half-way leaves nothing behind.
+//! A handler registers itself when it is made and unregisters when it is dropped, so a connection
+//! that another behaviour denies half-way leaves nothing behind.
 //!
-//! A stream that is cut reads as a clean end (the muxer says so), so every protocol above checks a length.
+//! A stream that is cut reads as a clean end (the muxer says so), so every protocol above checks a
+//! length.
 
 mod handler;
 
@@ -41,18 +44,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::punch;
 use handler::Handler;
 
-/// Streams we have open to one peer at a time; more wait. Far below the 256 at which other implementations start to
-/// refuse, and enough to fill any link with small files.
+/// Streams we have open to one peer at a time; more wait. Far below the 256 at which other
+/// implementations start to refuse, and enough to fill any link with small files.
 pub const MAX_OPEN_PER_PEER: usize = 128;
 
-/// Streams of one peer that are served at a time: more than one of ours ever opens, so only a peer that hoards waits.
+/// Streams of one peer that are served at a time: more than one of ours ever opens, so only a peer
+/// that hoards waits.
 pub const MAX_SERVED_PER_PEER: usize = 256;
 
-/// Negotiated streams of one connection that wait for their turn; what comes beyond is reset. Each may hold one receive
-/// window of 256 KiB, so a hoarder costs 128 MiB at most.
+/// Negotiated streams of one connection that wait for their turn; what comes beyond is reset. Each
+/// may hold one receive window of 256 KiB, so a hoarder costs 128 MiB at most.
 pub const MAX_WAITING_PER_CONNECTION: usize = 256;
 
-/// Streams on their way to the application. Small: the waiting happens in the handlers, where it is counted by peer.
+/// Streams on their way to the application. Small: the waiting happens in the handlers, where it is
+/// counted by peer.
 pub(crate) const INBOUND_CHANNEL: usize = 64;
 
 /// How long one attempt at a stream may take: three round trips of the slowest usable link.
@@ -71,7 +76,8 @@ pub struct InboundStream {
     pub stream: Stream,
 }
 
-/// One open stream. Close it when everything is written: dropping it resets it, and what was still queued is lost.
+/// One open stream. Close it when everything is written: dropping it resets it, and what was still
+/// queued is lost.
 #[derive(Debug)]
 pub struct Stream {
     inner: libp2p::Stream,
@@ -264,8 +270,9 @@ impl Control {
         Some(connection.traffic.clone())
     }
 
-    /// Whether the other side of this very connection still answers. Opens a ping stream, which every peer accepts, and
-    /// lets it go: one round trip, taken after everything that was queued on the connection before.
+    /// Whether the other side of this very connection still answers. Opens a ping stream, which
+    /// every peer accepts, and lets it go: one round trip, taken after everything that was queued
+    /// on the connection before.
     pub(crate) async fn answers(&self, peer: PeerId, connection: ConnectionId) -> bool {
         let requests = self
             .peers()

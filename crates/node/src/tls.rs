@@ -1,6 +1,7 @@
-//! TLS as libp2p's own (<https://github.com/libp2p/specs/blob/master/tls/tls.md>), but with AES as the first cipher where the processor
-//! has it, which that one does not offer: with ChaCha20, the only one of Noise, a quarter of the work of a transfer was ciphering. Who
-//! dials chooses, so answering is left to libp2p's.
+//! TLS as libp2p's own (<https://github.com/libp2p/specs/blob/master/tls/tls.md>), but with AES as
+//! the first cipher where the processor has it, which that one does not offer: with ChaCha20, the
+//! only one of Noise, a quarter of the work of a transfer was ciphering. Who dials chooses, so
+//! answering is left to libp2p's.
 
 use std::{
     io, iter,

@@ -1,8 +1,9 @@
 //! Discovery with real multicast, between network namespaces joined by a bridge.
 //!
-//! Each test runs itself again inside a namespace of its own, as the root of that namespace, builds a little network
-//! there and starts peers in it: processes of this same binary. No rights are needed outside, but the kernel must allow
-//! user namespaces; where it does not, the tests fail and say so.
+//! Each test runs itself again inside a namespace of its own, as the root of that namespace, builds
+//! a little network there and starts peers in it: processes of this same binary. No rights are
+//! needed outside, but the kernel must allow user namespaces; where it does not, the tests fail and
+//! say so.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! Reached through a relay: places kept and made again, paths that become better, requests that survive it.
+//! Reached through a relay: places kept and made again, paths that become better, requests that
+//! survive it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;

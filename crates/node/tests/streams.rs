@@ -157,7 +157,8 @@ async fn a_peer_without_an_address_is_not_reachable_and_says_why() {
     );
 }
 
-/// A peer that opens and never uses streams is held to its share; one that behaves is served beside it.
+/// A peer that opens and never uses streams is held to its share; one that behaves is served beside
+/// it.
 #[tokio::test]
 async fn a_hoarder_is_bounded_and_others_are_served() {
     let (hoarder, polite, mut server) = (start().await, start().await, start().await);

@@ -1,4 +1,5 @@
-//! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript types are generated from these.
+//! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript
+//! types are generated from these.
 
 mod log;
 mod network;
@@ -17,7 +18,8 @@ pub use rendezvous::{
 };
 pub use settings::{BlockedPeer, Settings};
 
-/// Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
+/// Everything the window shows, as one value. A slow reader misses intermediate values, never the
+/// last one.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Snapshot {
@@ -97,7 +99,8 @@ pub struct Path {
 pub struct Relay {
     /// Its peer id, base58.
     pub id: String,
-    /// The host name of the rendezvous server it belongs to; its address when it is not one of ours.
+    /// The host name of the rendezvous server it belongs to; its address when it is not one of
+    /// ours.
     pub label: String,
 }
 
@@ -146,7 +149,8 @@ pub struct Navigated {
     pub status: Option<u16>,
 }
 
-/// A page of a visited site wanted what it may not have: another computer in this network, a plain http address, a plugin.
+/// A page of a visited site wanted what it may not have: another computer in this network, a plain
+/// http address, a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Denied {
@@ -154,7 +158,8 @@ pub struct Denied {
     pub peer: String,
     /// What it was for, as content policies name it: `img-src`, `connect-src`, … At most 32 bytes.
     pub kind: String,
-    /// What was wanted: an origin, or a word like `inline`. The site says it, so it may be anything; at most 256 bytes.
+    /// What was wanted: an origin, or a word like `inline`. The site says it, so it may be
+    /// anything; at most 256 bytes.
     pub target: String,
 }
 

@@ -1,5 +1,5 @@
-//! Who this peer remembers: those it saw, over restarts, and what its owner noted about them. Kept in memory and in the database
-//! alike; every change is written before it is seen.
+//! Who this peer remembers: those it saw, over restarts, and what its owner noted about them. Kept
+//! in memory and in the database alike; every change is written before it is seen.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -35,7 +35,8 @@ impl Book {
         })
     }
 
-    /// Tells a node who is blocked, and where favourites were last: they can be visited before anybody says where they are.
+    /// Tells a node who is blocked, and where favourites were last: they can be visited before
+    /// anybody says where they are.
     pub(crate) async fn introduce(&self, node: &Node) {
         let known = Arc::clone(&self.known.borrow());
         for (peer, known) in known.iter() {

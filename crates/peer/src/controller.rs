@@ -1,7 +1,9 @@
-//! Presence: tells the network that this peer is here, listens to who else is, and keeps the [`Snapshot`] that skins show.
+//! Presence: tells the network that this peer is here, listens to who else is, and keeps the
+//! [`Snapshot`] that skins show.
 //!
-//! One task owns the rhythm. It announces at once when someone joins the topic (an announcement into an empty mesh is lost),
-//! when the own profile or addresses change, and every heartbeat; it expires those who fell silent; and it says goodbye at the end.
+//! One task owns the rhythm. It announces at once when someone joins the topic (an announcement
+//! into an empty mesh is lost), when the own profile or addresses change, and every heartbeat; it
+//! expires those who fell silent; and it says goodbye at the end.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -300,7 +302,8 @@ impl Controller {
         });
     }
 
-    /// Has the node connect to peers elsewhere as long as they are seen: the way stands before the first click.
+    /// Has the node connect to peers elsewhere as long as they are seen: the way stands before the
+    /// first click.
     fn meet(&mut self) {
         let roster = self.roster.lock();
         let at_a_server = |record: &Record| {
@@ -436,7 +439,8 @@ fn repeats(before: &Presence, now: &Presence) -> bool {
         }
 }
 
-/// Whether two snapshots show the same: a heartbeat alone, of someone who is online anyway, is nothing to show.
+/// Whether two snapshots show the same: a heartbeat alone, of someone who is online anyway, is
+/// nothing to show.
 fn same(a: &Snapshot, b: &Snapshot) -> bool {
     let steady = |card: &PeerCard| PeerCard {
         last_seen: if card.group == Group::Earlier {
@@ -517,7 +521,8 @@ fn group(record: &Record) -> Group {
     }
 }
 
-/// Grants what is asked for at once, and again only after a pause: nothing asked for is lost, a burst is one.
+/// Grants what is asked for at once, and again only after a pause: nothing asked for is lost, a
+/// burst is one.
 struct Pacer {
     pause: Duration,
     last: Option<Instant>,

@@ -1,5 +1,5 @@
-//! Whether the peer still runs: its tasks never end by themselves, so one that does, panics included, is a failure of the peer,
-//! and whoever owns the peer is told why.
+//! Whether the peer still runs: its tasks never end by themselves, so one that does, panics
+//! included, is a failure of the peer, and whoever owns the peer is told why.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! A hosted rendezvous and the relay beside it: the only place that knows both.
 //!
-//! The rendezvous tells the relay who is here, the relay tells the rendezvous where it is and what it is used for. Either
-//! follows the configuration without disturbing the other, and a relay that cannot run is no reason for the rendezvous
-//! not to.
+//! The rendezvous tells the relay who is here, the relay tells the rendezvous where it is and what
+//! it is used for. Either follows the configuration without disturbing the other, and a relay that
+//! cannot run is no reason for the rendezvous not to.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -43,7 +43,8 @@ struct Beside {
 }
 
 impl Hosted {
-    /// The server that the `presence` section of a folder's `goop.json` describes, listening, and its relay.
+    /// The server that the `presence` section of a folder's `goop.json` describes, listening, and
+    /// its relay.
     pub async fn bind(dir: &Path, config: &config::Presence) -> Result<Self, Error> {
         let (told, relay) = watch::channel(None);
         let server = Server::bind(server_config(dir, config, relay)?, server::system_clock)
@@ -270,7 +271,8 @@ fn server_config(
                 from: config.smtp_from.clone(),
             },
         }),
-        // Guests hear only changes: how long the silent count as online is decided here, as it is nearby.
+        // Guests hear only changes: how long the silent count as online is decided here, as it is
+        // nearby.
         limits: Limits {
             ttl: Duration::from_secs(config.ttl_seconds.into()),
             ..Limits::default()

@@ -1,4 +1,5 @@
-//! Reading and writing streams that strangers hold the other end of: every line has a length, every wait an end.
+//! Reading and writing streams that strangers hold the other end of: every line has a length, every
+//! wait an end.
 
 use std::{future::Future, io, time::Duration};
 
@@ -12,7 +13,8 @@ pub(crate) const READ_IDLE: Duration = Duration::from_secs(10);
 /// How long the other side may take nothing of what is sent to it (§4 weakness 2).
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(30);
 
-/// One line, its LF included, or what came before the end of the stream. Longer than `max` bytes is [`io::ErrorKind::InvalidData`].
+/// One line, its LF included, or what came before the end of the stream. Longer than `max` bytes is
+/// [`io::ErrorKind::InvalidData`].
 pub(crate) async fn read_line(
     reader: &mut (impl AsyncBufRead + Unpin),
     max: usize,
@@ -32,7 +34,8 @@ pub(crate) async fn read_line(
     Ok(line)
 }
 
-/// Writes everything; only a reader that takes nothing at all for [`WRITE_STALL`] is given up, a slow one is not.
+/// Writes everything; only a reader that takes nothing at all for [`WRITE_STALL`] is given up, a
+/// slow one is not.
 pub(crate) async fn write_all(
     writer: &mut (impl AsyncWrite + Unpin),
     mut bytes: &[u8],

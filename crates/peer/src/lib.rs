@@ -1,8 +1,9 @@
-//! The running peer: joins the folder, the network and the rules, and offers them as one façade, [`Peer`], to any skin.
+//! The running peer: joins the folder, the network and the rules, and offers them as one façade,
+//! [`Peer`], to any skin.
 //!
-//! Start reading at [`Peer::start`]. Behind it the *controller* keeps presence and the snapshot, the *server* answers the
-//! streams of others, a *visit* is a stream of ours to someone else, and *wan* keeps the rendezvous servers. What a skin sees is
-//! in [`api`].
+//! Start reading at [`Peer::start`]. Behind it the *controller* keeps presence and the snapshot,
+//! the *server* answers the streams of others, a *visit* is a stream of ours to someone else, and
+//! *wan* keeps the rendezvous servers. What a skin sees is in [`api`].
 
 pub mod api;
 mod book;

@@ -1,6 +1,7 @@
 //! The last lines of the log, for the page that shows them.
 //!
-//! One for the process, as the subscriber that fills it is: what happens before a peer runs, or ends it, is there too.
+//! One for the process, as the subscriber that fills it is: what happens before a peer runs, or
+//! ends it, is there too.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +14,8 @@ use crate::{
     controller::unix_millis,
 };
 
-/// Lines kept: a page of the log of a busy quarter of an hour. At most [`MAX_TEXT`] each, 4 MB in all.
+/// Lines kept: a page of the log of a busy quarter of an hour. At most [`MAX_TEXT`] each, 4 MB in
+/// all.
 pub const MAX_LINES: usize = 2000;
 /// Bytes kept of one line.
 pub const MAX_TEXT: usize = 2048;

@@ -1,8 +1,9 @@
-//! What the node and the rendezvous clients know of the network, judged and put into words for someone who is no network
-//! engineer. Each fact says what is so and, where that is not well, what to do; the verdict on top weighs them.
+//! What the node and the rendezvous clients know of the network, judged and put into words for
+//! someone who is no network engineer. Each fact says what is so and, where that is not well, what
+//! to do; the verdict on top weighs them.
 //!
-//! Nothing here asks anybody: facts in, words out. Times are left out of the words, for a snapshot is sent whenever they
-//! change.
+//! Nothing here asks anybody: facts in, words out. Times are left out of the words, for a snapshot
+//! is sent whenever they change.
 
 use goop2_node::{Mapping, Multicast, Nat, Reach, Reservation, Status};
 use goop2_rendezvous::client::{Link, State};
@@ -105,7 +106,8 @@ impl View<'_> {
     fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![self.address()];
         if self.status.listen.is_empty() {
-            // All else follows from that, and would only hide it: but for a server on this very machine.
+            // All else follows from that, and would only hide it: but for a server on this very
+            // machine.
             let joined = self.servers.iter().filter(|server| is_connected(server));
             facts.extend(joined.map(rendezvous));
             return facts;

@@ -233,7 +233,8 @@ impl Peer {
         id::parse(id).ok_or_else(|| Error::Invalid("This is not a peer's id.".into()))
     }
 
-    /// Opens a file of a site. `path` is what follows the peer id in a visitor's URL, decoded; the own id reads the own folder.
+    /// Opens a file of a site. `path` is what follows the peer id in a visitor's URL, decoded; the
+    /// own id reads the own folder.
     pub async fn open(&self, peer: PeerId, path: &str) -> Result<Page, Error> {
         if peer == self.id() {
             self.open_own(path).await
@@ -278,7 +279,8 @@ impl Peer {
         }
     }
 
-    /// Remembers a multiaddr ending in `/p2p/<id>` for this run, and connects to it as soon as that works.
+    /// Remembers a multiaddr ending in `/p2p/<id>` for this run, and connects to it as soon as that
+    /// works.
     pub async fn add_address(&self, addr: &str) -> Result<PeerId, Error> {
         let addr: Multiaddr = addr.trim().parse().map_err(|_| {
             Error::Invalid("This is not a network address. One looks like /ip4/192.168.1.20/tcp/40123/p2p/12D3KooW…".into())
@@ -301,7 +303,8 @@ impl Peer {
         place::parse(text)
     }
 
-    /// How a peer is reached, and what was tried: for a page that somebody looks at, who asks again every second or so.
+    /// How a peer is reached, and what was tried: for a page that somebody looks at, who asks again
+    /// every second or so.
     pub async fn history(&self, peer: PeerId) -> PeerReach {
         let reach = self.0.node.history(peer).await;
         let status = self.0.node.status();
@@ -340,18 +343,20 @@ impl Peer {
         }
     }
 
-    /// Finds out anew how this peer is reached from outside; the snapshot's network tells, within some seconds.
+    /// Finds out anew how this peer is reached from outside; the snapshot's network tells, within
+    /// some seconds.
     pub async fn test_again(&self) {
         self.0.node.test_again().await;
     }
 
-    /// The own network as a text to send to someone who helps. `redacted` leaves out addresses, names of servers and ids.
+    /// The own network as a text to send to someone who helps. `redacted` leaves out addresses,
+    /// names of servers and ids.
     pub fn network_report(&self, redacted: bool) -> String {
         self.0.snapshot.borrow().network.report(redacted)
     }
 
-    /// Resolves when a part of the peer has ended that nobody asked to, with the reason in words; the peer is of no use then, but
-    /// for [`Peer::shutdown`].
+    /// Resolves when a part of the peer has ended that nobody asked to, with the reason in words;
+    /// the peer is of no use then, but for [`Peer::shutdown`].
     pub async fn failed(&self) -> String {
         self.0.fate.failed().await
     }
@@ -361,12 +366,14 @@ impl Peer {
         self.0.fate.fail(reason);
     }
 
-    /// Resolves when the last handle is gone and with it the folder closed, which then can be opened again.
+    /// Resolves when the last handle is gone and with it the folder closed, which then can be
+    /// opened again.
     pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.released.clone().cancelled_owned()
     }
 
-    /// Goes offline in order: says goodbye, answers nothing more, closes the connections. A second call does nothing.
+    /// Goes offline in order: says goodbye, answers nothing more, closes the connections. A second
+    /// call does nothing.
     pub async fn shutdown(&self) {
         let running = self
             .0
@@ -377,7 +384,8 @@ impl Peer {
         let Some(mut running) = running else {
             return;
         };
-        // The goodbyes go out, here and at every rendezvous, while the connections that carry them still stand.
+        // The goodbyes go out, here and at every rendezvous, while the connections that carry them
+        // still stand.
         running.presence.cancel();
         let orderly = async {
             let _ended = (&mut running.announcing).await;

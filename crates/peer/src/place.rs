@@ -1,5 +1,5 @@
-//! Where an address typed or pasted leads. Every form people meet is accepted: `goop://` links, the local addresses of the browser
-//! UI and of the sites' own origins, a bare peer id.
+//! Where an address typed or pasted leads. Every form people meet is accepted: `goop://` links, the
+//! local addresses of the browser UI and of the sites' own origins, a bare peer id.
 
 use goop2_proto::{PeerId, id};
 use url::Url;

@@ -1,5 +1,5 @@
-//! How many data operations one peer may ask for (§5 weakness 9): a token bucket each, and so many at a time that a slow
-//! query of one visitor leaves the others their turn.
+//! How many data operations one peer may ask for (§5 weakness 9): a token bucket each, and so many
+//! at a time that a slow query of one visitor leaves the others their turn.
 
 use std::{
     collections::HashMap,
@@ -37,7 +37,8 @@ impl Bucket {
 }
 
 impl Rates {
-    /// Takes one token of `peer`'s and answers where to wait for a turn; `None` when there is no token.
+    /// Takes one token of `peer`'s and answers where to wait for a turn; `None` when there is no
+    /// token.
     pub(crate) fn admit(&self, peer: PeerId, now: Instant) -> Option<Arc<Semaphore>> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_PEERS && !buckets.contains_key(&peer) {

@@ -12,12 +12,14 @@ impl SharedRoster {
         Self(Arc::new(Mutex::new(roster)))
     }
 
-    /// Never held across an await; a panic of another holder leaves a roster that is still consistent enough to read.
+    /// Never held across an await; a panic of another holder leaves a roster that is still
+    /// consistent enough to read.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Roster> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The e-mail a peer announced while it is online, if it is known to have said so itself; empty otherwise.
+    /// The e-mail a peer announced while it is online, if it is known to have said so itself; empty
+    /// otherwise.
     pub(crate) fn email(&self, peer: &PeerId) -> String {
         self.lock()
             .get(peer)

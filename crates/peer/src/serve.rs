@@ -1,5 +1,6 @@
-//! What others get from this peer. Each inbound stream is one request: read within a bound and a deadline, answered from the
-//! folder, closed. Who asks is who the connection's handshake proved, never what a message says.
+//! What others get from this peer. Each inbound stream is one request: read within a bound and a
+//! deadline, answered from the folder, closed. Who asks is who the connection's handshake proved,
+//! never what a message says.
 
 use std::{
     fs::File,
@@ -33,7 +34,8 @@ use crate::{
     roster::SharedRoster,
 };
 
-/// The streams this peer answers, all registered before the first connection: existing peers hang up on one that misses `content`.
+/// The streams this peer answers, all registered before the first connection: existing peers hang
+/// up on one that misses `content`.
 pub(crate) const PROTOCOLS: [&str; 4] = [
     content::PROTOCOL,
     site::PROTOCOL,
@@ -42,10 +44,11 @@ pub(crate) const PROTOCOLS: [&str; 4] = [
 ];
 /// Requests answered at once, all visitors together: each costs a file handle and a buffer.
 const MAX_REQUESTS: usize = 512;
-/// Remote database operations at once: they share one disk, and more would only take threads from serving files.
+/// Remote database operations at once: they share one disk, and more would only take threads from
+/// serving files.
 const MAX_DATA_OPS: usize = 4;
-/// Read from disk at a time: large enough that the network is the limit, small enough for hundreds of visitors. Whole frames, for the
-/// rest of one would cost as much as a frame.
+/// Read from disk at a time: large enough that the network is the limit, small enough for hundreds
+/// of visitors. Whole frames, for the rest of one would cost as much as a frame.
 const FILE_CHUNK: usize = 2 * goop2_node::FRAME;
 
 pub(crate) struct Server {
@@ -220,8 +223,8 @@ impl Body {
         Ok(body)
     }
 
-    /// Puts the next chunk in the place of the last. A file that shrank meanwhile is an error: the visitor shall see a broken stream,
-    /// not a short file. Blocks.
+    /// Puts the next chunk in the place of the last. A file that shrank meanwhile is an error: the
+    /// visitor shall see a broken stream, not a short file. Blocks.
     fn read(&mut self) -> io::Result<()> {
         let size = FILE_CHUNK.min(usize::try_from(self.left).unwrap_or(FILE_CHUNK));
         self.chunk.resize(size, 0);

@@ -1,5 +1,6 @@
-//! Tables that come with a folder: `tables.json` beside `goop.json` names those its site needs, and they are made when missing.
-//! So a site can be handed on as plain files, without anybody's database.
+//! Tables that come with a folder: `tables.json` beside `goop.json` names those its site needs, and
+//! they are made when missing. So a site can be handed on as plain files, without anybody's
+//! database.
 //!
 //! ```json
 //! { "guestbook": { "policy": "public", "columns": [{ "name": "message", "type": "TEXT", "not_null": true }] } }

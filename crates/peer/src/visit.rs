@@ -1,8 +1,10 @@
-//! What this peer gets from others: one stream a request, read within bounds and deadlines, bodies handed on as they come.
+//! What this peer gets from others: one stream a request, read within bounds and deadlines, bodies
+//! handed on as they come.
 //!
-//! A way to a peer may end at any moment, and often another one stands or is made at once: from a relay to a direct connection,
-//! or back. A request that was cut before its answer began is therefore made once more, within the same deadline, if making it
-//! twice does no harm. A silent one casts doubt on its connection first.
+//! A way to a peer may end at any moment, and often another one stands or is made at once: from a
+//! relay to a direct connection, or back. A request that was cut before its answer began is
+//! therefore made once more, within the same deadline, if making it twice does no harm. A silent
+//! one casts doubt on its connection first.
 
 use std::{io, pin::pin, time::Duration};
 
@@ -25,14 +27,16 @@ use crate::{
     io::{finish, read_line, within, write_all},
 };
 
-/// To be connected and understood: an existing peer that was met a moment ago may need 5 s of it (PROTOCOL §12.5). Who is silent
-/// for longer is not slow but gone, as a machine that was switched off is.
+/// To be connected and understood: an existing peer that was met a moment ago may need 5 s of it
+/// (PROTOCOL §12.5). Who is silent for longer is not slow but gone, as a machine that was switched
+/// off is.
 const CONNECT: Duration = Duration::from_secs(7);
 /// From the click to the first line of the answer, connecting included (PROTOCOL §9.2).
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// A data operation as a whole: the owner's own limit is 5 s, the rest is the way.
 const DATA_ANSWER: Duration = Duration::from_secs(15);
-/// How long an answer may be silent before the connection is asked whether it still lives. Slow owners do not mind the question.
+/// How long an answer may be silent before the connection is asked whether it still lives. Slow
+/// owners do not mind the question.
 const DOUBT: Duration = Duration::from_millis(2500);
 /// How long a transfer under way may stand still.
 const BODY_STALL: Duration = Duration::from_secs(30);
@@ -66,7 +70,8 @@ pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, 
     }
 }
 
-/// Runs one data operation on the owner's database. A write is never repeated: one that got no answer may have happened.
+/// Runs one data operation on the owner's database. A write is never repeated: one that got no
+/// answer may have happened.
 pub(crate) async fn data(
     node: &Node,
     peer: PeerId,
@@ -142,7 +147,8 @@ async fn answer_within<T>(
     timeout(limit, work).await.unwrap_or(Err(Error::TooSlow))
 }
 
-/// A header line that does not parse because the stream ended is a lost connection, not a strange peer.
+/// A header line that does not parse because the stream ended is a lost connection, not a strange
+/// peer.
 fn cut_or(line: &[u8], error: impl ToString) -> Error {
     if line.last() == Some(&b'\n') {
         Error::Protocol(error.to_string())

@@ -1,5 +1,5 @@
-//! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both follow the configuration live,
-//! and how it stands with them is shown as it changes.
+//! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both
+//! follow the configuration live, and how it stands with them is shown as it changes.
 
 mod standing;
 
@@ -69,8 +69,8 @@ pub(crate) enum Heard {
 }
 
 impl Wan {
-    /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until told to stop; then says
-    /// goodbye everywhere at once.
+    /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until
+    /// told to stop; then says goodbye everywhere at once.
     #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
     pub(crate) async fn run(
         node: Node,
@@ -264,7 +264,8 @@ impl Wan {
         (source, client)
     }
 
-    /// Starts, stops or replaces the hosted server and its relay; why one cannot start is shown, and all else goes on.
+    /// Starts, stops or replaces the hosted server and its relay; why one cannot start is shown,
+    /// and all else goes on.
     async fn host(&mut self, config: &config::Presence) {
         let stays = |hosted: &Hosted| config.rendezvous_host && hosted.serves(config);
         if !self.hosted.as_ref().is_some_and(stays) {

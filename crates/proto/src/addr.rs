@@ -20,7 +20,8 @@ pub(crate) fn is_no_destination(ip: IpAddr) -> bool {
     ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
 }
 
-/// Link-local: in IPv6 it needs the zone of an interface, which a multiaddr from another machine cannot know.
+/// Link-local: in IPv6 it needs the zone of an interface, which a multiaddr from another machine
+/// cannot know.
 pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
@@ -33,7 +34,8 @@ pub(crate) fn is_relayed(addr: &Multiaddr) -> bool {
     addr.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
-/// The address without a `/p2p/<peer>` at its end; none when the end names another peer, or is all there is.
+/// The address without a `/p2p/<peer>` at its end; none when the end names another peer, or is all
+/// there is.
 pub(crate) fn of_peer(addr: &Multiaddr, peer: &PeerId) -> Option<Multiaddr> {
     match split_peer(addr) {
         Some((rest, named)) => (named == *peer && !rest.is_empty()).then_some(rest),

@@ -1,13 +1,15 @@
 //! Which of its addresses a peer tells whom (§1.3).
 //!
-//! An address of a home network leads nowhere for those outside, and tells them what it looks like inside; existing peers
-//! publish it to everyone. Ours tell it only to those who are inside themselves.
+//! An address of a home network leads nowhere for those outside, and tells them what it looks like
+//! inside; existing peers publish it to everyone. Ours tell it only to those who are inside
+//! themselves.
 
 use std::net::IpAddr;
 
 use crate::{Multiaddr, addr};
 
-/// Whether the server is on this machine or on a network like this one: not reached over the public internet.
+/// Whether the server is on this machine or on a network like this one: not reached over the public
+/// internet.
 pub fn is_near(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     addr::is_no_destination(ip) || is_private(ip)

@@ -1,9 +1,10 @@
 //! What the instances of a rendezvous tell each other: frames of lines.
 //!
-//! Each instance numbers its frames, so that whoever missed one knows it, and asks for everything again. A frame is a header,
-//! which is JSON, and lines after it. A line that is an object is a presence message, in its author's words and with his
-//! signature; a line that is an array is the instance's own word about a peer. So a reader takes messages as it takes
-//! them from anyone else, and nobody has to trust an instance for what only a key can prove.
+//! Each instance numbers its frames, so that whoever missed one knows it, and asks for everything
+//! again. A frame is a header, which is JSON, and lines after it. A line that is an object is a
+//! presence message, in its author's words and with his signature; a line that is an array is the
+//! instance's own word about a peer. So a reader takes messages as it takes them from anyone else,
+//! and nobody has to trust an instance for what only a key can prove.
 //!
 //! ```text
 //! {"goop2":1,"from":"5f3c…","number":7,"part":"news","ask":["91aa…"]}
@@ -19,7 +20,8 @@ use serde_json::Value;
 
 use crate::{PeerId, id, presence::MAX_MESSAGE};
 
-/// Longest frame: some hundreds of messages, and a fraction of the 1 MiB that NATS carries unless told otherwise.
+/// Longest frame: some hundreds of messages, and a fraction of the 1 MiB that NATS carries unless
+/// told otherwise.
 pub const MAX_FRAME: usize = 128 * 1024;
 /// Longest header: room for [`MAX_ASKED`].
 pub const MAX_HEADER: usize = 4 * 1024;

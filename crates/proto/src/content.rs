@@ -1,4 +1,5 @@
-//! `/goop/content/1.0.0` (§4.1): the peer's label and a line break; also existing peers' reachability probe.
+//! `/goop/content/1.0.0` (§4.1): the peer's label and a line break; also existing peers'
+//! reachability probe.
 
 use crate::presence::{MAX_LABEL, shorten};
 

@@ -1,7 +1,8 @@
 //! `/goop/data/1.0.0` (§4.3, §5): one JSON request line, one JSON answer line.
 //!
-//! This module knows the lines, not what the operations mean: every key of every operation is a field of one
-//! [`Request`], as on the wire, and `store` decides which of them an operation looks at.
+//! This module knows the lines, not what the operations mean: every key of every operation is a
+//! field of one [`Request`], as on the wire, and `store` decides which of them an operation looks
+//! at.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,7 +16,8 @@ pub const MAX_REQUEST: usize = 1024 * 1024;
 /// Longest answer line accepted (§4 weakness 6).
 pub const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// The request object of §5.1, decoded as Go does: unknown keys ignored, keys case-insensitive, `null` = absent, a wrong type is an error.
+/// The request object of §5.1, decoded as Go does: unknown keys ignored, keys case-insensitive,
+/// `null` = absent, a wrong type is an error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the keys of §5.1 under their own names")]
 pub struct Request {
@@ -161,8 +163,9 @@ impl ColumnDef {
 /// The answer: the value, or the error text of §5.4. `Ok(None)` leaves `data` out.
 pub type Answer = Result<Option<Value>, String>;
 
-/// `{"ok":true,"data":…}` or `{"ok":false,"error":…}` and LF, escaped as Go does. The value's keys keep their order: rows
-/// and small results are maps in Go, so whoever builds them sorts their keys; `tables` and `describe` are structs.
+/// `{"ok":true,"data":…}` or `{"ok":false,"error":…}` and LF, escaped as Go does. The value's keys
+/// keep their order: rows and small results are maps in Go, so whoever builds them sorts their
+/// keys; `tables` and `describe` are structs.
 pub fn encode_answer(answer: &Answer) -> Vec<u8> {
     #[derive(Serialize)]
     struct Wire<'a> {
@@ -186,7 +189,8 @@ pub fn encode_answer(answer: &Answer) -> Vec<u8> {
     })
 }
 
-/// Both generations' answers are understood; one that gives no reason for its error has an empty one.
+/// Both generations' answers are understood; one that gives no reason for its error has an empty
+/// one.
 pub fn decode_answer(line: &[u8]) -> Result<Answer, Invalid> {
     bounded(line, MAX_RESPONSE)?;
     let (mut ok, mut data, mut error) = (false, None, String::new());
@@ -201,7 +205,8 @@ pub fn decode_answer(line: &[u8]) -> Result<Answer, Invalid> {
     Ok(if ok { Ok(data) } else { Err(error) })
 }
 
-/// The columns in an answer to `describe`: Feb's array as it is, HEAD's object by its `columns` (§5.6).
+/// The columns in an answer to `describe`: Feb's array as it is, HEAD's object by its `columns`
+/// (§5.6).
 pub fn describe_columns(data: &Value) -> Option<&Vec<Value>> {
     data.as_array().or_else(|| data.get("columns")?.as_array())
 }

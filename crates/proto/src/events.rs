@@ -1,14 +1,17 @@
-//! The stream of `GET /events` as its reader sees it (§6.4): bytes go in as they arrive, events come out.
+//! The stream of `GET /events` as its reader sees it (§6.4): bytes go in as they arrive, events
+//! come out.
 //!
-//! It is the event stream of the web, with bounds. Existing servers write one `data:` line for each presence message and
-//! nothing else but comments; ours, when asked for changes, also name events and number them. A line or an event over its
-//! bound is passed over, not answered by leaving: the same line would come again after the next connection, for ever.
+//! It is the event stream of the web, with bounds. Existing servers write one `data:` line for each
+//! presence message and nothing else but comments; ours, when asked for changes, also name events
+//! and number them. A line or an event over its bound is passed over, not answered by leaving: the
+//! same line would come again after the next connection, for ever.
 
 use serde_json::Value;
 
 use crate::presence::{Fields, MAX_MESSAGE, Message};
 
-/// Longest line that is kept: four times what a server may send, and what one connection costs at most.
+/// Longest line that is kept: four times what a server may send, and what one connection costs at
+/// most.
 pub const MAX_LINE: usize = 256 * 1024;
 /// Most bytes of one event, over all its `data:` lines.
 pub const MAX_EVENT: usize = 256 * 1024;
@@ -140,7 +143,8 @@ impl Parser {
     }
 }
 
-/// The messages of one event: a single one, or a list of them as in a snapshot. What is not valid is passed over.
+/// The messages of one event: a single one, or a list of them as in a snapshot. What is not valid
+/// is passed over.
 pub fn messages(data: &[u8]) -> Vec<Message> {
     let values = match serde_json::from_slice(data) {
         Ok(Value::Array(values)) => values,

@@ -1,17 +1,19 @@
 //! JSON as Go reads and writes it.
 //!
-//! Existing peers compare nothing byte by byte, but their line protocols rely on one property of Go's encoder: `<`, `>`,
-//! `&`, U+2028 and U+2029 are escaped, so a message never contains a raw line break. Their sites rely on another: a whole
-//! number is written without a fraction, whatever its type in the database. And what they send was made to be read by
-//! Go's decoder, which ignores the case of keys, unknown keys and `null`.
+//! Existing peers compare nothing byte by byte, but their line protocols rely on one property of
+//! Go's encoder: `<`, `>`, `&`, U+2028 and U+2029 are escaped, so a message never contains a raw
+//! line break. Their sites rely on another: a whole number is written without a fraction, whatever
+//! its type in the database. And what they send was made to be read by Go's decoder, which ignores
+//! the case of keys, unknown keys and `null`.
 
 use std::io;
 
 use serde::Serialize;
 use serde_json::{Map, Serializer, Value, ser::Formatter};
 
-/// The value as Go's `json.Marshal` would write it. Keys keep the order the value gives them: Go sorts the keys of its
-/// maps and keeps those of its structs, and only the caller knows which of the two it stands for.
+/// The value as Go's `json.Marshal` would write it. Keys keep the order the value gives them: Go
+/// sorts the keys of its maps and keeps those of its structs, and only the caller knows which of
+/// the two it stands for.
 pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::new();
     value
@@ -83,7 +85,8 @@ pub(crate) fn fold(key: &str) -> String {
         .collect()
 }
 
-/// Sets the field to what `pick` makes of the value; `null` leaves it as it is, any other type is an error.
+/// Sets the field to what `pick` makes of the value; `null` leaves it as it is, any other type is
+/// an error.
 pub(crate) fn read<T>(
     field: &mut T,
     key: &str,

@@ -1,19 +1,21 @@
-//! Peer ids: how they are read from text, and the DNS label under which a peer's site has its origin.
+//! Peer ids: how they are read from text, and the DNS label under which a peer's site has its
+//! origin.
 //!
-//! A peer id is case-sensitive base58 everywhere on the wire, which no host name can carry. An origin therefore uses the
-//! other form libp2p defines for the same bytes: a CIDv1 of type "libp2p-key", in base36 because only that stays within
-//! the 63 characters of a DNS label.
+//! A peer id is case-sensitive base58 everywhere on the wire, which no host name can carry. An
+//! origin therefore uses the other form libp2p defines for the same bytes: a CIDv1 of type
+//! "libp2p-key", in base36 because only that stays within the 63 characters of a DNS label.
 
 use libp2p_identity::PeerId;
 use multibase::Base;
 
-/// Longest text looked at: room for every form of every id (base16, the longest, needs 93), and decoding costs the square
-/// of the length.
+/// Longest text looked at: room for every form of every id (base16, the longest, needs 93), and
+/// decoding costs the square of the length.
 const MAX_TEXT: usize = 128;
 /// CID version 1, content type `libp2p-key`; the id's multihash follows.
 const CID_PREFIX: [u8; 2] = [0x01, 0x72];
 
-/// Reads a peer id in any of the forms people paste: base58 (`12D3KooW…`), or CIDv1 in base32 (`bafz…`) or base36 (`k51…`).
+/// Reads a peer id in any of the forms people paste: base58 (`12D3KooW…`), or CIDv1 in base32
+/// (`bafz…`) or base36 (`k51…`).
 pub fn parse(text: &str) -> Option<PeerId> {
     if text.len() > MAX_TEXT || !text.is_ascii() {
         return None;
@@ -21,7 +23,8 @@ pub fn parse(text: &str) -> Option<PeerId> {
     text.parse().ok().or_else(|| parse_cid(text))
 }
 
-/// The DNS label of a peer's origin: the id as a base36 CIDv1 (libp2p-key), 62 lower-case characters for Ed25519 keys.
+/// The DNS label of a peer's origin: the id as a base36 CIDv1 (libp2p-key), 62 lower-case
+/// characters for Ed25519 keys.
 pub fn to_label(peer: &PeerId) -> String {
     multibase::encode(
         Base::Base36Lower,
@@ -29,7 +32,8 @@ pub fn to_label(peer: &PeerId) -> String {
     )
 }
 
-/// The peer a label made by [`to_label`] stands for. Only the canonical lower-case form is accepted.
+/// The peer a label made by [`to_label`] stands for. Only the canonical lower-case form is
+/// accepted.
 pub fn from_label(label: &str) -> Option<PeerId> {
     parse(label).filter(|peer| to_label(peer) == label)
 }

@@ -1,7 +1,9 @@
-//! The rules of Goop2, without time and I/O: what goes over the wire, what is accepted from it, and who counts as online.
+//! The rules of Goop2, without time and I/O: what goes over the wire, what is accepted from it, and
+//! who counts as online.
 //!
-//! Everything here is a function of its arguments. No socket, file, clock or random number: the crates that own those
-//! hand the values in, so every rule can be tested and fuzzed by itself. Section numbers name PROTOCOL sections.
+//! Everything here is a function of its arguments. No socket, file, clock or random number: the
+//! crates that own those hand the values in, so every rule can be tested and fuzzed by itself.
+//! Section numbers name PROTOCOL sections.
 
 #![deny(missing_docs)]
 

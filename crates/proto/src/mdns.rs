@@ -1,8 +1,9 @@
 //! The packets of tagged mDNS (§2): a name of our own, SRV, one TXT and A/AAAA in the same packet.
 //!
-//! Writing is strict: byte for byte the layout of existing peers, whose browser looks for SRV, TXT and an address in one
-//! packet and never again at an instance it knows. Reading is liberal: existing peers, their probes, and js-libp2p, which
-//! sends no SRV and one TXT record per address, all say the same thing, so a `dnsaddr=` under our tag is enough.
+//! Writing is strict: byte for byte the layout of existing peers, whose browser looks for SRV, TXT
+//! and an address in one packet and never again at an instance it knows. Reading is liberal:
+//! existing peers, their probes, and js-libp2p, which sends no SRV and one TXT record per address,
+//! all say the same thing, so a `dnsaddr=` under our tag is enough.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -16,9 +17,11 @@ use hickory_proto::{
 
 use crate::{Multiaddr, PeerId, addr};
 
-/// Longest packet we send: with the headers of IPv6 and UDP it stays within every Ethernet frame, tunnels included.
+/// Longest packet we send: with the headers of IPv6 and UDP it stays within every Ethernet frame,
+/// tunnels included.
 pub const MAX_PACKET: usize = 1400;
-/// Most addresses of one peer that are read or written; a machine with more has them on interfaces that lead nowhere.
+/// Most addresses of one peer that are read or written; a machine with more has them on interfaces
+/// that lead nowhere.
 pub const MAX_ADDRS: usize = 32;
 /// The default tag, on which all existing peers are.
 pub const DEFAULT_TAG: &str = "goop-mdns";
@@ -72,11 +75,14 @@ impl Tag {
 pub struct Service {
     /// Where it is announced.
     pub tag: Tag,
-    /// Random label of 32–63 characters `[a-z0-9]`, new in every process and after every change of addresses.
+    /// Random label of 32–63 characters `[a-z0-9]`, new in every process and after every change of
+    /// addresses.
     pub instance: String,
-    /// Addresses with `/p2p/<own id>` at the end, most useful first; those that do not fit the packet are left out.
+    /// Addresses with `/p2p/<own id>` at the end, most useful first; those that do not fit the
+    /// packet are left out.
     pub addrs: Vec<Multiaddr>,
-    /// The machine's own; the first of each family is announced, without one existing peers ignore the packet.
+    /// The machine's own; the first of each family is announced, without one existing peers ignore
+    /// the packet.
     pub ips: Vec<IpAddr>,
 }
 
@@ -206,7 +212,8 @@ pub fn query(tag: &Tag, id: u16) -> Vec<u8> {
 /// What a received packet means to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Someone asks for our tag: answer with [`Service::response`], unless our instance is among the `known`.
+    /// Someone asks for our tag: answer with [`Service::response`], unless our instance is among
+    /// the `known`.
     Query {
         /// To be copied into the answer.
         id: u16,
@@ -228,7 +235,8 @@ pub struct Found {
     pub instance: String,
     /// Whom its addresses name.
     pub peer: PeerId,
-    /// Those that can be dialled from another machine, without `/p2p/` at the end; at most [`MAX_ADDRS`].
+    /// Those that can be dialled from another machine, without `/p2p/` at the end; at most
+    /// [`MAX_ADDRS`].
     pub addrs: Vec<Multiaddr>,
     /// It leaves: a TTL of 0.
     pub goodbye: bool,

@@ -1,13 +1,15 @@
-//! Which file of a site a request names (§4.2): the only way to make a [`SitePath`], and only a [`SitePath`] opens a file.
+//! Which file of a site a request names (§4.2): the only way to make a [`SitePath`], and only a
+//! [`SitePath`] opens a file.
 //!
-//! The request is cleaned lexically, exactly as existing peers do it, so the same links work on both. What is refused
-//! beyond that is what some file system would understand as another name than the one that was checked: a site folder
-//! must be as safe on Windows or macOS as it is on Linux, and on all of them it must serve the same files.
+//! The request is cleaned lexically, exactly as existing peers do it, so the same links work on
+//! both. What is refused beyond that is what some file system would understand as another name than
+//! the one that was checked: a site folder must be as safe on Windows or macOS as it is on Linux,
+//! and on all of them it must serve the same files.
 
 use std::fmt;
 
-/// A file inside a site: relative, `/`-separated, never empty, no `.`, `..` or dot-file component, not under `lua`, and
-/// nothing a platform treats specially.
+/// A file inside a site: relative, `/`-separated, never empty, no `.`, `..` or dot-file component,
+/// not under `lua`, and nothing a platform treats specially.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SitePath(String);
 
@@ -28,14 +30,16 @@ impl SitePath {
         Self("index.html".into())
     }
 
-    /// Applies the path rules of §4.2 steps 3–6 and §12.2 (no URL decoding, no query string) and the stricter ones of its weakness list.
+    /// Applies the path rules of §4.2 steps 3–6 and §12.2 (no URL decoding, no query string) and
+    /// the stricter ones of its weakness list.
     pub fn parse(request: &str) -> Result<Self, Refusal> {
         let request = request.trim();
         if request.is_empty() || request == "/" {
             return Ok(Self::index());
         }
         let cleaned = clean(request)?;
-        // Existing peers strip one backslash of a path already cleaned, and joining it to the root cleans it again.
+        // Existing peers strip one backslash of a path already cleaned, and joining it to the root
+        // cleans it again.
         let cleaned = cleaned
             .strip_prefix('\\')
             .map_or(Ok(cleaned.clone()), clean)?;
@@ -72,8 +76,8 @@ const SCRIPTS: &str = "lua";
 /// Names Windows gives to devices, in every folder and with any extension.
 const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
 
-/// Resolves `.`, `..` and empty components without looking at any file. `..` stops at the root of an absolute path and
-/// leaves that of a relative one.
+/// Resolves `.`, `..` and empty components without looking at any file. `..` stops at the root of
+/// an absolute path and leaves that of a relative one.
 fn clean(path: &str) -> Result<String, Refusal> {
     let absolute = path.starts_with('/');
     let mut components = Vec::new();
@@ -98,7 +102,8 @@ fn is_plain_name(name: &str) -> bool {
         && !is_short_name(name)
 }
 
-/// Separators, alternate streams, control characters, and those that HFS+ ignores when it compares names.
+/// Separators, alternate streams, control characters, and those that HFS+ ignores when it compares
+/// names.
 fn is_special(c: char) -> bool {
     c == '\\'
         || c == ':'

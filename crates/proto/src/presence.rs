@@ -1,12 +1,14 @@
 //! The presence message (§3.2): what a peer says of itself, on gossip and through a rendezvous.
 //!
-//! Everything in it is the sender's word. Decoding bounds it and takes out what could mislead the reader (addresses that
-//! would point back at himself, or at another peer); whether the sender is who he says is for the caller to know: the
-//! author of the gossip message, or the signature of a [`Message`].
+//! Everything in it is the sender's word. Decoding bounds it and takes out what could mislead the
+//! reader (addresses that would point back at himself, or at another peer); whether the sender is
+//! who he says is for the caller to know: the author of the gossip message, or the signature of a
+//! [`Message`].
 //!
-//! There are two forms of it. [`Presence`] is what a peer believes: addresses it could dial. [`Message`] is what travels:
-//! texts exactly as their author signed them, members of versions to come included, so that whoever passes it on or checks
-//! its signature needs to understand none of them.
+//! There are two forms of it. [`Presence`] is what a peer believes: addresses it could dial.
+//! [`Message`] is what travels: texts exactly as their author signed them, members of versions to
+//! come included, so that whoever passes it on or checks its signature needs to understand none of
+//! them.
 
 mod canonical;
 mod wire;
@@ -62,11 +64,11 @@ pub const MAX_AVATAR_HASH: usize = 64;
 pub const MAX_EXTRA: usize = 32;
 /// Most bytes of those members together, as they are written.
 pub const MAX_EXTRA_BYTES: usize = 4 * 1024;
-/// How far the clock of a signed message may be from ours, in milliseconds: clocks that nobody set are wrong by minutes,
-/// those set to the wrong zone by hours.
+/// How far the clock of a signed message may be from ours, in milliseconds: clocks that nobody set
+/// are wrong by minutes, those set to the wrong zone by hours.
 pub const FRESH: i64 = 60 * 60 * 1000;
-/// Longest message: room for every field at its bound with every byte of the texts escaped, and well below the 64 KiB
-/// at which the event stream of existing clients breaks (§6.4).
+/// Longest message: room for every field at its bound with every byte of the texts escaped, and
+/// well below the 64 KiB at which the event stream of existing clients breaks (§6.4).
 pub const MAX_MESSAGE: usize = 40 * 1024;
 
 /// Why a message is dropped.
@@ -116,7 +118,8 @@ impl Presence {
         }
     }
 
-    /// Reads one message. Unknown keys and unparsable addresses are skipped; keys match case-insensitively; anything out of bounds is an error.
+    /// Reads one message. Unknown keys and unparsable addresses are skipped; keys match
+    /// case-insensitively; anything out of bounds is an error.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() > MAX_MESSAGE {
             return Err(Error::TooLong);
@@ -130,8 +133,8 @@ impl Presence {
         self.message().encode()
     }
 
-    /// The form that travels, not signed yet. What is longer than a receiver accepts is shortened or left out, so that
-    /// one long name does not make the peer invisible.
+    /// The form that travels, not signed yet. What is longer than a receiver accepts is shortened
+    /// or left out, so that one long name does not make the peer invisible.
     pub fn message(&self) -> Message {
         let unless_long = |text: &str, max| {
             if text.len() > max {
@@ -185,8 +188,9 @@ pub fn shorten(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 
-/// Whether a signed message was made around now, both in unix milliseconds. Together with the newest `ts` accepted of
-/// each peer this ends replays: what is older than the memory of those is not fresh either.
+/// Whether a signed message was made around now, both in unix milliseconds. Together with the
+/// newest `ts` accepted of each peer this ends replays: what is older than the memory of those is
+/// not fresh either.
 pub fn is_fresh(ts: i64, now: i64) -> bool {
     ts.abs_diff(now) <= FRESH.unsigned_abs()
 }

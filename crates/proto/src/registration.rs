@@ -1,8 +1,9 @@
 //! How a peer asks a rendezvous to register an e-mail address, and proves which peer it is.
 //!
-//! Existing servers register an address alone, and believe whoever writes it into his messages. Ours bind it to a peer id:
-//! the request is signed by that peer, and whoever reads the mail confirms it. Signature bytes: [`DOMAIN`], then the
-//! address, the peer id's text and `ts` in decimal, each ended by a zero byte, which none of them contains.
+//! Existing servers register an address alone, and believe whoever writes it into his messages.
+//! Ours bind it to a peer id: the request is signed by that peer, and whoever reads the mail
+//! confirms it. Signature bytes: [`DOMAIN`], then the address, the peer id's text and `ts` in
+//! decimal, each ended by a zero byte, which none of them contains.
 
 use libp2p_identity::Keypair;
 use serde_json::{Value, json};
@@ -12,7 +13,8 @@ use crate::{
     presence::{MAX_EMAIL, Signature, ed25519},
 };
 
-/// What a registration's signature signs begins with this, so that no other signature of the same key can pass for one.
+/// What a registration's signature signs begins with this, so that no other signature of the same
+/// key can pass for one.
 pub const DOMAIN: &[u8] = b"goop2-register-v1\0";
 /// Longest body of a request.
 pub const MAX_BODY: usize = 4 * 1024;
@@ -98,8 +100,9 @@ impl Request {
     }
 }
 
-/// The address in the text, as far as anyone can tell without sending a mail: one `@` with something before it, a dot in
-/// what comes after, and nothing that has a meaning in the header of a mail.
+/// The address in the text, as far as anyone can tell without sending a mail: one `@` with
+/// something before it, a dot in what comes after, and nothing that has a meaning in the header of
+/// a mail.
 pub fn email(text: &str) -> Option<&str> {
     let text = text.trim();
     let (name, host) = text.split_once('@')?;

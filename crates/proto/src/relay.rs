@@ -1,4 +1,5 @@
-//! What `GET /relay` answers (§6.7): the relay beside a rendezvous; and what the two tell each other.
+//! What `GET /relay` answers (§6.7): the relay beside a rendezvous; and what the two tell each
+//! other.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +23,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Reads an answer. Addresses come with and without `/p2p/<id>` (§8.3); those of another peer, those that are none and
-    /// those beyond [`MAX_ADDRS`] are passed over. Nothing, if no address is left.
+    /// Reads an answer. Addresses come with and without `/p2p/<id>` (§8.3); those of another peer,
+    /// those that are none and those beyond [`MAX_ADDRS`] are passed over. Nothing, if no address
+    /// is left.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > MAX_BODY {
             return None;
@@ -51,7 +53,8 @@ impl Relay {
         (!addrs.is_empty()).then_some(Self { peer, addrs })
     }
 
-    /// The answer: existing servers put the peer id at the end of the first address only, and existing peers read both.
+    /// The answer: existing servers put the peer id at the end of the first address only, and
+    /// existing peers read both.
     pub fn encode(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body {

@@ -1,6 +1,8 @@
-//! What a rendezvous takes (§6.3): the checks of `POST /publish` in their documented order, each with its documented text.
+//! What a rendezvous takes (§6.3): the checks of `POST /publish` in their documented order, each
+//! with its documented text.
 //!
-//! Existing peers swallow these answers; people with a terminal read them, and so do the recorded exchanges.
+//! Existing peers swallow these answers; people with a terminal read them, and so do the recorded
+//! exchanges.
 
 use crate::{
     go_json,
@@ -72,8 +74,8 @@ pub struct Accepted {
     pub proved: bool,
 }
 
-/// The whole of the checks; `now` is the server's clock, unix time in milliseconds. JSON after the first value is ignored,
-/// as existing servers do.
+/// The whole of the checks; `now` is the server's clock, unix time in milliseconds. JSON after the
+/// first value is ignored, as existing servers do.
 pub fn check(body: &[u8], now: i64) -> Result<Accepted, Refusal> {
     let members = go_json::first_object(body).map_err(|_| Refusal::Json)?;
     let fields = crate::presence::Fields::from_members(members).map_err(|_| Refusal::Json)?;

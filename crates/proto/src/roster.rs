@@ -1,17 +1,20 @@
-//! Who is online (§3.4, §3.5): presence per peer *and per source*, so that an `offline` heard from one source never removes a
-//! peer that another still sees. A state machine: messages and time go in, changes come out.
+//! Who is online (§3.4, §3.5): presence per peer *and per source*, so that an `offline` heard from
+//! one source never removes a peer that another still sees. A state machine: messages and time go
+//! in, changes come out.
 //!
-//! A peer is online while at least one source has spoken of it within the TTL. Whoever leaves stays in the roster as seen
-//! earlier. Both groups are bounded, and differently: of those seen earlier the oldest gives way, but nobody who is online
-//! does, or a stranger with many keys could push out everyone else by talking.
+//! A peer is online while at least one source has spoken of it within the TTL. Whoever leaves stays
+//! in the roster as seen earlier. Both groups are bounded, and differently: of those seen earlier
+//! the oldest gives way, but nobody who is online does, or a stranger with many keys could push out
+//! everyone else by talking.
 //!
-//! The order of messages is the sender's clock (`ts`), per source: what is clearly older than the last message heard is a
-//! replay. Existing peers ignore `ts` altogether.
+//! The order of messages is the sender's clock (`ts`), per source: what is clearly older than the
+//! last message heard is a replay. Existing peers ignore `ts` altogether.
 //!
-//! A message may be proved: by the author of the gossip, or by its signature. What every source said last is kept, and the
-//! record is drawn from it: as long as a proved word stands, no other is looked at. A peer that once signed at a rendezvous
-//! is expected to, until it is forgotten; from then on nobody can speak for it without its key. A server can still repeat
-//! what was signed, so there `ts` has to grow, and must not be behind what other servers know.
+//! A message may be proved: by the author of the gossip, or by its signature. What every source
+//! said last is kept, and the record is drawn from it: as long as a proved word stands, no other is
+//! looked at. A peer that once signed at a rendezvous is expected to, until it is forgotten; from
+//! then on nobody can speak for it without its key. A server can still repeat what was signed, so
+//! there `ts` has to grow, and must not be behind what other servers know.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -23,14 +26,17 @@ use crate::{
     presence::{Kind, Presence},
 };
 
-/// Most peers online at a time: a large network, and at the bounds of a message some 40 MB a source.
+/// Most peers online at a time: a large network, and at the bounds of a message some 40 MB a
+/// source.
 pub const MAX_ONLINE: usize = 4096;
 /// Most peers kept as seen earlier: more than anyone looks through.
 pub const MAX_EARLIER: usize = 256;
-/// How much older than the newest a message may be, in milliseconds: gossip reorders heartbeats, and clocks are set.
+/// How much older than the newest a message may be, in milliseconds: gossip reorders heartbeats,
+/// and clocks are set.
 pub const REPLAY_SLACK: i64 = 30_000;
-/// How long after its last message a source's newest `ts` counts. A clock that was wrong and is set back makes its peer
-/// invisible no longer than this; what is older than this may be replayed, and then shows a ghost for one TTL.
+/// How long after its last message a source's newest `ts` counts. A clock that was wrong and is set
+/// back makes its peer invisible no longer than this; what is older than this may be replayed, and
+/// then shows a ghost for one TTL.
 pub const REPLAY_MEMORY: Duration = Duration::from_secs(10 * 60);
 
 /// Where a message was heard.
@@ -79,7 +85,8 @@ pub struct Roster {
 struct Entry {
     record: Record,
     heard: BTreeMap<Source, Heard>,
-    /// The newest that was signed, from whatever rendezvous; once there is one, nothing unsigned counts.
+    /// The newest that was signed, from whatever rendezvous; once there is one, nothing unsigned
+    /// counts.
     signed: Option<Signed>,
 }
 
@@ -105,7 +112,8 @@ struct Heard {
 }
 
 impl Roster {
-    /// `own` is ignored in messages; `ttl` is how long a peer counts as online without a message (§3.5).
+    /// `own` is ignored in messages; `ttl` is how long a peer counts as online without a message
+    /// (§3.5).
     pub fn new(own: PeerId, ttl: Duration) -> Self {
         Self {
             own,
@@ -115,8 +123,9 @@ impl Roster {
         }
     }
 
-    /// Takes one decoded message. `proved`: the gossip's author, or a signature that verified, is the peer it speaks of.
-    /// Replays, and what is unproved about a peer that signs, change nothing.
+    /// Takes one decoded message. `proved`: the gossip's author, or a signature that verified, is
+    /// the peer it speaks of. Replays, and what is unproved about a peer that signs, change
+    /// nothing.
     pub fn handle(
         &mut self,
         message: Presence,
@@ -148,7 +157,8 @@ impl Roster {
         }
     }
 
-    /// A source says for itself that it no longer sees the peer: it fell silent there. Nobody speaks for the peer here.
+    /// A source says for itself that it no longer sees the peer: it fell silent there. Nobody
+    /// speaks for the peer here.
     pub fn lose(&mut self, source: Source, peer: &PeerId) -> Option<Change> {
         let heard = self.peers.get_mut(peer)?.heard.get_mut(&source)?;
         heard.until.take()?;
@@ -352,7 +362,8 @@ impl Entry {
         let sources: Vec<_> = believed.iter().map(|(source, _)| **source).collect();
         let record = &mut self.record;
         let mut changed = record.sources != sources;
-        // The author's clock says which of his own words is the last; a stranger's could say anything.
+        // The author's clock says which of his own words is the last; a stranger's could say
+        // anything.
         let last = believed
             .iter()
             .map(|(_, heard)| heard)
@@ -369,7 +380,8 @@ impl Entry {
 }
 
 impl Signed {
-    /// Whether another server already knew better. Slack for those that are slower; none once the peer has left.
+    /// Whether another server already knew better. Slack for those that are slower; none once the
+    /// peer has left.
     fn outdates(&self, message: &Presence, now: Instant) -> bool {
         let revives = self.left && message.kind != Kind::Offline;
         is_remembered(self.at, now)
@@ -382,8 +394,9 @@ impl Signed {
 }
 
 impl Heard {
-    /// Whether the message was sent before what is known already. Slack is only for a heartbeat among heartbeats: a late
-    /// one must not bring back who has left, nor a late `offline` send away who has come back. A signed one comes in order.
+    /// Whether the message was sent before what is known already. Slack is only for a heartbeat
+    /// among heartbeats: a late one must not bring back who has left, nor a late `offline` send
+    /// away who has come back. A signed one comes in order.
     fn outdates(&self, message: &Presence, signed: bool, now: Instant) -> bool {
         if !is_remembered(self.at, now) {
             return false;

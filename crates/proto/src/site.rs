@@ -1,6 +1,8 @@
-//! `/goop/site/1.0.0` (§4.2): one request line, one header line, then exactly as many bytes as the header says.
+//! `/goop/site/1.0.0` (§4.2): one request line, one header line, then exactly as many bytes as the
+//! header says.
 //!
-//! Both lines are texts of unknown origin and unknown length, so both sides read them up to a bound and no further.
+//! Both lines are texts of unknown origin and unknown length, so both sides read them up to a bound
+//! and no further.
 
 /// The name under which the protocol is negotiated.
 pub const PROTOCOL: &str = "/goop/site/1.0.0";
@@ -66,7 +68,8 @@ impl Header {
         .into_bytes()
     }
 
-    /// `line` with or without its LF. The length is what follows the last space. No size cap of ours.
+    /// `line` with or without its LF. The length is what follows the last space. No size cap of
+    /// ours.
     pub fn decode(line: &[u8]) -> Result<Self, Error> {
         if line.len() > MAX_HEADER {
             return Err(Error::TooLong(MAX_HEADER));

@@ -1,10 +1,12 @@
-//! Which name Windows makes of a path, written down here a second time and apart from the rules under test: whatever a request says,
-//! a path that is served is, on Windows too, exactly the one that was checked, and inside the site.
+//! Which name Windows makes of a path, written down here a second time and apart from the rules
+//! under test: whatever a request says, a path that is served is, on Windows too, exactly the one
+//! that was checked, and inside the site.
 
 use goop2_proto::SitePath;
 use proptest::prelude::*;
 
-/// What Windows opens below a folder for this name: the components, or nothing when it is no file in there.
+/// What Windows opens below a folder for this name: the components, or nothing when it is no file
+/// in there.
 fn on_windows(path: &str) -> Option<Vec<&str>> {
     let rooted = path.starts_with(['/', '\\']);
     let drive = path.as_bytes().get(1) == Some(&b':');

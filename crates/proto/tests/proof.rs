@@ -1,4 +1,5 @@
-//! The signature of presence: the vectors of docs/protocol-v2.md, and every way to be refused by a rendezvous.
+//! The signature of presence: the vectors of docs/protocol-v2.md, and every way to be refused by a
+//! rendezvous.
 
 #![expect(
     clippy::unwrap_used,

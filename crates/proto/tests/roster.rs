@@ -485,8 +485,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// What the changes tell is what the records say; online means a source that spoke within the TTL; time is never
-    /// left unannounced.
+    /// What the changes tell is what the records say; online means a source that spoke within the
+    /// TTL; time is never left unannounced.
     #[test]
     fn whatever_happens_the_roster_is_consistent(steps in steps()) {
         let mut story = Story::new();

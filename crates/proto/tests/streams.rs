@@ -1,5 +1,5 @@
-//! The lines of the stream protocols: every exchange that existing peers were recorded in, then every line of ours as a
-//! golden text, then any line at all.
+//! The lines of the stream protocols: every exchange that existing peers were recorded in, then
+//! every line of ours as a golden text, then any line at all.
 
 #![expect(
     clippy::unwrap_used,
@@ -48,8 +48,8 @@ fn first_line(bytes: &[u8]) -> &[u8] {
     &bytes[..=end]
 }
 
-/// The answer to a request line as far as it can be told without a file system: whether a file is there is looked up in
-/// the fixture's answer.
+/// The answer to a request line as far as it can be told without a file system: whether a file is
+/// there is looked up in the fixture's answer.
 fn answer(request: &str) -> Result<SitePath, Header> {
     let path = site::decode_request(request.as_bytes())?;
     SitePath::parse(path).map_err(|refusal| Header::Err(refusal.to_string()))

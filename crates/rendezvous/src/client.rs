@@ -1,12 +1,15 @@
-//! A peer's connection to one rendezvous server (§7). Several run beside each other, and none waits for another.
+//! A peer's connection to one rendezvous server (§7). Several run beside each other, and none waits
+//! for another.
 //!
-//! Three loops, owned by one task: one *listens* to `/events`, one *announces* the peer on `/publish`, one asks for the
-//! *relay*. They share nothing but what the server was seen to be ([`State`], and the address it answers from). A server
-//! that is away, slow or lying costs its own loops some waiting, and nobody else anything.
+//! Three loops, owned by one task: one *listens* to `/events`, one *announces* the peer on
+//! `/publish`, one asks for the *relay*. They share nothing but what the server was seen to be
+//! ([`State`], and the address it answers from). A server that is away, slow or lying costs its own
+//! loops some waiting, and nobody else anything.
 //!
-//! With our servers the stream is asked for changes: a snapshot, then only what is new, so that hearing of N peers costs N
-//! messages and not N every five seconds. What was heard then stays good as long as the stream lives ([`Event::Alive`]).
-//! Existing servers repeat every heartbeat, and theirs grow old by themselves.
+//! With our servers the stream is asked for changes: a snapshot, then only what is new, so that
+//! hearing of N peers costs N messages and not N every five seconds. What was heard then stays good
+//! as long as the stream lives ([`Event::Alive`]). Existing servers repeat every heartbeat, and
+//! theirs grow old by themselves.
 
 mod address;
 mod announce;
@@ -87,7 +90,8 @@ pub enum Event {
         /// The peer.
         peer: PeerId,
     },
-    /// A server that tells only changes is still there: whom it saw, it sees. Comes every heartbeat.
+    /// A server that tells only changes is still there: whom it saw, it sees. Comes every
+    /// heartbeat.
     Alive {
         /// The server.
         source: Source,
@@ -105,7 +109,8 @@ pub struct State {
     pub relay: Option<Relay>,
     /// Why it does not take what we publish, in plain words.
     pub refusal: Option<String>,
-    /// Whether our e-mail address is registered there; none = nobody has to be, or the server does not say.
+    /// Whether our e-mail address is registered there; none = nobody has to be, or the server does
+    /// not say.
     pub registration: Option<Registration>,
 }
 
@@ -167,8 +172,9 @@ struct Session {
 }
 
 impl Client {
-    /// Begins at once and returns at once. Nothing is published before [`Self::publish`]. `events` may be shared by all
-    /// clients; while it is full the server is not read, and resynchronises us later.
+    /// Begins at once and returns at once. Nothing is published before [`Self::publish`]. `events`
+    /// may be shared by all clients; while it is full the server is not read, and resynchronises us
+    /// later.
     pub fn spawn(config: Config, events: mpsc::Sender<Event>) -> Self {
         let (state, watched) = watch::channel(State {
             link: Link::Connecting,
@@ -202,8 +208,8 @@ impl Client {
         }
     }
 
-    /// What to say from now on, at once and with every heartbeat. Kind and time of it do not count. Call this when the
-    /// peer knows its addresses, and again when it changes.
+    /// What to say from now on, at once and with every heartbeat. Kind and time of it do not count.
+    /// Call this when the peer knows its addresses, and again when it changes.
     pub fn publish(&self, presence: Presence) {
         self.presence.send_replace(Some(presence));
     }
@@ -213,7 +219,8 @@ impl Client {
         self.state.clone()
     }
 
-    /// Stops listening, says `offline` if the server heard of us, and waits for that up to two seconds.
+    /// Stops listening, says `offline` if the server heard of us, and waits for that up to two
+    /// seconds.
     pub async fn shutdown(self) {
         self.stop.cancel();
         if tokio::time::timeout(GOODBYE, self.task).await.is_err() {
@@ -222,7 +229,8 @@ impl Client {
     }
 }
 
-/// Asks a server to register an address for the peer of this key. What it answers is for people, whichever way it goes.
+/// Asks a server to register an address for the peer of this key. What it answers is for people,
+/// whichever way it goes.
 pub async fn register(
     http: &Http,
     server: &Address,

@@ -1,7 +1,8 @@
 //! The way to the other instances of a rendezvous: a connection to NATS.
 //!
-//! A connection that is lost is not mended but replaced: what was missed meanwhile has to be asked for anyway, and so no
-//! attempt outlives the server. Presence travels as `server::cluster` says, registrations as `registration::shared` does.
+//! A connection that is lost is not mended but replaced: what was missed meanwhile has to be asked
+//! for anyway, and so no attempt outlives the server. Presence travels as `server::cluster` says,
+//! registrations as `registration::shared` does.
 
 use std::{fmt, time::Duration};
 
@@ -14,7 +15,8 @@ use url::Url;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Two of these without an answer, and the connection is lost: well within a peer's TTL.
 const PING: Duration = Duration::from_secs(3);
-/// Frames that wait to be read; at the longest, 128 MiB. Beyond it they are dropped, noticed and asked for again.
+/// Frames that wait to be read; at the longest, 128 MiB. Beyond it they are dropped, noticed and
+/// asked for again.
 const MAX_UNREAD: usize = 1024;
 /// The first wait after a connection was lost, doubled by each that follows up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -24,8 +26,9 @@ const LIVED: Duration = Duration::from_secs(30);
 /// Most servers in an address.
 const MAX_SERVERS: usize = 16;
 
-/// Where NATS is: `nats://host:4222`, or `tls://…` for a server that has to prove who it is; several with commas between
-/// them are tried in turn. A name and a password, or a token alone, may stand before the host.
+/// Where NATS is: `nats://host:4222`, or `tls://…` for a server that has to prove who it is;
+/// several with commas between them are tried in turn. A name and a password, or a token alone, may
+/// stand before the host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     /// Without what is secret.
@@ -73,7 +76,8 @@ impl Address {
         &self,
         name: String,
     ) -> Result<(Client, CancellationToken), async_nats::ConnectError> {
-        // The library asks for the process's choice, which two of its kind in one program leave open.
+        // The library asks for the process's choice, which two of its kind in one program leave
+        // open.
         let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let lost = CancellationToken::new();
         let told = lost.clone();
@@ -142,7 +146,8 @@ impl Waits {
         Self(FIRST_WAIT)
     }
 
-    /// How long to wait after what lived so long; `jitter` from 0 to 1 spreads those that were all cut off at once.
+    /// How long to wait after what lived so long; `jitter` from 0 to 1 spreads those that were all
+    /// cut off at once.
     pub(crate) fn next(&mut self, lived: Duration, jitter: f64) -> Duration {
         if lived > LIVED {
             self.0 = FIRST_WAIT;

@@ -1,6 +1,7 @@
 //! The rendezvous: where peers that no local network joins hear of each other (§6, §7).
 //!
-//! It passes on who is online and at which addresses, and nothing else: pages and data go directly between peers.
+//! It passes on who is online and at which addresses, and nothing else: pages and data go directly
+//! between peers.
 #![deny(missing_docs)]
 
 pub mod client;

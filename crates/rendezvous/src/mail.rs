@@ -1,7 +1,8 @@
 //! The one mail this program sends: the link that verifies an address (§6.8).
 //!
-//! What is in it opens a registration, and the login to the mail server is worth more than that, so both leave this machine
-//! only through TLS: from the start on port 465, by STARTTLS on any other. A mail server on this machine may do without.
+//! What is in it opens a registration, and the login to the mail server is worth more than that, so
+//! both leave this machine only through TLS: from the start on port 465, by STARTTLS on any other.
+//! A mail server on this machine may do without.
 
 use std::time::Duration;
 
@@ -149,7 +150,8 @@ impl Mailer {
              -- \n\
              The Goop2 rendezvous server\n"
         );
-        // As it is, the link can be followed in any program; encoded, it would be broken over two lines.
+        // As it is, the link can be followed in any program; encoded, it would be broken over two
+        // lines.
         let body = if text.is_ascii() {
             let bytes = text.replace('\n', "\r\n").into_bytes();
             Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit)

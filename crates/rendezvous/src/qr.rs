@@ -1,4 +1,5 @@
-//! QR codes as plain geometry: whoever shows one draws it in its own colours, and no style comes with it.
+//! QR codes as plain geometry: whoever shows one draws it in its own colours, and no style comes
+//! with it.
 
 use std::fmt::Write;
 

@@ -1,9 +1,9 @@
 //! Registration by e-mail (§6.8): who may be seen on a server that wants to know its people.
 //!
-//! Request → a link by mail → its page, with a button → the address is verified. The page stands between because programs
-//! that scan mail follow every link. What counts is decided in `book`, written by `database` and sent by
-//! [`crate::mail`]; this module puts them in order, and is all the server sees. Several instances of a server share them
-//! through `shared`.
+//! Request → a link by mail → its page, with a button → the address is verified. The page stands
+//! between because programs that scan mail follow every link. What counts is decided in `book`,
+//! written by `database` and sent by [`crate::mail`]; this module puts them in order, and is all
+//! the server sees. Several instances of a server share them through `shared`.
 
 mod book;
 mod database;
@@ -36,7 +36,8 @@ use webhook::Webhook;
 
 /// Longest token that is looked up; ours have 44 characters.
 const MAX_TOKEN: usize = 128;
-/// How often something is decided anew because another instance was faster; each time one of them gets on.
+/// How often something is decided anew because another instance was faster; each time one of them
+/// gets on.
 const MAX_ATTEMPTS: usize = 4;
 
 /// What the operator decides.
@@ -138,8 +139,8 @@ pub struct Registrations {
 }
 
 impl Registrations {
-    /// Opens or creates the database. `shared`: other instances have the same registrations. `now` is unix time in
-    /// milliseconds here and everywhere below.
+    /// Opens or creates the database. `shared`: other instances have the same registrations. `now`
+    /// is unix time in milliseconds here and everywhere below.
     pub async fn open(config: Config, shared: bool, now: i64) -> Result<Self, Error> {
         let mailer = Mailer::new(&config.mail)?;
         let webhook = webhook_url(&config.webhook)?.map(Webhook::spawn);
@@ -190,7 +191,8 @@ impl Registrations {
         true
     }
 
-    /// As [`Self::admits`], of a message that another instance admitted: that one has it written down.
+    /// As [`Self::admits`], of a message that another instance admitted: that one has it written
+    /// down.
     pub(crate) fn admits_elsewhere(&self, message: &Message, proved: bool) -> bool {
         let admission = self.book().admits(&message.email, message.peer, proved);
         matches!(admission, Admission::Yes | Admission::Proved(_))
@@ -260,7 +262,8 @@ impl Registrations {
         })
     }
 
-    /// Spends the link. None when it is no link, too old or spent; an error when it could not be written down.
+    /// Spends the link. None when it is no link, too old or spent; an error when it could not be
+    /// written down.
     pub async fn confirm(&self, token: &str, now: i64) -> Result<Option<Record>, Refusal> {
         let Some(hash) = known_form(token) else {
             return Ok(None);
@@ -365,7 +368,8 @@ impl Registrations {
         Ok(())
     }
 
-    /// What expires by itself: links here, as their bucket forgets them too; addresses wherever they are.
+    /// What expires by itself: links here, as their bucket forgets them too; addresses wherever
+    /// they are.
     async fn forget_old(&self, now: i64) {
         let _turn = self.turn.lock().await;
         let old = self.book().expire(now);

@@ -1,7 +1,9 @@
-//! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing else.
+//! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing
+//! else.
 //!
-//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `hub`: table and feeds → `subscriber`s. The pages for
-//! people are in `page` and `admin`. Other instances of the same rendezvous are reached through `cluster`.
+//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `hub`: table and feeds →
+//! `subscriber`s. The pages for people are in `page` and `admin`. Other instances of the same
+//! rendezvous are reached through `cluster`.
 
 mod accept;
 mod address;
@@ -66,7 +68,8 @@ pub struct Config {
     pub port: u16,
     /// Empty = no administration.
     pub admin_password: String,
-    /// How the server is reached from outside, if that differs from its own addresses; empty = it does not.
+    /// How the server is reached from outside, if that differs from its own addresses; empty = it
+    /// does not.
     pub external_url: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Net>,
@@ -76,7 +79,8 @@ pub struct Config {
     pub registration_required: bool,
     /// How people register; none = they cannot, since there is no database.
     pub registration: Option<registration::Config>,
-    /// Where the NATS is that joins several instances to one rendezvous; none = this is the only one.
+    /// Where the NATS is that joins several instances to one rendezvous; none = this is the only
+    /// one.
     pub cluster: Option<Address>,
     /// The relay beside it, as it changes; none = there never is one.
     pub relay: Option<watch::Receiver<Option<relay::State>>>,
@@ -87,7 +91,8 @@ pub struct Config {
 /// How much anyone may ask, each with room for what is usual many times over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Connections in all, event streams included; beyond it the next one waits. Stay below the system's descriptors.
+    /// Connections in all, event streams included; beyond it the next one waits. Stay below the
+    /// system's descriptors.
     pub connections: usize,
     /// Connections from one address that is no trusted proxy.
     pub connections_each: usize,

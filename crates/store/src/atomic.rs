@@ -1,10 +1,13 @@
-//! Writing a small file so that a reader, or a start after a crash, sees the old bytes or the new ones, never a part.
+//! Writing a small file so that a reader, or a start after a crash, sees the old bytes or the new
+//! ones, never a part.
 //!
-//! The new bytes go to a temporary file beside the target, reach the disk, and take the target's name in one step. A
-//! temporary file left behind by a crash is never read, and the next write replaces it.
+//! The new bytes go to a temporary file beside the target, reach the disk, and take the target's
+//! name in one step. A temporary file left behind by a crash is never read, and the next write
+//! replaces it.
 //!
-//! On Windows the step is as whole, but refused while another program has the old file open its own way (a scanner, a backup):
-//! for moments, so it is tried again. And there files have no mode: the user's own folders, where peers are made, are private.
+//! On Windows the step is as whole, but refused while another program has the old file open its own
+//! way (a scanner, a backup): for moments, so it is tried again. And there files have no mode: the
+//! user's own folders, where peers are made, are private.
 
 use std::{
     ffi::OsString,
@@ -15,11 +18,13 @@ use std::{
     time::Duration,
 };
 
-/// How often a name is asked for that another program holds, and the pause between: a second in all, the patience of who saves.
+/// How often a name is asked for that another program holds, and the pause between: a second in
+/// all, the patience of who saves.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Replaces `path` by a file with these bytes that only its owner may read. A link is followed, not replaced.
+/// Replaces `path` by a file with these bytes that only its owner may read. A link is followed, not
+/// replaced.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = write_temporary(&target, bytes)?;
@@ -27,7 +32,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(&target)
 }
 
-/// Makes `path` with these bytes, or fails with `AlreadyExists`: never replaces what another process made meanwhile.
+/// Makes `path` with these bytes, or fails with `AlreadyExists`: never replaces what another
+/// process made meanwhile.
 pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = write_temporary(path, bytes)?;
     let made = match fs::hard_link(&temporary, path) {

@@ -1,7 +1,8 @@
 //! `goop.json` (§10.2): every key of existing peers, with their defaults.
 //!
-//! The file belongs to the owner, and to other versions of the program that may use the same folder. So the JSON itself is
-//! kept beside the typed form: keys we do not know stay where they are, and a save changes only the values that differ.
+//! The file belongs to the owner, and to other versions of the program that may use the same
+//! folder. So the JSON itself is kept beside the typed form: keys we do not know stay where they
+//! are, and a save changes only the values that differ.
 
 mod check;
 mod document;
@@ -61,7 +62,8 @@ pub struct P2p {
     pub mdns_tag: String,
     /// Whether peers nearby are looked for at all. A key of ours.
     pub mdns: bool,
-    /// Whether the router may be asked to let calls in (UPnP, NAT-PMP, PCP), once a rendezvous is joined. A key of ours.
+    /// Whether the router may be asked to let calls in (UPnP, NAT-PMP, PCP), once a rendezvous is
+    /// joined. A key of ours.
     pub port_mapping: bool,
 }
 
@@ -79,8 +81,8 @@ pub struct Presence {
     pub rendezvous_host: bool,
     /// Its HTTP port.
     pub rendezvous_port: u16,
-    /// The address it listens on; empty = all, IPv4 and IPv6. Existing peers take empty for 127.0.0.1, although they
-    /// promise to be reachable.
+    /// The address it listens on; empty = all, IPv4 and IPv6. Existing peers take empty for
+    /// 127.0.0.1, although they promise to be reachable.
     pub rendezvous_bind: String,
     /// Connect URL of the rendezvous to join; empty = LAN only.
     pub rendezvous_wan: String,
@@ -98,9 +100,11 @@ pub struct Presence {
     pub peer_db_path: String,
     /// Public URL of the server; empty = none.
     pub external_url: String,
-    /// NATS that joins several servers to one, `nats://host:4222`; empty = this is the only one. A key of ours.
+    /// NATS that joins several servers to one, `nats://host:4222`; empty = this is the only one. A
+    /// key of ours.
     pub cluster_url: String,
-    /// Addresses or networks of the proxies whose `X-Forwarded-For` is believed; null = this machine. A key of ours.
+    /// Addresses or networks of the proxies whose `X-Forwarded-For` is believed; null = this
+    /// machine. A key of ours.
     pub trusted_proxies: Option<Vec<String>>,
     /// The server refuses peers that do not sign their presence. A key of ours.
     pub require_signed: bool,
@@ -112,8 +116,9 @@ pub struct Presence {
     pub relay_port: u16,
     /// Private key of the relay; made when there is none.
     pub relay_key_file: String,
-    /// Where the relay is reached from outside: addresses, host names or multiaddresses; empty = the host of
-    /// `external_url`, or else the addresses of this machine. This key and the relay's limits below are ours.
+    /// Where the relay is reached from outside: addresses, host names or multiaddresses; empty =
+    /// the host of `external_url`, or else the addresses of this machine. This key and the relay's
+    /// limits below are ours.
     pub relay_external_addrs: Vec<String>,
     /// Bytes of one circuit, both ways; 0 = no limit.
     pub relay_max_circuit_bytes: u64,
@@ -169,8 +174,8 @@ pub struct Viewer {
     pub preferred_mic: String,
     /// No video calls.
     pub video_disabled: bool,
-    /// Origins beside the https web that the own site may use where its owner looks at it, as `http://192.168.1.20:8123`. Whoever
-    /// visits it has none of them.
+    /// Origins beside the https web that the own site may use where its owner looks at it, as
+    /// `http://192.168.1.20:8123`. Whoever visits it has none of them.
     pub site_sources: Vec<String>,
 }
 
@@ -261,14 +266,16 @@ impl Default for Presence {
             relay_port: 0,
             relay_key_file: "data/relay.key".into(),
             relay_external_addrs: Vec::new(),
-            // A rate bounds what a relay carries; a limit in bytes only cuts off whoever loads much.
+            // A rate bounds what a relay carries; a limit in bytes only cuts off whoever loads
+            // much.
             relay_max_circuit_bytes: 0,
             // A visit of a working day's half; who is still there dials again.
             relay_max_circuit_seconds: 6 * 60 * 60,
             relay_max_circuits: 1024,
             relay_max_circuits_per_peer: 64,
             relay_max_reservations: 1024,
-            // A connection lost without a word is there until it times out, and there are two transports.
+            // A connection lost without a word is there until it times out, and there are two
+            // transports.
             relay_max_reservations_per_peer: 4,
             // A line of 1 Gbit/s, and a fifth of it.
             relay_bytes_per_second: 125_000_000,

@@ -1,7 +1,8 @@
 //! One peer folder (§10.3), locked while it is open.
 //!
-//! Opening is all or nothing: a configuration, key or database that cannot be used stops the start with a message that
-//! names the file and the remedy, and stays as it was. What is merely missing — key, database, site folder — is made.
+//! Opening is all or nothing: a configuration, key or database that cannot be used stops the start
+//! with a message that names the file and the remedy, and stays as it was. What is merely missing —
+//! key, database, site folder — is made.
 
 use std::{
     fs, io,
@@ -55,7 +56,8 @@ pub struct Avatar {
 impl Folder {
     /// Opens an existing peer folder.
     ///
-    /// Paths (key, site root, scripts) are read here; a later change of them takes effect when the folder is opened again.
+    /// Paths (key, site root, scripts) are read here; a later change of them takes effect when the
+    /// folder is opened again.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let dir = enter(dir)?;
         let lock = Lock::take(&dir)?;
@@ -76,7 +78,8 @@ impl Folder {
         })
     }
 
-    /// Makes a new peer in `dir` (which may exist, but not hold a peer) with a starter site, and opens it.
+    /// Makes a new peer in `dir` (which may exist, but not hold a peer) with a starter site, and
+    /// opens it.
     pub fn create(dir: &Path, label: &str) -> Result<Self, Error> {
         let config = dir.join(CONFIG);
         if config.exists() {
@@ -124,8 +127,9 @@ impl Folder {
         self.document().config().clone()
     }
 
-    /// Changes settings: validated, written at once, and nothing else in the file is touched. The file is read again first,
-    /// so that what the owner edited by hand meanwhile stays; the settings then in force are returned.
+    /// Changes settings: validated, written at once, and nothing else in the file is touched. The
+    /// file is read again first, so that what the owner edited by hand meanwhile stays; the
+    /// settings then in force are returned.
     pub fn update_config(&self, change: impl FnOnce(&mut Config)) -> Result<Config, Error> {
         let mut current = self.document();
         let mut changed = current.config().clone();
@@ -193,7 +197,8 @@ impl Folder {
         Ok(Some(Avatar { bytes, hash }))
     }
 
-    /// Replaces the picture, a PNG of at most [`MAX_PICTURE`] bytes, or takes it away. Answers its hash, empty without one.
+    /// Replaces the picture, a PNG of at most [`MAX_PICTURE`] bytes, or takes it away. Answers its
+    /// hash, empty without one.
     pub fn set_avatar(&self, png: Option<&[u8]>) -> Result<String, Error> {
         let path = self.dir.join(AVATAR);
         let Some(png) = png else {
@@ -217,8 +222,8 @@ impl Folder {
     }
 }
 
-/// The settings of a peer that does not run, and cannot start meanwhile: read and changed by the rules of [`Folder`]. `goop.json`
-/// may be one that no peer starts with.
+/// The settings of a peer that does not run, and cannot start meanwhile: read and changed by the
+/// rules of [`Folder`]. `goop.json` may be one that no peer starts with.
 #[derive(Debug)]
 pub struct Resting {
     dir: PathBuf,
@@ -285,8 +290,8 @@ pub fn settings(dir: &Path) -> Result<Config, Error> {
     Ok(read_config(&enter(dir)?)?.config().clone())
 }
 
-/// The settings of a rendezvous server without a peer: `goop.json` in `dir`, written with defaults when it is missing
-/// (§10.1). Nothing else of the folder is touched.
+/// The settings of a rendezvous server without a peer: `goop.json` in `dir`, written with defaults
+/// when it is missing (§10.1). Nothing else of the folder is touched.
 pub fn server_config(dir: &Path) -> Result<Config, Error> {
     let path = dir.join(CONFIG);
     if fs::metadata(dir).is_ok_and(|dir| dir.is_dir()) && !path.exists() {
@@ -302,8 +307,9 @@ pub fn server_config(dir: &Path) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// The key of the relay that a folder hosts, `relay_key_file` of its settings; a new one where there is no file. It is no
-/// peer's identity, but a lost one changes every address through the relay: a file that is no key is left alone here too.
+/// The key of the relay that a folder hosts, `relay_key_file` of its settings; a new one where
+/// there is no file. It is no peer's identity, but a lost one changes every address through the
+/// relay: a file that is no key is left alone here too.
 pub fn relay_key(dir: &Path, relay_key_file: &str) -> Result<Keypair, Error> {
     key::load_or_make(&dir.join(relay_key_file))
 }
@@ -365,7 +371,8 @@ fn wrong(dir: &Path) -> impl FnOnce(Problem) -> Error {
     move |problem| Error::Config { path, problem }
 }
 
-/// The absolute site folder, made when it is missing; refused when it would publish the peer's own files.
+/// The absolute site folder, made when it is missing; refused when it would publish the peer's own
+/// files.
 fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
     let path = dir.join(&config.paths.site_root);
     fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
@@ -389,7 +396,8 @@ fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
     Ok(site_root)
 }
 
-/// The absolute name of something that may not exist yet: links in the part that does exist are followed.
+/// The absolute name of something that may not exist yet: links in the part that does exist are
+/// followed.
 fn resolve(path: &Path) -> PathBuf {
     match (fs::canonicalize(path), path.parent(), path.file_name()) {
         (Ok(real), ..) => real,

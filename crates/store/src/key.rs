@@ -1,7 +1,7 @@
 //! The identity key file (§1.1): the raw libp2p protobuf `PrivateKey`, nothing around it.
 //!
-//! A key is only ever made where there is no file. Whatever else stands there may be the only copy of somebody's
-//! identity, so it is refused and left alone — existing peers overwrite it.
+//! A key is only ever made where there is no file. Whatever else stands there may be the only copy
+//! of somebody's identity, so it is refused and left alone — existing peers overwrite it.
 
 use std::{fs, io, path::Path};
 

@@ -1,8 +1,9 @@
-//! One peer folder on disk: `goop.json`, the identity key, the site's files and the database behind it.
+//! One peer folder on disk: `goop.json`, the identity key, the site's files and the database behind
+//! it.
 //!
-//! This crate is the only one that touches these files, and knows nothing of the network: a caller is a peer id, a request
-//! is a value, an answer is a value. Everything blocks; callers on an async runtime use its blocking threads. Section
-//! numbers name PROTOCOL sections.
+//! This crate is the only one that touches these files, and knows nothing of the network: a caller
+//! is a peer id, a request is a value, an answer is a value. Everything blocks; callers on an async
+//! runtime use its blocking threads. Section numbers name PROTOCOL sections.
 #![deny(missing_docs)]
 
 mod atomic;

@@ -1,6 +1,7 @@
 //! The MIME type of a site's file (§4.2, §12.5): from its name, else from its first bytes.
 //!
-//! The types existing peers send come first, so that a site looks the same from both; the rest is a maintained table.
+//! The types existing peers send come first, so that a site looks the same from both; the rest is a
+//! maintained table.
 
 use std::path::Path;
 
@@ -35,7 +36,8 @@ pub(crate) fn by_name(path: &str) -> Option<String> {
     })
 }
 
-/// The type by the content, after the WHATWG's table, of which the types a site may contain are kept.
+/// The type by the content, after the WHATWG's table, of which the types a site may contain are
+/// kept.
 pub(crate) fn sniff(head: &[u8]) -> &'static str {
     const TAGS: &[&str] = &[
         "!DOCTYPE HTML",

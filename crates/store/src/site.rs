@@ -1,9 +1,10 @@
 //! The site folder, and the only way into it: a [`SitePath`], opened without leaving the folder.
 //!
-//! A [`SitePath`] already excludes `..`, dot files and `lua`; what is left are links. A link may point anywhere inside the
-//! site that could be asked for directly, and nowhere else: the folder is a capability, so the kernel refuses what leads
-//! out, and the resolved name goes through the same rules as a request. Only regular files are served; opening never waits
-//! (a named pipe would) and nothing is read before the kind of file is known.
+//! A [`SitePath`] already excludes `..`, dot files and `lua`; what is left are links. A link may
+//! point anywhere inside the site that could be asked for directly, and nowhere else: the folder is
+//! a capability, so the kernel refuses what leads out, and the resolved name goes through the same
+//! rules as a request. Only regular files are served; opening never waits (a named pipe would) and
+//! nothing is read before the kind of file is known.
 //!
 //! The folder is opened anew for each request: it may be deleted and put back while the peer runs.
 
@@ -62,7 +63,8 @@ impl Site {
         Self { root, scripts }
     }
 
-    /// Opens one file. Whatever is wrong with it, a visitor learns no more than that it is not there.
+    /// Opens one file. Whatever is wrong with it, a visitor learns no more than that it is not
+    /// there.
     pub fn open(&self, path: &SitePath) -> Result<SiteFile, Refusal> {
         self.allow(path)?;
         let dir = Dir::open_ambient_dir(&self.root, ambient_authority())
@@ -71,7 +73,8 @@ impl Site {
             .canonicalize(path.as_str())
             .map_err(|_| Refusal::NotFound)?;
         let real = real.to_str().ok_or(Refusal::NotFound)?;
-        // Without a link the name is unchanged (on Windows but for the separators) and was checked above.
+        // Without a link the name is unchanged (on Windows but for the separators) and was checked
+        // above.
         let real = SitePath::parse(&real.replace(std::path::MAIN_SEPARATOR, "/"))?;
         self.allow(&real)?;
         read(&dir, &real).map_err(|error| {
@@ -85,7 +88,8 @@ impl Site {
         &self.root
     }
 
-    /// Scripts hold the owner's logic and secrets; `lua` at the top is refused by [`SitePath`] itself.
+    /// Scripts hold the owner's logic and secrets; `lua` at the top is refused by [`SitePath`]
+    /// itself.
     fn allow(&self, path: &SitePath) -> Result<(), Refusal> {
         let path = Path::new(path.as_str());
         let is_script = match &self.scripts {

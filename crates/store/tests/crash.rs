@@ -1,4 +1,5 @@
-//! The process dies at any moment, fifty times: the folder opens again with every row and setting it had acknowledged.
+//! The process dies at any moment, fifty times: the folder opens again with every row and setting
+//! it had acknowledged.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -84,8 +85,8 @@ fn killed_while_writing() {
     assert_eq!(verdict, "ok");
 }
 
-/// The last row and label the child acknowledged before it was killed: after some of them, whatever a write takes on this disk, and
-/// a moment more.
+/// The last row and label the child acknowledged before it was killed: after some of them, whatever
+/// a write takes on this disk, and a moment more.
 fn run_and_kill(dir: &Path, seed: u64) -> (i64, i64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writes_until_killed", "--nocapture"])

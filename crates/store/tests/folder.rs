@@ -1,4 +1,5 @@
-//! A peer folder as a whole: those existing peers left behind, those that are damaged, and new ones.
+//! A peer folder as a whole: those existing peers left behind, those that are damaged, and new
+//! ones.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -490,7 +491,8 @@ fn tables(dir: &Path) -> Vec<(String, String)> {
         .unwrap()
 }
 
-/// Every file that holds something: the lock and a fresh write-ahead log are empty, `-shm` is SQLite's scratch memory.
+/// Every file that holds something: the lock and a fresh write-ahead log are empty, `-shm` is
+/// SQLite's scratch memory.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = vec![];
     let mut folders = vec![dir.to_owned()];

@@ -1,5 +1,5 @@
-//! What strangers may try, and that none of it gets anywhere: each request is refused or harmless, takes little time, shows
-//! no row of others, and leaves every row as it was.
+//! What strangers may try, and that none of it gets anywhere: each request is refused or harmless,
+//! takes little time, shows no row of others, and leaves every row as it was.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 
 /// What stands in rows and tables the visitor must not see.
 const SECRET: &str = "s3cr3t";
-/// No request may keep a thread longer; the time limit of a query is 5 s, and a debug build is slow.
+/// No request may keep a thread longer; the time limit of a query is 5 s, and a debug build is
+/// slow.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// `posts` (owner) and `games` (open) with the visitor's row, a stranger's row and the owner's; `diary` is not registered.
+/// `posts` (owner) and `games` (open) with the visitor's row, a stranger's row and the owner's;
+/// `diary` is not registered.
 fn site() -> (tempfile::TempDir, Folder) {
     let (dir, folder) = new_peer();
     for (table, policy) in [("posts", "owner"), ("games", "open"), ("club", "email")] {
@@ -417,7 +419,8 @@ fn time_is_bounded() {
     )
     .unwrap();
     drop(conn);
-    // The worst the condition's rules let through: every row as long as a visitor can make it, every pattern as bad.
+    // The worst the condition's rules let through: every row as long as a visitor can make it,
+    // every pattern as bad.
     let pattern = "%ab".repeat(20) + "_c";
     let condition = ["a LIKE ?"; 8].join(" OR ");
     let line =

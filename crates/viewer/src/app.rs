@@ -17,7 +17,8 @@ const MAX_SUBSCRIBERS: usize = 64;
 /// Navigations kept for a reader that is behind: more than a person makes between two looks.
 const NAVIGATIONS: usize = 64;
 
-/// Denials kept for a reader that is behind. A page may make any number of them, so what is too much is lost.
+/// Denials kept for a reader that is behind. A page may make any number of them, so what is too
+/// much is lost.
 const DENIALS: usize = 64;
 
 pub(crate) struct App {

@@ -1,5 +1,6 @@
-//! Pictures of peers. What a peer sends is anything at all: only bytes that begin like a picture of dots are handed to the browser,
-//! under the type they begin like; for the rest a picture is drawn from the name.
+//! Pictures of peers. What a peer sends is anything at all: only bytes that begin like a picture of
+//! dots are handed to the browser, under the type they begin like; for the rest a picture is drawn
+//! from the name.
 
 use std::sync::Arc;
 
@@ -58,7 +59,8 @@ async fn of(app: &App, peer: PeerId) -> Response {
     let picture = bytes.and_then(|bytes| Some((kind(&bytes)?, bytes)));
     let (kind, bytes) =
         picture.unwrap_or_else(|| ("image/svg+xml", drawn(&peer, &label(app, &peer)).into()));
-    // The own one may just have been changed; of others every visit would ask again over the network.
+    // The own one may just have been changed; of others every visit would ask again over the
+    // network.
     let cache = if app.is_own(&peer) {
         "no-cache"
     } else {

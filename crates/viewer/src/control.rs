@@ -1,4 +1,5 @@
-//! The user's own origin: the UI, the API behind the token, and the address of every site that people know.
+//! The user's own origin: the UI, the API behind the token, and the address of every site that
+//! people know.
 
 use std::sync::Arc;
 
@@ -92,7 +93,8 @@ async fn with_token(State(app): State<Arc<App>>, request: Request, next: Next) -
         .into_response()
 }
 
-/// `/p/<peer>/…`: a person is sent to the site's own origin; a program gets the file, good for nothing but reading.
+/// `/p/<peer>/…`: a person is sent to the site's own origin; a program gets the file, good for
+/// nothing but reading.
 async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     match Target::of_peer(&uri) {
         None => page::failure(&headers, &goop2_peer::Error::NotFound, "/"),

@@ -82,7 +82,8 @@ pub(crate) async fn local(
     }
 }
 
-/// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the own one as above.
+/// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the own one as
+/// above.
 pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) -> Response {
     let Some((_, op, _)) = OPERATIONS.iter().find(|(name, ..)| *name == suffix) else {
         return page::text(StatusCode::NOT_FOUND, "unknown data operation");
@@ -114,7 +115,8 @@ async fn run(
     }
 }
 
-/// The local API tells missing fields from failed operations (§9.4); their texts all end alike (§5.4).
+/// The local API tells missing fields from failed operations (§9.4); their texts all end alike
+/// (§5.4).
 fn locally_missing(error: &str) -> bool {
     error.ends_with(" required")
 }

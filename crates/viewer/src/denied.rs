@@ -1,5 +1,6 @@
-//! What a page of a site wanted and did not get. The policy of the origin tells the visitor's browser to report it here, on the
-//! same origin; the page can send such reports itself, so they are short texts of a stranger and nothing more.
+//! What a page of a site wanted and did not get. The policy of the origin tells the visitor's
+//! browser to report it here, on the same origin; the page can send such reports itself, so they
+//! are short texts of a stranger and nothing more.
 
 use std::sync::Arc;
 

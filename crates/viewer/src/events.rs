@@ -1,4 +1,5 @@
-//! Event streams for windows: each begins with the whole state, so that a reader that was away misses nothing it needs.
+//! Event streams for windows: each begins with the whole state, so that a reader that was away
+//! misses nothing it needs.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A site's files on their way to the browser: the bytes are handed on as they come, and a transfer that is cut breaks the
-//! connection, so that nobody takes a part for the whole.
+//! A site's files on their way to the browser: the bytes are handed on as they come, and a transfer
+//! that is cut breaks the connection, so that nobody takes a part for the whole.
 
 use axum::{
     body::Body,
@@ -34,7 +34,8 @@ pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Re
     response
 }
 
-/// Whether a frame shows a file of this type. Any other is a download, and the frame stays where it is.
+/// Whether a frame shows a file of this type. Any other is a download, and the frame stays where it
+/// is.
 fn shown(mime: &str) -> bool {
     const SAVED: [&str; 6] = [
         "text/calendar",

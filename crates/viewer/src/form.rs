@@ -1,5 +1,6 @@
-//! A plain HTML form without any script: `<form method="post" action="/api/p/<peer>/data/insert">` with a field `table`; the other
-//! fields are the row. The browser comes back to the page it was sent from.
+//! A plain HTML form without any script: `<form method="post" action="/api/p/<peer>/data/insert">`
+//! with a field `table`; the other fields are the row. The browser comes back to the page it was
+//! sent from.
 
 use axum::{
     http::{

@@ -1,5 +1,5 @@
-//! Who sent a request: browsers say so in `Origin` and `Sec-Fetch-*`, which pages cannot forge. Programs other than browsers send
-//! neither; they are stopped by the token where it matters.
+//! Who sent a request: browsers say so in `Origin` and `Sec-Fetch-*`, which pages cannot forge.
+//! Programs other than browsers send neither; they are stopped by the token where it matters.
 
 use axum::{
     extract::Request,
@@ -16,8 +16,9 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
-/// `own` is the URL of the origin the request is for. Another origin's page may link here, and nothing else: what it links to
-/// says itself who may frame it, and nothing under `/api/` is a page.
+/// `own` is the URL of the origin the request is for. Another origin's page may link here, and
+/// nothing else: what it links to says itself who may frame it, and nothing under `/api/` is a
+/// page.
 pub(crate) fn admit(request: &Request, own: &str) -> Result<(), Refusal> {
     let headers = request.headers();
     if headers.contains_key(SERVICE_WORKER) {

@@ -1,18 +1,24 @@
 //! The local web: visited sites, the UI for browsers and its API, all over one running [`Peer`].
 //!
-//! Everything that arrives here is hostile until shown otherwise: a visited site is a stranger's program, and any page in any
-//! browser on this machine can send requests to a loopback port. So the *origin* a request is for decides everything, and each
-//! origin has a router of its own with nothing in it that the origin may not have:
+//! Everything that arrives here is hostile until shown otherwise: a visited site is a stranger's
+//! program, and any page in any browser on this machine can send requests to a loopback port. So
+//! the *origin* a request is for decides everything, and each origin has a router of its own with
+//! nothing in it that the origin may not have:
 //!
-//! * `http://<label>.localhost:<port>` (`site`) is one peer's site: its files, its data, read-only facts about the visitor.
-//! * `http://localhost:<another port>` is the same site where such names lead nowhere, for windows that say so ([`ports`]).
-//! * `http://127.0.0.1:<port>` (`control`) is the user: the UI, and an API behind a token made anew for each run.
+//! * `http://<label>.localhost:<port>` (`site`) is one peer's site: its files, its data, read-only
+//!   facts about the visitor.
+//! * `http://localhost:<another port>` is the same site where such names lead nowhere, for windows
+//!   that say so ([`ports`]).
+//! * `http://127.0.0.1:<port>` (`control`) is the user: the UI, and an API behind a token made anew
+//!   for each run.
 //!
-//! A request passes, in this order: `origin` (whose? by `Host` alone), `guard` (did a page of that same origin send
-//! it?), one router, for the API the token, and then a handler that only translates between HTTP and [`Peer`].
+//! A request passes, in this order: `origin` (whose? by `Host` alone), `guard` (did a page of that
+//! same origin send it?), one router, for the API the token, and then a handler that only
+//! translates between HTTP and [`Peer`].
 //!
-//! Refused: one origin with paths as walls (every site could drive the UI), a port per site as the only scheme (cookies and
-//! permissions are shared between ports), and headers that allow other origins anything (none is ever sent).
+//! Refused: one origin with paths as walls (every site could drive the UI), a port per site as the
+//! only scheme (cookies and permissions are shared between ports), and headers that allow other
+//! origins anything (none is ever sent).
 
 mod api;
 mod app;
@@ -58,14 +64,15 @@ use token::Token;
 /// How the viewer is reached.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// `viewer.http_addr`: `127.0.0.1:<port>`, or `:<port>` and other ways to write the same. Port 0 takes any free one.
-    /// Empty: port 8080, or the next free one.
+    /// `viewer.http_addr`: `127.0.0.1:<port>`, or `:<port>` and other ways to write the same. Port
+    /// 0 takes any free one. Empty: port 8080, or the next free one.
     pub http_addr: String,
     /// Of a viewer before this one, whose windows go on; a new token otherwise.
     pub pass: Option<Pass>,
 }
 
-/// What windows in browsers have of a viewer: whoever has it has everything, so it cannot be printed.
+/// What windows in browsers have of a viewer: whoever has it has everything, so it cannot be
+/// printed.
 #[derive(Clone)]
 pub struct Pass(Token);
 
@@ -111,7 +118,8 @@ impl Viewer {
         self.app.port
     }
 
-    /// No port was configured, and the usual one belongs to another program: [`Viewer::port`] is the next that was free.
+    /// No port was configured, and the usual one belongs to another program: [`Viewer::port`] is
+    /// the next that was free.
     pub fn default_taken(&self) -> bool {
         self.default_taken
     }
@@ -121,7 +129,8 @@ impl Viewer {
         format!("http://127.0.0.1:{}/", self.app.port)
     }
 
-    /// The same with the token of this run: opens the UI ready to use. Whoever has it has everything; it is never logged.
+    /// The same with the token of this run: opens the UI ready to use. Whoever has it has
+    /// everything; it is never logged.
     pub fn open_url(&self) -> String {
         format!("{}?token={}", self.url(), self.app.token.secret())
     }
@@ -131,8 +140,9 @@ impl Viewer {
         Pass(self.app.token.clone())
     }
 
-    /// Documents that frames ask for, once when asked for and once when answered. A frame within a site's page is one too:
-    /// browsers send the same for both, so a window compares with what its own frame loads.
+    /// Documents that frames ask for, once when asked for and once when answered. A frame within a
+    /// site's page is one too: browsers send the same for both, so a window compares with what its
+    /// own frame loads.
     pub fn navigated(&self) -> broadcast::Receiver<Navigated> {
         self.app.navigated.subscribe()
     }
@@ -147,7 +157,8 @@ impl Viewer {
         &self.app.ports
     }
 
-    /// Accepts nothing more, ends event streams, lets short answers finish, cuts long ones, and returns when all is closed.
+    /// Accepts nothing more, ends event streams, lets short answers finish, cuts long ones, and
+    /// returns when all is closed.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}

@@ -1,5 +1,5 @@
-//! Which address the viewer binds (PROTOCOL §9.1, §10.2): always loopback, on IPv4 and IPv6 alike, since a browser may look for a
-//! name under `.localhost` on either.
+//! Which address the viewer binds (PROTOCOL §9.1, §10.2): always loopback, on IPv4 and IPv6 alike,
+//! since a browser may look for a name under `.localhost` on either.
 
 use std::{
     io::{self, ErrorKind},
@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 
 /// The port people know.
 const DEFAULT_PORT: u16 = 8080;
-/// Ports tried when nothing is configured and the usual one is taken: more peers than anyone runs on one machine.
+/// Ports tried when nothing is configured and the usual one is taken: more peers than anyone runs
+/// on one machine.
 const TRIED_PORTS: u16 = 32;
 
 /// Why the viewer could not be started.
@@ -21,7 +22,8 @@ pub enum Error {
         "viewer.http_addr: “{0}” is not an address. Write 127.0.0.1:8080, :8080 for the same, or leave it empty."
     )]
     Malformed(String),
-    /// The configured address can be reached from other machines, or is not the one that sites' names lead to.
+    /// The configured address can be reached from other machines, or is not the one that sites'
+    /// names lead to.
     #[error(
         "viewer.http_addr: {0} is refused. Whoever reaches the viewer acts as you, and it has no encryption of its own, so it \
          listens on this machine only. Write 127.0.0.1:8080; to use it from elsewhere, tunnel to it: ssh -L 8080:127.0.0.1:8080 <host>"
@@ -80,7 +82,8 @@ async fn first_free() -> Result<Bound, Error> {
     })
 }
 
-/// Both loopback addresses or none: a site's name must not lead to another program, whichever address the browser tries first.
+/// Both loopback addresses or none: a site's name must not lead to another program, whichever
+/// address the browser tries first.
 async fn both(wanted: u16) -> Result<Bound, Error> {
     let mut attempts = TRIED_PORTS;
     loop {

@@ -1,5 +1,6 @@
-//! Which origin a request is for. `Host` alone decides: it is the one thing a page cannot choose for the requests it sends, and a
-//! foreign name that was pointed at 127.0.0.1 (DNS rebinding) shows itself by it.
+//! Which origin a request is for. `Host` alone decides: it is the one thing a page cannot choose
+//! for the requests it sends, and a foreign name that was pointed at 127.0.0.1 (DNS rebinding)
+//! shows itself by it.
 
 use axum::{
     extract::Request,

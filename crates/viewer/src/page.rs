@@ -1,4 +1,5 @@
-//! Failures, in plain words: a page for a person, text for a program. Nothing from outside gets into a page unescaped.
+//! Failures, in plain words: a page for a person, text for a program. Nothing from outside gets
+//! into a page unescaped.
 
 use axum::{
     http::{
@@ -47,8 +48,8 @@ pub(crate) fn failure(headers: &HeaderMap, error: &Error, retry: &str) -> Respon
     )
 }
 
-/// On to a site that is seen at a port. A page's link is not enough to get a port for one that has none yet: the person is told
-/// how to go there.
+/// On to a site that is seen at a port. A page's link is not enough to get a port for one that has
+/// none yet: the person is told how to go there.
 pub(crate) fn at_port(app: &App, headers: &HeaderMap, target: &Target) -> Response {
     match app.ports.known(&target.peer) {
         Some(origin) => {

@@ -1,4 +1,5 @@
-//! Who is who, in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and its visitor.
+//! Who is who, in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and
+//! its visitor.
 
 use std::{
     collections::BTreeMap,
@@ -67,7 +68,8 @@ pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// The owner of the site while online, and the visitor; everybody else too where the visitor lets the site see them.
+/// The owner of the site while online, and the visitor; everybody else too where the visitor lets
+/// the site see them.
 pub(crate) async fn of_site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,

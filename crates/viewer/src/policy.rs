@@ -18,7 +18,8 @@ use axum::{
 
 use crate::{app::App, site::Site};
 
-/// For a file handed out from the user's own origin: whatever it is, it gets an origin of its own and runs nothing.
+/// For a file handed out from the user's own origin: whatever it is, it gets an origin of its own
+/// and runs nothing.
 pub(crate) const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
 
 /// Headers of a site's origin.
@@ -62,10 +63,11 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
     response
 }
 
-/// A site may use itself and the public https web. Scripts may be written in the page or made from text: the origin is the
-/// site's alone, so that takes nothing from anybody. A policy cannot tell a private address from a public one, but it can tell
-/// schemes and ports: `https://*` is port 443 only, so nothing that listens on this machine or its network by plain http or on a
-/// port of its own is asked anything. `more` is what the user lets their own site have beside that.
+/// A site may use itself and the public https web. Scripts may be written in the page or made from
+/// text: the origin is the site's alone, so that takes nothing from anybody. A policy cannot tell a
+/// private address from a public one, but it can tell schemes and ports: `https://*` is port 443
+/// only, so nothing that listens on this machine or its network by plain http or on a port of its
+/// own is asked anything. `more` is what the user lets their own site have beside that.
 fn site_content(port: u16, more: &[String]) -> String {
     let more: String = more.iter().map(|source| format!(" {source}")).collect();
     // A policy has no way to write an IPv6 address: the UI is sent away from there (`ui::index`).
@@ -79,7 +81,8 @@ fn site_content(port: u16, more: &[String]) -> String {
     )
 }
 
-/// The window frames sites, at exactly these ports too, and the addresses people know, which only lead there.
+/// The window frames sites, at exactly these ports too, and the addresses people know, which only
+/// lead there.
 pub(crate) fn control_content(port: u16, ports: &[u16]) -> String {
     let at_ports: String = ports
         .iter()
@@ -97,7 +100,8 @@ const PERMISSIONS: &str = "bluetooth=(), camera=(), clipboard-read=(), display-c
      local-fonts=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=(), \
      window-management=()";
 
-/// Other origins can neither embed it, nor hold a handle to its window, nor share a process with it.
+/// Other origins can neither embed it, nor hold a handle to its window, nor share a process with
+/// it.
 fn isolate(headers: &mut HeaderMap) {
     add(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     add(

@@ -1,10 +1,13 @@
-//! Sites at ports of their own, for a window in which names under `.localhost` lead nowhere (some Safari and WKWebView):
-//! `http://localhost:<port>` is then one peer's site. Nothing is opened before a window asks.
+//! Sites at ports of their own, for a window in which names under `.localhost` lead nowhere (some
+//! Safari and WKWebView): `http://localhost:<port>` is then one peer's site. Nothing is opened
+//! before a window asks.
 //!
-//! It is the weaker wall, and so the second choice. Ports make origins, which keeps storage, scripts and answers apart; but all
-//! ports of a host are one *site* to a browser, so cookies are shared between the sites seen this way. Hence `localhost` and not
-//! `127.0.0.1`, which is the user's own: the cookie with the token belongs to another host. And since the system may give a port
-//! to another peer's site in the next run, what a browser kept for it is cleared by the first document.
+//! It is the weaker wall, and so the second choice. Ports make origins, which keeps storage,
+//! scripts and answers apart; but all ports of a host are one *site* to a browser, so cookies are
+//! shared between the sites seen this way. Hence `localhost` and not `127.0.0.1`, which is the
+//! user's own: the cookie with the token belongs to another host. And since the system may give a
+//! port to another peer's site in the next run, what a browser kept for it is cleared by the first
+//! document.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +20,8 @@ use tokio::{
 
 use crate::listen;
 
-/// Sites that can be seen at ports in one run: more than a person visits in a day, and two handles each are few enough for the
-/// 256 that macOS gives a program.
+/// Sites that can be seen at ports in one run: more than a person visits in a day, and two handles
+/// each are few enough for the 256 that macOS gives a program.
 pub const MAX_SITES: usize = 32;
 
 /// The ports of one viewer.
@@ -82,7 +85,8 @@ impl Ports {
         (Self(Arc::new(inner)), opened)
     }
 
-    /// All of them, for the policy of a window that will frame them; they answer once given to a peer.
+    /// All of them, for the policy of a window that will frame them; they answer once given to a
+    /// peer.
     pub async fn open(&self) -> Result<&[u16], Error> {
         let open = || async {
             let mut ports = Vec::with_capacity(MAX_SITES);

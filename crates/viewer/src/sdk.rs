@@ -1,5 +1,6 @@
-//! The site SDK (PROTOCOL §9.6): scripts that sites of both generations load by absolute path, the visitor's copy. Each is sent
-//! with `core.js` before it, in one closure. A script for something this version lacks explains itself instead of being missing.
+//! The site SDK (PROTOCOL §9.6): scripts that sites of both generations load by absolute path, the
+//! visitor's copy. Each is sent with `core.js` before it, in one closure. A script for something
+//! this version lacks explains itself instead of being missing.
 
 use axum::{
     extract::Path,

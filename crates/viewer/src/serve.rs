@@ -28,22 +28,24 @@ use crate::{
     site::{self, Site},
 };
 
-/// Connections at once: browsers open six to each origin, so this is eighty sites in view; each may hold [`MAX_HEAD`] and a body.
-/// An idle listener takes the place of one.
+/// Connections at once: browsers open six to each origin, so this is eighty sites in view; each may
+/// hold [`MAX_HEAD`] and a body. An idle listener takes the place of one.
 const MAX_CONNECTIONS: usize = 512;
-/// Bytes of a request before its body: cookies of a site of its own and a long address fit many times.
+/// Bytes of a request before its body: cookies of a site of its own and a long address fit many
+/// times.
 const MAX_HEAD: usize = 64 * 1024;
 /// A connection on which no request is complete for this long is closed; idle ones included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const STORAGE: HeaderValue = HeaderValue::from_static("\"storage\"");
-/// After the end was asked for: long enough for an answer that is ready, short within the 2 s of the whole program.
+/// After the end was asked for: long enough for an answer that is ready, short within the 2 s of
+/// the whole program.
 const GRACE: Duration = Duration::from_millis(300);
 /// When the system has no more file handles, accepting at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves on these listeners and those that come later, until `stop`; every task is in the returned set or in one of its tasks'
-/// sets. A listener that is lost is a failure of the peer.
+/// Serves on these listeners and those that come later, until `stop`; every task is in the returned
+/// set or in one of its tasks' sets. A listener that is lost is a failure of the peer.
 pub(crate) fn spawn(
     listeners: Vec<TcpListener>,
     later: mpsc::Receiver<Vec<TcpListener>>,
@@ -162,7 +164,8 @@ struct Routers {
 }
 
 impl Routers {
-    /// The way of every request. Nothing is looked at before its origin is known and its sender admitted.
+    /// The way of every request. Nothing is looked at before its origin is known and its sender
+    /// admitted.
     async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
         let (origin, url) =
             match origin::of(&request, self.app.port, |port| self.app.ports.peer_at(port)) {
@@ -192,7 +195,8 @@ impl Routers {
     }
 }
 
-/// `//p/…` is `/p/…`: a path that begins with two slashes would read as a host wherever it is used as a link again.
+/// `//p/…` is `/p/…`: a path that begins with two slashes would read as a host wherever it is used
+/// as a link again.
 fn collapse_slashes(request: &mut Request) {
     let Some(whole) = request
         .uri()

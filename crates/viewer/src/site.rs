@@ -1,4 +1,5 @@
-//! One visited site's origin: its files, its data, the SDK, and the few facts a site may read about its visitor.
+//! One visited site's origin: its files, its data, the SDK, and the few facts a site may read about
+//! its visitor.
 
 use std::sync::Arc;
 

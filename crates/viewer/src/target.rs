@@ -11,7 +11,8 @@ pub(crate) struct Target {
     /// As in the URL: percent-encoded, beginning with `/`.
     path: String,
     query: Option<String>,
-    /// The address is written the one way that sites' scripts can read (PROTOCOL §9.2): the id in base58, a slash after it.
+    /// The address is written the one way that sites' scripts can read (PROTOCOL §9.2): the id in
+    /// base58, a slash after it.
     pub(crate) canonical: bool,
 }
 

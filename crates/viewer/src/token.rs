@@ -1,5 +1,5 @@
-//! The secret of one run: who has it is the user. It travels once in an opened URL and then stays in a cookie that no script can
-//! read and no other site can send.
+//! The secret of one run: who has it is the user. It travels once in an opened URL and then stays
+//! in a cookie that no script can read and no other site can send.
 
 use axum::http::{
     HeaderMap,

@@ -1,4 +1,5 @@
-//! The UI bundle for browsers: the same files that the window shows. They are no secret; what they show needs the token.
+//! The UI bundle for browsers: the same files that the window shows. They are no secret; what they
+//! show needs the token.
 
 use std::sync::Arc;
 
@@ -30,8 +31,9 @@ pub(crate) struct Entry {
     ports: Option<String>,
 }
 
-/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. It has one address: no policy of a
-/// site can name an IPv6 one as its frame, and `localhost` is where sites are that have no names ([`crate::ports`]).
+/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. It
+/// has one address: no policy of a site can name an IPv6 one as its frame, and `localhost` is where
+/// sites are that have no names ([`crate::ports`]).
 ///
 /// `/?ports`: the window that frames those; from its user only, since it opens them.
 pub(crate) async fn index(

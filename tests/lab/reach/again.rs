@@ -1,4 +1,5 @@
-//! “Test again”: each press has others call this peer anew, whatever came of it before; and what follows for the relay.
+//! “Test again”: each press has others call this peer anew, whatever came of it before; and what
+//! follows for the relay.
 
 use std::iter;
 
@@ -20,7 +21,8 @@ use crate::{
 pub(super) const ARRIVES: &str = "Another machine called this peer from outside, and got through.";
 const DOES_NOT: &str = "Another machine called this peer from outside, and did not get through";
 
-/// Presses once, and again while that is under way; gives what the page says afterwards of calls from outside.
+/// Presses once, and again while that is under way; gives what the page says afterwards of calls
+/// from outside.
 pub(super) fn press(peer: &Peer) -> String {
     let (before, press) = (peer.mark(), || {
         let answer = peer.api("network/test", &json!({}));

@@ -1,5 +1,6 @@
-//! What `goop2 doctor` says where things are not as they should be: what is wrong, and what to do, for someone who is no network
-//! engineer. With `REACH_SHOTS=FOLDER` the Network page is drawn in each of these situations too.
+//! What `goop2 doctor` says where things are not as they should be: what is wrong, and what to do,
+//! for someone who is no network engineer. With `REACH_SHOTS=FOLDER` the Network page is drawn in
+//! each of these situations too.
 
 use std::{env, path::Path, process::Stdio, thread};
 

@@ -1,4 +1,5 @@
-//! What breaks, comes back by itself: nothing is restarted by hand but what the test itself had killed.
+//! What breaks, comes back by itself: nothing is restarted by hand but what the test itself had
+//! killed.
 
 use std::{
     thread,
@@ -17,8 +18,8 @@ use crate::{
 
 /// After the relay is back, its reservations are.
 const RESERVED: Duration = Duration::from_secs(10);
-/// After a change of the network at one end, which a peer may notice only by silence; and after the rendezvous is back, of which
-/// peers at rest learn by their next attempt.
+/// After a change of the network at one end, which a peer may notice only by silence; and after the
+/// rendezvous is back, of which peers at rest learn by their next attempt.
 const HEALED: Duration = Duration::from_secs(20);
 /// The rendezvous is away this long.
 const AWAY: Duration = Duration::from_secs(60);

@@ -28,7 +28,8 @@ use crate::{
 /// Enough that handshakes under way meanwhile do not hide its way.
 const PAGE_BYTES: usize = 512 * 1024;
 const FILE_BYTES: usize = 5_000_000;
-/// Who is not connected directly this long after being seen stays relayed, as far as this test goes.
+/// Who is not connected directly this long after being seen stays relayed, as far as this test
+/// goes.
 const SETTLED: Duration = Duration::from_secs(8);
 /// What a peer shows follows what it does within this.
 const AGREED: Duration = Duration::from_secs(1);
@@ -51,7 +52,8 @@ const TOGETHER: [Nat; 2] = [Nat::OneLan, Nat::Hairpin];
 const TABLES: [&[Nat]; 3] = [&CORE, &TCP_WORLD, &MAPPED];
 /// Of the pairs of each table, at least so many end up with a direct path.
 const DIRECT: [usize; 3] = [14, 9, 3];
-/// From the click to the first byte, whatever the way; and from being seen to a direct path, where there is one.
+/// From the click to the first byte, whatever the way; and from being seen to a direct path, where
+/// there is one.
 const SOON: Duration = Duration::from_secs(2);
 
 type Pair = (Nat, Nat);
@@ -82,8 +84,9 @@ struct Look {
 }
 
 impl Look {
-    /// What was shown is what was taken. Of ways that stood for a blink only the last is shown; a page that came over two while
-    /// one replaced the other, or beside the attempts to find a better one, proves nothing.
+    /// What was shown is what was taken. Of ways that stood for a blink only the last is shown; a
+    /// page that came over two while one replaced the other, or beside the attempts to find a
+    /// better one, proves nothing.
     fn is_true(&self) -> bool {
         self.taken.is_none()
             || self.shown.contains(&self.taken)
@@ -99,7 +102,8 @@ fn every_pair_meets() {
         let started = Instant::now();
         let internet = Arc::new(Internet::new());
         let mut outcomes = visit_all(&internet, pairs(), AT_ONCE);
-        // Where others computed at that moment, a time says nothing, and holes are punched in time; what is so alone, too, is so.
+        // Where others computed at that moment, a time says nothing, and holes are punched in time;
+        // what is so alone, too, is so.
         let again = doubtful(&outcomes);
         if !again.is_empty() {
             println!("visited again, alone: {again:?}");
@@ -224,7 +228,8 @@ fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outc
     })
 }
 
-/// Keeps what was logged, where the one who runs this asks for it; the server's log has earlier pairs in it too.
+/// Keeps what was logged, where the one who runs this asks for it; the server's log has earlier
+/// pairs in it too.
 fn keep_logs(pair: Pair, logs: [&Peer; 3]) {
     let Ok(folder) = env::var("REACH_LOGS") else {
         return;

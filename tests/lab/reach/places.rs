@@ -24,7 +24,8 @@ use crate::{
 
 /// From the word of the peer that it needs no place until the relay has it back.
 const GIVEN_BACK: Duration = Duration::from_secs(10);
-/// Longer than it takes from being reachable to the end of the place, at the rate that the relay gives.
+/// Longer than it takes from being reachable to the end of the place, at the rate that the relay
+/// gives.
 const LARGE: usize = 26_000_000;
 const RATE: usize = 1_000_000;
 
@@ -77,7 +78,8 @@ fn who_is_reachable_keeps_none() {
             (needless - peer.launched).as_secs_f64(),
             millis(world.given_back())
         );
-        // A test needs the relay, and no place there, unless it changes the verdict; then one place is made and given back.
+        // A test needs the relay, and no place there, unless it changes the verdict; then one place
+        // is made and given back.
         assert_eq!(
             (again::press(&peer).as_str(), world.places_made()),
             (again::ARRIVES, 1)

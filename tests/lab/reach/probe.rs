@@ -1,4 +1,5 @@
-//! The lab is what it says: each kind of router, found out with plain sockets from inside, as a peer behind it would be.
+//! The lab is what it says: each kind of router, found out with plain sockets from inside, as a
+//! peer behind it would be.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -23,8 +24,8 @@ const HERE: u16 = 7001;
 const THERE: u16 = 7002;
 /// What may be dropped and does not arrive by then, on one machine without delays, was.
 const DROPPED: Duration = Duration::from_millis(300);
-/// A router that blocks a protocol drops all of these. One that looks for its neighbour first, and over IPv6 asks again after a
-/// second, lets the later ones through.
+/// A router that blocks a protocol drops all of these. One that looks for its neighbour first, and
+/// over IPv6 asks again after a second, lets the later ones through.
 const TRIES: usize = 10;
 /// For what must arrive.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
-//! A large site through the relay, because there is no other way: complete, and at a speed that is judged by what the same relay
-//! copies, in the same run, between two programs that do nothing else.
+//! A large site through the relay, because there is no other way: complete, and at a speed that is
+//! judged by what the same relay copies, in the same run, between two programs that do nothing
+//! else.
 
 use std::{
     sync::Arc,

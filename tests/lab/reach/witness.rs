@@ -10,7 +10,8 @@ use crate::support::lab::{
     internet::{Carrier, Sent, Site},
 };
 
-/// Packets to one peer are of one way when it has this part of the bytes; acknowledgements and presence take the rest.
+/// Packets to one peer are of one way when it has this part of the bytes; acknowledgements and
+/// presence take the rest.
 const NEARLY_ALL: f64 = 0.9;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! A provider's firewall, in the middle of the Internet: it counts the connections that are begun to each site, and keeps out what
-//! it is told to.
+//! A provider's firewall, in the middle of the Internet: it counts the connections that are begun
+//! to each site, and keeps out what it is told to.
 
 use std::net::IpAddr;
 
@@ -52,7 +52,8 @@ impl Firewall {
         run("nft", &[how, "element", "inet", "firewall", set, &elements]);
     }
 
-    /// First packets of TCP connections to the site, with those sent again because nothing came back.
+    /// First packets of TCP connections to the site, with those sent again because nothing came
+    /// back.
     pub(crate) fn begun(&self, site: &Site) -> u64 {
         let listed = run("nft", &["-j", "list", "set", "inet", "firewall", "begun"]).stdout;
         let listed: Value = serde_json::from_slice(&listed).expect("nft prints JSON");

@@ -1,6 +1,6 @@
-//! The Internet in small. In its middle is a router that knows no private addresses, passes no multicast, and counts who sent
-//! how much to whom: what the peers say of their paths is judged by that. Around it are sites, each behind a router of its kind
-//! ([`Nat`]).
+//! The Internet in small. In its middle is a router that knows no private addresses, passes no
+//! multicast, and counts who sent how much to whom: what the peers say of their paths is judged by
+//! that. Around it are sites, each behind a router of its kind ([`Nat`]).
 
 use std::{
     collections::HashMap,
@@ -78,7 +78,8 @@ fn forward_all() {
         let switch = format!("/proc/sys/net/ipv4/conf/{interfaces}/send_redirects");
         fs::write(switch, "0").expect("a network of our own");
     }
-    // Where bridged packets pass the rules of routed ones, a hairpin is bridged instead of routed. Absent where they do not.
+    // Where bridged packets pass the rules of routed ones, a hairpin is bridged instead of routed.
+    // Absent where they do not.
     let _ = fs::write("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
 }
 
@@ -389,8 +390,8 @@ impl Site {
         rules.count()
     }
 
-    /// What hosts of this site sent each other over its router: by `inet`, routed, by `bridge`, on one LAN. The Internet does
-    /// not see it.
+    /// What hosts of this site sent each other over its router: by `inet`, routed, by `bridge`, on
+    /// one LAN. The Internet does not see it.
     pub(crate) fn sent_within(&self, family: &str) -> Sent {
         self.routers.first().map_or_else(Sent::default, |router| {
             Sent::parse(
@@ -425,7 +426,8 @@ fn namespace(name: String, address: &str) -> Host {
     host
 }
 
-/// The daemon of the router. It has no state but its rules, and its files are in the lab's own file system.
+/// The daemon of the router. It has no state but its rules, and its files are in the lab's own file
+/// system.
 fn port_mapping(router: &Host) -> Child {
     let file = |what| format!("/run/{what}-{}", router.name);
     fs::write(file("upnp"), PORT_MAPPING).expect("a file system of our own");

@@ -1,8 +1,10 @@
-//! Kinds of routers, as nftables rules. What each claims to be, `reach::probe` proves with plain sockets.
+//! Kinds of routers, as nftables rules. What each claims to be, `reach::probe` proves with plain
+//! sockets.
 //!
-//! Linux keeps the mapping of a source endpoint as long as it has any connection from there (endpoint-independent mapping), and
-//! lets in answers only (port-restricted filtering). Cones that let in more remember, for each outside port, whom it stands for
-//! and whom it wrote to. All of them drop what they do not let in: a router that refuses would break hole punching.
+//! Linux keeps the mapping of a source endpoint as long as it has any connection from there
+//! (endpoint-independent mapping), and lets in answers only (port-restricted filtering). Cones that
+//! let in more remember, for each outside port, whom it stands for and whom it wrote to. All of
+//! them drop what they do not let in: a router that refuses would break hole punching.
 
 use std::net::Ipv4Addr;
 
@@ -19,7 +21,8 @@ pub(crate) enum Nat {
     FullCone,
     /// The same, open to those addresses that were written to.
     AddressRestricted,
-    /// Outside port as inside, open to those addresses and ports that were written to: what Linux routers do.
+    /// Outside port as inside, open to those addresses and ports that were written to: what Linux
+    /// routers do.
     PortRestricted,
     /// Another outside port for every destination.
     Symmetric,
@@ -53,7 +56,8 @@ impl Nat {
         }
     }
 
-    /// The table of the router between the interfaces `lan` and `wan`, the latter with this address.
+    /// The table of the router between the interfaces `lan` and `wan`, the latter with this
+    /// address.
     pub(super) fn rules(self, public: Ipv4Addr) -> String {
         let changed = format!("meta l4proto {{ tcp, udp }} snat ip to {public}:20000-29999");
         let (state, out, into) = match self {

@@ -180,7 +180,8 @@ fn place(endpoint: &ConnectedPoint) -> (Option<PeerId>, Multiaddr) {
     }
 }
 
-/// The address of this machine that a connection is bound to: what it says, or what the system would choose.
+/// The address of this machine that a connection is bound to: what it says, or what the system
+/// would choose.
 fn local_ip(endpoint: &ConnectedPoint, remote: &Multiaddr) -> Option<IpAddr> {
     if let ConnectedPoint::Listener { local_addr, .. } = endpoint
         && let Some(ip) = addresses::ip(local_addr).filter(|ip| !ip.is_unspecified())

@@ -1,4 +1,5 @@
-//! How this peer is reached from beyond its networks: relays, what others see of us, and changes of network.
+//! How this peer is reached from beyond its networks: relays, what others see of us, and changes of
+//! network.
 
 use std::{
     io,
@@ -25,7 +26,8 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 /// Addresses told besides those of the own machine.
 const MAX_OUTSIDE: usize = 12;
 
-/// How often to see whether the machine has slept, and how much the clocks then differ: one of them stands still.
+/// How often to see whether the machine has slept, and how much the clocks then differ: one of them
+/// stands still.
 const WAKE: Duration = Duration::from_secs(5);
 const SLEPT: Duration = Duration::from_secs(5);
 
@@ -62,7 +64,8 @@ impl EventLoop {
             .iter()
             .any(|addr| addresses::transport(addr) == Some(Transport::Quic));
         if !over_udp && self.calls_over_tcp(&peer) {
-            // A second call from our port to the same place would come from another port, and this peer would be seen there.
+            // A second call from our port to the same place would come from another port, and this
+            // peer would be seen there.
             if needed {
                 let now = Instant::now();
                 self.relays.connected(&peer, now);
@@ -90,8 +93,9 @@ impl EventLoop {
         }
     }
 
-    /// A relay is looked at again and again, and there may only be a few connections to one peer: the last look is enough. The
-    /// first connection stays: the library takes it for the place and for circuits.
+    /// A relay is looked at again and again, and there may only be a few connections to one peer:
+    /// the last look is enough. The first connection stays: the library takes it for the place and
+    /// for circuits.
     pub(super) fn end_earlier_looks(&mut self, relay: &PeerId, last: ConnectionId) {
         let direct = || {
             let connections = self.connections.iter();
@@ -115,8 +119,8 @@ impl EventLoop {
         })
     }
 
-    /// Ends a place at a relay. The protocol has no word for that but the end of the connection, which waits for what goes
-    /// through it.
+    /// Ends a place at a relay. The protocol has no word for that but the end of the connection,
+    /// which waits for what goes through it.
     pub(super) fn give_back(&mut self, relay: PeerId, now: Instant) {
         if self.relays.wants(&relay) {
             return;
@@ -212,7 +216,8 @@ impl EventLoop {
         for known in self.connections.values_mut() {
             known.shown.lan = is_near(&known.shown.remote, &interfaces);
         }
-        // What is bound to an address that is gone is dead, and would be noticed only when it is used.
+        // What is bound to an address that is gone is dead, and would be noticed only when it is
+        // used.
         let (dead, alive): (Vec<_>, Vec<_>) = self
             .connections
             .iter()
@@ -221,8 +226,9 @@ impl EventLoop {
                 local.is_some_and(|ip| !ip.is_loopback() && !own.contains(&ip))
             });
         for (id, peer, _) in dead {
-            // Gossip says its topics on the first connection only. To a peer that still holds its end of this one, another is
-            // not the first: closed now, nothing would be heard from it any more. So it stays until the probe ends it.
+            // Gossip says its topics on the first connection only. To a peer that still holds its
+            // end of this one, another is not the first: closed now, nothing would be heard from it
+            // any more. So it stays until the probe ends it.
             let replaced = alive.iter().any(|(_, to, _)| *to == peer);
             if replaced || !self.is_in_gossip(&peer) {
                 self.swarm.close_connection(id);
@@ -356,7 +362,8 @@ fn refusal(error: &io::Error) -> String {
     said.map_or(text, str::to_owned)
 }
 
-/// How long the machine stood still between two looks at both clocks, of which only the calendar's goes on then; nothing if it did not.
+/// How long the machine stood still between two looks at both clocks, of which only the calendar's
+/// goes on then; nothing if it did not.
 fn slept(before: (Instant, SystemTime), now: (Instant, SystemTime)) -> Option<Duration> {
     let passed = now.1.duration_since(before.1).unwrap_or_default();
     let stood = passed.saturating_sub(now.0.saturating_duration_since(before.0));

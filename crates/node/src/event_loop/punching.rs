@@ -24,8 +24,9 @@ use crate::{
     stream::Failure,
 };
 
-/// How long the library's hole punching, which costs less, goes first: a round trip or two of most ways, after which it stands or
-/// will not. Where it is still under way, both go on beside each other.
+/// How long the library's hole punching, which costs less, goes first: a round trip or two of most
+/// ways, after which it stands or will not. Where it is still under way, both go on beside each
+/// other.
 pub(super) const PUNCH_AFTER: Duration = Duration::from_millis(300);
 
 /// Attempts for one peer as long as it is connected: what failed so often, fails.
@@ -37,7 +38,8 @@ const LATER: Duration = Duration::from_millis(700);
 /// How long the hole stays open for the call that is sent again.
 const CALLED: Duration = Duration::from_secs(6);
 
-/// Others that ask this peer to call many ports: so many at once, so many a second. Each is 2 MB to an address of their choice.
+/// Others that ask this peer to call many ports: so many at once, so many a second. Each is 2 MB to
+/// an address of their choice.
 pub(super) const ASKED: (u32, f64) = (6, 0.1);
 
 /// What came of one part.

@@ -22,10 +22,12 @@ use crate::{
     stream::is_relayed,
 };
 
-/// Two peers that discover each other would both dial at once. The one with the greater id lets the other go first.
+/// Two peers that discover each other would both dial at once. The one with the greater id lets the
+/// other go first.
 const HEAD_START: Duration = Duration::from_millis(150);
 
-/// How often a connect that somebody waits for is tried: both sides may have dialled at the same moment, and both failed.
+/// How often a connect that somebody waits for is tried: both sides may have dialled at the same
+/// moment, and both failed.
 const CONNECT_TRIES: u32 = 2;
 
 /// The pause between those tries, at least; up to twice as long.
@@ -34,26 +36,29 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// Callers that wait for a connection to one peer; far more than streams may be open to it.
 const MAX_WAITING: usize = 1024;
 
-/// Peers elsewhere that we are connected to before somebody asks: those one is likely to visit of a list one looks at. A
-/// rendezvous may tell of thousands, who are dialled when they are visited.
+/// Peers elsewhere that we are connected to before somebody asks: those one is likely to visit of a
+/// list one looks at. A rendezvous may tell of thousands, who are dialled when they are visited.
 pub(super) const MAX_MET: usize = 48;
 
-/// How long a connection to a peer that is no longer seen is kept: a rendezvous that was away for two minutes sees it again, and
-/// meanwhile a direct way needs nobody.
+/// How long a connection to a peer that is no longer seen is kept: a rendezvous that was away for
+/// two minutes sees it again, and meanwhile a direct way needs nobody.
 const LEAVE_AFTER: Duration = Duration::from_secs(150);
 
-/// How long QUIC is tried alone before TCP and a relay are tried too: longer than a round trip to most places, shorter than
-/// anyone waits for a page. Sooner, and what answers second would have to be thrown away most of the time.
+/// How long QUIC is tried alone before TCP and a relay are tried too: longer than a round trip to
+/// most places, shorter than anyone waits for a page. Sooner, and what answers second would have to
+/// be thrown away most of the time.
 const REST_AFTER: Duration = Duration::from_millis(250);
 
-/// How long who waits for a peer that was seen a moment ago waits for its addresses, and for ways that take some attempts.
+/// How long who waits for a peer that was seen a moment ago waits for its addresses, and for ways
+/// that take some attempts.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Addresses through relays that are tried at a time.
 const MAX_CIRCUITS: usize = 4;
 
-/// How soon relays that refused are asked again, as long as other ways are still being tried: where a peer has no place yet a
-/// relay says so at once, and after a restart of the relay it has one within seconds.
+/// How soon relays that refused are asked again, as long as other ways are still being tried: where
+/// a peer has no place yet a relay says so at once, and after a restart of the relay it has one
+/// within seconds.
 const CIRCUITS_AGAIN: Duration = Duration::from_secs(1);
 
 /// The ways in which a peer is being dialled. It is one attempt until the last of them has ended.
@@ -146,7 +151,8 @@ impl EventLoop {
         }
     }
 
-    /// More addresses for an attempt that is under way: it may be waiting for the others until they time out.
+    /// More addresses for an attempt that is under way: it may be waiting for the others until they
+    /// time out.
     fn dial_too(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
         let (circuits, direct): (Vec<_>, Vec<_>) = addrs
             .into_iter()
@@ -204,8 +210,8 @@ impl EventLoop {
         }
     }
 
-    /// Whether what the peer gossips counts as being seen here. Not from one that was met at a rendezvous: who leaves that is
-    /// gone, whatever connections are left.
+    /// Whether what the peer gossips counts as being seen here. Not from one that was met at a
+    /// rendezvous: who leaves that is gone, whatever connections are left.
     pub(super) fn is_heard(&self, peer: &PeerId) -> bool {
         !self.from_elsewhere.contains(peer) || self.book.is_wanted(peer, Instant::now())
     }
@@ -220,7 +226,8 @@ impl EventLoop {
         self.met.contains(peer) || self.book.is_wanted(peer, now)
     }
 
-    /// A request got no answer on its connection. If that is dead it ends in a moment, and meanwhile another way is made.
+    /// A request got no answer on its connection. If that is dead it ends in a moment, and
+    /// meanwhile another way is made.
     pub(super) fn doubt(&mut self, peer: PeerId) {
         self.probe(|known| known.peer == peer);
         if self.attempts.contains_key(&peer) {
@@ -294,9 +301,9 @@ impl EventLoop {
         }
     }
 
-    /// Tries every way there is to a peer, unless that is under way: its addresses here and elsewhere at once, and relays
-    /// after a moment, or at once when nothing else is known. The first that answers is used; of those that answer later the
-    /// better one takes over.
+    /// Tries every way there is to a peer, unless that is under way: its addresses here and
+    /// elsewhere at once, and relays after a moment, or at once when nothing else is known. The
+    /// first that answers is used; of those that answer later the better one takes over.
     fn dial(&mut self, peer: PeerId) -> Result<(), String> {
         if self.attempts.contains_key(&peer) {
             return Ok(());
@@ -354,8 +361,8 @@ impl EventLoop {
             .unwrap_or(Ok(false))
     }
 
-    /// On a local network it takes TCP first, over which one stream is a sixth faster than over QUIC; elsewhere whatever
-    /// answers first is best.
+    /// On a local network it takes TCP first, over which one stream is a sixth faster than over
+    /// QUIC; elsewhere whatever answers first is best.
     fn preferred(&self, peer: &PeerId, mut near: Vec<Multiaddr>, alone: bool) -> Vec<Multiaddr> {
         let tries = self.waiting.get(peer).map_or(0, |w| w.tries) + self.dialler.failures(peer);
         let is_tcp = |addr: &Multiaddr| addresses::transport(addr) == Some(Transport::Tcp);
@@ -365,11 +372,13 @@ impl EventLoop {
         near
     }
 
-    /// Dials addresses without a relay: those on a local network and those elsewhere, each in its way.
+    /// Dials addresses without a relay: those on a local network and those elsewhere, each in its
+    /// way.
     ///
-    /// TCP goes from a port of its own: two peers that dial each other from their listening ports at the same moment make one
-    /// TCP connection with two initiators, on which no protocol can be agreed; and a dial from there that hangs would be in
-    /// the way of hole punching. QUIC goes from the port that others know, so that routers let their calls in.
+    /// TCP goes from a port of its own: two peers that dial each other from their listening ports
+    /// at the same moment make one TCP connection with two initiators, on which no protocol can be
+    /// agreed; and a dial from there that hangs would be in the way of hole punching. QUIC goes
+    /// from the port that others know, so that routers let their calls in.
     fn start_direct(
         &mut self,
         peer: PeerId,
@@ -399,7 +408,8 @@ impl EventLoop {
         ]
     }
 
-    /// Starts one dial of the attempt that is under way, if there is one; whether there was anything to dial.
+    /// Starts one dial of the attempt that is under way, if there is one; whether there was
+    /// anything to dial.
     fn start_dial(
         &mut self,
         peer: PeerId,
@@ -435,8 +445,8 @@ impl EventLoop {
         Ok(true)
     }
 
-    /// Dials the peer's addresses through relays: those of relays first that we are connected to, and of those only one.
-    /// Whether there was any.
+    /// Dials the peer's addresses through relays: those of relays first that we are connected to,
+    /// and of those only one. Whether there was any.
     pub(super) fn dial_circuits(&mut self, peer: PeerId) -> Result<bool, String> {
         let mut circuits: Vec<_> = self
             .book
@@ -531,7 +541,8 @@ impl EventLoop {
             && let Some(waiting) = self.waiting.get_mut(&peer)
         {
             waiting.tries += 1;
-            // Of one that was seen a moment ago more addresses may come; it is also called when they do.
+            // Of one that was seen a moment ago more addresses may come; it is also called when
+            // they do.
             let expected =
                 self.met.contains(&peer) && now.saturating_duration_since(waiting.since) < PATIENCE;
             if waiting.tries < CONNECT_TRIES || expected {

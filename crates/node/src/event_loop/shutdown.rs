@@ -22,9 +22,11 @@ pub(crate) const SHUTDOWN: Duration = Duration::from_millis(1500);
 
 impl EventLoop {
     pub(super) async fn shutdown(mut self, stop: CancellationToken, mut tasks: JoinSet<()>) {
-        // 1. The tasks end while the rest goes on; mDNS says goodbye, so that nobody dials us from here on.
+        // 1. The tasks end while the rest goes on; mDNS says goodbye, so that nobody dials us from
+        //    here on.
         stop.cancel();
-        // 2. What was published before (the offline message) leaves: each connection answers one more round trip.
+        // 2. What was published before (the offline message) leaves: each connection answers one
+        //    more round trip.
         self.probes.abort_all();
         self.probe(|_| true);
         let flushed = async {

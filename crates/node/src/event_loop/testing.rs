@@ -1,5 +1,5 @@
-//! Whether this peer is reached without help: the addresses where others may call it, what came of their calls, and the press on
-//! “Test again”.
+//! Whether this peer is reached without help: the addresses where others may call it, what came of
+//! their calls, and the press on “Test again”.
 
 use std::{
     collections::BTreeSet,
@@ -15,17 +15,20 @@ use crate::{Mapping, addresses, observed};
 /// Test results kept; there are as many addresses as transports and families, and some change.
 pub(super) const MAX_TESTED: usize = 32;
 
-/// How long a test may take: a relay is connected to, the library asks every two seconds, and gives up a question after ten.
+/// How long a test may take: a relay is connected to, the library asks every two seconds, and gives
+/// up a question after ten.
 const TEST: Duration = Duration::from_secs(15);
 
 /// How long this peer must have been reachable by itself before it gives up its relays.
 const REACHABLE_FOR: Duration = Duration::from_secs(20);
 
-/// How long a call that was made to see whether it can be is kept: a few round trips, after which there is no use for it.
+/// How long a call that was made to see whether it can be is kept: a few round trips, after which
+/// there is no use for it.
 pub(super) const CALLED: Duration = Duration::from_secs(3);
 
 impl EventLoop {
-    /// Others may be able to call this peer there: somebody saw it there, or the router passes it on.
+    /// Others may be able to call this peer there: somebody saw it there, or the router passes it
+    /// on.
     pub(super) fn may_be_called_at(&mut self, addr: Multiaddr) {
         self.swarm.behaviour_mut().test.report(addr.clone());
         if !self.relays.is_empty() && !std::mem::replace(&mut self.was_tested, true) {
@@ -54,7 +57,8 @@ impl EventLoop {
         self.see_whether_reachable();
     }
 
-    /// Everything that may have changed without notice is looked at again. While that is under way there is nothing to add.
+    /// Everything that may have changed without notice is looked at again. While that is under way
+    /// there is nothing to add.
     pub(super) fn test_again(&mut self) {
         let now = Instant::now();
         if self.agenda.has(Chore::Tested) {
@@ -82,7 +86,8 @@ impl EventLoop {
         self.status_changed();
     }
 
-    /// Every address where others may call this peer; of its own those at which it is seen from outside, or was.
+    /// Every address where others may call this peer; of its own those at which it is seen from
+    /// outside, or was.
     fn worth_a_test(&self) -> BTreeSet<Multiaddr> {
         let seen = self.observations.seen().into_iter().map(|seen| seen.addr);
         let mut addrs: BTreeSet<_> = seen.collect();
@@ -95,8 +100,8 @@ impl EventLoop {
         addrs
     }
 
-    /// Behind some routers each call comes from another port: of what others saw, only the last counts, and what the router may
-    /// pass on at the port that is listened on.
+    /// Behind some routers each call comes from another port: of what others saw, only the last
+    /// counts, and what the router may pass on at the port that is listened on.
     fn forget_old_tests(&mut self) {
         let seen: BTreeSet<_> = self
             .observations
@@ -114,7 +119,8 @@ impl EventLoop {
         self.tested = tested;
     }
 
-    /// The network is perhaps another: what calls at this peer's own addresses came to is found out anew.
+    /// The network is perhaps another: what calls at this peer's own addresses came to is found out
+    /// anew.
     pub(super) fn test_own_again(&mut self) {
         let tested = self.tested.keys().filter(|addr| self.is_own(addr));
         let own: Vec<_> = tested.cloned().collect();
@@ -122,8 +128,8 @@ impl EventLoop {
         self.swarm.behaviour_mut().test.test_anew(&own);
     }
 
-    /// Relays call to see whether they can, and for nothing else; they would keep what they have made for a while, and there may
-    /// only be a few connections to one peer.
+    /// Relays call to see whether they can, and for nothing else; they would keep what they have
+    /// made for a while, and there may only be a few connections to one peer.
     pub(super) fn hang_up(&mut self, relay: &PeerId, now: Instant) {
         let calls = self
             .connections
@@ -145,8 +151,9 @@ impl EventLoop {
         self.status_changed();
     }
 
-    /// Reachable is who has been called at an address of this machine or one that the router maps. That a call came
-    /// through at an address that only others saw proves less: a router may let in whoever was called before, as the tester was.
+    /// Reachable is who has been called at an address of this machine or one that the router maps.
+    /// That a call came through at an address that only others saw proves less: a router may let in
+    /// whoever was called before, as the tester was.
     pub(super) fn is_reachable(&self) -> bool {
         let mut tested = self.tested.iter();
         tested.any(|(addr, arrived)| *arrived && self.is_own(addr))

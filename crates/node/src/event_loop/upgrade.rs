@@ -1,9 +1,10 @@
 //! From a relayed path to a direct one: retries, moving over, and closing what is no longer needed.
 //!
-//! The library punches holes by itself when a relayed connection is made, three times, and never again. Routers change
-//! their mind and peers their addresses, so we try again, ever more rarely, in both ways there are: calling the addresses
-//! the other side tells, and making the relayed connection anew. Streams take the direct connection as soon as it stands; the
-//! relayed one is closed when nothing is left on it.
+//! The library punches holes by itself when a relayed connection is made, three times, and never
+//! again. Routers change their mind and peers their addresses, so we try again, ever more rarely,
+//! in both ways there are: calling the addresses the other side tells, and making the relayed
+//! connection anew. Streams take the direct connection as soon as it stands; the relayed one is
+//! closed when nothing is left on it.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use crate::{
     status::{Link, PeerReach},
 };
 
-/// Pauses between attempts to get off a relay. The first only calls addresses that were learned meanwhile.
+/// Pauses between attempts to get off a relay. The first only calls addresses that were learned
+/// meanwhile.
 const UPGRADES: [Duration; 4] = [
     Duration::from_secs(3),
     Duration::from_secs(30),
@@ -25,7 +27,8 @@ const UPGRADES: [Duration; 4] = [
     Duration::from_secs(10 * 60),
 ];
 
-/// How long a connection that a better one has replaced is kept, at least: what was about to use it gets done.
+/// How long a connection that a better one has replaced is kept, at least: what was about to use it
+/// gets done.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl EventLoop {
@@ -46,8 +49,9 @@ impl EventLoop {
         }
     }
 
-    /// Streams stay on the connection that they took first, unless the new one is better: nearer, or from where the peer is now.
-    /// What is shown is what is taken, so neither changes without need.
+    /// Streams stay on the connection that they took first, unless the new one is better: nearer,
+    /// or from where the peer is now. What is shown is what is taken, so neither changes without
+    /// need.
     pub(super) fn choose(&mut self, peer: PeerId, new: ConnectionId) {
         let place = |id: &ConnectionId| self.connections.get(id).map(|known| &known.shown);
         let old = self.chosen.get(&peer).and_then(place);
@@ -125,7 +129,8 @@ impl EventLoop {
             self.agenda.drop(Chore::Punch(peer));
             self.tries.remove(&peer);
         }
-        // A relay is connected to twice on purpose: once for what it carries, and to be seen over the other transport.
+        // A relay is connected to twice on purpose: once for what it carries, and to be seen over
+        // the other transport.
         if self.connections_to(&peer) > 1 && !self.relays.is_offered(&peer) {
             self.agenda.put(Chore::Tidy(peer), now + GRACE);
         }
@@ -203,8 +208,8 @@ impl EventLoop {
         }
     }
 
-    /// Closes connections that are not needed: relayed ones when there is a direct one, else all of them but the newest;
-    /// and of the direct ones those that [`Self::surplus`] names.
+    /// Closes connections that are not needed: relayed ones when there is a direct one, else all of
+    /// them but the newest; and of the direct ones those that [`Self::surplus`] names.
     fn tidy(&mut self, peer: PeerId, now: Instant) {
         let mut relayed: Vec<_> = self
             .connections
@@ -237,9 +242,10 @@ impl EventLoop {
         idle
     }
 
-    /// Direct connections that are one too many: both sides called, or one called over TCP and QUIC. Both sides agree on the
-    /// one that stays, and each closes only what it has made: the transport that is better there stays, and of two such calls
-    /// that of the peer with the smaller id.
+    /// Direct connections that are one too many: both sides called, or one called over TCP and
+    /// QUIC. Both sides agree on the one that stays, and each closes only what it has made: the
+    /// transport that is better there stays, and of two such calls that of the peer with the
+    /// smaller id.
     fn surplus(&self, peer: &PeerId) -> Vec<ConnectionId> {
         let direct: Vec<_> = self
             .connections

@@ -18,8 +18,8 @@ use crate::{
     interfaces::{Interface, Interfaces},
 };
 
-/// When to ask, from the start on. Existing peers ask at 0 and 4 s; two early repeats cost two packets of 33 bytes and
-/// spare those who start at the same moment the wait.
+/// When to ask, from the start on. Existing peers ask at 0 and 4 s; two early repeats cost two
+/// packets of 33 bytes and spare those who start at the same moment the wait.
 const ASK_AT: [Duration; 4] = [
     Duration::ZERO,
     Duration::from_millis(300),
@@ -34,8 +34,8 @@ const ASK_EVERY: Duration = Duration::from_secs(60);
 const ANNOUNCEMENTS: u32 = 2;
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 
-/// Answers to the group are at least this far apart; one answers all who asked in between. So no question is lost, and
-/// nobody can make us fill the network.
+/// Answers to the group are at least this far apart; one answers all who asked in between. So no
+/// question is lost, and nobody can make us fill the network.
 const ANSWER_EVERY: Duration = Duration::from_millis(100);
 
 /// Answers to single askers: at once, and a second after that.
@@ -58,7 +58,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Joins with each family the interface has, and asks for the first time. Fails when none can, or none may.
+    /// Joins with each family the interface has, and asks for the first time. Fails when none can,
+    /// or none may.
     pub(super) async fn open(
         service: Service,
         interface: &Interface,
@@ -104,7 +105,8 @@ impl Link {
         refused
     }
 
-    /// Runs until stopped or until a socket fails; says goodbye either way. `last` is the goodbye of the link before.
+    /// Runs until stopped or until a socket fails; says goodbye either way. `last` is the goodbye
+    /// of the link before.
     pub(super) async fn run(mut self, last: Option<Vec<u8>>, stop: CancellationToken) {
         if let Some(last) = last {
             self.send(&last).await;

@@ -15,14 +15,16 @@ const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 /// What mDNS responders send with; receivers may take less as a sign that the packet was routed.
 const HOPS: u32 = 255;
 
-/// A socket that hears the group on one interface only, and where to send so that the group there hears.
+/// A socket that hears the group on one interface only, and where to send so that the group there
+/// hears.
 pub(super) struct Multicast {
     socket: UdpSocket,
     group: SocketAddr,
 }
 
 impl Multicast {
-    /// Joins on the interface with this index; `own` is one of its addresses and chooses the family.
+    /// Joins on the interface with this index; `own` is one of its addresses and chooses the
+    /// family.
     pub(super) fn join(own: IpAddr, index: u32) -> io::Result<Self> {
         let domain = if own.is_ipv4() {
             Domain::IPV4
@@ -31,7 +33,8 @@ impl Multicast {
         };
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        // Others on this machine have the port as well: other peers, and the system's own responder.
+        // Others on this machine have the port as well: other peers, and the system's own
+        // responder.
         socket.set_reuse_address(true)?;
         #[cfg(unix)]
         socket.set_reuse_port(true)?;
@@ -64,7 +67,8 @@ impl Multicast {
         })
     }
 
-    /// To everybody on the interface. Errors pass: the packet is sent again, or the interface is about to go.
+    /// To everybody on the interface. Errors pass: the packet is sent again, or the interface is
+    /// about to go.
     pub(super) async fn send(&self, packet: &[u8]) {
         self.send_to(packet, self.group).await;
     }
@@ -80,7 +84,8 @@ impl Multicast {
         }
     }
 
-    /// Fails when the socket can no longer be used; what is wrong with one packet is none of its failures.
+    /// Fails when the socket can no longer be used; what is wrong with one packet is none of its
+    /// failures.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         loop {
             match self.socket.recv_from(buffer).await {
@@ -91,8 +96,8 @@ impl Multicast {
     }
 }
 
-/// Windows tells, as if receiving had failed, that an earlier packet reached nobody, and that one did not fit in the buffer, which
-/// other systems cut off.
+/// Windows tells, as if receiving had failed, that an earlier packet reached nobody, and that one
+/// did not fit in the buffer, which other systems cut off.
 fn is_of_one_packet(error: &io::Error) -> bool {
     const WSAEMSGSIZE: i32 = 10040;
     error.kind() == io::ErrorKind::ConnectionReset

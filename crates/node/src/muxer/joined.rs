@@ -1,5 +1,6 @@
-//! Yamux writes the header of a frame apart from its body. TLS would make a message of its own of it, with a call of the system, a
-//! packet and a wake-up at the other end. So a header waits for what follows, and both are written in one go.
+//! Yamux writes the header of a frame apart from its body. TLS would make a message of its own of
+//! it, with a call of the system, a packet and a wake-up at the other end. So a header waits for
+//! what follows, and both are written in one go.
 
 use std::{
     io::{self, IoSlice},
@@ -12,10 +13,12 @@ use futures::{AsyncRead, AsyncWrite};
 /// Yamux's header of a frame (its specification, "Framing").
 const HEADER: usize = 12;
 
-/// Headers that may wait: those of frames without a body, such as window updates, follow each other.
+/// Headers that may wait: those of frames without a body, such as window updates, follow each
+/// other.
 const MAX_WAITING: usize = 8 * HEADER;
 
-/// A connection to which short writes are joined with what follows; they wait until then, or for a flush.
+/// A connection to which short writes are joined with what follows; they wait until then, or for a
+/// flush.
 #[derive(Debug)]
 pub(super) struct Joined<C> {
     io: C,

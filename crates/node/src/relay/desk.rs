@@ -1,9 +1,11 @@
-//! Who may reserve and connect: plain state between the rendezvous, which knows who is here, and the library, which asks.
+//! Who may reserve and connect: plain state between the rendezvous, which knows who is here, and
+//! the library, which asks.
 //!
-//! The library refuses by number only, and counts a renewal as one more; so the decisions are taken here and the library
-//! is left without limits of its own where that matters. Three classes: a peer that signs its presence has the whole
-//! relay; peers that do not sign share a quarter, and one household of them a handful; anybody else has nothing. Who is
-//! gone keeps what it has for a while, since a peer whose server or line hiccups is worth more than a place.
+//! The library refuses by number only, and counts a renewal as one more; so the decisions are taken
+//! here and the library is left without limits of its own where that matters. Three classes: a peer
+//! that signs its presence has the whole relay; peers that do not sign share a quarter, and one
+//! household of them a handful; anybody else has nothing. Who is gone keeps what it has for a
+//! while, since a peer whose server or line hiccups is worth more than a place.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,8 +33,8 @@ use crate::{
 /// How long a reservation lasts; peers renew it at three quarters.
 pub(super) const RESERVATION: Duration = Duration::from_secs(60 * 60);
 
-/// A reservation that is not renewed ends with its connection, this long before the library's own timer: that one may
-/// fire in the middle of a renewal, which the library does not expect.
+/// A reservation that is not renewed ends with its connection, this long before the library's own
+/// timer: that one may fire in the middle of a renewal, which the library does not expect.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// The part of the relay for all peers that do not sign.
@@ -41,7 +43,8 @@ const UNSIGNED_PART: usize = 4;
 /// Reservations and circuits of unsigned peers at one address: a household of existing peers.
 const UNSIGNED_PER_HOME: usize = 8;
 
-/// Connections of peers that are not at the rendezvous, who may only ask what their address is: in all and at one address.
+/// Connections of peers that are not at the rendezvous, who may only ask what their address is: in
+/// all and at one address.
 const MAX_STRANGERS: usize = 512;
 const MAX_STRANGERS_PER_HOME: usize = 32;
 
@@ -271,8 +274,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Whether an address is dialled for a peer that asks whether it can be reached there: only one that is public and at
-    /// which the peer itself is seen, so that nobody can point the relay at others or at what is behind it.
+    /// Whether an address is dialled for a peer that asks whether it can be reached there: only one
+    /// that is public and at which the peer itself is seen, so that nobody can point the relay at
+    /// others or at what is behind it.
     pub(super) fn may_dial(&mut self, peer: &PeerId, addrs: &[Multiaddr], now: Instant) -> bool {
         let own = |addr: &Multiaddr| {
             let mut bare = addr.clone();
@@ -322,7 +326,8 @@ impl Desk {
         }
     }
 
-    /// Connections to close: of peers that were taken out, or are not here any more, or did not renew.
+    /// Connections to close: of peers that were taken out, or are not here any more, or did not
+    /// renew.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<ConnectionId> {
         let mut over = Vec::new();
         for (id, seat) in &mut self.seats {

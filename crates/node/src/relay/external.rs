@@ -1,7 +1,9 @@
-//! Where the relay is reached from outside: what the operator says, or the addresses of this machine.
+//! Where the relay is reached from outside: what the operator says, or the addresses of this
+//! machine.
 //!
-//! Names are looked up again from time to time: a line at home changes its address, existing servers keep the one of their
-//! start. The relay asks nobody whether an address works: those who could tell are the peers that want to use it.
+//! Names are looked up again from time to time: a line at home changes its address, existing
+//! servers keep the one of their start. The relay asks nobody whether an address works: those who
+//! could tell are the peers that want to use it.
 
 use std::{io, net::IpAddr, time::Duration};
 

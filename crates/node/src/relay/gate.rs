@@ -1,7 +1,9 @@
-//! The library's relay behind the [`Desk`]: it asks there before it grants anything, and the desk hears what it did.
+//! The library's relay behind the [`Desk`]: it asks there before it grants anything, and the desk
+//! hears what it did.
 //!
-//! The way in is the rate limiters of its configuration, the only place where the library asks anybody. They are not told
-//! for which connection, so the gate notes that while the library looks at a request.
+//! The way in is the rate limiters of its configuration, the only place where the library asks
+//! anybody. They are not told for which connection, so the gate notes that while the library looks
+//! at a request.
 
 use std::{
     collections::VecDeque,
@@ -147,7 +149,8 @@ impl NetworkBehaviour for Gate {
     ) {
         lock(&self.desk).asking = Some(id);
         self.relay.on_connection_handler_event(peer, id, event);
-        // What follows from it is fetched at once, while it is known from which connection it comes.
+        // What follows from it is fetched at once, while it is known from which connection it
+        // comes.
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(action) = self.relay.poll(&mut cx) {
             self.heard(&action);

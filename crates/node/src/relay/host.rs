@@ -43,7 +43,8 @@ const MAX_PER_PEER: u32 = 8;
 /// Handshakes under way: a key exchange each, and a whole network that comes back after a restart.
 const MAX_PENDING: u32 = 256;
 
-/// Connections beyond one for each reservation and circuit: those who only ask, and the second ones.
+/// Connections beyond one for each reservation and circuit: those who only ask, and the second
+/// ones.
 const MORE_CONNECTIONS: usize = 2048;
 
 /// Memory of the process above which no connection is added.
@@ -62,7 +63,8 @@ const TELL: Duration = Duration::from_secs(1);
 /// How long connections may take to close at the end.
 const CLOSE: Duration = Duration::from_millis(300);
 
-/// AutoNAT's first version is client and server in one; this one asks nobody, and so rarely finds that out.
+/// AutoNAT's first version is client and server in one; this one asks nobody, and so rarely finds
+/// that out.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Asked first is what denies by number; the gate is last, so that what it lets in is in.
@@ -94,7 +96,8 @@ pub(super) struct Host {
     desk: Arc<Mutex<Desk>>,
     meter: Arc<Meter>,
     control: Control,
-    /// Connections being asked whether they still answer; few, for reservations are limited in number and rate.
+    /// Connections being asked whether they still answer; few, for reservations are limited in
+    /// number and rate.
     probes: JoinSet<(ConnectionId, bool)>,
     addrs: watch::Receiver<Vec<Multiaddr>>,
     told: watch::Sender<Option<State>>,
@@ -202,8 +205,8 @@ impl Host {
         }
     }
 
-    /// Who reserves again has perhaps moved: what connected it before is dead without having noticed, and the library would call
-    /// it there as well as here.
+    /// Who reserves again has perhaps moved: what connected it before is dead without having
+    /// noticed, and the library would call it there as well as here.
     fn probe(&mut self, peer: PeerId) {
         let connections = self.control.connections(&peer);
         if connections.len() < 2 {

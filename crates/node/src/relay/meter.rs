@@ -1,8 +1,9 @@
-//! The muxer of each connection, metered: what streams read and write is counted for its peer and waits for its share.
+//! The muxer of each connection, metered: what streams read and write is counted for its peer and
+//! waits for its share.
 //!
-//! The library limits a circuit's bytes and life, but no rate. This host's swarm carries circuits and next to nothing else,
-//! so the streams are the place: a read that has to wait is not made, the muxer's window fills up, and the sender slows
-//! down by itself. Nothing is buffered here.
+//! The library limits a circuit's bytes and life, but no rate. This host's swarm carries circuits
+//! and next to nothing else, so the streams are the place: a read that has to wait is not made, the
+//! muxer's window fills up, and the sender slows down by itself. Nothing is buffered here.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -1,13 +1,14 @@
-//! Who may move bytes when: a rate for each peer and one for all, shared fairly when it is short. Plain state; the time
-//! goes in.
+//! Who may move bytes when: a rate for each peer and one for all, shared fairly when it is short.
+//! Plain state; the time goes in.
 //!
-//! A byte through the relay is read from one peer and written to another, and is charged to both, so neither who sends
-//! nor who fetches can take more than its share. While the common pool lasts, everybody takes from it as it comes. When it
-//! is empty it is *short*: from then on each refill is dealt out in equal parts to the peers that want something, a part
-//! that its owner cannot use goes to the others, and what was dealt and not used returns with the next refill.
+//! A byte through the relay is read from one peer and written to another, and is charged to both,
+//! so neither who sends nor who fetches can take more than its share. While the common pool lasts,
+//! everybody takes from it as it comes. When it is empty it is *short*: from then on each refill is
+//! dealt out in equal parts to the peers that want something, a part that its owner cannot use goes
+//! to the others, and what was dealt and not used returns with the next refill.
 //!
-//! A piece is charged when its size is known, after it was moved. So an account can be overdrawn by one piece, and pays
-//! that back before it moves the next.
+//! A piece is charged when its size is known, after it was moved. So an account can be overdrawn by
+//! one piece, and pays that back before it moves the next.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,13 +23,13 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 /// What is moved at once, the buffer of a circuit. So many bytes of a refill wake one stream.
 const PIECE: f64 = 8192.0;
 
-/// How much of a second's bytes may come at once: the pool's, that refills are not lost on a machine that is late; and a
-/// peer's, that a page is not slowed down.
+/// How much of a second's bytes may come at once: the pool's, that refills are not lost on a
+/// machine that is late; and a peer's, that a page is not slowed down.
 const POOL_BURST: f64 = 0.1;
 const PEER_BURST: f64 = 0.25;
 
-/// The part of its burst that the pool has to have again until it is short no longer: what is asked for is then less than
-/// what comes in.
+/// The part of its burst that the pool has to have again until it is short no longer: what is asked
+/// for is then less than what comes in.
 const ENOUGH: f64 = 0.5;
 
 /// A burst holds some pieces at the smallest rate too.
@@ -64,7 +65,8 @@ struct Rate {
 }
 
 impl<W> Shares<W> {
-    /// Bytes a second, 0 = no limit: of all, each byte counted once; of one peer, what it sends and what it is sent.
+    /// Bytes a second, 0 = no limit: of all, each byte counted once; of one peer, what it sends and
+    /// what it is sent.
     pub(super) fn new(all: u64, each: u64, now: Instant) -> Self {
         Self {
             // Each byte is charged twice.
@@ -256,7 +258,8 @@ mod tests {
             }
         }
 
-        /// Each peer has so many streams that always want to move a piece, but not more bytes a second than `wants`.
+        /// Each peer has so many streams that always want to move a piece, but not more bytes a
+        /// second than `wants`.
         fn run(&mut self, seconds: u32, streams: &[u32], wants: &[f64]) {
             let end = self.now + SECOND * seconds;
             let before = self.moved.clone();

@@ -1,4 +1,5 @@
-//! A relay on loopback, as it stands beside a rendezvous: the library's own, without limits that matter here.
+//! A relay on loopback, as it stands beside a rendezvous: the library's own, without limits that
+//! matter here.
 
 use std::time::Duration;
 

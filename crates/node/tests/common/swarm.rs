@@ -6,7 +6,8 @@ use libp2p::{
     Swarm, SwarmBuilder, identity::Keypair, noise, relay, swarm::NetworkBehaviour, tcp, yamux,
 };
 
-/// Speaks TCP and QUIC, and goes through relays; its connections end when nothing is said on them for so long.
+/// Speaks TCP and QUIC, and goes through relays; its connections end when nothing is said on them
+/// for so long.
 pub(crate) fn swarm<B: NetworkBehaviour>(
     key: Keypair,
     idle: Duration,

@@ -1,4 +1,5 @@
-//! What runs in the hosts of the lab: a peer, or an ear on the multicast group. Commands come on standard input.
+//! What runs in the hosts of the lab: a peer, or an ear on the multicast group. Commands come on
+//! standard input.
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,5 @@
-//! Existing peers ask, with the first version of AutoNAT, whether they can be called. Only public addresses are tried, so this
-//! runs in a network of its own, where there is one.
+//! Existing peers ask, with the first version of AutoNAT, whether they can be called. Only public
+//! addresses are tried, so this runs in a network of its own, where there is one.
 
 use std::{env, process::Command, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What a hundred visits cost the process of the relay, those that nobody reads included, and what the meter costs a single one.
+//! What a hundred visits cost the process of the relay, those that nobody reads included, and what
+//! the meter costs a single one.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Streams of the test's own: who is asked for so many bytes sends them. And streams of the relay's protocols, for those who
-//! do not keep to them.
+//! Streams of the test's own: who is asked for so many bytes sends them. And streams of the relay's
+//! protocols, for those who do not keep to them.
 
 use std::{
     collections::HashMap,
@@ -77,7 +77,8 @@ impl Pipes {
         Some(self.hop(relay, &[2, 0x08, 0]).await?.0)
     }
 
-    /// Asks a relay for a circuit, and does nothing with it; what it says, and what holds the circuit.
+    /// Asks a relay for a circuit, and does nothing with it; what it says, and what holds the
+    /// circuit.
     pub(crate) async fn connect(&self, relay: PeerId, to: PeerId) -> Option<(u64, Stream)> {
         let id = to.to_bytes();
         let len = u8::try_from(id.len()).unwrap();

@@ -16,7 +16,8 @@ use crate::{
 
 const WATCHED: Duration = Duration::from_secs(4);
 
-/// Visitors that fetch from hosts without an end, with so many streams each, while the time runs; the bytes of each visitor.
+/// Visitors that fetch from hosts without an end, with so many streams each, while the time runs;
+/// the bytes of each visitor.
 async fn race(world: &World, visits: &[(&Client, Vec<&Client>, usize)]) -> Vec<u64> {
     for (visitor, hosts, _) in visits {
         for host in hosts {

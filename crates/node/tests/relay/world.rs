@@ -1,4 +1,5 @@
-//! A relay on loopback, a rendezvous that is a table, and peers that are plain swarms: they share nothing with our node.
+//! A relay on loopback, a rendezvous that is a table, and peers that are plain swarms: they share
+//! nothing with our node.
 
 use std::{
     collections::HashMap,
@@ -59,7 +60,8 @@ pub(crate) enum Over {
     Quic,
 }
 
-/// Who measures a share of time, or loads the machine with all it has, does it alone; all others run side by side.
+/// Who measures a share of time, or loads the machine with all it has, does it alone; all others
+/// run side by side.
 pub(crate) static MEASURING: RwLock<()> = RwLock::const_new(());
 
 enum Turn {

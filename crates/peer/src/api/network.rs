@@ -1,4 +1,5 @@
-//! The truth about the network as a skin sees it: how this peer can be reached, and how it reaches another.
+//! The truth about the network as a skin sees it: how this peer can be reached, and how it reaches
+//! another.
 
 use std::{fmt::Write, net::IpAddr};
 
@@ -18,12 +19,13 @@ pub struct Network {
     pub verdict: Verdict,
     /// One sentence for someone who is no network engineer.
     pub headline: String,
-    /// In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one `rendezvous` for each server joined,
-    /// `multicast`. All are always there, but for `rendezvous` without a server and `mapping`, `nat` and `relay` where they
-    /// could change nothing. Without any network there is only `address`, and `rendezvous` of a server on this machine.
+    /// In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one
+    /// `rendezvous` for each server joined, `multicast`. All are always there, but for `rendezvous`
+    /// without a server and `mapping`, `nat` and `relay` where they could change nothing. Without
+    /// any network there is only `address`, and `rendezvous` of a server on this machine.
     pub facts: Vec<Fact>,
-    /// A test is under way ([`crate::Peer::test_again`], or the first after a start or a change of network): verdicts may still
-    /// change within seconds.
+    /// A test is under way ([`crate::Peer::test_again`], or the first after a start or a change of
+    /// network): verdicts may still change within seconds.
     pub testing: bool,
 }
 
@@ -31,7 +33,8 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Fact {
-    /// Stable name, for tests and pictures: `address`, `reachable`, `nat`, `mapping`, `relay`, `rendezvous`, `multicast`.
+    /// Stable name, for tests and pictures: `address`, `reachable`, `nat`, `mapping`, `relay`,
+    /// `rendezvous`, `multicast`.
     pub code: String,
     pub verdict: Verdict,
     /// A few words: “Your router”, “Relay”.
@@ -40,7 +43,8 @@ pub struct Fact {
     pub detail: String,
     /// What to do about it; null when there is nothing to do.
     pub remedy: Option<String>,
-    /// The technical part, a line each, for those who look closer: addresses, names of servers, errors. At most 16 lines.
+    /// The technical part, a line each, for those who look closer: addresses, names of servers,
+    /// errors. At most 16 lines.
     pub items: Vec<String>,
 }
 
@@ -58,7 +62,8 @@ pub enum Verdict {
     Broken,
 }
 
-/// How a peer is reached, and what was tried. Not part of the snapshot: asked for while somebody looks.
+/// How a peer is reached, and what was tried. Not part of the snapshot: asked for while somebody
+/// looks.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct PeerReach {
@@ -106,8 +111,9 @@ pub struct Attempt {
 }
 
 impl Network {
-    /// All of it as plain text, for whoever helps. `redacted` leaves out everything that says who and where this is: addresses,
-    /// names of servers, peer ids. Ports stay, for help is mostly about them.
+    /// All of it as plain text, for whoever helps. `redacted` leaves out everything that says who
+    /// and where this is: addresses, names of servers, peer ids. Ports stay, for help is mostly
+    /// about them.
     pub fn report(&self, redacted: bool) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let system = std::env::consts::OS;

@@ -66,7 +66,8 @@ pub enum RelayState {
     Ready,
 }
 
-/// Whether the e-mail address of the profile is registered at a server that shows registered peers only.
+/// Whether the e-mail address of the profile is registered at a server that shows registered peers
+/// only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(export)]
@@ -84,7 +85,8 @@ pub enum Registration {
 #[ts(export)]
 pub struct Hosting {
     pub state: HostingState,
-    /// Why it does not listen, or what keeps others away: plain sentences with the remedy. Null while all is well.
+    /// Why it does not listen, or what keeps others away: plain sentences with the remedy. Null
+    /// while all is well.
     pub problem: Option<String>,
     /// TCP port.
     pub port: u16,
@@ -126,7 +128,8 @@ pub struct Host {
     pub port: u16,
     /// The one IP address to listen on; empty = all.
     pub bind: String,
-    /// Port of the relay; 0 = none. Not kept while hosting is off: existing peers would refuse their `goop.json`.
+    /// Port of the relay; 0 = none. Not kept while hosting is off: existing peers would refuse
+    /// their `goop.json`.
     pub relay_port: u16,
 }
 

@@ -25,7 +25,8 @@ pub struct Settings {
     pub text: String,
     /// Peers that are neither connected, served nor shown.
     pub blocked: Vec<BlockedPeer>,
-    /// Why no peer starts with `goop.json`; the rest is what is assumed without it. Only of a peer that does not run.
+    /// Why no peer starts with `goop.json`; the rest is what is assumed without it. Only of a peer
+    /// that does not run.
     pub problem: Option<String>,
     /// What was changed is in force after another start of the peer, which comes by itself.
     pub restarting: bool,

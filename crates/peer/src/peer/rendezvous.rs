@@ -1,5 +1,5 @@
-//! The rendezvous servers of a running peer: joined, left, hosted. All of it is in `goop.json`, which is followed live; what
-//! came of it is in the snapshot.
+//! The rendezvous servers of a running peer: joined, left, hosted. All of it is in `goop.json`,
+//! which is followed live; what came of it is in the snapshot.
 
 use std::net::IpAddr;
 
@@ -26,8 +26,9 @@ const GROUP: usize = 5;
 const GROUPS: usize = 4;
 
 impl Peer {
-    /// The address of the rendezvous that a text typed or pasted means, in the form that `goop.json` keeps: with or without
-    /// scheme, the address of one of its pages, a `goop://connect` link. Changes nothing.
+    /// The address of the rendezvous that a text typed or pasted means, in the form that
+    /// `goop.json` keeps: with or without scheme, the address of one of its pages, a
+    /// `goop://connect` link. Changes nothing.
     pub fn rendezvous_address(&self, text: &str) -> Result<String, Error> {
         let address = parse(text)?.to_string();
         let snapshot = self.snapshot();
@@ -42,7 +43,8 @@ impl Peer {
         Ok(address)
     }
 
-    /// Joins the rendezvous that a text means, and remembers it. Answers its address; whether it is reached is shown later.
+    /// Joins the rendezvous that a text means, and remembers it. Answers its address; whether it is
+    /// reached is shown later.
     pub async fn join_rendezvous(&self, text: &str) -> Result<String, Error> {
         let url = self.rendezvous_address(text)?;
         if is_listed(&self.config().presence, &url) {
@@ -79,7 +81,8 @@ impl Peer {
         .await
     }
 
-    /// Hosts a rendezvous, moves it to another port, or closes it. The first time it gets a password for its administration.
+    /// Hosts a rendezvous, moves it to another port, or closes it. The first time it gets a
+    /// password for its administration.
     pub async fn host_rendezvous(&self, host: Host) -> Result<(), Error> {
         let bind = host.bind.trim().to_owned();
         if host.on && host.port == 0 {
@@ -118,8 +121,8 @@ impl Peer {
         self.config().presence.admin_password
     }
 
-    /// Asks a rendezvous to register an e-mail address for this peer, and puts it into the profile: only messages with that
-    /// address are let through there. What is answered is for people.
+    /// Asks a rendezvous to register an e-mail address for this peer, and puts it into the profile:
+    /// only messages with that address are let through there. What is answered is for people.
     pub async fn register(&self, url: &str, email: &str) -> Result<String, Error> {
         let (http, key) = (&self.0.http, self.0.folder.keypair());
         let answer = client::register(http, &parse(url)?, key, email, system_clock()).await;
@@ -130,7 +133,8 @@ impl Peer {
         Ok(message)
     }
 
-    /// Whether this is a page of a rendezvous that is joined or hosted, which may be shown to the user in a browser.
+    /// Whether this is a page of a rendezvous that is joined or hosted, which may be shown to the
+    /// user in a browser.
     pub fn is_rendezvous_page(&self, url: &str) -> bool {
         let Ok(address) = parse(url).map(|address| address.to_string()) else {
             return false;

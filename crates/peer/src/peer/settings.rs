@@ -1,5 +1,6 @@
-//! The settings of a peer. They are `goop.json`, checked by its rules, and what can change live does before a call
-//! returns. What only a start reads makes this run outdated: whoever started the peer then starts it again.
+//! The settings of a peer. They are `goop.json`, checked by its rules, and what can change live
+//! does before a call returns. What only a start reads makes this run outdated: whoever started the
+//! peer then starts it again.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,8 @@ impl Peer {
         })
     }
 
-    /// Changes single settings, named `section.key` as in `goop.json`. All of them or, with the reason, none.
+    /// Changes single settings, named `section.key` as in `goop.json`. All of them or, with the
+    /// reason, none.
     pub async fn change_settings(&self, values: Map<String, Value>) -> Result<Settings, Error> {
         let config = blocking(&self.0.folder, move |folder| folder.set_config(&values)).await??;
         self.apply(config);

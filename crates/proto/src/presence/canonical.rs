@@ -1,6 +1,7 @@
-//! One way to write a JSON value, so that two programs sign the same bytes: RFC 8785 (members sorted by their names in
-//! UTF-16, no space, the shortest escapes), and of numbers only whole ones that a double holds exactly. Fractions are
-//! left out because writing them the same everywhere is the hard part of that standard, and presence needs none.
+//! One way to write a JSON value, so that two programs sign the same bytes: RFC 8785 (members
+//! sorted by their names in UTF-16, no space, the shortest escapes), and of numbers only whole ones
+//! that a double holds exactly. Fractions are left out because writing them the same everywhere is
+//! the hard part of that standard, and presence needs none.
 
 use serde_json::{Number, Value};
 
@@ -50,7 +51,8 @@ pub(super) fn write(value: &Value, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The value with every whole number as one, whether or not it was written with a fraction of zero: it is passed on without.
+/// The value with every whole number as one, whether or not it was written with a fraction of zero:
+/// it is passed on without.
 pub(super) fn whole(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(whole_number(&number).unwrap_or(number)),

@@ -17,9 +17,11 @@ use crate::{
     id,
 };
 
-/// What a presence signature signs begins with this, so that no other signature of the same key can pass for one.
+/// What a presence signature signs begins with this, so that no other signature of the same key can
+/// pass for one.
 const DOMAIN: &[u8] = b"goop2-presence-v1\0";
-/// Not the author's word: one is a secret between him and a rendezvous, the other what a rendezvous says about him.
+/// Not the author's word: one is a secret between him and a rendezvous, the other what a rendezvous
+/// says about him.
 const NOT_THE_AUTHORS: [&str; 2] = ["verificationtoken", "verified"];
 
 /// A presence message as its author wrote it: texts, and whatever else was in it.
@@ -41,7 +43,8 @@ pub struct Message {
     pub addrs: Vec<String>,
     /// Author's clock, unix time in milliseconds.
     pub ts: i64,
-    /// Members that this version does not know. Never `verified` or `verificationToken`: they are not the author's word.
+    /// Members that this version does not know. Never `verified` or `verificationToken`: they are
+    /// not the author's word.
     pub extra: Map<String, Value>,
     /// The author's signature, if it has the form of one.
     pub sig: Option<Signature>,
@@ -78,8 +81,9 @@ impl Message {
         go_json::to_vec(&Fields::from(self))
     }
 
-    /// Signs with the key that [`Self::peer`] is the id of. A message that has no canonical form stays unsigned: a number
-    /// with a fraction among the unknown members, or a `ts` beyond what every JSON reader can hold.
+    /// Signs with the key that [`Self::peer`] is the id of. A message that has no canonical form
+    /// stays unsigned: a number with a fraction among the unknown members, or a `ts` beyond what
+    /// every JSON reader can hold.
     pub fn sign(&mut self, key: &Keypair) {
         self.sig = self
             .signed_bytes()
@@ -233,7 +237,8 @@ impl Fields {
             "videodisabled" => read(&mut self.video_disabled, key, value, go_json::boolean),
             "addrs" => read(&mut self.addrs, key, value, go_json::texts),
             "ts" => read(&mut self.ts, key, value, go_json::integer),
-            // Of another type it is another program's: the message then counts as unsigned, as existing servers take it.
+            // Of another type it is another program's: the message then counts as unsigned, as
+            // existing servers take it.
             "sig" => {
                 self.sig = go_json::text(value).unwrap_or_default();
                 Ok(())

@@ -1,10 +1,12 @@
-//! The address of a rendezvous, however it reached us: typed, copied out of a browser, or read from a QR code.
+//! The address of a rendezvous, however it reached us: typed, copied out of a browser, or read from
+//! a QR code.
 
 use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-/// Where a rendezvous is. Built once from what was typed; everything asked of the server begins with it.
+/// Where a rendezvous is. Built once from what was typed; everything asked of the server begins
+/// with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address(Url);
 
@@ -53,8 +55,8 @@ const PAGES: [&str; 16] = [
 ];
 
 impl Address {
-    /// Understands an address with or without scheme, with a slash or the path of one of the server's pages at its end, and
-    /// the link behind "Open in Goop2".
+    /// Understands an address with or without scheme, with a slash or the path of one of the
+    /// server's pages at its end, and the link behind "Open in Goop2".
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if text.is_empty() {

@@ -1,7 +1,8 @@
 //! Says that the peer is online, and at the end that it is not.
 //!
-//! One request at a time, so that a slow server is late with itself only. Each message is signed for this server: it names
-//! the addresses that are this server's business, and its `ts` grows with every message, whatever the clock does.
+//! One request at a time, so that a slow server is late with itself only. Each message is signed
+//! for this server: it names the addresses that are this server's business, and its `ts` grows with
+//! every message, whatever the clock does.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -83,8 +84,8 @@ enum Answer {
 }
 
 impl Announcer<'_> {
-    /// Until it is time for the next message: the heartbeat, or sooner when there is something new to say, or somebody new
-    /// to say it to.
+    /// Until it is time for the next message: the heartbeat, or sooner when there is something new
+    /// to say, or somebody new to say it to.
     async fn wait(&mut self) {
         loop {
             let news = tokio::select! {
@@ -146,7 +147,8 @@ impl Announcer<'_> {
             })
     }
 
-    /// With all its fields even when it leaves, as existing peers do: a server may look for the e-mail.
+    /// With all its fields even when it leaves, as existing peers do: a server may look for the
+    /// e-mail.
     fn message(&mut self, kind: Kind) -> Vec<u8> {
         self.newest = now_unix_ms().max(self.newest + 1);
         let near = *self.near.borrow() == Some(true);

@@ -37,8 +37,8 @@ pub(super) struct Fault {
 }
 
 impl Http {
-    /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` may add an authority of one's own). Without any
-    /// certificates, servers without TLS can still be reached.
+    /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` may add an authority of one's own).
+    /// Without any certificates, servers without TLS can still be reached.
     pub fn new() -> Self {
         Self(client(redirect::Policy::custom(within_the_server)))
     }
@@ -79,7 +79,8 @@ pub(crate) fn client(redirects: redirect::Policy) -> reqwest::Client {
             .user_agent(concat!("goop2/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .tcp_keepalive(KEEP_ALIVE)
-            // The address of the server decides what it is told; behind a proxy it would not be seen.
+            // The address of the server decides what it is told; behind a proxy it would not be
+            // seen.
             .no_proxy()
     };
     match builder().redirect(redirects).build() {

@@ -1,4 +1,5 @@
-//! Reads `/events`, for as long as the client lives: connect, read until it ends, wait, connect again.
+//! Reads `/events`, for as long as the client lives: connect, read until it ends, wait, connect
+//! again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -257,7 +258,8 @@ impl Reader<'_> {
         self.tell(Event::Current { source, seen }).await
     }
 
-    /// Every heartbeat: what only changes are told of stays; what an existing server repeats grows old.
+    /// Every heartbeat: what only changes are told of stays; what an existing server repeats grows
+    /// old.
     async fn beat(&mut self) -> Result<(), Unheard> {
         if self.changes {
             let source = self.session.config.source;

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 /// The first wait after a connection failed; as existing clients.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest: a server that is back should be found within a breath, and thousands of clients must not be a flood.
+/// The longest: a server that is back should be found within a breath, and thousands of clients
+/// must not be a flood.
 const LONGEST: Duration = Duration::from_secs(15);
 /// A connection that lived this long was a success, so the next wait is the first again.
 const LIVED: Duration = Duration::from_secs(30);
@@ -17,11 +18,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Addresses change in bursts; this is how fast we follow.
 const GAP: Duration = Duration::from_secs(1);
-/// The first messages follow each other faster: a peer that has just started learns its addresses one by one, and whoever sees
-/// it wants to call it.
+/// The first messages follow each other faster: a peer that has just started learns its addresses
+/// one by one, and whoever sees it wants to call it.
 const FIRST: u32 = 5;
 const FIRST_GAP: Duration = Duration::from_millis(200);
-/// Heartbeats left out after a 429 that does not say for how long: one more would end our TTL at others.
+/// Heartbeats left out after a 429 that does not say for how long: one more would end our TTL at
+/// others.
 const SKIPPED: u32 = 2;
 
 /// Waits between attempts to connect.
@@ -33,8 +35,9 @@ impl Backoff {
         Self(FIRST_WAIT)
     }
 
-    /// How long to wait after a connection that lived so long (none = it never came to one). `jitter` from 0 to 1 spreads
-    /// clients that were all cut off at once; `asked` is the server's own wish.
+    /// How long to wait after a connection that lived so long (none = it never came to one).
+    /// `jitter` from 0 to 1 spreads clients that were all cut off at once; `asked` is the server's
+    /// own wish.
     pub(super) fn wait(
         &mut self,
         lived: Option<Duration>,
@@ -73,7 +76,8 @@ impl Schedule {
         self.next.max(self.not_before)
     }
 
-    /// The first two say `online`: the first of them may come before the server knows anything of us.
+    /// The first two say `online`: the first of them may come before the server knows anything of
+    /// us.
     pub(super) fn kind(&self) -> Kind {
         if self.sent < 2 {
             Kind::Online

@@ -1,9 +1,11 @@
-//! What is registered and what is asked for, and what may be asked: decisions, with time, tokens and storage handed in.
-//! A decision is a list of writes, which count when they are kept and then applied.
+//! What is registered and what is asked for, and what may be asked: decisions, with time, tokens
+//! and storage handed in. A decision is a list of writes, which count when they are kept and then
+//! applied.
 //!
-//! An address is *verified* when the link of a mail to it was confirmed. It *belongs* to one peer: the one that signed the
-//! request, or, when nobody signed, the first that publishes it. Several links may be under way for one address, so that
-//! nobody can make another's link useless by asking again; each names the peer it is for.
+//! An address is *verified* when the link of a mail to it was confirmed. It *belongs* to one peer:
+//! the one that signed the request, or, when nobody signed, the first that publishes it. Several
+//! links may be under way for one address, so that nobody can make another's link useless by asking
+//! again; each names the peer it is for.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -110,7 +112,8 @@ impl Book {
         }
     }
 
-    /// Somebody asks for a link. `peer` signed the request; without it the address is registered as existing peers do it.
+    /// Somebody asks for a link. `peer` signed the request; without it the address is registered as
+    /// existing peers do it.
     pub(super) fn request(
         &mut self,
         email: &str,
@@ -170,8 +173,8 @@ impl Book {
             .collect()
     }
 
-    /// What a link is for, as long as it is good. One that was sent before the address was verified is not: whoever
-    /// confirmed has decided, at whichever instance.
+    /// What a link is for, as long as it is good. One that was sent before the address was verified
+    /// is not: whoever confirmed has decided, at whichever instance.
     pub(super) fn look(&self, token: &Hash, now: i64) -> Option<&Pending> {
         let pending = self.pending.get(token)?;
         let record = self.records.get(&key(&pending.email));
@@ -179,8 +182,8 @@ impl Book {
         (!decided && !is_old(pending.created_at, now)).then_some(pending)
     }
 
-    /// The link is spent: the address is verified, and belongs to the peer that asked. What decides is the record; the
-    /// rest follows from it.
+    /// The link is spent: the address is verified, and belongs to the peer that asked. What decides
+    /// is the record; the rest follows from it.
     pub(super) fn confirm(&self, token: &Hash, now: i64) -> Option<(Record, Vec<Write>)> {
         let Pending { email, peer, .. } = self.look(token, now)?;
         let mut record = self.records.get(&key(email))?.clone();
@@ -193,8 +196,9 @@ impl Book {
         Some((record, writes))
     }
 
-    /// Whether a message with this address may be seen. The first peer that publishes an address without an owner gets it;
-    /// one that has proved itself later is not believed without proof again.
+    /// Whether a message with this address may be seen. The first peer that publishes an address
+    /// without an owner gets it; one that has proved itself later is not believed without proof
+    /// again.
     pub(super) fn admits(&self, email: &str, peer: PeerId, proved: bool) -> Admission {
         let record = self
             .records

@@ -1,8 +1,9 @@
 //! `peer_db_path` (§6.9): the tables of existing servers, and two of ours beside them.
 //!
-//! All of it is in memory while the server runs ([`super::book`]); the file is written by one thread that owns the
-//! connection, and a change counts when it is written. Existing servers keep tokens as they were mailed; ours move them to
-//! a table of hashes, so that whoever reads the file cannot confirm anything.
+//! All of it is in memory while the server runs ([`super::book`]); the file is written by one
+//! thread that owns the connection, and a change counts when it is written. Existing servers keep
+//! tokens as they were mailed; ours move them to a table of hashes, so that whoever reads the file
+//! cannot confirm anything.
 
 use std::{fs, io, path::Path, thread, time::Duration};
 

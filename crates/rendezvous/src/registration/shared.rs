@@ -1,15 +1,18 @@
-//! Registrations of several instances: two buckets of NATS are the truth, and the database is each instance's copy of it.
+//! Registrations of several instances: two buckets of NATS are the truth, and the database is each
+//! instance's copy of it.
 //!
-//! A change is written to its bucket first, on condition that nobody has written to the same key since it was last read
-//! here; then to the database. Whoever loses reads what the other wrote and decides again, so an address has one owner
-//! everywhere. What others write is heard and copied.
+//! A change is written to its bucket first, on condition that nobody has written to the same key
+//! since it was last read here; then to the database. Whoever loses reads what the other wrote and
+//! decides again, so an address has one owner everywhere. What others write is heard and copied.
 //!
-//! While NATS is away nothing changes: a link would be good at one instance only, and an address that two instances gave
-//! to two peers has no right owner afterwards. Whoever is registered is admitted from the copy, so only new people wait.
-//! Queueing changes was refused for the same reason.
+//! While NATS is away nothing changes: a link would be good at one instance only, and an address
+//! that two instances gave to two peers has no right owner afterwards. Whoever is registered is
+//! admitted from the copy, so only new people wait. Queueing changes was refused for the same
+//! reason.
 //!
-//! One bucket has the addresses, for ever; the other the links, by the hashes of their tokens, for a day. What an instance
-//! brings along that no bucket knows is added to it, and what one says was removed is removed.
+//! One bucket has the addresses, for ever; the other the links, by the hashes of their tokens, for
+//! a day. What an instance brings along that no bucket knows is added to it, and what one says was
+//! removed is removed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -58,7 +61,8 @@ const MARK: &str = "_mark";
 const BATCH: usize = 256;
 /// Values written at once by an instance that brings its own.
 const AT_ONCE: usize = 32;
-/// Addresses that wait for their first peer to be written down; it asks again with its next heartbeat.
+/// Addresses that wait for their first peer to be written down; it asks again with its next
+/// heartbeat.
 const MAX_CLAIMS: usize = 64;
 
 /// What an instance knows of the buckets.
@@ -165,7 +169,8 @@ impl Shared {
 }
 
 impl Registrations {
-    /// Keeps the copy and the buckets the same, for as long as the connection lives. `clock`: unix time in milliseconds.
+    /// Keeps the copy and the buckets the same, for as long as the connection lives. `clock`: unix
+    /// time in milliseconds.
     pub(crate) async fn share(&self, client: &Client, clock: fn() -> i64) {
         let Some(shared) = &self.shared else {
             return pending().await;
@@ -185,8 +190,9 @@ impl Registrations {
         }
     }
 
-    /// Writes a change to the buckets, and returns what is to be noted once it is kept here too: until then, whoever gave
-    /// up meanwhile would have it copied as another's. The caller has the turn.
+    /// Writes a change to the buckets, and returns what is to be noted once it is kept here too:
+    /// until then, whoever gave up meanwhile would have it copied as another's. The caller has the
+    /// turn.
     pub(super) async fn put(
         &self,
         shared: &Shared,
@@ -204,7 +210,8 @@ impl Registrations {
                     buckets.put_link(token, pending).await.map(|()| None)
                 }
                 Write::NoPending(token) => {
-                    // A link whose address was decided is worth nothing, and its bucket forgets it by itself.
+                    // A link whose address was decided is worth nothing, and its bucket forgets it
+                    // by itself.
                     let _best_effort = buckets.links.delete(link_key(token)).await;
                     Ok(None)
                 }
@@ -443,8 +450,8 @@ fn fault(kind: UpdateErrorKind) -> Fault {
     }
 }
 
-/// Opens the bucket, or makes it: as many copies as the cluster has servers for. The stream beneath is made here because
-/// the library's own way reads an answer that NATS 2.9 gives in another form.
+/// Opens the bucket, or makes it: as many copies as the cluster has servers for. The stream beneath
+/// is made here because the library's own way reads an answer that NATS 2.9 gives in another form.
 async fn bucket(
     jetstream: &Context,
     name: &str,

@@ -1,7 +1,7 @@
 //! Tells another program of each verified address (`presence.registration_webhook`).
 //!
-//! Whoever confirms does not wait for it: a queue and one task stand between. A redirect is not followed, since what is
-//! sent is meant for the address the operator wrote down.
+//! Whoever confirms does not wait for it: a queue and one task stand between. A redirect is not
+//! followed, since what is sent is meant for the address the operator wrote down.
 
 use std::time::Duration;
 

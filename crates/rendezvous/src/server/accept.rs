@@ -96,7 +96,8 @@ async fn connection(
     stop: CancellationToken,
 ) {
     let _best_effort = socket.set_nodelay(true);
-    // Whoever says nothing costs a socket and no buffer. (`readable` alone returns once for every new socket.)
+    // Whoever says nothing costs a socket and no buffer. (`readable` alone returns once for every
+    // new socket.)
     let mut first = [0];
     let spoken = stop.run_until_cancelled(timeout(HEAD_TIMEOUT, socket.peek(&mut first)));
     if !matches!(spoken.await, Some(Ok(Ok(1)))) {

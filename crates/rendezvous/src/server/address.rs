@@ -1,5 +1,5 @@
-//! Whose request it is: behind a proxy everybody has the proxy's address, and only what that proxy itself wrote into
-//! `X-Forwarded-For` can be believed, which is the end of the list.
+//! Whose request it is: behind a proxy everybody has the proxy's address, and only what that proxy
+//! itself wrote into `X-Forwarded-For` can be believed, which is the end of the list.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -92,8 +92,8 @@ impl From<Net> for String {
     }
 }
 
-/// The client that a request came from: the last one in the list that is not a trusted proxy. The socket's own address
-/// when that is no proxy, or when what it wrote is no address.
+/// The client that a request came from: the last one in the list that is not a trusted proxy. The
+/// socket's own address when that is no proxy, or when what it wrote is no address.
 pub(crate) fn client(socket: IpAddr, headers: &HeaderMap, trusted: &[Net]) -> IpAddr {
     let mut client = socket.to_canonical();
     let hops = headers
@@ -112,7 +112,8 @@ pub(crate) fn client(socket: IpAddr, headers: &HeaderMap, trusted: &[Net]) -> Ip
     client
 }
 
-/// What one household has: an IPv6 line gets a whole /64, and each of its addresses would otherwise count anew.
+/// What one household has: an IPv6 line gets a whole /64, and each of its addresses would otherwise
+/// count anew.
 pub(crate) fn household(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),

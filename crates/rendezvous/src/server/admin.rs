@@ -1,9 +1,10 @@
-//! The operator's side (§6.6): the password, and the session that stands for it. What can be seen and done with either is in
-//! [`board`].
+//! The operator's side (§6.6): the password, and the session that stands for it. What can be seen
+//! and done with either is in [`board`].
 //!
-//! Tools send the password with each request, as existing servers ask for it. A browser gets a form instead, and after it a
-//! session: a cookie that no script can read and that no other site's request carries. What changes something needs, besides,
-//! a header that a foreign page cannot send.
+//! Tools send the password with each request, as existing servers ask for it. A browser gets a form
+//! instead, and after it a session: a cookie that no script can read and that no other site's
+//! request carries. What changes something needs, besides, a header that a foreign page cannot
+//! send.
 
 mod board;
 mod relay;

@@ -1,20 +1,24 @@
-//! Several instances of one rendezvous, joined through NATS: subscribers of one hear publishers of all.
+//! Several instances of one rendezvous, joined through NATS: subscribers of one hear publishers of
+//! all.
 //!
-//! Every instance has the whole table, and owns the part of it that is published to it. It tells the others who came, who
-//! changed and who left, in the authors' own words, and each checks them as it checks what its own clients send. Heartbeats
-//! are not passed on: an instance says every second that it is there, and as long as it does, so are the peers it holds.
-//! What the cluster costs therefore grows with arrivals and departures, and not with heartbeats. An instance that dies is
-//! silent, and those it held have one TTL to come back through another.
+//! Every instance has the whole table, and owns the part of it that is published to it. It tells
+//! the others who came, who changed and who left, in the authors' own words, and each checks them
+//! as it checks what its own clients send. Heartbeats are not passed on: an instance says every
+//! second that it is there, and as long as it does, so are the peers it holds. What the cluster
+//! costs therefore grows with arrivals and departures, and not with heartbeats. An instance that
+//! dies is silent, and those it held have one TTL to come back through another.
 //!
-//! Everything goes over one subject, in order. Frames are numbered: whoever misses one asks, and the asked instance tells
-//! everyone it holds again, to all, since what made one miss a frame made others miss it too. So a frame that NATS or a
-//! full queue dropped is late, never lost. A snapshot for the asker alone was refused: it would travel beside the news and
-//! overtake them.
+//! Everything goes over one subject, in order. Frames are numbered: whoever misses one asks, and
+//! the asked instance tells everyone it holds again, to all, since what made one miss a frame made
+//! others miss it too. So a frame that NATS or a full queue dropped is late, never lost. A snapshot
+//! for the asker alone was refused: it would travel beside the news and overtake them.
 //!
-//! NATS is believed as far as whoever may publish there: it can say that an instance lost a peer or that the operator
-//! removed one, and both come back with their next heartbeat. It cannot speak for a peer that signs.
+//! NATS is believed as far as whoever may publish there: it can say that an instance lost a peer or
+//! that the operator removed one, and both come back with their next heartbeat. It cannot speak for
+//! a peer that signs.
 //!
-//! Each instance decides for itself whom its operator blocks, what a client may ask, and what it counts.
+//! Each instance decides for itself whom its operator blocks, what a client may ask, and what it
+//! counts.
 
 mod members;
 
@@ -44,7 +48,8 @@ use super::{App, outbox::Outgoing};
 use crate::cluster::{Address, Waits};
 use members::{Members, Verdict};
 
-/// The version of what travels on it is in its name: instances of different versions do not hear each other.
+/// The version of what travels on it is in its name: instances of different versions do not hear
+/// each other.
 const SUBJECT: &str = "goop2.rendezvous.1";
 /// How often an instance says that it is there, and how soon a frame that was missed is noticed.
 const BEAT: Duration = Duration::from_secs(1);
@@ -212,7 +217,8 @@ struct Talk<'a> {
     snapshot: Option<Instant>,
     /// Somebody wants to hear everyone again.
     asked: bool,
-    /// Somebody was told of who is not registered here, when that many changes of registrations were known.
+    /// Somebody was told of who is not registered here, when that many changes of registrations
+    /// were known.
     hidden: Option<u64>,
 }
 

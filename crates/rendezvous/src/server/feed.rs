@@ -1,9 +1,11 @@
-//! What subscribers read: one ring of ready-made pieces for all of them, and a place in it for each.
+//! What subscribers read: one ring of ready-made pieces for all of them, and a place in it for
+//! each.
 //!
-//! A queue for each subscriber would hold the same message thousands of times and wake thousands of tasks for it. Here a
-//! message is written once, framed for the wire; a subscriber is a number that counts up. They are woken together, and the
-//! more there are, the longer the pause between two wakes, so that each finds several messages and writes them in one call.
-//! Whoever falls behind the ring gets a snapshot and goes on from there: late, never wrong.
+//! A queue for each subscriber would hold the same message thousands of times and wake thousands of
+//! tasks for it. Here a message is written once, framed for the wire; a subscriber is a number that
+//! counts up. They are woken together, and the more there are, the longer the pause between two
+//! wakes, so that each finds several messages and writes them in one call. Whoever falls behind the
+//! ring gets a snapshot and goes on from there: late, never wrong.
 
 use std::{
     collections::VecDeque,

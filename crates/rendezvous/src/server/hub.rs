@@ -1,10 +1,12 @@
 //! Presence on the server: the table, and the two feeds that tell of it.
 //!
-//! *Everything* is for clients of the existing protocol: every heartbeat, or their peers expire. *Changes* is for those
-//! that ask for it: a snapshot, then only what is new, which costs with the number of arrivals and departures and not with
-//! the square of the number of peers. Both begin with a snapshot, built once for all who ask within a moment.
+//! *Everything* is for clients of the existing protocol: every heartbeat, or their peers expire.
+//! *Changes* is for those that ask for it: a snapshot, then only what is new, which costs with the
+//! number of arrivals and departures and not with the square of the number of peers. Both begin
+//! with a snapshot, built once for all who ask within a moment.
 //!
-//! With other instances beside it, the hub tells them what is published here, through [`Outbox`], and takes what they tell.
+//! With other instances beside it, the hub tells them what is published here, through [`Outbox`],
+//! and takes what they tell.
 
 use std::{
     collections::HashSet,
@@ -37,13 +39,16 @@ use super::{
 
 /// A snapshot this old is still handed out: what happened since follows from the ring.
 const SNAPSHOT_AGE: Duration = Duration::from_millis(250);
-/// Comment lines between events, as existing servers send them (§6.4): proxies and clients close what is silent.
+/// Comment lines between events, as existing servers send them (§6.4): proxies and clients close
+/// what is silent.
 const PING: Duration = Duration::from_secs(25);
-/// How often the silent are looked for: often enough to be gone within the TTL and a bit, rarely enough to cost nothing.
+/// How often the silent are looked for: often enough to be gone within the TTL and a bit, rarely
+/// enough to cost nothing.
 const EXPIRE: Duration = Duration::from_secs(1);
 /// What one subscriber's wake costs; so long is the pause for each of them.
 const PAUSE_EACH: Duration = Duration::from_micros(20);
-/// The pauses between two wakes: too short to notice, and too long to be the reason for a second's delay.
+/// The pauses between two wakes: too short to notice, and too long to be the reason for a second's
+/// delay.
 const PAUSES: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(2)..=Duration::from_millis(100);
 /// Most peers blocked by hand.
@@ -168,8 +173,8 @@ impl Hub {
         }
     }
 
-    /// What other instances have to hear: everyone who publishes here, or what happened since the last time. None when
-    /// there is nothing.
+    /// What other instances have to hear: everyone who publishes here, or what happened since the
+    /// last time. None when there is nothing.
     pub(crate) fn outgoing(&self, everyone: bool) -> Option<Outgoing> {
         let outbox = self.outbox.as_ref()?;
         // Lines are added under the table's lock, so none is lost or told twice.
@@ -257,7 +262,8 @@ impl Hub {
         if let Some(snapshot) = kept.as_ref().filter(fresh) {
             return snapshot.clone();
         }
-        // The place is read under the table's lock, as pieces are added under it: nothing is told twice or not at all.
+        // The place is read under the table's lock, as pieces are added under it: nothing is told
+        // twice or not at all.
         let (lines, next) = {
             let table = self.table();
             let lines: Vec<_> = table.entries().map(|entry| entry.line.clone()).collect();
@@ -352,7 +358,8 @@ impl Hub {
         self.news.notify_one();
     }
 
-    /// In the server's own name: it has no key of the peer to sign a goodbye with, and needs none to say what it sees.
+    /// In the server's own name: it has no key of the peer to sign a goodbye with, and needs none
+    /// to say what it sees.
     fn tell_gone(&self, peer: PeerId, unix_millis: i64) {
         self.everything
             .push_plain(&Presence::offline(peer, unix_millis).encode());

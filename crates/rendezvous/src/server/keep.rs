@@ -1,7 +1,8 @@
 //! Writes the peer table down, for tools that read it in `peer_db_path` (§6.9).
 //!
-//! Nothing is read back: after a restart, whoever is here says so again within a heartbeat, and who is not should not
-//! appear. Existing servers write at every message; here a table that is half a minute old has to do.
+//! Nothing is read back: after a restart, whoever is here says so again within a heartbeat, and who
+//! is not should not appear. Existing servers write at every message; here a table that is half a
+//! minute old has to do.
 
 use std::{sync::Arc, time::Duration};
 

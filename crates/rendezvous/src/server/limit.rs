@@ -1,5 +1,5 @@
-//! How much anyone may ask: rates as token buckets, things held as counted seats. All tables are bounded, and when one is
-//! full of strangers who are all at their limit, the next stranger waits.
+//! How much anyone may ask: rates as token buckets, things held as counted seats. All tables are
+//! bounded, and when one is full of strangers who are all at their limit, the next stranger waits.
 
 use std::{
     collections::HashMap,

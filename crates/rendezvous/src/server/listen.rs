@@ -89,7 +89,8 @@ fn one(ip: IpAddr, port: u16) -> Result<TcpListener, Error> {
     })
 }
 
-/// The URLs a person elsewhere can paste: the public one alone if there is one; none when only this machine is listened to.
+/// The URLs a person elsewhere can paste: the public one alone if there is one; none when only this
+/// machine is listened to.
 pub(crate) fn connect_urls(external: &str, bound: &[SocketAddr]) -> Vec<String> {
     let external = external.trim().trim_end_matches('/');
     if !external.is_empty() {

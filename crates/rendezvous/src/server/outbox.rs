@@ -1,4 +1,5 @@
-//! What other instances have to hear, until it is sent. Bounded: whoever could not be told everything is told everyone.
+//! What other instances have to hear, until it is sent. Bounded: whoever could not be told
+//! everything is told everyone.
 
 use std::{
     collections::VecDeque,

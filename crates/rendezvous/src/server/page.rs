@@ -1,7 +1,9 @@
-//! The pages for people: what to paste, how to join, and the frame of the admin page, which its script fills.
+//! The pages for people: what to paste, how to join, and the frame of the admin page, which its
+//! script fills.
 //!
-//! Everything that comes from elsewhere is escaped where it enters the text. There is no inline script or style, so that the
-//! policy can forbid both and a mistake in the first rule stays harmless.
+//! Everything that comes from elsewhere is escaped where it enters the text. There is no inline
+//! script or style, so that the policy can forbid both and a mistake in the first rule stays
+//! harmless.
 
 use std::{fmt::Write, sync::Arc};
 

@@ -1,5 +1,6 @@
-//! How long a connection may take for what it is doing. One that has begun a request must come to its end soon; one that
-//! waits for its next may wait long, because proxies and peers keep theirs, and a request sent into a closing one is lost.
+//! How long a connection may take for what it is doing. One that has begun a request must come to
+//! its end soon; one that waits for its next may wait long, because proxies and peers keep theirs,
+//! and a request sent into a closing one is lost.
 
 use std::{
     io,
@@ -19,7 +20,8 @@ use tokio::{
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A request and its answer, of which the longest is a list for the operator.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two requests: the proxies people use give up after one or two minutes, and should be first.
+/// Between two requests: the proxies people use give up after one or two minutes, and should be
+/// first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// What a connection is doing, seen from outside.

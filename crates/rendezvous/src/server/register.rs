@@ -1,6 +1,7 @@
 //! The pages of registration (§6.8), and the answers to an app that registers by signature.
 //!
-//! Nothing here decides: a handler asks [`crate::registration`] and says what came of it, to a person in a page, to an app in JSON.
+//! Nothing here decides: a handler asks [`crate::registration`] and says what came of it, to a
+//! person in a page, to an app in JSON.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -141,8 +142,8 @@ fn base(app: &App) -> String {
     urls.into_iter().next().unwrap_or_else(bound)
 }
 
-/// What to tell whoever asked. Without a mail server the link goes where the operator looks, who alone can know whose
-/// address it is.
+/// What to tell whoever asked. Without a mail server the link goes where the operator looks, who
+/// alone can know whose address it is.
 fn note(app: &App, sent: Sent) -> &'static str {
     match sent {
         Sent::Mailed => "We have sent you a link. Open it within 24 hours to finish.",
@@ -188,8 +189,8 @@ fn told(outcome: Result<&str, (StatusCode, String)>) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
-/// To a person: what is wrong stands above the form, and the status is 200 as in existing servers but where a proxy or a
-/// script should take note.
+/// To a person: what is wrong stands above the form, and the status is 200 as in existing servers
+/// but where a proxy or a script should take note.
 fn shown(outcome: Result<&str, Refusal>, email: &str) -> Response {
     match outcome {
         Ok(message) => {
@@ -250,7 +251,8 @@ fn confirm_page(link: &Link, token: &str) -> Response {
     page::html(StatusCode::OK, "Verify an address", &body, None)
 }
 
-/// A link that leads nowhere: to a tool in the words of existing servers, to a person with the way on.
+/// A link that leads nowhere: to a tool in the words of existing servers, to a person with the way
+/// on.
 fn no_link(headers: &HeaderMap, text: &str) -> Response {
     if !page::wanted(headers) {
         return error(StatusCode::BAD_REQUEST, text);

@@ -37,12 +37,13 @@ use super::{
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The newest `ts` of a peer that published an older one: it continues from there.
 const NEWEST_TS: HeaderName = HeaderName::from_static("goop2-newest-ts");
-/// Tells a peer that proved itself whether its address is registered, where that is required: to everyone else a message that
-/// nobody sees and one that all see are answered alike.
+/// Tells a peer that proved itself whether its address is registered, where that is required: to
+/// everyone else a message that nobody sees and one that all see are answered alike.
 const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 const NOSNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
-/// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could use up a peer's share.
+/// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could
+/// use up a peer's share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Publisher {
     Proved(PeerId),

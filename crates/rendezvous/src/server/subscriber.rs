@@ -1,8 +1,8 @@
 //! One subscriber's connection, once its request is answered: from there on it only writes.
 //!
-//! The HTTP library keeps a read and a write buffer and a body for each connection; eighteen thousand of them are hundreds
-//! of megabytes that never hold anything. So a connection is taken over from it after the request. What is left is a socket
-//! and a place in the feed.
+//! The HTTP library keeps a read and a write buffer and a body for each connection; eighteen
+//! thousand of them are hundreds of megabytes that never hold anything. So a connection is taken
+//! over from it after the request. What is left is a socket and a place in the feed.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -127,7 +127,8 @@ impl Subscriber {
         }
     }
 
-    /// As many writes as the socket takes now, within one turn. Whoever is only blocked made no progress.
+    /// As many writes as the socket takes now, within one turn. Whoever is only blocked made no
+    /// progress.
     fn step(&mut self, socket: &TcpStream) -> io::Result<Step> {
         for turn in 0..TURN {
             let pieces = self.gather();
@@ -221,7 +222,8 @@ impl Subscriber {
     }
 }
 
-/// Returns when the client has closed its side or broke the connection. It has nothing more to say; what it says is dropped.
+/// Returns when the client has closed its side or broke the connection. It has nothing more to say;
+/// what it says is dropped.
 async fn ended(socket: &TcpStream) {
     let mut nothing = [0; 64];
     while socket.readable().await.is_ok() {

@@ -1,11 +1,14 @@
-//! Who is online at this rendezvous (§6.5): a state machine. Messages and time go in; what subscribers have to hear comes out.
+//! Who is online at this rendezvous (§6.5): a state machine. Messages and time go in; what
+//! subscribers have to hear comes out.
 //!
-//! A proved message is worth more than any number of unproved ones: while one is remembered, nothing unsigned in that
-//! peer's name is taken, and no `ts` is taken twice. What is remembered outlives the peer's visit, because a message that
-//! was signed stays fresh for [`FRESH`] on either side of now.
+//! A proved message is worth more than any number of unproved ones: while one is remembered,
+//! nothing unsigned in that peer's name is taken, and no `ts` is taken twice. What is remembered
+//! outlives the peer's visit, because a message that was signed stays fresh for [`FRESH`] on either
+//! side of now.
 //!
-//! A peer is here as long as it publishes here, or at another instance of this rendezvous that is heard itself. Another
-//! instance does not repeat heartbeats: it holds its peers until it says that they are gone, or falls silent with them.
+//! A peer is here as long as it publishes here, or at another instance of this rendezvous that is
+//! heard itself. Another instance does not repeat heartbeats: it holds its peers until it says that
+//! they are gone, or falls silent with them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,15 +25,16 @@ use goop2_proto::{
     roster::REPLAY_SLACK,
 };
 
-/// How long the newest `ts` of a peer that signs is remembered after its last message: a signed message is fresh from an
-/// hour before its `ts` to an hour after it.
+/// How long the newest `ts` of a peer that signs is remembered after its last message: a signed
+/// message is fresh from an hour before its `ts` to an hour after it.
 const REMEMBER: Duration = Duration::from_secs(2 * 60 * 60);
 /// Most peers remembered like this; at 100 bytes each, some megabytes. The longest silent give way.
 const MAX_REMEMBERED: usize = 65_536;
-/// How old other instances' copy of a message may become: what was signed long ago is worth less, and costs a client that
-/// connects there the certainty that nobody repeats it.
+/// How old other instances' copy of a message may become: what was signed long ago is worth less,
+/// and costs a client that connects there the certainty that nobody repeats it.
 const REFRESH: Duration = Duration::from_secs(5 * 60);
-/// A peer that another instance holds is repeated so often to existing clients, in parts of its TTL, as its heartbeats would be.
+/// A peer that another instance holds is repeated so often to existing clients, in parts of its
+/// TTL, as its heartbeats would be.
 const REPEATS: u32 = 4;
 
 /// Everyone who is here, and what they last signed.
@@ -134,7 +138,8 @@ impl Table {
         self.take(accepted, Some(from), now)
     }
 
-    /// A message that another instance tells, or has told before: the peer is there, whatever else the message is worth.
+    /// A message that another instance tells, or has told before: the peer is there, whatever else
+    /// the message is worth.
     pub(crate) fn hear(
         &mut self,
         accepted: Accepted,
@@ -194,8 +199,8 @@ impl Table {
         gone
     }
 
-    /// Another instance has said everyone it holds: whoever was not among them since the round began is not there. Returns
-    /// those who are nowhere else either.
+    /// Another instance has said everyone it holds: whoever was not among them since the round
+    /// began is not there. Returns those who are nowhere else either.
     pub(crate) fn end_round(&mut self, by: Instance, round: u64) -> Vec<PeerId> {
         self.drop_where_nowhere(|entry| {
             entry
@@ -224,7 +229,8 @@ impl Table {
         Expired { gone, left }
     }
 
-    /// What existing clients have to hear again of those whose heartbeats others hear: a part of it at a time.
+    /// What existing clients have to hear again of those whose heartbeats others hear: a part of it
+    /// at a time.
     pub(crate) fn repeats(&mut self, now: Instant) -> Vec<Bytes> {
         let pause = self.ttl / REPEATS;
         let most = self.peers.len() / REPEATS as usize + 1;
@@ -344,7 +350,8 @@ impl Table {
             broadcast_before: self.broadcast_bytes,
         });
         let comes = from.is_some() && entry.here.is_none();
-        // Who subscribes to several instances may have refused our older words for another's newer ones.
+        // Who subscribes to several instances may have refused our older words for another's newer
+        // ones.
         let outdates = |told: i64| message.ts.saturating_sub(told) > REPLAY_SLACK;
         let change = entry.told_ts.is_none_or(|told| comes && outdates(told))
             || entry.proved != proved

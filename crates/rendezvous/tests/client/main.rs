@@ -1,4 +1,5 @@
-//! The client against servers as they are found: existing ones from their recorded answers, ours, and bad ones.
+//! The client against servers as they are found: existing ones from their recorded answers, ours,
+//! and bad ones.
 
 #![expect(
     clippy::unwrap_used,
@@ -94,7 +95,8 @@ async fn presence_is_signed_for_this_server_and_said_twice_before_the_heartbeat(
         assert_eq!(message.addrs, ["/ip4/203.0.113.7/tcp/1"]);
         messages.push((message.kind, message.ts));
     }
-    // The second would come after a second, but the first answer tells where the server is: that is worth saying at once.
+    // The second would come after a second, but the first answer tells where the server is: that is
+    // worth saying at once.
     assert!(started.elapsed() >= 2 * Duration::from_millis(200));
     assert_eq!(messages[0].0, Kind::Online);
     assert_eq!(messages[1].0, Kind::Online);

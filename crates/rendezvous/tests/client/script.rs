@@ -1,4 +1,5 @@
-//! A server that does as it is told: each request goes to the test, which writes the bytes of the answer.
+//! A server that does as it is told: each request goes to the test, which writes the bytes of the
+//! answer.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -58,7 +59,8 @@ impl Server {
         self.requests.recv().await.unwrap()
     }
 
-    /// The next request that begins so. Those before it get the answer that an existing server without a relay gives.
+    /// The next request that begins so. Those before it get the answer that an existing server
+    /// without a relay gives.
     pub(crate) async fn expect(&mut self, start: &str) -> Request {
         loop {
             let request = self.next().await;

@@ -1,5 +1,6 @@
-//! The mail, through a real mail server: STARTTLS or TLS from the start, a login, and a certificate that only
-//! `SSL_CERT_FILE` makes trusted. That variable belongs to a process, so each test runs itself again with it.
+//! The mail, through a real mail server: STARTTLS or TLS from the start, a login, and a certificate
+//! that only `SSL_CERT_FILE` makes trusted. That variable belongs to a process, so each test runs
+//! itself again with it.
 
 use std::{
     net::SocketAddr,

@@ -59,7 +59,8 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
     assert_eq!(seen(&mut events).await, (id(1), true));
     let registered = state.wait_for(|state| state.registration == Some(Registration::Registered));
     timeout(world::LONG, registered).await.unwrap().unwrap();
-    // Another peer cannot borrow the address, signed or not, nor the address's own peer without a signature.
+    // Another peer cannot borrow the address, signed or not, nor the address's own peer without a
+    // signature.
     publish_unsigned(&server, 2, ANN).await;
     publish_unsigned(&server, 1, ANN).await;
     publish_signed(&server, 3, ANN).await;

@@ -123,8 +123,8 @@ async fn a_browser_signs_in_once() {
     .await;
 }
 
-/// The answer to the right password at once after a wrong one. Half a second between the two is not at once, and a busy machine
-/// may stand still for that long.
+/// The answer to the right password at once after a wrong one. Half a second between the two is not
+/// at once, and a busy machine may stand still for that long.
 async fn hasty(attempt: impl AsyncFn() -> Answer) -> Answer {
     for _ in 0..10 {
         let answer = attempt().await;

@@ -1,4 +1,5 @@
-//! What `goop.json` may say, and how a mistake in it is told: the key, its value, and what is allowed.
+//! What `goop.json` may say, and how a mistake in it is told: the key, its value, and what is
+//! allowed.
 
 use std::{fmt, net::IpAddr};
 
@@ -340,7 +341,8 @@ fn is_url(text: &str, schemes: &[&str]) -> bool {
     named && schemes.contains(&url.scheme()) && url.port() != Some(0)
 }
 
-/// An origin as a browser writes it. It becomes part of a policy, where nothing in it may begin another rule.
+/// An origin as a browser writes it. It becomes part of a policy, where nothing in it may begin
+/// another rule.
 fn is_source(text: &str) -> bool {
     let plain = |host: &str| {
         host.bytes()

@@ -12,7 +12,8 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads a file. Keys are matched as existing peers match them: in any case, and `null` means the default.
+    /// Reads a file. Keys are matched as existing peers match them: in any case, and `null` means
+    /// the default.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let raw: Value = serde_json::from_slice(bytes)
@@ -29,7 +30,8 @@ impl Document {
         &self.config
     }
 
-    /// Makes the document say `config`, touching only the values in which `config` differs from `before`.
+    /// Makes the document say `config`, touching only the values in which `config` differs from
+    /// `before`.
     pub(crate) fn change(&mut self, before: &Config, config: &Config) -> Result<(), Problem> {
         let (before, after) = (tree(before), tree(config));
         for (section, keys) in &after {

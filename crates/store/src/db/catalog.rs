@@ -58,12 +58,14 @@ impl Policy {
 /// A table the caller may name.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// As it was registered: SQLite takes `Posts` and `POSTS` for the same table, a policy must too.
+    /// As it was registered: SQLite takes `Posts` and `POSTS` for the same table, a policy must
+    /// too.
     pub(super) name: String,
     pub(super) policy: Policy,
 }
 
-/// The table a request names. For a stranger only registered ones exist, and none of the program's own.
+/// The table a request names. For a stranger only registered ones exist, and none of the program's
+/// own.
 pub(super) fn table(conn: &Connection, caller: &Caller, name: &str) -> Result<Table, String> {
     check_table_name(name)?;
     let registered = conn

@@ -1,10 +1,11 @@
 //! The first wall: a stranger's `where` (§5 weaknesses 1, 2, 5).
 //!
-//! Sites need comparisons, AND/OR, LIKE, `?` and literals. So the condition is read token by token, and whatever is not on
-//! the list is refused by name: every word must be a column of the table, a keyword or a function from the lists below.
-//! There is no word that begins a sub-select, no character that ends a statement or begins a comment, and no operator that
-//! makes long texts out of short ones (`||`, `->`): the work for one row is bounded by the length of the condition and of
-//! the row, which matters because SQLite can only be interrupted between rows.
+//! Sites need comparisons, AND/OR, LIKE, `?` and literals. So the condition is read token by token,
+//! and whatever is not on the list is refused by name: every word must be a column of the table, a
+//! keyword or a function from the lists below. There is no word that begins a sub-select, no
+//! character that ends a statement or begins a comment, and no operator that makes long texts out
+//! of short ones (`||`, `->`): the work for one row is bounded by the length of the condition and
+//! of the row, which matters because SQLite can only be interrupted between rows.
 
 use super::catalog;
 
@@ -12,10 +13,12 @@ use super::catalog;
 const MAX_BYTES: usize = 4 * 1024;
 /// Deepest nesting of parentheses.
 const MAX_DEPTH: usize = 32;
-/// LIKE and GLOB are the only operators whose work is a product (text × pattern, which the sandbox bounds too).
+/// LIKE and GLOB are the only operators whose work is a product (text × pattern, which the sandbox
+/// bounds too).
 const MAX_PATTERNS: usize = 8;
 
-/// Functions whose work is at most proportional to their arguments, without effects or secrets. The sandbox allows the same.
+/// Functions whose work is at most proportional to their arguments, without effects or secrets. The
+/// sandbox allows the same.
 pub(super) const FUNCTIONS: &[&str] = &[
     "abs",
     "coalesce",
@@ -147,8 +150,8 @@ enum Token<'a> {
     Close,
     /// A bare name, keyword or function.
     Word(&'a str),
-    /// A name in quotes, which SQLite takes for a column or, failing that, a text. It cannot name a table here: nothing
-    /// that is followed by one is let through.
+    /// A name in quotes, which SQLite takes for a column or, failing that, a text. It cannot name a
+    /// table here: nothing that is followed by one is let through.
     Quoted(&'a str),
     /// A literal, an operator, a `?`.
     Other,

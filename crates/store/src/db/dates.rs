@@ -1,5 +1,6 @@
-//! Dates as existing peers print them (§5.4): a text in a column declared DATE, DATETIME or TIMESTAMP that looks like a
-//! date comes out as `YYYY-MM-DD HH:MM:SS` in UTC. The forms understood are those of their SQLite driver.
+//! Dates as existing peers print them (§5.4): a text in a column declared DATE, DATETIME or
+//! TIMESTAMP that looks like a date comes out as `YYYY-MM-DD HH:MM:SS` in UTC. The forms understood
+//! are those of their SQLite driver.
 
 /// Whether a declared type makes a column one of dates.
 pub(super) fn is_date(declared: Option<&str>) -> bool {
@@ -33,8 +34,8 @@ struct Moment {
     seconds: i64,
 }
 
-/// `YYYY-MM-DD`, optionally with ` ` or `T` and `HH:MM[:SS[.fraction][±HH:MM]]`, optionally with a final `Z`; or what Go
-/// prints for a time: `YYYY-MM-DD HH:MM:SS[.fraction] ±HHMM ZONE[ m=±…]`.
+/// `YYYY-MM-DD`, optionally with ` ` or `T` and `HH:MM[:SS[.fraction][±HH:MM]]`, optionally with a
+/// final `Z`; or what Go prints for a time: `YYYY-MM-DD HH:MM:SS[.fraction] ±HHMM ZONE[ m=±…]`.
 fn parse(text: &str) -> Option<Moment> {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let (date, rest) = text.split_at_checked(10)?;

@@ -1,5 +1,6 @@
-//! Peers this one remembers: who was seen, and what the owner noted about them. A table of ours, which existing peers keep and
-//! never show (§5.5). The owner's notes stay until taken back; of the others only the newest do.
+//! Peers this one remembers: who was seen, and what the owner noted about them. A table of ours,
+//! which existing peers keep and never show (§5.5). The owner's notes stay until taken back; of the
+//! others only the newest do.
 
 use goop2_proto::PeerId;
 use rusqlite::{Connection, Row, TransactionBehavior, named_params};
@@ -9,7 +10,8 @@ use crate::Error;
 
 /// Peers remembered only because they were seen: more than anyone looks through.
 pub const MAX_SEEN: usize = 256;
-/// Peers the owner noted something about; further ones are refused. Each is a row read at every start.
+/// Peers the owner noted something about; further ones are refused. Each is a row read at every
+/// start.
 pub const MAX_NOTED: usize = 4096;
 
 /// What is remembered of one peer.

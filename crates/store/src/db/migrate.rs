@@ -1,8 +1,9 @@
 //! Opening `data.db`: looked at before anything is written, then brought up to date.
 //!
-//! The file may come from an existing peer and go back to it, whose own mark (`user_version`) is 0 for ever. So the number
-//! of our last migration stands in a table of ours, `_goop2_meta`, which existing peers keep and never show; a database
-//! without it is simply at number 0. Every table we add begins with `_` for the same reason.
+//! The file may come from an existing peer and go back to it, whose own mark (`user_version`) is 0
+//! for ever. So the number of our last migration stands in a table of ours, `_goop2_meta`, which
+//! existing peers keep and never show; a database without it is simply at number 0. Every table we
+//! add begins with `_` for the same reason.
 
 use std::{io, path::Path, time::Duration};
 
@@ -13,12 +14,14 @@ use crate::{Error, atomic};
 
 /// As existing peers wait for another program that holds the database.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
-/// Up to this size every page is looked at on start (some 30 ms); a larger database is believed until a page fails.
+/// Up to this size every page is looked at on start (some 30 ms); a larger database is believed
+/// until a page fails.
 const FULLY_CHECKED_BYTES: u64 = 32 * 1024 * 1024;
 /// Size to which the write-ahead log is cut after it was merged.
 const WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
 
-/// Only ever appended to. The first is the layout of existing peers (§5.5), for a folder that none of them has used.
+/// Only ever appended to. The first is the layout of existing peers (§5.5), for a folder that none
+/// of them has used.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE IF NOT EXISTS _meta (

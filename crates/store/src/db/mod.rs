@@ -1,17 +1,20 @@
 //! The database behind a site (§5): its operations, for the owner and for strangers.
 //!
-//! A stranger's request carries raw SQL conditions, because existing peers send such. It meets three walls, each of which
-//! should hold by itself: the request is reduced to checked names and a checked condition ([`condition`]); it runs on a
-//! read-only connection whose authorizer knows one table and a list of harmless functions ([`sandbox`]); and steps, time,
-//! rows and bytes are limited. Rows of others are out of scope by a sub-select around the table, which no condition can
-//! reach behind. Writes of strangers carry no SQL at all.
+//! A stranger's request carries raw SQL conditions, because existing peers send such. It meets
+//! three walls, each of which should hold by itself: the request is reduced to checked names and a
+//! checked condition ([`condition`]); it runs on a read-only connection whose authorizer knows one
+//! table and a list of harmless functions ([`sandbox`]); and steps, time, rows and bytes are
+//! limited. Rows of others are out of scope by a sub-select around the table, which no condition
+//! can reach behind. Writes of strangers carry no SQL at all.
 //!
-//! One connection writes, behind a lock. In WAL mode with `synchronous = NORMAL` a committed row is in the system's page
-//! cache: it survives the death of the process at any moment. A loss of power may take the last commits, never the
-//! database; `FULL` would buy those with a disk flush for each row a visitor writes.
+//! One connection writes, behind a lock. In WAL mode with `synchronous = NORMAL` a committed row is
+//! in the system's page cache: it survives the death of the process at any moment. A loss of power
+//! may take the last commits, never the database; `FULL` would buy those with a disk flush for each
+//! row a visitor writes.
 //!
-//! Refused: a connection pool for everything (SQLite has one writer anyway, and a lock is easier to reason about than
-//! `SQLITE_BUSY`), and parsing SQL completely (the authorizer sees what SQLite itself understood).
+//! Refused: a connection pool for everything (SQLite has one writer anyway, and a lock is easier to
+//! reason about than `SQLITE_BUSY`), and parsing SQL completely (the authorizer sees what SQLite
+//! itself understood).
 
 mod catalog;
 mod condition;
@@ -41,7 +44,8 @@ use crate::Error;
 pub use known::{Known, MAX_NOTED, MAX_SEEN};
 use sandbox::Readers;
 
-/// Strangers write nothing any more once the database has this size: a site's data is not to fill the owner's disk.
+/// Strangers write nothing any more once the database has this size: a site's data is not to fill
+/// the owner's disk.
 const MAX_BYTES_FOR_REMOTE_WRITES: i64 = 1024 * 1024 * 1024;
 
 /// Who asks.

@@ -1,7 +1,8 @@
 //! `query` (§5.2): the rows of one table under a condition.
 //!
-//! A stranger's statement is `SELECT <columns> FROM (SELECT * FROM <table> WHERE _owner = ?) AS <table> WHERE (<where>)`;
-//! the sub-select, left out where everybody sees all rows, is closed before the condition begins.
+//! A stranger's statement is `SELECT <columns> FROM (SELECT * FROM <table> WHERE _owner = ?) AS
+//! <table> WHERE (<where>)`; the sub-select, left out where everybody sees all rows, is closed
+//! before the condition begins.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,11 @@ use serde_json::{Map, Value as Json};
 
 use super::{Caller, catalog, condition, dates, fault, sandbox, values};
 
-/// Most rows in one answer to a stranger (§5 weakness 5). More is an error: a part would look like the whole.
+/// Most rows in one answer to a stranger (§5 weakness 5). More is an error: a part would look like
+/// the whole.
 const MAX_ROWS: usize = 10_000;
-/// Most bytes in one answer to a stranger, as written on the wire; below what the protocol lets a visitor read.
+/// Most bytes in one answer to a stranger, as written on the wire; below what the protocol lets a
+/// visitor read.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Most bytes of texts in a stranger's `args`: what one row is compared with.
 const MAX_ARGS_BYTES: usize = 64 * 1024;
@@ -173,7 +176,8 @@ fn select(conn: &Connection, sql: &str, scope: &[Sql], args: &[Sql], caps: &Caps
     Ok(Some(or_null(found)))
 }
 
-/// The keys of a row in the order they are written, each with its column and whether that is declared as one of dates.
+/// The keys of a row in the order they are written, each with its column and whether that is
+/// declared as one of dates.
 fn keys(statement: &Statement<'_>) -> BTreeMap<String, (usize, bool)> {
     let columns = statement.columns();
     columns

@@ -6,8 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Caller, Database, catalog, fault, values};
 
-/// Most bytes a stranger writes into one row. A picture that fits here is larger than an avatar may be; the work of a
-/// LIKE on such a row still takes well under a second.
+/// Most bytes a stranger writes into one row. A picture that fits here is larger than an avatar may
+/// be; the work of a LIKE on such a row still takes well under a second.
 const MAX_ROW_BYTES: usize = 256 * 1024;
 const SYSTEM: char = '_';
 
@@ -128,8 +128,8 @@ fn target(
     })
 }
 
-/// The values a caller may write. A stranger's system columns are dropped without a word: existing pages send back whole
-/// rows they have read (§5 weakness 3).
+/// The values a caller may write. A stranger's system columns are dropped without a word: existing
+/// pages send back whole rows they have read (§5 weakness 3).
 fn user_values<'a>(caller: &Caller, data: &'a Map<String, Json>) -> Result<Values<'a>, String> {
     let is_remote = matches!(caller, Caller::Remote { .. });
     let (mut values, mut bytes): (Values<'_>, usize) = (vec![], 0);

@@ -1,7 +1,8 @@
 //! The second wall: connections that cannot write, and an authorizer that knows one table.
 //!
-//! SQLite asks the authorizer about everything a statement would touch, after it has understood the statement itself: what
-//! the condition's own check might have misread is caught here. Limits bound what one statement may cost.
+//! SQLite asks the authorizer about everything a statement would touch, after it has understood the
+//! statement itself: what the condition's own check might have misread is caught here. Limits bound
+//! what one statement may cost.
 
 use std::{
     path::{Path, PathBuf},
@@ -27,7 +28,8 @@ pub(super) const MAX_OWN_TIME: Duration = Duration::from_secs(60);
 const MAX_STEPS: u64 = 200_000_000;
 /// Instructions between two looks at the clock.
 const STEPS_PER_LOOK: u32 = 1000;
-/// Queries of strangers that run at once; more wait. Two keep a small machine busy, the others bridge a slow one.
+/// Queries of strangers that run at once; more wait. Two keep a small machine busy, the others
+/// bridge a slow one.
 const MAX_READERS: usize = 4;
 /// How long a query waits for its turn.
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -129,7 +131,8 @@ fn open_confined(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// The connections for strangers: opened when first needed, at most [`MAX_READERS`], each used by one query at a time.
+/// The connections for strangers: opened when first needed, at most [`MAX_READERS`], each used by
+/// one query at a time.
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,

@@ -1,7 +1,7 @@
 //! Tables: listing and describing them, and the owner's changes to them (§5.2).
 //!
-//! The statements are those existing peers would write, so that either program can go on where the other stopped. Each
-//! change and its registration happen together or not at all.
+//! The statements are those existing peers would write, so that either program can go on where the
+//! other stopped. Each change and its registration happen together or not at all.
 
 use goop2_proto::data::{Answer, ColumnDef, Request};
 use rusqlite::{Connection, Transaction};
@@ -14,7 +14,8 @@ use super::{
     query::or_null,
 };
 
-/// What `set-policy` accepts. Existing peers take `public` only from a template; here a site's owner may choose it too.
+/// What `set-policy` accepts. Existing peers take `public` only from a template; here a site's
+/// owner may choose it too.
 const POLICIES: [&str; 4] = ["owner", "email", "open", "public"];
 
 pub(super) fn tables(conn: &Connection, caller: &Caller) -> Answer {
@@ -121,7 +122,8 @@ fn create(conn: &Transaction<'_>, request: &Request) -> Answer {
          _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP,\n\t\t\t{columns}\n\t\t)\n\t"
     );
     run(conn, &schema).map_err(wrap("create table"))?;
-    // A table that is there keeps its policy: it may hold what visitors wrote under it (§5 weakness 8).
+    // A table that is there keeps its policy: it may hold what visitors wrote under it (§5 weakness
+    // 8).
     conn.execute(
         "INSERT INTO _tables (name, schema) SELECT ?1, ?2 WHERE NOT EXISTS \
          (SELECT 1 FROM _tables WHERE name = ?1 COLLATE NOCASE)",

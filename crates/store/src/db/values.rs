@@ -8,7 +8,8 @@ use super::dates;
 /// Whole numbers up to here are the same in a REAL and in JSON without a fraction.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A JSON value as it is bound: numbers as REAL (the column's type converts them back), booleans as 1 and 0.
+/// A JSON value as it is bound: numbers as REAL (the column's type converts them back), booleans as
+/// 1 and 0.
 pub(super) fn bound(value: &Json) -> Result<Sql, String> {
     match value {
         Json::Null => Ok(Sql::Null),
@@ -49,7 +50,8 @@ pub(super) fn answered(value: ValueRef<'_>, date: bool) -> Json {
 
 /// How many bytes the value has in an answer line, escapes included.
 pub(super) fn answered_bytes(value: &Json) -> usize {
-    /// Longest number, one just above 1e-6, where the exponent begins: sign, `0.`, 5 zeros, 17 digits.
+    /// Longest number, one just above 1e-6, where the exponent begins: sign, `0.`, 5 zeros, 17
+    /// digits.
     const NUMBER: usize = 25;
     match value {
         Json::String(text) => text_bytes(text),

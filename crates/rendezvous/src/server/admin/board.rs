@@ -1,4 +1,5 @@
-//! What the operator sees and does: the lists that existing servers have, the state that the page shows, and its buttons.
+//! What the operator sees and does: the lists that existing servers have, the state that the page
+//! shows, and its buttons.
 
 use std::{sync::Arc, time::Instant};
 
@@ -27,7 +28,8 @@ use super::{
     relay::ShownRelay,
 };
 
-/// Peers, and registrations, in one answer to the page: more than anyone scrolls through; the search finds the others.
+/// Peers, and registrations, in one answer to the page: more than anyone scrolls through; the
+/// search finds the others.
 pub(super) const MAX_SHOWN: usize = 300;
 /// Longest label in the list of the page.
 const MAX_LABEL: usize = 200;
@@ -94,7 +96,8 @@ async fn logs(State(app): State<Arc<App>>, _: Operator) -> Response {
     json([go_json::to_vec(&app.log.lines()), b"\n".into()].concat())
 }
 
-/// Metadata is a text that holds JSON, as existing servers list it; without anyone the answer is `null`.
+/// Metadata is a text that holds JSON, as existing servers list it; without anyone the answer is
+/// `null`.
 async fn registrations(State(app): State<Arc<App>>, _: Operator) -> Response {
     let listed = |record: Record| {
         serde_json::json!({

@@ -1,5 +1,5 @@
-//! Who else is in the cluster, and whether everything they said was heard: a state machine. Headers and time go in; what to
-//! do with the lines, and whom to ask for everything again, comes out.
+//! Who else is in the cluster, and whether everything they said was heard: a state machine. Headers
+//! and time go in; what to do with the lines, and whom to ask for everything again, comes out.
 
 use std::{
     collections::HashMap,

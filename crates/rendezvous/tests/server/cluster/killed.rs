@@ -1,7 +1,8 @@
 //! Three instances, each a process of its own, under a thousand peers; one is killed.
 //!
-//! Most of the peers are heartbeats only, sent as our client sends them; some are whole clients behind a proxy that knows all
-//! three instances, as a company would put one there. Whoever watches at the other two must not see anyone go.
+//! Most of the peers are heartbeats only, sent as our client sends them; some are whole clients
+//! behind a proxy that knows all three instances, as a company would put one there. Whoever watches
+//! at the other two must not see anyone go.
 
 use std::{
     collections::HashSet,
@@ -38,7 +39,8 @@ use crate::world::{Events, addr, start};
 
 const NATS_URL: &str = "GOOP2_TEST_NATS";
 const PEERS: usize = 1000;
-/// Of those, whole clients; each verifies every signature it hears, on the machine that also runs the servers.
+/// Of those, whole clients; each verifies every signature it hears, on the machine that also runs
+/// the servers.
 const CLIENTS: usize = 12;
 /// As configurations have them.
 const TTL: Duration = Duration::from_secs(20);
@@ -104,8 +106,8 @@ fn presence(number: usize) -> Presence {
     }
 }
 
-/// Heartbeats on one connection, to one instance while it is there and to the next when it is not. Tells the number of each
-/// that was taken, and by whom.
+/// Heartbeats on one connection, to one instance while it is there and to the next when it is not.
+/// Tells the number of each that was taken, and by whom.
 async fn heartbeats(number: usize, servers: [SocketAddr; 3], taken: mpsc::Sender<(usize, usize)>) {
     let key = key(number);
     let mut at = number % servers.len();
