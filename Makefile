@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check types ui dev bench reach fuzz audit deb windows test-windows
+.PHONY: help run test check types ui dev bench measure reach fuzz audit deb windows test-windows
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ dev: ## the UI with invented peers, reloading as you edit
 
 bench: ## the figures that we claim, measured here in release; BENCH=rendezvous measures only these
 	@cargo bench -p goop2 --no-default-features $(addprefix --bench ,$(BENCH))
+
+measure: ## every promise in time and smoothness against what is seen here; PARTS="lab browser" measures only these
+	@scripts/measure $(PARTS)
 
 reach: ## who reaches whom: every pair of peers behind routers of every kind
 	@cargo test --quiet --test lab -- --exact --nocapture reach::matrix::every_pair_meets

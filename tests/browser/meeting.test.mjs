@@ -1,9 +1,8 @@
 // Meeting beyond the local network, as a person does it: host by a switch, paste a connect URL, leave again, register.
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { unusedPort } from '../support/port.mjs'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { scan, usable } from './lib/page.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
@@ -20,7 +19,7 @@ before(async () => {
     Peer.start('Host', { config: { presence } }),
     Peer.start('Guest', { site: { 'index.html': '<h1>Guest</h1>' }, config: { presence } }),
     Rendezvous.start({ rendezvous_bind: '127.0.0.1', registration_required: true, peer_db_path: 'data/peers.db' }),
-    freePort(),
+    unusedPort(),
   ])
   url = `http://${process.env.LAN}:${port}`
   ;[hosting, joining] = await Promise.all([host, guest].map((peer) => opened(peer)))
@@ -30,16 +29,6 @@ after(async () => {
   await browser?.close()
   await removeAll(host, guest, members)
 })
-
-/** A port that nothing listens on now. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 async function opened(peer) {
   const context = await profile(browser)

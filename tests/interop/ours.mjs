@@ -4,11 +4,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { unusedPort } from '../support/port.mjs'
 
 export const binary = process.env.GOOP2 ?? fileURLToPath(new URL('../../target/debug/goop2', import.meta.url))
 export const waitMs = 15_000
@@ -19,7 +19,8 @@ export async function startOurs(files) {
   const folder = await mkdtemp(join(tmpdir(), 'goop2-interop-'))
   const goop = {
     profile: { label: 'Ours' },
-    p2p: { listen_port: await freePort() },
+    // Loopback addresses are not printed, since nobody can dial them: the port is chosen here.
+    p2p: { listen_port: await unusedPort() },
     viewer: { http_addr: '127.0.0.1:0' },
   }
   for (const [path, content] of Object.entries({ 'goop.json': JSON.stringify(goop), ...files })) {
@@ -71,16 +72,6 @@ export async function eventually(what, probe) {
     if (Date.now() > end) throw new Error(`${what}: nothing within ${waitMs} ms`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-}
-
-// Loopback addresses are nobody's to dial, so ours does not print them: the port is chosen here.
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function request({ port, path, host = '127.0.0.1', method = 'GET', headers = {}, body }) {

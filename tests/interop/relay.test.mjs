@@ -17,7 +17,8 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { binary, eventually, freePort } from './ours.mjs'
+import { unusedPort } from '../support/port.mjs'
+import { binary, eventually } from './ours.mjs'
 
 // js offers no address of a local network for a direct connection, and hole punching from both sides it cannot do at all.
 const publicly = '/ip4/11.0.0.1'
@@ -29,7 +30,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'goop2-relay-'))
   const presence = {
     rendezvous_host: true, rendezvous_only: true, rendezvous_bind: '127.0.0.1',
-    rendezvous_port: await freePort(), relay_port: await freePort(), relay_external_addrs: ['127.0.0.1'],
+    rendezvous_port: await unusedPort(), relay_port: await unusedPort(), relay_external_addrs: ['127.0.0.1'],
   }
   await writeFile(join(folder, 'goop.json'), JSON.stringify({ presence }))
   server = spawn(binary, ['rendezvous', folder, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -96,7 +97,7 @@ test('who is called through the relay calls back at a public address, and they a
   await publish(host)
   await host.start()
   // What it announces, js believes of itself; else it waits for AutoNAT.
-  const address = `${publicly}/tcp/${await freePort()}`
+  const address = `${publicly}/tcp/${await unusedPort()}`
   const visitor = await start([address], [address])
   await publish(visitor)
   await visitor.start()

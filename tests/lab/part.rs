@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    PATIENCE, inside, inside_alone,
+    PATIENCE, inside, measured,
     support::{
         lab::Lan,
         millis,
         peer::{Folder, Peer, is},
+        promise,
     },
 };
 
@@ -20,7 +21,7 @@ const FORGOTTEN: Duration = Duration::from_secs(20 + 3);
 
 #[test]
 fn a_peer_that_ends_in_order_is_offline_at_once() {
-    inside_alone("part::a_peer_that_ends_in_order_is_offline_at_once", || {
+    measured("part::a_peer_that_ends_in_order_is_offline_at_once", || {
         let mut lan = Lan::new(1);
         let (here, there) = (lan.host(), lan.host());
         let folders = [
@@ -46,8 +47,8 @@ fn a_peer_that_ends_in_order_is_offline_at_once() {
             millis(ended - asked)
         );
         assert!(status.success(), "{status}");
-        assert!(offline < GOODBYE, "limit {GOODBYE:?}");
-        assert!(ended - asked < SHUTDOWN, "limit {SHUTDOWN:?}");
+        promise::time("a goodbye on the local network", offline, GOODBYE);
+        promise::time("the end of a peer", ended - asked, SHUTDOWN);
     });
 }
 

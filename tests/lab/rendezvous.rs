@@ -11,11 +11,12 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    PATIENCE, inside, inside_alone,
+    PATIENCE, inside, measured,
     support::{
         lab::{Host, Lan},
         millis,
         peer::{Folder, Peer, is},
+        promise,
     },
 };
 
@@ -83,7 +84,7 @@ pub(crate) fn visit_each_other(left: &Peer, right: &Peer) {
 
 #[test]
 fn two_meet_visit_and_say_goodbye_through_a_rendezvous() {
-    inside_alone(
+    measured(
         "rendezvous::two_meet_visit_and_say_goodbye_through_a_rendezvous",
         || {
             let world = World::new();
@@ -110,7 +111,7 @@ fn two_meet_visit_and_say_goodbye_through_a_rendezvous() {
                 millis(seen.saturating_duration_since(both)),
                 millis(offline)
             );
-            assert!(offline < GOODBYE, "limit {GOODBYE:?}");
+            promise::time("a goodbye through a rendezvous", offline, GOODBYE);
 
             let before = right.mark();
             drop(left);

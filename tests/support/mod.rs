@@ -6,6 +6,7 @@
 pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod peer;
+pub(crate) mod promise;
 
 use std::time::Duration;
 

@@ -2,11 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { unusedPort } from '../../support/port.mjs'
 import { open } from './page.mjs'
 import { Program } from './program.mjs'
 
@@ -29,7 +28,7 @@ export class Rendezvous extends Program {
 
   /** Both ports have to be named then. */
   static async withRelay(presence = {}) {
-    return this.start({ rendezvous_host: true, rendezvous_port: await freePort(), relay_port: await freePort(), ...presence })
+    return this.start({ rendezvous_host: true, rendezvous_port: await unusedPort(), relay_port: await unusedPort(), ...presence })
   }
 
   /** As an existing peer says that it is there: unsigned. Gives the status. */
@@ -54,16 +53,6 @@ export async function administration(browser, server) {
   await opened.page.getByRole('button', { name: 'Sign in' }).click()
   await opened.page.getByRole('heading', { name: 'Peers' }).waitFor()
   return opened
-}
-
-/** A port for what cannot choose one itself. */
-async function freePort() {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const digits = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'

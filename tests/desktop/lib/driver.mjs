@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { unusedPort } from '../../support/port.mjs'
 
 /** Keys as WebDriver writes them. */
 export const KEY = { enter: '\uE007' }
@@ -22,9 +22,9 @@ export class Driver {
 
   static async start() {
     const driver = new Driver()
-    const [port, native] = [await freePort(), await freePort()]
+    const [port, native] = [await unusedPort(), await unusedPort()]
     driver.#url = `http://127.0.0.1:${port}`
-    driver.#process = spawn('tauri-driver', ['--port', port, '--native-port', native, '--native-driver', '/usr/bin/WebKitWebDriver'], { stdio: ['ignore', 'inherit', 'inherit'] })
+    driver.#process = spawn('tauri-driver', ['--port', `${port}`, '--native-port', `${native}`, '--native-driver', '/usr/bin/WebKitWebDriver'], { stdio: ['ignore', 'inherit', 'inherit'] })
     await until('tauri-driver', () => fetch(`${driver.#url}/status`).then((answer) => answer.ok, () => false))
     return driver
   }
@@ -197,13 +197,4 @@ export function kill(pid) {
   } catch (error) {
     if (error.code !== 'ESRCH') throw error
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return String(port)
 }

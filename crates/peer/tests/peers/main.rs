@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod nearby;
+#[path = "../../../../tests/support/port.rs"]
+mod port;
 mod relay;
 mod rendezvous;
 mod settings;

@@ -9,17 +9,16 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{PATIENCE, TestPeer};
+use crate::{
+    port,
+    world::{PATIENCE, TestPeer},
+};
 
 #[tokio::test]
 async fn the_relay_comes_and_goes_beside_a_server_that_stays() {
-    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
-    let relay_port = taken.local_addr().unwrap().port();
-    let server_port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let relay_port = port::unused();
+    let taken = TcpListener::bind(("0.0.0.0", relay_port)).unwrap();
+    let server_port = port::unused();
     let peer = TestPeer::start("Host").await;
     let set = |relay_port, circuits| {
         peer.peer.update_config(move |config| {

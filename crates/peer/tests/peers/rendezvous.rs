@@ -14,7 +14,10 @@ use goop2_store::config::Presence;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::world::{TestPeer, card};
+use crate::{
+    port,
+    world::{TestPeer, card},
+};
 
 #[tokio::test]
 async fn peers_meet_at_a_server_that_is_joined_and_left_while_they_run() {
@@ -72,11 +75,7 @@ async fn hosting_is_toggled_five_times_and_leaves_no_port_behind() {
         TestPeer::start("Host").await,
         TestPeer::start("Guest").await,
     );
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = port::unused();
     guest
         .peer
         .update_config(move |config| {
@@ -231,11 +230,7 @@ async fn a_server_that_is_no_rendezvous_is_said_to_be_none() {
 #[tokio::test]
 async fn hosting_says_where_it_is_and_keeps_a_password() {
     let peer = TestPeer::start("Host").await;
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = port::unused();
     let at = |on, port, bind: &str| Host {
         on,
         port,

@@ -6,6 +6,8 @@
     reason = "a test says best where it broke by breaking there"
 )]
 
+#[path = "../../../../tests/support/port.rs"]
+mod port;
 mod script;
 
 use std::{collections::HashSet, time::Duration};
@@ -362,12 +364,7 @@ async fn the_relay_is_found_and_lost_again() {
 
 #[tokio::test]
 async fn an_absent_server_delays_nothing_and_is_named() {
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let (client, _events) = client_at(&format!("http://{free}"));
+    let (client, _events) = client_at(&format!("http://127.0.0.1:{}", port::unused()));
     client.publish(Presence::offline(ours(), 0));
     let waiting = state(&client, |state| matches!(state.link, Link::Retrying { .. })).await;
     let Link::Retrying { reason, .. } = waiting.link else {

@@ -11,6 +11,9 @@ mod cluster;
 mod endpoints;
 mod events;
 mod forged;
+#[cfg(target_os = "linux")]
+#[path = "../../../../tests/support/port.rs"]
+mod port;
 mod recorded;
 mod shutdown;
 mod world;

@@ -1,4 +1,4 @@
-//! A real NATS on a free port of loopback, with JetStream in a folder of its own.
+//! A real NATS on loopback, with JetStream in a folder of its own.
 
 use std::process::Stdio;
 
@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::PATIENCE;
+use crate::port;
 
 /// Debian's, of the package `nats-server`.
 const NATS: &str = "/usr/sbin/nats-server";
@@ -31,7 +32,7 @@ impl Nats {
     pub(super) async fn start_with(login: &'static [&'static str]) -> Self {
         let mut nats = Self {
             folder: tempfile::tempdir().unwrap(),
-            port: 0,
+            port: port::unused(),
             login,
             running: None,
         };
@@ -46,12 +47,9 @@ impl Nats {
 
     /// On the port it had, with what it stored.
     pub(super) async fn start_again(&mut self) {
-        let port = match self.port {
-            0 => "-1".to_owned(),
-            port => port.to_string(),
-        };
         let mut child = Command::new(NATS)
-            .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
+            .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-js", "-sd"])
             .arg(self.folder.path())
             .args(self.login)
             .stdin(Stdio::null())
@@ -62,9 +60,6 @@ impl Nats {
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let ready = async {
             while let Some(line) = log.next_line().await.unwrap() {
-                if let Some((_, addr)) = line.split_once("client connections on ") {
-                    self.port = addr.rsplit_once(':').unwrap().1.parse().unwrap();
-                }
                 if line.contains("Server is ready") {
                     return;
                 }

@@ -6,6 +6,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { promised } from '../support/promise.mjs'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { Mock } from './lib/mock.mjs'
 
@@ -32,26 +33,26 @@ async function open(scenario) {
   return window
 }
 
-test('no frame takes longer than 50 ms while 5,000 peers change and the list is scrolled', async (t) => {
+test('the list keeps up while 5,000 peers change and it is scrolled', async (t) => {
   const { page } = await open('crowd')
   const rows = await page.locator('[data-peer]').count()
   assert.ok(rows < 60, `${rows} rows exist`)
-  await steady(t, page)
+  await steady(t, page, 'the longest frame while 5,000 peers are scrolled')
 })
 
-test('nor while they are searched', async (t) => {
+test('and while they are searched', async (t) => {
   const { page, search } = await open('crowd')
   await search.fill('an')
-  await steady(t, page)
+  await steady(t, page, 'the longest frame while 5,000 peers are searched')
 })
 
-async function steady(t, page) {
+async function steady(t, page, what) {
   const frames = await watch(page)
   await page.context().close()
   const longest = Math.max(...frames)
   t.diagnostic(`${frames.length} frames, the longest ${longest.toFixed(1)} ms, half of them below ${frames.sort((a, b) => a - b)[frames.length >> 1].toFixed(1)} ms`)
   assert.ok(frames.length > 10, 'something was measured')
-  assert.ok(longest < FRAME_MS, `a frame took ${longest.toFixed(1)} ms`)
+  promised(what, longest, FRAME_MS)
 }
 
 /** Scrolls, and says how long the page's own thread worked for each frame meanwhile. */
@@ -96,5 +97,5 @@ test('an idle window costs no CPU', async (t) => {
   await page.waitForTimeout(WATCHED_MS)
   const share = (await busy()) - start
   t.diagnostic(`${(share * 1000).toFixed(1)} ms of work in ${WATCHED_MS} ms`)
-  assert.ok(share / (WATCHED_MS / 1000) < IDLE_SHARE, `${(share * 1000).toFixed(1)} ms of work in ${WATCHED_MS} ms`)
+  promised('an idle window, of one processor', (share / WATCHED_MS) * 100_000, IDLE_SHARE * 100, '%')
 })
