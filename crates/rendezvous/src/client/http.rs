@@ -146,7 +146,7 @@ impl Fault {
     }
 }
 
-/// The short texts of servers (§6.2), for people.
+/// The short texts of servers (§6.3, §6.4), for people.
 fn refusal(status: StatusCode, text: &str) -> String {
     match text {
         "" => format!("the server refuses: {status}"),
