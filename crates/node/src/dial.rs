@@ -11,16 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use goop2_proto::PeerId;
+use goop2_proto::{
+    PeerId,
+    bucket::{Bucket, Rate},
+};
 
-use crate::bucket::Bucket;
-
-/// Dials at once when a busy network is joined.
-const BURST: u32 = 60;
-
-/// Dials after that. A peer that answers needs one, so only announcements that lead nowhere ever
-/// reach it.
-const PER_MINUTE: f64 = 120.0;
+/// Dials: the burst is for joining a busy network. A peer that answers needs one, so after that only
+/// announcements that lead nowhere ever reach the rate.
+const RATE: Rate = Rate {
+    burst: 60,
+    per: Duration::from_secs(30),
+};
 
 /// The first wait after a failure. Short: the usual reason is that the other side was not listening
 /// yet.
@@ -47,7 +48,7 @@ impl Dialler {
         Self {
             wanted: HashMap::new(),
             queue: BTreeSet::new(),
-            rate: Bucket::new(BURST, PER_MINUTE / 60.0, now),
+            rate: Bucket::new(RATE, now),
         }
     }
 
@@ -105,7 +106,7 @@ impl Dialler {
     /// Takes one peer that is due, within the rate.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<PeerId> {
         let &(due, peer) = self.queue.first().filter(|(due, _)| *due <= now)?;
-        if !self.rate.take(now) {
+        if self.rate.take(now).is_err() {
             return None;
         }
         self.queue.remove(&(due, peer));
@@ -168,7 +169,7 @@ mod tests {
         }
         assert_eq!(
             std::iter::from_fn(|| dialler.poll(now)).count(),
-            BURST as usize
+            RATE.burst as usize
         );
         let minute = now + Duration::from_secs(60);
         assert!(dialler.poll_timeout().unwrap() > now);

@@ -18,7 +18,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use goop2_proto::{Multiaddr, PeerId, mdns::Tag, presence::Presence};
+use goop2_proto::{Multiaddr, PeerId, bucket::Bucket, mdns::Tag, presence::Presence};
 use libp2p::{
     Swarm,
     gossipsub::{self, MessageAcceptance},
@@ -36,7 +36,6 @@ use crate::{
     InboundStream, Mapping, Multicast, RelayOffer, Status,
     addresses::Book,
     behaviour::{Behaviour, BehaviourEvent},
-    bucket::Bucket,
     dial::Dialler,
     gossip::Gate,
     history::History,

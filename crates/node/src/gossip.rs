@@ -3,24 +3,35 @@
 
 use std::time::{Duration, Instant};
 
-use goop2_proto::{PeerId, presence::Presence};
+use goop2_proto::{
+    PeerId,
+    bucket::{Buckets, Rate},
+    presence::Presence,
+};
 use libp2p::{
     gossipsub::{self, MessageAcceptance},
     identity::Keypair,
 };
-
-use crate::bucket::Buckets;
 
 /// The limit of existing peers; a larger message would not be forwarded by them.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
 
 /// Presence of one author: one every 5 s is usual, a few at a start or a change; who is restarted
 /// again and again, as while a site is being made, is still heard.
-const AUTHOR: (u32, f64) = (120, 2.0);
+const AUTHOR: Rate = Rate {
+    burst: 120,
+    per: Duration::from_secs(60),
+};
 
 /// Messages by way of one neighbour, whoever wrote them: authors cost nothing to invent. A network
 /// of a thousand peers that all pass through one neighbour makes 200 a second.
-const NEIGHBOUR: (u32, f64) = (2000, 500.0);
+const NEIGHBOUR: Rate = Rate {
+    burst: 2000,
+    per: Duration::from_secs(4),
+};
+
+/// Authors and neighbors watched at a time; beyond, newcomers have to wait.
+const MAX_WATCHED: usize = 8192;
 
 pub(crate) fn behaviour(
     key: &Keypair,
@@ -60,8 +71,8 @@ pub(crate) struct Gate {
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            authors: Buckets::new(AUTHOR),
-            neighbours: Buckets::new(NEIGHBOUR),
+            authors: Buckets::new(AUTHOR, MAX_WATCHED),
+            neighbours: Buckets::new(NEIGHBOUR, MAX_WATCHED),
         }
     }
 }
@@ -77,7 +88,8 @@ impl Gate {
         let Some(author) = message.source else {
             return (MessageAcceptance::Reject, None);
         };
-        if !self.neighbours.take(neighbour, now) || !self.authors.take(author, now) {
+        if self.neighbours.take(neighbour, now).is_err() || self.authors.take(author, now).is_err()
+        {
             return (MessageAcceptance::Ignore, None);
         }
         match Presence::decode(&message.data) {
@@ -100,7 +112,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::bucket::MAX_WATCHED;
 
     #[derive(Deserialize)]
     struct Fixture {
@@ -172,12 +183,13 @@ mod tests {
     fn authors_without_end_are_bounded() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         for _ in 0..MAX_WATCHED + 100 {
-            gate.authors.take(PeerId::random(), now);
+            let _ = gate.authors.take(PeerId::random(), now);
         }
         assert_eq!(gate.authors.len(), MAX_WATCHED);
         assert!(
             gate.authors
                 .take(PeerId::random(), now + Duration::from_secs(60))
+                .is_ok()
         );
     }
 

@@ -31,7 +31,6 @@
 mod addresses;
 mod autonat;
 mod behaviour;
-mod bucket;
 mod dial;
 mod event_loop;
 mod gossip;

@@ -4,70 +4,58 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use goop2_proto::PeerId;
+use goop2_proto::{
+    PeerId,
+    bucket::{Bucket, Rate},
+};
 use tokio::sync::Semaphore;
 
-/// Sustained operations a second and peer.
-const PER_SECOND: f64 = 50.0;
-/// At once after a pause: a page that loads a few lists and pictures' captions.
-const BURST: f64 = 200.0;
+/// Operations of one peer: at once what a page asks for that loads a few lists and pictures'
+/// captions, and 50 a second.
+const RATE: Rate = Rate {
+    burst: 200,
+    per: Duration::from_secs(4),
+};
 /// Under way at once for one peer: fewer than all peers together may have.
 const AT_ONCE: usize = 2;
 /// Peers remembered; a full bucket is forgotten first, it says nothing.
 const MAX_PEERS: usize = 4096;
 
 #[derive(Default)]
-pub(crate) struct Rates(Mutex<HashMap<PeerId, Bucket>>);
+pub(crate) struct Rates(Mutex<HashMap<PeerId, Guest>>);
 
-struct Bucket {
-    tokens: f64,
-    at: Instant,
+struct Guest {
+    bucket: Bucket,
     turns: Arc<Semaphore>,
-}
-
-impl Bucket {
-    fn refill(&mut self, now: Instant) {
-        let since = now.saturating_duration_since(self.at).as_secs_f64();
-        self.tokens = (self.tokens + since * PER_SECOND).min(BURST);
-        self.at = now;
-    }
 }
 
 impl Rates {
     /// Takes one token of `peer`'s and answers where to wait for a turn; `None` when there is no
     /// token.
     pub(crate) fn admit(&self, peer: PeerId, now: Instant) -> Option<Arc<Semaphore>> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MAX_PEERS && !buckets.contains_key(&peer) {
-            buckets.retain(|_, bucket| {
-                bucket.refill(now);
-                bucket.tokens < BURST || Arc::strong_count(&bucket.turns) > 1
+        let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if guests.len() >= MAX_PEERS && !guests.contains_key(&peer) {
+            guests.retain(|_, guest| {
+                !guest.bucket.is_full(now) || Arc::strong_count(&guest.turns) > 1
             });
-            if buckets.len() >= MAX_PEERS {
+            if guests.len() >= MAX_PEERS {
                 return None;
             }
         }
-        let bucket = buckets.entry(peer).or_insert(Bucket {
-            tokens: BURST,
-            at: now,
+        let guest = guests.entry(peer).or_insert_with(|| Guest {
+            bucket: Bucket::new(RATE, now),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
         });
-        bucket.refill(now);
-        if bucket.tokens < 1.0 {
-            return None;
-        }
-        bucket.tokens -= 1.0;
-        Some(Arc::clone(&bucket.turns))
+        guest.bucket.take(now).ok()?;
+        Some(Arc::clone(&guest.turns))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -77,7 +65,7 @@ mod tests {
         let passed = (0..1000)
             .filter(|_| rates.admit(flooder, start).is_some())
             .count();
-        assert_eq!(passed, BURST as usize);
+        assert_eq!(passed, RATE.burst as usize);
         assert!(rates.admit(other, start).is_some());
         let later = start + Duration::from_millis(25);
         assert!(rates.admit(flooder, later).is_some());

@@ -10,6 +10,7 @@
 mod addr;
 pub mod audience;
 pub mod avatar;
+pub mod bucket;
 pub mod cluster;
 pub mod content;
 pub mod data;

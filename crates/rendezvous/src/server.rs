@@ -40,8 +40,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Net, NotANet};
+pub use goop2_proto::bucket::Rate;
 pub use guests::Guests;
-pub use limit::Rate;
 pub use listen::Error as ListenError;
 
 use self::cluster::Cluster;

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use goop2_proto::{Multiaddr, PeerId};
+use goop2_proto::{
+    Multiaddr, PeerId,
+    bucket::{Bucket, Rate},
+};
 use libp2p::{
     core::transport::ListenerId,
     multiaddr::Protocol,
@@ -17,9 +20,7 @@ use libp2p::{
 
 use super::{Chore, EventLoop};
 use crate::{
-    InboundStream, Nat, Transport, addresses,
-    bucket::Bucket,
-    observed,
+    InboundStream, Nat, Transport, addresses, observed,
     punch::{self, Answer, Talk},
     stream::Failure,
 };
@@ -38,9 +39,11 @@ const LATER: Duration = Duration::from_millis(700);
 /// How long the hole stays open for the call that is sent again.
 const CALLED: Duration = Duration::from_secs(6);
 
-/// Others that ask this peer to call many ports: so many at once, so many a second. Each is 2 MB to
-/// an address of their choice.
-pub(super) const ASKED: (u32, f64) = (6, 0.1);
+/// Others that ask this peer to dial many ports: each is 2 MB to an address of their choice.
+const ASKED: Rate = Rate {
+    burst: 6,
+    per: Duration::from_secs(60),
+};
 
 /// What came of one part.
 pub(super) enum Punched {
@@ -129,7 +132,7 @@ impl EventLoop {
         let needed = open && !self.is_direct(&inbound.peer);
         let answer = match self.quic_seen_at().filter(|_| needed) {
             None => Answer::No,
-            Some(own) if self.punching.open.is_none() && self.punch_rate.take(now) => {
+            Some(own) if self.punching.open.is_none() && self.punch_rate.take(now).is_ok() => {
                 Answer::Yes(own)
             }
             Some(_) => Answer::Later,
@@ -294,6 +297,6 @@ impl EventLoop {
     }
 
     pub(super) fn punch_rate(now: Instant) -> Bucket {
-        Bucket::new(ASKED.0, ASKED.1, now)
+        Bucket::new(ASKED, now)
     }
 }

@@ -7,14 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use goop2_proto::mdns::{self, Found, Received, Service};
+use goop2_proto::{
+    bucket::{Bucket, Rate},
+    mdns::{self, Found, Received, Service},
+};
 use tokio::{sync::mpsc, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::socket::{Multicast, PORT};
 use crate::{
     addresses::is_link_local,
-    bucket::Bucket,
     interfaces::{Interface, Interfaces},
 };
 
@@ -38,8 +40,11 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 /// question is lost, and nobody can make us fill the network.
 const ANSWER_EVERY: Duration = Duration::from_millis(100);
 
-/// Answers to single askers: at once, and a second after that.
-const UNICAST: (u32, f64) = (20, 10.0);
+/// Answers to single askers.
+const UNICAST: Rate = Rate {
+    burst: 20,
+    per: Duration::from_secs(2),
+};
 
 /// The largest packet of mDNS, that of a jumbo frame.
 const MAX_PACKET: usize = 9000;
@@ -82,7 +87,7 @@ impl Link {
             v4,
             v6,
             found,
-            unicast: Bucket::new(UNICAST.0, UNICAST.1, Instant::now()),
+            unicast: Bucket::new(UNICAST, Instant::now()),
             answered: None,
             asked: None,
         };
@@ -172,7 +177,7 @@ impl Link {
             Received::Query { id, unicast, .. } if unicast || from.port() != PORT => {
                 let socket = if from.is_ipv4() { &self.v4 } else { &self.v6 };
                 if let Some(socket) = socket
-                    && self.unicast.take(Instant::now())
+                    && self.unicast.take(Instant::now()).is_ok()
                 {
                     socket.send_to(&self.service.response(id), from).await;
                 }

@@ -17,6 +17,7 @@ use std::{
 
 use goop2_proto::{
     Multiaddr, PeerId,
+    bucket::{Buckets, Rate},
     relay::{Circuit, Guest, Refusal, Standing, Usage},
 };
 use libp2p::{
@@ -25,10 +26,7 @@ use libp2p::{
 };
 
 use super::{Limits, meter::Meter};
-use crate::{
-    addresses::{ip, is_private, is_reachable, transport},
-    bucket::Buckets,
-};
+use crate::addresses::{ip, is_private, is_reachable, transport};
 
 /// How long a reservation lasts; peers renew it at three quarters.
 pub(super) const RESERVATION: Duration = Duration::from_secs(60 * 60);
@@ -49,15 +47,33 @@ const MAX_STRANGERS: usize = 512;
 const MAX_STRANGERS_PER_HOME: usize = 32;
 
 /// Reservations asked for by one peer, and at one address: reconnecting all day needs fewer.
-const RESERVING: (u32, f64) = (60, 1.0 / 30.0);
-const RESERVING_PER_HOME: (u32, f64) = (600, 1.0);
+const RESERVING: Rate = Rate {
+    burst: 60,
+    per: Duration::from_secs(30 * 60),
+};
+const RESERVING_PER_HOME: Rate = Rate {
+    burst: 600,
+    per: Duration::from_secs(600),
+};
 
 /// Circuits asked for: a start with a hundred peers in the list, and then what a person clicks.
-const CONNECTING: (u32, f64) = (120, 0.5);
-const CONNECTING_PER_HOME: (u32, f64) = (1200, 5.0);
+const CONNECTING: Rate = Rate {
+    burst: 120,
+    per: Duration::from_secs(240),
+};
+const CONNECTING_PER_HOME: Rate = Rate {
+    burst: 1200,
+    per: Duration::from_secs(240),
+};
 
 /// Addresses dialled back for one household: a handful for each peer at its start.
-const DIALLING: (u32, f64) = (60, 0.5);
+const DIALLING: Rate = Rate {
+    burst: 60,
+    per: Duration::from_secs(120),
+};
+
+/// Askers watched at a time; beyond, newcomers have to wait.
+const MAX_WATCHED: usize = 8192;
 
 /// Tells what a peer is at the rendezvous.
 pub type Ask = Arc<dyn Fn(&PeerId) -> Standing + Send + Sync>;
@@ -118,11 +134,11 @@ impl Desk {
             seats: HashMap::new(),
             circuits: Vec::new(),
             refused_here: 0,
-            reserving: Buckets::new(RESERVING),
-            reserving_home: Buckets::new(RESERVING_PER_HOME),
-            connecting: Buckets::new(CONNECTING),
-            connecting_home: Buckets::new(CONNECTING_PER_HOME),
-            dialling: Buckets::new(DIALLING),
+            reserving: Buckets::new(RESERVING, MAX_WATCHED),
+            reserving_home: Buckets::new(RESERVING_PER_HOME, MAX_WATCHED),
+            connecting: Buckets::new(CONNECTING, MAX_WATCHED),
+            connecting_home: Buckets::new(CONNECTING_PER_HOME, MAX_WATCHED),
+            dialling: Buckets::new(DIALLING, MAX_WATCHED),
             reserved: 0,
             connected: 0,
             refused: BTreeMap::new(),
@@ -194,7 +210,9 @@ impl Desk {
             Standing::Absent if renewed => false,
             Standing::Absent | Standing::Barred => return Err(Refusal::Stranger),
         };
-        if !self.reserving.take(peer, now) || !self.reserving_home.take(household(ip), now) {
+        if self.reserving.take(peer, now).is_err()
+            || self.reserving_home.take(household(ip), now).is_err()
+        {
             return Err(Refusal::Rate);
         }
         let until = now + RESERVATION;
@@ -268,7 +286,8 @@ impl Desk {
                 }
             }
         }
-        if !self.connecting.take(peer, now) || !self.connecting_home.take(home, now) {
+        if self.connecting.take(peer, now).is_err() || self.connecting_home.take(home, now).is_err()
+        {
             return Err(Refusal::Rate);
         }
         Ok(())
@@ -295,7 +314,7 @@ impl Desk {
             !ips.is_empty()
                 && ips
                     .into_iter()
-                    .all(|ip| self.dialling.take(household(ip), now))
+                    .all(|ip| self.dialling.take(household(ip), now).is_ok())
         });
         allowed || self.refuse(Refusal::DialBack)
     }

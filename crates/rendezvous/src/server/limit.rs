@@ -9,73 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use goop2_proto::bucket::{Buckets, Rate};
+
 /// Most clients watched at a time; 100 bytes each.
 const MAX_WATCHED: usize = 65_536;
 
-/// So many at once, refilled evenly over the time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
-    /// How many at once.
-    pub burst: u32,
-    /// How long until all of them are back.
-    pub per: Duration,
-}
-
-/// One rate for each client.
+/// One rate for each client, asked by many tasks.
 #[derive(Debug)]
-pub(crate) struct Limiter<K> {
-    rate: Rate,
-    buckets: Mutex<HashMap<K, Bucket>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Instant,
-}
+pub(crate) struct Limiter<K>(Mutex<Buckets<K>>);
 
 impl<K: Eq + Hash> Limiter<K> {
     pub(crate) fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            buckets: Mutex::default(),
-        }
+        Self(Mutex::new(Buckets::new(rate, MAX_WATCHED)))
     }
 
     /// Takes one, or tells how long until there is one.
     pub(crate) fn take(&self, who: K, now: Instant) -> Result<(), Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MAX_WATCHED && !buckets.contains_key(&who) {
-            buckets.retain(|_, bucket| bucket.filled(self.rate, now) < f64::from(self.rate.burst));
-            if buckets.len() >= MAX_WATCHED {
-                return Err(self.rate.interval());
-            }
-        }
-        let bucket = buckets.entry(who).or_insert(Bucket {
-            tokens: self.rate.burst.into(),
-            at: now,
-        });
-        bucket.tokens = bucket.filled(self.rate, now);
-        bucket.at = now;
-        if bucket.tokens < 1.0 {
-            return Err(self.rate.interval().mul_f64(1.0 - bucket.tokens));
-        }
-        bucket.tokens -= 1.0;
-        Ok(())
-    }
-}
-
-impl Rate {
-    fn interval(self) -> Duration {
-        self.per / self.burst.max(1)
-    }
-}
-
-impl Bucket {
-    fn filled(&self, rate: Rate, now: Instant) -> f64 {
-        let passed = now.saturating_duration_since(self.at);
-        let refilled = passed.div_duration_f64(rate.interval().max(Duration::from_nanos(1)));
-        (self.tokens + refilled).min(rate.burst.into())
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.take(who, now)
     }
 }
 
@@ -158,39 +109,6 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_burst_is_granted_and_then_the_rate() {
-        let limiter = Limiter::new(Rate {
-            burst: 3,
-            per: Duration::from_secs(6),
-        });
-        let now = Instant::now();
-        for _ in 0..3 {
-            assert_eq!(limiter.take("a", now), Ok(()));
-        }
-        assert_eq!(limiter.take("a", now), Err(Duration::from_secs(2)));
-        assert_eq!(limiter.take("b", now), Ok(()));
-        let later = now + Duration::from_secs(2);
-        assert_eq!(limiter.take("a", later), Ok(()));
-        assert!(limiter.take("a", later).is_err());
-    }
-
-    #[test]
-    fn strangers_cannot_fill_the_memory() {
-        let limiter = Limiter::new(Rate {
-            burst: 1,
-            per: Duration::from_secs(1),
-        });
-        let now = Instant::now();
-        for who in 0..MAX_WATCHED {
-            assert_eq!(limiter.take(who, now), Ok(()));
-        }
-        assert!(limiter.take(MAX_WATCHED, now).is_err());
-        let later = now + Duration::from_secs(1);
-        assert_eq!(limiter.take(MAX_WATCHED, later), Ok(()));
-        assert_eq!(limiter.buckets.lock().unwrap().len(), 1);
-    }
 
     #[test]
     fn seats_come_back() {
