@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     future::pending,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use goop2_node::{Connection, Event, Multicast, Node, Reservation, Status};
@@ -17,6 +17,7 @@ use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
     roster::{Record, Source},
+    time::unix_millis,
 };
 use goop2_rendezvous::client as rendezvous;
 use goop2_store::{Config, Known};
@@ -566,10 +567,4 @@ async fn at(when: Option<Instant>) {
         Some(when) => sleep_until(when.into()).await,
         None => pending().await,
     }
-}
-
-pub(crate) fn unix_millis(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
 }

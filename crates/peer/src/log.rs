@@ -9,10 +9,9 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{
-    api::{LogLevel, LogLine},
-    controller::unix_millis,
-};
+use goop2_proto::time::unix_millis;
+
+use crate::api::{LogLevel, LogLine};
 
 /// Lines kept: a page of the log of a busy quarter of an hour. At most [`MAX_TEXT`] each, 4 MB in
 /// all.

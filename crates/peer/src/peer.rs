@@ -19,6 +19,7 @@ use futures::{Stream, StreamExt};
 use goop2_node::Node;
 use goop2_proto::{
     Multiaddr, PeerId, SitePath, data::Request, id, mdns::Tag, path::Refusal, roster::Roster,
+    time::unix_millis,
 };
 use goop2_rendezvous::client::Http;
 use goop2_store::{Caller, Config, Folder};
@@ -39,7 +40,7 @@ use crate::{
     Error,
     api::{Attempt, Link, Notice, PeerReach, Place, Rendezvous, Snapshot},
     book::Book,
-    controller::{Controller, path_of, unix_millis},
+    controller::{Controller, path_of},
     fate::Fate,
     notices::Notices,
     place,

@@ -25,6 +25,7 @@ pub mod relay;
 pub mod rendezvous;
 pub mod roster;
 pub mod site;
+pub mod time;
 
 pub use libp2p_identity::{Keypair, PeerId};
 pub use multiaddr::Multiaddr;

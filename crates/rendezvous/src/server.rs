@@ -28,10 +28,10 @@ mod table;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use goop2_proto::{relay, rendezvous::Accepted};
+use goop2_proto::{relay, rendezvous::Accepted, time::unix_millis};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -171,10 +171,7 @@ pub type Clock = fn() -> i64;
 
 /// The system's clock.
 pub fn system_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
+    unix_millis(SystemTime::now())
 }
 
 /// What goes on, at most a second old.

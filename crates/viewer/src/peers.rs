@@ -1,11 +1,7 @@
 //! Who is who, in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and
 //! its visitor.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use axum::{
     Extension, Json,
@@ -14,6 +10,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use goop2_peer::api::{Group, Me, PeerCard, Snapshot};
+use goop2_proto::time::unix_millis;
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -102,10 +99,7 @@ fn listed(card: &PeerCard) -> Listed {
 
 /// Whoever asks is there now.
 fn visitor(me: &Me) -> Listed {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let now = unix_millis(SystemTime::now());
     Listed {
         id: me.id.clone(),
         facts: facts(&me.label, &me.email, &me.avatar_hash, now),

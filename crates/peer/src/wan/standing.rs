@@ -1,7 +1,6 @@
 //! How it stands with the servers, in the words and values that a skin shows.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use goop2_proto::time::unix_millis;
 use goop2_rendezvous::client::{self, Link, State};
 use goop2_store::config;
 
@@ -116,14 +115,10 @@ fn count(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-fn unix_millis(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn state(link: Link) -> State {

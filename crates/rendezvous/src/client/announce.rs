@@ -4,11 +4,12 @@
 //! for this server: it names the addresses that are this server's business, and its `ts` grows with
 //! every message, whatever the clock does.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use goop2_proto::{
     audience,
     presence::{Kind, Presence, is_fresh},
+    time::unix_millis,
 };
 use reqwest::{Response, StatusCode, header::HeaderName};
 use tokio::{
@@ -150,7 +151,7 @@ impl Announcer<'_> {
     /// With all its fields even when it leaves, as existing peers do: a server may look for the
     /// e-mail.
     fn message(&mut self, kind: Kind) -> Vec<u8> {
-        self.newest = now_unix_ms().max(self.newest + 1);
+        self.newest = unix_millis(SystemTime::now()).max(self.newest + 1);
         let near = *self.near.borrow() == Some(true);
         let mut presence = self
             .presence
@@ -180,7 +181,7 @@ impl Announcer<'_> {
                     .headers()
                     .get(NEWEST)
                     .and_then(|ts| ts.to_str().ok()?.parse().ok());
-                match newest.filter(|ts| is_fresh(*ts, now_unix_ms())) {
+                match newest.filter(|ts| is_fresh(*ts, unix_millis(SystemTime::now()))) {
                     Some(newest) => Answer::Behind(newest),
                     None => Answer::Fault(Fault::of(response, &config.address).await),
                 }
@@ -196,11 +197,4 @@ fn registration(response: &Response) -> Option<Registration> {
         b"required" => Some(Registration::Required),
         _ => None,
     }
-}
-
-fn now_unix_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
