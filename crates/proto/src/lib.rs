@@ -16,6 +16,7 @@ pub mod content;
 pub mod data;
 pub mod events;
 pub mod go_json;
+pub mod html;
 pub mod id;
 pub mod mdns;
 pub mod path;

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use goop2_proto::{PeerId, avatar};
+use goop2_proto::{PeerId, avatar, html};
 use libp2p_identity::Keypair;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -87,7 +87,7 @@ impl Folder {
         }
         let site = dir.join(Config::default().paths.site_root);
         fs::create_dir_all(&site).map_err(Error::io("create", &site))?;
-        let page = include_str!("starter/index.html").replace("{{label}}", &escape_html(label));
+        let page = include_str!("starter/index.html").replace("{{label}}", &html::escape(label));
         for (name, text) in [
             ("index.html", page.as_str()),
             ("style.css", include_str!("starter/style.css")),
@@ -404,11 +404,4 @@ fn resolve(path: &Path) -> PathBuf {
         (Err(_), Some(parent), Some(name)) => resolve(parent).join(name),
         (Err(_), ..) => path.to_owned(),
     }
-}
-
-fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

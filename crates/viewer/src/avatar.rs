@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use goop2_proto::{PeerId, id};
+use goop2_proto::{PeerId, html, id};
 
 use crate::{api, app::App, data::Input, page, site::Site};
 
@@ -137,7 +137,7 @@ fn drawn(peer: &PeerId, label: &str) -> String {
         .chars()
         .find(|char| char.is_alphanumeric())
         .unwrap_or('?');
-    let initial = page::escape(&initial.to_uppercase().to_string());
+    let initial = html::escape(&initial.to_uppercase().to_string());
     let hue = peer
         .to_bytes()
         .iter()

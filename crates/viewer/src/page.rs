@@ -9,6 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use goop2_peer::Error;
+use goop2_proto::html::escape;
 
 use crate::{app::App, guard, target::Target};
 
@@ -137,22 +138,6 @@ fn html(heading: &str, message: &str, link: Option<&Link>) -> String {
          <title>{heading}</title>\n<link rel=\"stylesheet\" href=\"/sdk/goop-page.css\">\n\
          <main>\n<h1>{heading}</h1>\n<p>{message}</p>\n{link}</main>\n</html>\n"
     )
-}
-
-/// Safe as text and within a quoted attribute, of HTML and SVG alike.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ => escaped.push(char),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

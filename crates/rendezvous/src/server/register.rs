@@ -12,7 +12,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use goop2_proto::presence::{MAX_EMAIL, shorten};
+use goop2_proto::{
+    html,
+    presence::{MAX_EMAIL, shorten},
+};
 use serde_json::json;
 
 use crate::registration::{Link, Refusal, Sent};
@@ -122,7 +125,7 @@ pub(crate) async fn confirm(
             let body = format!(
                 "<header><h1>Verified</h1><p><b>{}</b> is registered now. Goop2 is online here with its next heartbeat; \
                  you can close this page.</p></header>\n",
-                page::escape(&record.email)
+                html::escape(&record.email)
             );
             page::html(StatusCode::OK, "Verified", &body, None)
         }
@@ -216,12 +219,12 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
         problem => (
             format!(
                 "<p class=\"problem\" role=\"alert\" id=\"problem\">{}</p>",
-                page::escape(problem)
+                html::escape(problem)
             ),
             " aria-describedby=\"problem\"",
         ),
     };
-    let email = page::escape(shorten(email, MAX_EMAIL));
+    let email = html::escape(shorten(email, MAX_EMAIL));
     let body = format!(
         "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, give \
          your address under Rendezvous, below this server: that also proves which peer is yours. This form is for older versions; after \
@@ -245,8 +248,8 @@ fn confirm_page(link: &Link, token: &str) -> Response {
         "<header><h1>Is this address yours?</h1></header>\n<form class=\"card\" method=\"post\" action=\"/verify\">\
          <p><b>{}</b></p><p>{owner}</p><input type=\"hidden\" name=\"token\" value=\"{}\">\
          <div class=\"line\"><button class=\"primary\">Yes, verify it</button></div></form>\n",
-        page::escape(&link.email),
-        page::escape(token)
+        html::escape(&link.email),
+        html::escape(token)
     );
     page::html(StatusCode::OK, "Verify an address", &body, None)
 }
