@@ -144,7 +144,7 @@ impl Hosted {
             port: config.relay_port,
             external: externals(config),
             limits: relay_limits(config),
-            ask: Arc::new(move |peer| guests.standing(peer)),
+            ask: Arc::new(move |peer| guests.membership(peer)),
         };
         Relay::bind(config, self.told.clone())
             .await

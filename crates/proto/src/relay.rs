@@ -76,9 +76,9 @@ impl Relay {
     }
 }
 
-/// What a peer is at the rendezvous beside a relay, which decides what it may ask of the relay.
+/// What a peer is at the rendezvous beside a relay: it decides what the peer may ask of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Membership {
     /// Here, and its presence is signed.
     Proved,
     /// Here, as existing peers are: by its word.

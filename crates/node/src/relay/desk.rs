@@ -18,7 +18,7 @@ use std::{
 use goop2_proto::{
     Multiaddr, PeerId,
     bucket::{Buckets, Rate},
-    relay::{Circuit, Guest, Refusal, Standing, Usage},
+    relay::{Circuit, Guest, Membership, Refusal, Usage},
 };
 use libp2p::{
     relay::{Event, StatusCode},
@@ -76,7 +76,7 @@ const DIALLING: Rate = Rate {
 const MAX_WATCHED: usize = 8192;
 
 /// Tells what a peer is at the rendezvous.
-pub type Ask = Arc<dyn Fn(&PeerId) -> Standing + Send + Sync>;
+pub type Ask = Arc<dyn Fn(&PeerId) -> Membership + Send + Sync>;
 
 pub(super) struct Desk {
     limits: Limits,
@@ -148,9 +148,9 @@ impl Desk {
     /// Whether a connection of this peer is taken.
     pub(super) fn welcomes(&mut self, peer: &PeerId, remote: &Multiaddr) -> bool {
         let welcome = match (self.ask)(peer) {
-            Standing::Proved | Standing::Claimed => true,
-            Standing::Barred => false,
-            Standing::Absent => {
+            Membership::Proved | Membership::Claimed => true,
+            Membership::Barred => false,
+            Membership::Absent => {
                 let home = ip(remote).map(household);
                 let strangers = self.seats.values().filter(|seat| seat.absent.is_some());
                 let (mut all, mut here) = (0, 0);
@@ -174,7 +174,7 @@ impl Desk {
         remote: &Multiaddr,
         now: Instant,
     ) {
-        let absent = matches!((self.ask)(&peer), Standing::Absent | Standing::Barred);
+        let absent = matches!((self.ask)(&peer), Membership::Absent | Membership::Barred);
         self.seats.insert(
             id,
             Seat {
@@ -202,13 +202,13 @@ impl Desk {
         let id = self.asking.ok_or(Refusal::Stranger)?;
         let seat = self.seats.get(&id).ok_or(Refusal::Stranger)?;
         let (peer, ip) = (seat.peer, seat.ip);
-        let standing = (self.ask)(&peer);
+        let membership = (self.ask)(&peer);
         let renewed = seat.reservation.is_some();
-        let signed = match standing {
-            Standing::Proved => true,
-            Standing::Claimed => false,
-            Standing::Absent if renewed => false,
-            Standing::Absent | Standing::Barred => return Err(Refusal::Stranger),
+        let signed = match membership {
+            Membership::Proved => true,
+            Membership::Claimed => false,
+            Membership::Absent if renewed => false,
+            Membership::Absent | Membership::Barred => return Err(Refusal::Stranger),
         };
         if self.reserving.take(peer, now).is_err()
             || self.reserving_home.take(household(ip), now).is_err()
@@ -268,13 +268,13 @@ impl Desk {
         let seat = self.asking.and_then(|id| self.seats.get(&id));
         let seat = seat.ok_or(Refusal::Stranger)?;
         let (peer, home) = (seat.peer, household(seat.ip));
-        let standing = (self.ask)(&peer);
+        let membership = (self.ask)(&peer);
         let holds = |seat: &Seat| seat.peer == peer && seat.reservation.is_some();
-        match standing {
-            Standing::Proved => {}
-            Standing::Absent if self.seats.values().any(holds) => {}
-            Standing::Absent | Standing::Barred => return Err(Refusal::Stranger),
-            Standing::Claimed => {
+        match membership {
+            Membership::Proved => {}
+            Membership::Absent if self.seats.values().any(holds) => {}
+            Membership::Absent | Membership::Barred => return Err(Refusal::Stranger),
+            Membership::Claimed => {
                 let unsigned = self.circuits.iter().filter_map(|circuit| circuit.unsigned);
                 let (mut all, mut here) = (0, 0);
                 for at in unsigned {
@@ -350,16 +350,18 @@ impl Desk {
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<ConnectionId> {
         let mut over = Vec::new();
         for (id, seat) in &mut self.seats {
-            let standing = (self.ask)(&seat.peer);
-            seat.absent = match standing {
-                Standing::Proved | Standing::Claimed => None,
-                Standing::Absent | Standing::Barred => seat.absent.or(Some(now)),
+            let membership = (self.ask)(&seat.peer);
+            seat.absent = match membership {
+                Membership::Proved | Membership::Claimed => None,
+                Membership::Absent | Membership::Barred => seat.absent.or(Some(now)),
             };
             let gone = seat
                 .absent
                 .is_some_and(|since| now.saturating_duration_since(since) >= self.limits.grace);
             let stale = |held: &Reservation| held.until < now + MARGIN;
-            if standing == Standing::Barred || gone || seat.reservation.as_ref().is_some_and(stale)
+            if membership == Membership::Barred
+                || gone
+                || seat.reservation.as_ref().is_some_and(stale)
             {
                 over.push(*id);
             }
@@ -406,7 +408,7 @@ impl Desk {
     fn open(&mut self, from: PeerId, to: PeerId, now: Instant) {
         self.connected += 1;
         let unsigned = match (self.ask)(&from) {
-            Standing::Proved => None,
+            Membership::Proved => None,
             _ => self
                 .seats
                 .values()
@@ -482,7 +484,7 @@ mod tests {
     /// A desk with the clock and the rendezvous of the test.
     struct World {
         desk: Desk,
-        here: Arc<Mutex<HashMap<PeerId, Standing>>>,
+        here: Arc<Mutex<HashMap<PeerId, Membership>>>,
         now: Instant,
         connections: usize,
     }
@@ -493,7 +495,7 @@ mod tests {
             let table = Arc::clone(&here);
             let ask: Ask = Arc::new(move |peer| {
                 let table = table.lock().unwrap();
-                table.get(peer).copied().unwrap_or(Standing::Absent)
+                table.get(peer).copied().unwrap_or(Membership::Absent)
             });
             Self {
                 desk: Desk::new(limits, ask),
@@ -503,8 +505,8 @@ mod tests {
             }
         }
 
-        fn arrives(&mut self, peer: PeerId, standing: Standing, at: &str) -> ConnectionId {
-            self.here.lock().unwrap().insert(peer, standing);
+        fn arrives(&mut self, peer: PeerId, membership: Membership, at: &str) -> ConnectionId {
+            self.here.lock().unwrap().insert(peer, membership);
             self.connections += 1;
             let id = ConnectionId::new_unchecked(self.connections);
             self.desk.arrived(id, peer, &at.parse().unwrap(), self.now);
@@ -543,10 +545,10 @@ mod tests {
             ..Limits::default()
         });
         let peer = PeerId::random();
-        let id = world.arrives(peer, Standing::Proved, HOME);
+        let id = world.arrives(peer, Membership::Proved, HOME);
         assert!(world.reserves(id));
         world.confirmed(id, peer, false);
-        let other = world.arrives(PeerId::random(), Standing::Proved, HOME);
+        let other = world.arrives(PeerId::random(), Membership::Proved, HOME);
         assert!(!world.reserves(other));
 
         assert_eq!(world.sweep_after(RESERVATION - 2 * MARGIN), []);
@@ -567,18 +569,18 @@ mod tests {
         let mut world = World::new(Limits::default());
         let grace = world.desk.limits.grace;
         let peer = PeerId::random();
-        let id = world.arrives(peer, Standing::Claimed, HOME);
+        let id = world.arrives(peer, Membership::Claimed, HOME);
         assert!(world.reserves(id));
         world.here.lock().unwrap().clear();
         assert_eq!(world.sweep_after(Duration::ZERO), []);
         assert!(world.reserves(id), "it may renew");
         assert_eq!(world.sweep_after(grace / 2), []);
-        world.here.lock().unwrap().insert(peer, Standing::Claimed);
+        world.here.lock().unwrap().insert(peer, Membership::Claimed);
         assert_eq!(world.sweep_after(grace), []);
         world.here.lock().unwrap().clear();
         assert_eq!(world.sweep_after(Duration::ZERO), []);
         assert_eq!(world.sweep_after(grace), [id]);
-        world.here.lock().unwrap().insert(peer, Standing::Barred);
+        world.here.lock().unwrap().insert(peer, Membership::Barred);
         assert_eq!(world.sweep_after(Duration::ZERO), [id]);
     }
 
@@ -586,8 +588,8 @@ mod tests {
     fn addresses_are_dialled_that_are_public_and_the_askers_own() {
         let mut world = World::new(Limits::default());
         let (near, far) = (PeerId::random(), PeerId::random());
-        world.arrives(near, Standing::Proved, "/ip4/192.168.1.7/tcp/4001");
-        world.arrives(far, Standing::Absent, HOME);
+        world.arrives(near, Membership::Proved, "/ip4/192.168.1.7/tcp/4001");
+        world.arrives(far, Membership::Absent, HOME);
         let now = world.now;
         let mut dials = |peer, addrs: &[&str]| {
             let addrs: Vec<_> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use goop2_node::relay::Limits;
-use goop2_proto::relay::{Refusal, Standing};
+use goop2_proto::relay::{Membership, Refusal};
 use tokio::time::timeout;
 
 use crate::{
@@ -76,7 +76,7 @@ async fn a_guest_that_never_answers_costs_only_those_who_call_it() {
     );
     world.reserve(&host, Over::Tcp).await.unwrap();
     let silent = Client::silent();
-    world.here.publish(silent.id, Standing::Proved);
+    world.here.publish(silent.id, Membership::Proved);
     silent.dial(world.addr(Over::Tcp)).await.unwrap();
     let relay = world.relay.peer_id();
     assert_eq!(silent.pipes.reserve(relay).await, Some(pipe::OK));
@@ -133,7 +133,7 @@ async fn peers_that_do_not_sign_have_a_part() {
     let mut guests = Vec::new();
     for place in 0..9 {
         let guest = Client::start();
-        world.here.publish(guest.id, Standing::Claimed);
+        world.here.publish(guest.id, Membership::Claimed);
         let reserved = world.reserve(&guest, Over::Tcp).await;
         assert_eq!(reserved.is_ok(), place < 8, "{reserved:?}");
         guests.push(guest);

@@ -5,7 +5,7 @@ use std::{env, process::Command, time::Duration};
 
 use futures::StreamExt;
 use goop2_node::relay::Limits;
-use goop2_proto::{Multiaddr, relay::Standing};
+use goop2_proto::{Multiaddr, relay::Membership};
 use libp2p::{
     Swarm,
     autonat::v1::{self, NatStatus},
@@ -52,7 +52,9 @@ fn peer() -> Swarm<Behaviour> {
 
 /// What the peer is told, once it has called the relay.
 async fn told(world: &World, mut peer: Swarm<Behaviour>) -> NatStatus {
-    world.here.publish(*peer.local_peer_id(), Standing::Proved);
+    world
+        .here
+        .publish(*peer.local_peer_id(), Membership::Proved);
     let relay: Multiaddr = HERE.parse().unwrap();
     peer.dial(relay.with(Protocol::Tcp(world.relay.port())))
         .unwrap();

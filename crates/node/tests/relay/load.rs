@@ -11,7 +11,7 @@ use std::{
 
 use futures::future::join_all;
 use goop2_node::relay::{Config, External, Limits, Relay};
-use goop2_proto::relay::Standing;
+use goop2_proto::relay::Membership;
 use libp2p::{identity::Keypair, multiaddr::Protocol};
 use tokio::{io::AsyncReadExt, sync::watch};
 
@@ -54,7 +54,7 @@ async fn be_the_relay() {
         port: 0,
         external: vec![External::parse("127.0.0.1").unwrap()],
         limits: Limits::default(),
-        ask: Arc::new(|_| Standing::Proved),
+        ask: Arc::new(|_| Membership::Proved),
     };
     let relay = Relay::bind(config, told).await.unwrap();
     println!(

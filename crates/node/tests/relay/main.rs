@@ -16,7 +16,7 @@ mod world;
 use std::time::Duration;
 
 use goop2_node::relay::Limits;
-use goop2_proto::relay::{Refusal, Standing};
+use goop2_proto::relay::{Membership, Refusal};
 use libp2p::identity::Keypair;
 
 use world::{Client, Over, World};
@@ -77,12 +77,12 @@ async fn it_is_nobodys_free_tunnel() {
             .unwrap_err()
             .contains("ResourceLimitExceeded")
     );
-    world.here.publish(host.id, Standing::Proved);
+    world.here.publish(host.id, Membership::Proved);
     world.reserve(&host, Over::Tcp).await.unwrap();
 
     let visitor = Client::start();
     world.connect(&visitor, &host, Over::Tcp).await.unwrap_err();
-    world.here.publish(visitor.id, Standing::Claimed);
+    world.here.publish(visitor.id, Membership::Claimed);
     world.connect(&visitor, &host, Over::Tcp).await.unwrap();
     let usage = world
         .told(|usage| usage.refused.contains_key(&Refusal::Stranger))
@@ -106,7 +106,7 @@ async fn who_is_gone_is_gone_after_a_while_and_who_is_barred_at_once() {
         world.reserve(guest, Over::Tcp).await.unwrap();
     }
     world.here.leave(gone.id);
-    world.here.publish(barred.id, Standing::Barred);
+    world.here.publish(barred.id, Membership::Barred);
     gone.alone().await;
     barred.alone().await;
     assert_eq!(*stays.connections.borrow(), 1);
@@ -124,7 +124,7 @@ async fn places_are_counted() {
     let world = World::new(limits).await;
     let key = Keypair::generate_ed25519();
     let (first, again) = (Client::with_key(key.clone()), Client::with_key(key));
-    world.here.publish(first.id, Standing::Proved);
+    world.here.publish(first.id, Membership::Proved);
     world.reserve(&first, Over::Tcp).await.unwrap();
     world.reserve(&again, Over::Quic).await.unwrap_err();
     let mut guests = vec![first];

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use goop2_node::relay::{Config, External, Limits, Relay};
 use goop2_proto::{
     Multiaddr, PeerId,
-    relay::{Standing, State, Usage},
+    relay::{Membership, State, Usage},
 };
 use libp2p::{
     Swarm,
@@ -41,11 +41,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who is at the rendezvous.
 #[derive(Clone, Default)]
-pub(crate) struct Here(Arc<Mutex<HashMap<PeerId, Standing>>>);
+pub(crate) struct Here(Arc<Mutex<HashMap<PeerId, Membership>>>);
 
 impl Here {
-    pub(crate) fn publish(&self, peer: PeerId, standing: Standing) {
-        self.0.lock().unwrap().insert(peer, standing);
+    pub(crate) fn publish(&self, peer: PeerId, membership: Membership) {
+        self.0.lock().unwrap().insert(peer, membership);
     }
 
     pub(crate) fn leave(&self, peer: PeerId) {
@@ -124,7 +124,7 @@ impl World {
     /// A peer that signs.
     pub(crate) async fn guest(&self) -> Client {
         let client = Client::start();
-        self.here.publish(client.id, Standing::Proved);
+        self.here.publish(client.id, Membership::Proved);
         client
     }
 
@@ -189,7 +189,7 @@ async fn bind(
         limits: limits.clone(),
         ask: Arc::new(move |peer| {
             let table = table.lock().unwrap();
-            table.get(peer).copied().unwrap_or(Standing::Absent)
+            table.get(peer).copied().unwrap_or(Membership::Absent)
         }),
     };
     (Relay::bind(config, told).await.unwrap(), state)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use goop2_proto::{PeerId, relay::Standing};
+use goop2_proto::{PeerId, relay::Membership};
 
 use super::hub::Hub;
 
@@ -12,14 +12,14 @@ pub struct Guests(pub(super) Arc<Hub>);
 
 impl Guests {
     /// What a peer is here at this moment.
-    pub fn standing(&self, peer: &PeerId) -> Standing {
+    pub fn membership(&self, peer: &PeerId) -> Membership {
         if self.0.blocked().contains(peer) {
-            return Standing::Barred;
+            return Membership::Barred;
         }
         match self.0.table().is_proved(peer) {
-            None => Standing::Absent,
-            Some(true) => Standing::Proved,
-            Some(false) => Standing::Claimed,
+            None => Membership::Absent,
+            Some(true) => Membership::Proved,
+            Some(false) => Membership::Claimed,
         }
     }
 }
