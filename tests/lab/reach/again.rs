@@ -89,7 +89,7 @@ fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
 }
 
 /// One, unless the second press came when the test was over.
-fn tests_since(peer: &Peer, mark: usize) -> u64 {
+fn tests_since(peer: &Peer, mark: usize) -> usize {
     let events = peer.events();
     let states = events[mark..]
         .iter()
@@ -97,7 +97,7 @@ fn tests_since(peer: &Peer, mark: usize) -> u64 {
     let states: Vec<_> = iter::once(false).chain(states).collect();
     states
         .windows(2)
-        .map(|two| u64::from(two == [false, true]))
+        .map(|two| usize::from(two == [false, true]))
         .sum()
 }
 

@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// How often the doctor is asked at most.
+const ATTEMPTS: usize = 4;
+
 /// A machine somewhere, and what it should be told.
 struct Situation {
     name: &'static str,
@@ -108,7 +111,20 @@ fn situations(world: &World, silent: &Site) -> Vec<Situation> {
 }
 
 impl Situation {
+    /// What the doctor says in the end: it gives its tests a limited time, in which a busy computer
+    /// may not be through with them.
     fn diagnose(&self) -> String {
+        let mut said = self.ask();
+        for _ in 1..ATTEMPTS {
+            if self.lacks(&said).is_none() {
+                break;
+            }
+            said = self.ask();
+        }
+        said
+    }
+
+    fn ask(&self) -> String {
         let mut doctor = self.site.host().command(env!("CARGO_BIN_EXE_goop2"));
         let output = doctor
             .arg("doctor")
@@ -120,15 +136,21 @@ impl Situation {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn check(&self, said: &str) {
+    /// The first of what it should say, and does not.
+    fn lacks(&self, said: &str) -> Option<&'static str> {
         let second = said.lines().nth(1).unwrap_or_default();
-        assert!(second.starts_with(self.verdict), "{}: {said}", self.name);
-        for words in self.words {
-            assert!(
-                said.contains(words),
-                "{}: no “{words}” in {said}",
-                self.name
-            );
+        if !second.starts_with(self.verdict) {
+            return Some(self.verdict);
+        }
+        self.words
+            .iter()
+            .find(|words| !said.contains(**words))
+            .copied()
+    }
+
+    fn check(&self, said: &str) {
+        if let Some(words) = self.lacks(said) {
+            panic!("{}: no “{words}” in {said}", self.name);
         }
     }
 

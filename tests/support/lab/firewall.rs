@@ -14,11 +14,11 @@ use super::{
 const RULES: &str = r"table inet firewall {
     set closed { type ipv4_addr; }
     set parted { type ipv4_addr . ipv4_addr; }
-    set begun { type ipv4_addr . inet_proto; flags dynamic; size 65535; counter; }
+    set begun { type ipv4_addr . inet_proto . ipv4_addr . inet_service; flags dynamic; size 65535; }
     chain forward {
         type filter hook forward priority 0;
         ip saddr . ip daddr @parted drop;
-        ct state new update @begun { ip daddr . ip protocol counter };
+        ct state new update @begun { ip daddr . ip protocol . ip saddr . th sport };
         ct state new ip daddr @closed drop;
     }
 }";
@@ -52,21 +52,20 @@ impl Firewall {
         run("nft", &[how, "element", "inet", "firewall", set, &elements]);
     }
 
-    /// First packets of TCP connections to the site, with those sent again because nothing came
-    /// back.
-    pub(crate) fn begun(&self, site: &Site) -> u64 {
+    /// TCP connections to the site that were begun, whether or not anything came back. A first
+    /// packet that is sent again, because the host was slow to answer, begins no other.
+    pub(crate) fn begun(&self, site: &Site) -> usize {
         let listed = run("nft", &["-j", "list", "set", "inet", "firewall", "begun"]).stdout;
         let listed: Value = serde_json::from_slice(&listed).expect("nft prints JSON");
         let objects = listed["nftables"].as_array().into_iter().flatten();
         let elements = objects.filter_map(|object| object["set"]["elem"].as_array());
-        let begun = elements.flatten().map(|element| &element["elem"]);
-        let to_it = begun.filter(|begun| {
-            let key = &begun["val"]["concat"];
-            let to = key[0].as_str().and_then(|to| to.parse::<IpAddr>().ok());
-            to == Some(site.public[0]) && key[1] == "tcp"
+        let begun = elements.flatten().map(|element| &element["concat"]);
+        let to_it = begun.filter(|connection| {
+            let to = connection[0]
+                .as_str()
+                .and_then(|to| to.parse::<IpAddr>().ok());
+            to == Some(site.public[0]) && connection[1] == "tcp"
         });
-        to_it
-            .filter_map(|begun| begun["counter"]["packets"].as_u64())
-            .sum()
+        to_it.count()
     }
 }
