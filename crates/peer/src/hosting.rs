@@ -68,7 +68,7 @@ impl Hosted {
 
     /// Starts, stops or replaces the relay.
     pub(crate) async fn follow_relay(&mut self, config: &config::Presence) {
-        let wanted = (config.relay_port > 0).then(|| of_relay(config));
+        let wanted = (config.relay.port > 0).then(|| of_relay(config));
         let beside = self.beside.as_ref();
         if beside.map(|beside| &beside.config) == wanted.as_ref() && self.relay_problem().is_none()
         {
@@ -137,13 +137,13 @@ impl Hosted {
     }
 
     async fn relay(&self, config: &config::Presence) -> Result<Relay, Error> {
-        let keypair = goop2_store::relay_key(&self.dir, &config.relay_key_file)?;
+        let keypair = goop2_store::relay_key(&self.dir, &config.relay.key_file)?;
         let guests = self.server.guests();
         let config = relay::Config {
             keypair,
-            port: config.relay_port,
+            port: config.relay.port,
             external: externals(config),
-            limits: relay_limits(config),
+            limits: relay_limits(&config.relay),
             ask: Arc::new(move |peer| guests.membership(peer)),
         };
         Relay::bind(config, self.told.clone())
@@ -156,17 +156,7 @@ impl Hosted {
 fn of_relay(config: &config::Presence) -> config::Presence {
     config::Presence {
         external_url: config.external_url.clone(),
-        relay_port: config.relay_port,
-        relay_key_file: config.relay_key_file.clone(),
-        relay_external_addrs: config.relay_external_addrs.clone(),
-        relay_max_circuit_bytes: config.relay_max_circuit_bytes,
-        relay_max_circuit_seconds: config.relay_max_circuit_seconds,
-        relay_max_circuits: config.relay_max_circuits,
-        relay_max_circuits_per_peer: config.relay_max_circuits_per_peer,
-        relay_max_reservations: config.relay_max_reservations,
-        relay_max_reservations_per_peer: config.relay_max_reservations_per_peer,
-        relay_bytes_per_second: config.relay_bytes_per_second,
-        relay_bytes_per_second_per_peer: config.relay_bytes_per_second_per_peer,
+        relay: config.relay.clone(),
         ..config::Presence::default()
     }
 }
@@ -177,25 +167,15 @@ fn of_server(config: &config::Presence) -> config::Presence {
     config::Presence {
         rendezvous_wan: none.rendezvous_wan,
         rendezvous_wans: none.rendezvous_wans,
-        relay_port: none.relay_port,
-        relay_key_file: none.relay_key_file,
-        relay_external_addrs: none.relay_external_addrs,
-        relay_max_circuit_bytes: none.relay_max_circuit_bytes,
-        relay_max_circuit_seconds: none.relay_max_circuit_seconds,
-        relay_max_circuits: none.relay_max_circuits,
-        relay_max_circuits_per_peer: none.relay_max_circuits_per_peer,
-        relay_max_reservations: none.relay_max_reservations,
-        relay_max_reservations_per_peer: none.relay_max_reservations_per_peer,
-        relay_bytes_per_second: none.relay_bytes_per_second,
-        relay_bytes_per_second_per_peer: none.relay_bytes_per_second_per_peer,
+        relay: none.relay,
         ..config.clone()
     }
 }
 
 /// What the operator says, or else the host people know.
 fn externals(config: &config::Presence) -> Vec<External> {
-    if !config.relay_external_addrs.is_empty() {
-        let said = config.relay_external_addrs.iter();
+    if !config.relay.external_addrs.is_empty() {
+        let said = config.relay.external_addrs.iter();
         return said.filter_map(|text| External::parse(text)).collect();
     }
     let url = Url::parse(config.external_url.trim()).ok();
@@ -208,17 +188,17 @@ fn externals(config: &config::Presence) -> Vec<External> {
     host.map(External::Host).into_iter().collect()
 }
 
-fn relay_limits(config: &config::Presence) -> relay::Limits {
+fn relay_limits(config: &config::Relay) -> relay::Limits {
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     relay::Limits {
-        circuit_bytes: config.relay_max_circuit_bytes,
-        circuit: Duration::from_secs(config.relay_max_circuit_seconds.into()),
-        circuits: count(config.relay_max_circuits),
-        circuits_per_peer: count(config.relay_max_circuits_per_peer),
-        reservations: count(config.relay_max_reservations),
-        reservations_per_peer: count(config.relay_max_reservations_per_peer),
-        bytes_per_second: config.relay_bytes_per_second,
-        bytes_per_second_per_peer: config.relay_bytes_per_second_per_peer,
+        circuit_bytes: config.max_circuit_bytes,
+        circuit: Duration::from_secs(config.max_circuit_seconds.into()),
+        circuits: count(config.max_circuits),
+        circuits_per_peer: count(config.max_circuits_per_peer),
+        reservations: count(config.max_reservations),
+        reservations_per_peer: count(config.max_reservations_per_peer),
+        bytes_per_second: config.bytes_per_second,
+        bytes_per_second_per_peer: config.bytes_per_second_per_peer,
         ..relay::Limits::default()
     }
 }
@@ -287,7 +267,7 @@ mod tests {
     #[test]
     fn a_folder_without_a_word_has_the_limits_of_the_relay() {
         assert_eq!(
-            relay_limits(&config::Presence::default()),
+            relay_limits(&config::Relay::default()),
             relay::Limits::default()
         );
     }
@@ -297,7 +277,10 @@ mod tests {
         let of = |url: &str, addrs: &[&str]| {
             externals(&config::Presence {
                 external_url: url.into(),
-                relay_external_addrs: addrs.iter().map(ToString::to_string).collect(),
+                relay: config::Relay {
+                    external_addrs: addrs.iter().map(ToString::to_string).collect(),
+                    ..config::Relay::default()
+                },
                 ..config::Presence::default()
             })
         };
@@ -319,8 +302,11 @@ mod tests {
     fn the_relays_settings_do_not_touch_the_server() {
         let before = config::Presence::default();
         let after = config::Presence {
-            relay_port: 4002,
-            relay_max_circuits: 7,
+            relay: config::Relay {
+                port: 4002,
+                max_circuits: 7,
+                ..before.relay.clone()
+            },
             ..before.clone()
         };
         assert_eq!(of_server(&before), of_server(&after));

@@ -18,9 +18,9 @@ pub(crate) use document::Document;
 pub struct Config {
     /// Who the peer is.
     pub identity: Identity,
-    /// Where its site lies.
+    /// Where its site is.
     pub paths: Paths,
-    /// How it meets others nearby.
+    /// How it finds and reaches others.
     pub p2p: P2p,
     /// Who is online, and the rendezvous server.
     pub presence: Presence,
@@ -28,7 +28,7 @@ pub struct Config {
     pub profile: Profile,
     /// The local pages.
     pub viewer: Viewer,
-    /// Scripts of the site.
+    /// The site's scripts.
     pub lua: Lua,
 }
 
@@ -36,7 +36,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Identity {
-    /// The private key; made when there is none.
+    /// File with the peer's private key; created if missing.
     pub key_file: String,
 }
 
@@ -44,11 +44,11 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Paths {
-    /// The folder that is served.
+    /// Folder that is published.
     pub site_root: String,
-    /// Kept for existing peers; unused.
+    /// Used by existing peers only.
     pub site_source: String,
-    /// Kept for existing peers; unused.
+    /// Used by existing peers only.
     pub site_stage: String,
 }
 
@@ -56,14 +56,14 @@ pub struct Paths {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct P2p {
-    /// TCP and UDP port; 0 = any free one.
+    /// TCP and UDP port for incoming connections; 0 = any free one.
     pub listen_port: u16,
-    /// Peers with another tag never see each other nearby.
+    /// Peers on the same network find each other only if their tags are equal.
     pub mdns_tag: String,
-    /// Whether peers nearby are looked for at all. A key of ours.
+    /// Find peers on the same network. Existing peers ignore this key.
     pub mdns: bool,
-    /// Whether the router may be asked to let calls in (UPnP, NAT-PMP, PCP), once a rendezvous is
-    /// joined. A key of ours.
+    /// Ask the router for an open port (UPnP, NAT-PMP, PCP) once a rendezvous is joined. Existing
+    /// peers ignore this key.
     pub port_mapping: bool,
 }
 
@@ -71,90 +71,109 @@ pub struct P2p {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Presence {
-    /// GossipSub topic.
+    /// GossipSub topic for presence.
     pub topic: String,
-    /// How long a peer counts as online without a message.
+    /// How long a peer counts as online after its last message.
     pub ttl_seconds: u32,
-    /// How often we say that we are online.
+    /// How often the peer announces that it is online.
     pub heartbeat_seconds: u32,
     /// Run a rendezvous server.
     pub rendezvous_host: bool,
-    /// Its HTTP port.
+    /// HTTP port of the server.
     pub rendezvous_port: u16,
-    /// The address it listens on; empty = all, IPv4 and IPv6. Existing peers take empty for
-    /// 127.0.0.1, although they promise to be reachable.
+    /// IP address the server listens on; empty = all, IPv4 and IPv6. Existing peers read empty as
+    /// 127.0.0.1.
     pub rendezvous_bind: String,
-    /// Connect URL of the rendezvous to join; empty = LAN only.
+    /// URL of the rendezvous to join; empty = this network only.
     pub rendezvous_wan: String,
-    /// More of them, all joined at once. A key of ours: existing peers ignore it.
+    /// More rendezvous servers to join at the same time. Existing peers ignore this key.
     pub rendezvous_wans: Vec<String>,
-    /// A server without a peer.
+    /// Run the server without a peer.
     pub rendezvous_only: bool,
-    /// Password of the admin page; empty = no admin page.
+    /// Password for the administration page; empty = no such page.
     pub admin_password: String,
-    /// Extra store templates.
+    /// Used by existing peers only.
     pub templates_dir: String,
-    /// More of them.
+    /// Used by existing peers only.
     pub templates_dirs: Option<Vec<String>>,
-    /// Registrations of the server; empty = memory only.
+    /// File for the server's registrations; empty = memory only.
     pub peer_db_path: String,
     /// Public URL of the server; empty = none.
     pub external_url: String,
-    /// NATS that joins several servers to one, `nats://host:4222`; empty = this is the only one. A
-    /// key of ours.
+    /// NATS server that joins several rendezvous servers into one, `nats://host:4222`; empty = no
+    /// cluster. Existing peers ignore this key.
     pub cluster_url: String,
-    /// Addresses or networks of the proxies whose `X-Forwarded-For` is believed; null = this
-    /// machine. A key of ours.
+    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted; null = this host.
+    /// Existing peers ignore this key.
     pub trusted_proxies: Option<Vec<String>>,
-    /// The server refuses peers that do not sign their presence. A key of ours.
+    /// The server refuses peers that do not sign their presence. Existing peers ignore this key.
     pub require_signed: bool,
-    /// Only peers with a verified e-mail are discoverable.
+    /// Only peers with a verified email address can be discovered through the server.
     pub registration_required: bool,
-    /// Called at each registration; empty = none.
+    /// URL that is called for each registration; empty = none.
     pub registration_webhook: String,
-    /// Port of the relay; 0 = no relay.
-    pub relay_port: u16,
-    /// Private key of the relay; made when there is none.
-    pub relay_key_file: String,
-    /// Where the relay is reached from outside: addresses, host names or multiaddresses; empty =
-    /// the host of `external_url`, or else the addresses of this machine. This key and the relay's
-    /// limits below are ours.
-    pub relay_external_addrs: Vec<String>,
-    /// Bytes of one circuit, both ways; 0 = no limit.
-    pub relay_max_circuit_bytes: u64,
-    /// Longest life of a circuit.
-    pub relay_max_circuit_seconds: u32,
-    /// Circuits at a time.
-    pub relay_max_circuits: u32,
-    /// Of them, those one peer may take part in when it opens another.
-    pub relay_max_circuits_per_peer: u32,
-    /// Reservations at a time.
-    pub relay_max_reservations: u32,
-    /// Of them, those of one peer.
-    pub relay_max_reservations_per_peer: u32,
-    /// Bytes a second that the relay forwards in all; 0 = no limit.
-    pub relay_bytes_per_second: u64,
-    /// Bytes a second that one peer sends and receives through it; 0 = no limit.
-    pub relay_bytes_per_second_per_peer: u64,
-    /// Mail server; empty = verification links go to the log.
+    /// The relay beside the server.
+    #[serde(flatten)]
+    pub relay: Relay,
+    /// Mail server for verification links; empty = they go to the log.
     pub smtp_host: String,
-    /// Its port; 0 = not set.
+    /// Port of the mail server; 0 = not set.
     pub smtp_port: u16,
-    /// Login name there.
+    /// User name at the mail server.
     pub smtp_username: String,
-    /// Password there.
+    /// Password at the mail server.
     pub smtp_password: String,
     /// Sender of the mails.
     pub smtp_from: String,
+}
+
+/// The relay's part of section `presence`: the keys that begin with `relay_`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Relay {
+    /// TCP and UDP port of the relay next to the server; 0 = no relay.
+    #[serde(rename = "relay_port")]
+    pub port: u16,
+    /// File with the relay's private key; created if missing.
+    #[serde(rename = "relay_key_file")]
+    pub key_file: String,
+    /// Where the relay can be reached from outside; empty = the host of `external_url`, or this
+    /// host's addresses. Existing peers ignore this key and the limits below.
+    #[serde(rename = "relay_external_addrs")]
+    pub external_addrs: Vec<String>,
+    /// Most bytes of one circuit, both directions together; 0 = no limit.
+    #[serde(rename = "relay_max_circuit_bytes")]
+    pub max_circuit_bytes: u64,
+    /// Longest lifetime of a circuit.
+    #[serde(rename = "relay_max_circuit_seconds")]
+    pub max_circuit_seconds: u32,
+    /// Most circuits at a time.
+    #[serde(rename = "relay_max_circuits")]
+    pub max_circuits: u32,
+    /// Most circuits of one peer at a time.
+    #[serde(rename = "relay_max_circuits_per_peer")]
+    pub max_circuits_per_peer: u32,
+    /// Most reservations at a time.
+    #[serde(rename = "relay_max_reservations")]
+    pub max_reservations: u32,
+    /// Most reservations of one peer at a time.
+    #[serde(rename = "relay_max_reservations_per_peer")]
+    pub max_reservations_per_peer: u32,
+    /// Most bytes per second that the relay forwards; 0 = no limit.
+    #[serde(rename = "relay_bytes_per_second")]
+    pub bytes_per_second: u64,
+    /// Most bytes per second that one peer sends and receives through the relay; 0 = no limit.
+    #[serde(rename = "relay_bytes_per_second_per_peer")]
+    pub bytes_per_second_per_peer: u64,
 }
 
 /// Section `profile`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
-    /// Display name.
+    /// Name that others see.
     pub label: String,
-    /// Announced with it; empty = none.
+    /// Email address that others see; empty = none.
     pub email: String,
 }
 
@@ -162,20 +181,20 @@ pub struct Profile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Viewer {
-    /// Where the local pages are served; empty = 127.0.0.1:8080 or the next free port.
+    /// Address of the local pages; empty = 127.0.0.1:8080, or the next free port.
     pub http_addr: String,
-    /// Show more of what goes on inside.
+    /// Used by existing peers only.
     pub debug: bool,
-    /// Light or dark.
+    /// Used by existing peers only.
     pub theme: Theme,
-    /// Camera chosen for calls; empty = the system's.
+    /// Used by existing peers only.
     pub preferred_cam: String,
-    /// Microphone chosen for calls; empty = the system's.
+    /// Used by existing peers only.
     pub preferred_mic: String,
-    /// No video calls.
+    /// Tell others that this peer takes no video calls.
     pub video_disabled: bool,
-    /// Origins beside the https web that the own site may use where its owner looks at it, as
-    /// `http://192.168.1.20:8123`. Whoever visits it has none of them.
+    /// Extra origins that your own site may load from on this computer, such as
+    /// `http://192.168.1.20:8123`. Visitors' browsers may not.
     pub site_sources: Vec<String>,
 }
 
@@ -194,21 +213,21 @@ pub enum Theme {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lua {
-    /// Run the site's scripts.
+    /// Used by existing peers only.
     pub enabled: bool,
-    /// Where they lie; never served as files.
+    /// Folder of the site's scripts, which is never served. Goop2 does not run them.
     pub script_dir: String,
-    /// Longest run of one call.
+    /// Used by existing peers only.
     pub timeout_seconds: u32,
-    /// Most memory of one call, in MiB.
+    /// Used by existing peers only.
     pub max_memory_mb: u32,
-    /// Calls a minute of one visitor.
+    /// Used by existing peers only.
     pub rate_limit_per_peer: u32,
-    /// Calls a minute of all visitors.
+    /// Used by existing peers only.
     pub rate_limit_global: u32,
-    /// Scripts may make web requests.
+    /// Used by existing peers only.
     pub http_enabled: bool,
-    /// Scripts may keep values.
+    /// Used by existing peers only.
     pub kv_enabled: bool,
 }
 
@@ -263,28 +282,36 @@ impl Default for Presence {
             require_signed: false,
             registration_required: false,
             registration_webhook: String::new(),
-            relay_port: 0,
-            relay_key_file: "data/relay.key".into(),
-            relay_external_addrs: Vec::new(),
-            // A rate bounds what a relay carries; a limit in bytes only cuts off whoever loads
-            // much.
-            relay_max_circuit_bytes: 0,
-            // A visit of a working day's half; who is still there dials again.
-            relay_max_circuit_seconds: 6 * 60 * 60,
-            relay_max_circuits: 1024,
-            relay_max_circuits_per_peer: 64,
-            relay_max_reservations: 1024,
-            // A connection lost without a word is there until it times out, and there are two
-            // transports.
-            relay_max_reservations_per_peer: 4,
-            // A line of 1 Gbit/s, and a fifth of it.
-            relay_bytes_per_second: 125_000_000,
-            relay_bytes_per_second_per_peer: 25_000_000,
+            relay: Relay::default(),
             smtp_host: String::new(),
             smtp_port: 0,
             smtp_username: String::new(),
             smtp_password: String::new(),
             smtp_from: String::new(),
+        }
+    }
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            key_file: "data/relay.key".into(),
+            external_addrs: Vec::new(),
+            // A rate bounds what a relay carries; a limit in bytes only cuts off whoever loads
+            // much.
+            max_circuit_bytes: 0,
+            // A visit of a working day's half; who is still there dials again.
+            max_circuit_seconds: 6 * 60 * 60,
+            max_circuits: 1024,
+            max_circuits_per_peer: 64,
+            max_reservations: 1024,
+            // A connection lost without a word is there until it times out, and there are two
+            // transports.
+            max_reservations_per_peer: 4,
+            // A line of 1 Gbit/s, and a fifth of it.
+            bytes_per_second: 125_000_000,
+            bytes_per_second_per_peer: 25_000_000,
         }
     }
 }

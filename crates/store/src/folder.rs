@@ -383,7 +383,7 @@ fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
         CONFIG,
         DATABASE,
         &config.identity.key_file,
-        &presence.relay_key_file,
+        &presence.relay.key_file,
     ]
     .into_iter()
     .chain(registrations);

@@ -104,7 +104,7 @@ impl Peer {
             let presence = &mut config.presence;
             presence.rendezvous_host = host.on;
             presence.rendezvous_only &= host.on;
-            presence.relay_port = if host.on { host.relay_port } else { 0 };
+            presence.relay.port = if host.on { host.relay_port } else { 0 };
             if host.on {
                 presence.rendezvous_port = host.port;
                 presence.rendezvous_bind = bind;

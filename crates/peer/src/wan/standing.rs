@@ -54,7 +54,7 @@ pub(super) fn hosting(
         problem: problem.map(|problem| sentence(without_key(problem))),
         port: config.rendezvous_port,
         bind: config.rendezvous_bind.trim().into(),
-        relay_port: config.relay_port,
+        relay_port: config.relay.port,
         ..Hosting::default()
     };
     let Some(hosted) = hosted else {

@@ -25,9 +25,9 @@ async fn the_relay_comes_and_goes_beside_a_server_that_stays() {
             config.presence.rendezvous_bind = "127.0.0.1".into();
             config.presence.rendezvous_port = server_port;
             config.presence.rendezvous_host = true;
-            config.presence.relay_port = relay_port;
-            config.presence.relay_external_addrs = vec!["127.0.0.1".into()];
-            config.presence.relay_max_circuits = circuits;
+            config.presence.relay.port = relay_port;
+            config.presence.relay.external_addrs = vec!["127.0.0.1".into()];
+            config.presence.relay.max_circuits = circuits;
         })
     };
     set(relay_port, 10).await.unwrap();

@@ -207,7 +207,8 @@ impl Config {
             presence,
             ..
         } = self;
-        let port = presence.relay_port;
+        let relay = &presence.relay;
+        let port = relay.port;
         require(
             port == 0
                 || presence.rendezvous_host
@@ -217,13 +218,11 @@ impl Config {
             &port,
         )?;
         require(
-            port == 0
-                || !presence.relay_key_file.is_empty()
-                    && presence.relay_key_file != identity.key_file,
+            port == 0 || !relay.key_file.is_empty() && relay.key_file != identity.key_file,
             "presence.relay_key_file",
-            &presence.relay_key_file,
+            &relay.key_file,
         )?;
-        let addrs = &presence.relay_external_addrs;
+        let addrs = &relay.external_addrs;
         require(
             addrs.len() <= MAX_RELAY_ADDRS && addrs.iter().all(|addr| is_relay_addr(addr.trim())),
             "presence.relay_external_addrs",
@@ -232,20 +231,17 @@ impl Config {
         for (key, number) in [
             (
                 "presence.relay_max_circuit_seconds",
-                presence.relay_max_circuit_seconds,
+                relay.max_circuit_seconds,
             ),
-            ("presence.relay_max_circuits", presence.relay_max_circuits),
+            ("presence.relay_max_circuits", relay.max_circuits),
             (
                 "presence.relay_max_circuits_per_peer",
-                presence.relay_max_circuits_per_peer,
+                relay.max_circuits_per_peer,
             ),
-            (
-                "presence.relay_max_reservations",
-                presence.relay_max_reservations,
-            ),
+            ("presence.relay_max_reservations", relay.max_reservations),
             (
                 "presence.relay_max_reservations_per_peer",
-                presence.relay_max_reservations_per_peer,
+                relay.max_reservations_per_peer,
             ),
         ] {
             require(number > 0, key, &number)?;
