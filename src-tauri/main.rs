@@ -15,8 +15,6 @@ mod logged;
 mod memory;
 mod report;
 #[cfg(feature = "desktop")]
-mod webview;
-#[cfg(feature = "desktop")]
 mod window;
 
 use std::{io::IsTerminal, process::ExitCode};

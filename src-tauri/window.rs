@@ -24,6 +24,7 @@ mod shell;
 mod sites;
 mod tray;
 mod visit;
+mod webview;
 mod wishes;
 
 use std::{
@@ -48,19 +49,18 @@ use tokio::{
     task::JoinSet,
 };
 
-pub(crate) use self::shell::Refused;
 use self::{
     desk::Desk,
     profiles::Profiles,
     running::{Online, Running},
-    shell::{Closing, Shell, Stage, Wish},
+    shell::{Closing, Refused, Shell, Stage, Wish},
     sites::{Framed, Framing, admit},
     tray::Tray,
     wishes::Wishes,
 };
 use crate::{
     cli::{Cli, Command},
-    headless, webview,
+    headless,
 };
 
 /// The window's name.

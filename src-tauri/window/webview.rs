@@ -18,7 +18,7 @@ use tauri::{
     webview::{DownloadEvent, NewWindowResponse, PermissionResponse},
 };
 
-use crate::window::Refused;
+use super::shell::Refused;
 
 /// WebRTC opens sockets that no content security policy governs: through it, a page reaches the
 /// local network and tells the addresses of this machine. WebView2 has no setting for it, so its
