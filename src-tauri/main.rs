@@ -24,7 +24,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::Subs
 
 use crate::{
     cli::{Cli, Command},
-    report::Report,
+    report::{Report, words},
 };
 
 /// What is logged unless `RUST_LOG` says otherwise. The library warns of what strangers do, who
@@ -77,20 +77,4 @@ fn run(cli: Cli, report: &Report) -> anyhow::Result<()> {
             "this goop2 was built without its window: try goop2 peer DIR, or goop2 --help"
         ),
     }
-}
-
-/// The error and its causes, each said once.
-fn words(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |said, cause| {
-            if said.contains(&cause) {
-                said
-            } else if said.is_empty() {
-                cause
-            } else {
-                format!("{said}: {cause}")
-            }
-        })
 }

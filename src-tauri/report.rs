@@ -302,3 +302,19 @@ fn plain(label: &str) -> String {
         .map(|char| if char.is_control() { '·' } else { char })
         .collect()
 }
+
+/// The error and its causes, each said once.
+pub(crate) fn words(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |said, cause| {
+            if said.contains(&cause) {
+                said
+            } else if said.is_empty() {
+                cause
+            } else {
+                format!("{said}: {cause}")
+            }
+        })
+}

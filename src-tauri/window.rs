@@ -11,8 +11,11 @@
 //! browsers.
 
 mod desk;
+mod events;
 mod find;
 mod keys;
+mod links;
+mod main_window;
 mod menu;
 mod network;
 mod preferences;
@@ -33,38 +36,30 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
-use goop2_peer::api::Failure;
-use serde::Serialize;
 use tauri::{
-    AppHandle, CloseRequestApi, Emitter, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder,
+    AppHandle, CloseRequestApi, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder,
     WindowEvent, async_runtime, http::header::CONTENT_SECURITY_POLICY,
 };
 use tauri_plugin_autostart::{MacosLauncher, ManagerExt};
-use tauri_plugin_deep_link::DeepLinkExt;
-use tauri_plugin_notification::NotificationExt;
 use tauri_plugin_window_state::StateFlags;
 use tokio::{
-    sync::{broadcast::error::RecvError, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
 use self::{
     desk::Desk,
+    events::{forward, wanted},
+    main_window::{MAIN, emit, show},
     profiles::Profiles,
-    running::{Online, Running},
+    running::Running,
     shell::{Closing, Refused, Shell, Stage, Wish},
-    sites::{Framed, Framing, admit},
+    sites::{Framed, admit},
     tray::Tray,
     wishes::Wishes,
 };
-use crate::{
-    cli::{Cli, Command},
-    headless,
-};
+use crate::headless;
 
-/// The window's name.
-const MAIN: &str = "main";
 /// What the app is started with when the user logs in.
 const HIDDEN: &str = "--hidden";
 
@@ -79,7 +74,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     let app = tauri::Builder::default()
         // First: a second start ends here, before it touches anything.
         .plugin(tauri_plugin_single_instance::init(|app, args, from| {
-            started_again(app, &args, Path::new(&from));
+            links::started_again(app, &args, Path::new(&from));
         }))
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_opener::init())
@@ -204,65 +199,8 @@ fn begin(
         toggles,
         tasks: Mutex::new(tasks),
     });
-    listen_for_links(app);
+    links::listen(app);
     Ok(())
-}
-
-/// Links reach the app as it is started with one, as a second start hands one over, or as an event
-/// of the system.
-fn listen_for_links(app: &AppHandle) {
-    let wish = |app: &AppHandle, links: Vec<Url>| {
-        for wish in links.iter().filter_map(wishes::of_link) {
-            app.state::<Desk>().wishes.ask(wish);
-        }
-    };
-    let links = app.deep_link();
-    // There is a package for Linux that does; on Windows there may be no more than a folder.
-    #[cfg(windows)]
-    if let Err(error) = links.register_all() {
-        tracing::warn!(%error, "goop:// links do not lead here");
-    }
-    if let Ok(Some(first)) = links.get_current() {
-        wish(app, first);
-    }
-    let app = app.clone();
-    links.on_open_url(move |event| {
-        wish(&app, event.urls());
-        show(&app);
-    });
-}
-
-/// Another start: its window is this one. A link in it comes by the way of all links.
-fn started_again(app: &AppHandle, args: &[String], from: &Path) {
-    let Ok(cli) = Cli::try_parse_from(args) else {
-        return show(app);
-    };
-    if let Some(Command::Window { dir: Some(dir) }) = cli.command {
-        let desk = app.state::<Desk>();
-        let wish = wishes::of_folder(&from.join(dir));
-        let Wish::Switch { folder } = &wish else {
-            return;
-        };
-        if desk.running.shell().borrow().folder != *folder {
-            desk.wishes.ask(wish);
-        }
-    }
-    if !cli.hidden {
-        show(app);
-    }
-}
-
-fn show(app: &AppHandle) {
-    let Some(window) = app.get_webview_window(MAIN) else {
-        return;
-    };
-    let shown = window
-        .show()
-        .and_then(|()| window.unminimize())
-        .and_then(|()| window.set_focus());
-    if let Err(error) = shown {
-        tracing::warn!(%error, "the window does not come to the front");
-    }
 }
 
 /// Where there is no tray, a closed window is the end; where there is one, the user has said what
@@ -307,120 +245,16 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
         .visible(visible)
         .on_web_resource_request(move |_, response| {
             if let Some(policy) = response.headers_mut().get_mut(CONTENT_SECURITY_POLICY) {
-                *policy = admit(policy, running.now(), &framed);
+                *policy = admit(
+                    policy,
+                    running.now().map(|online| online.framing()),
+                    &framed,
+                );
             }
         });
     let window = webview::confine(window, within, refused)?;
     let telling = app.clone();
     keys::take(&window, move |key| emit(&telling, "key", key))
-}
-
-/// What a page wanted and does not get by itself. A link to a site is followed in place, as any
-/// link in the frame.
-fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
-    let Refused::Link { url } = &refused else {
-        return emit(app, "refused", refused);
-    };
-    let Ok(url) = url.parse() else { return };
-    match running.now().and_then(|online| online.sites.place(&url)) {
-        Some(place) => emit(app, "opened", place),
-        None if visit::leads_out(&url) => emit(app, "refused", refused),
-        // As `about:blank`: an empty window to write into.
-        None => {}
-    }
-}
-
-/// What happens, as events of the window and signs in the tray, until the system asks the app to
-/// stop.
-async fn forward(
-    app: AppHandle,
-    running: Running,
-    framed: Framed,
-    tray: Option<Tray>,
-    stop: impl Future<Output = ()>,
-) {
-    let (mut shell, mut watched) = (running.shell().subscribe(), running.watch());
-    shell.mark_changed();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let online = watched.borrow_and_update().clone();
-        let attending = async {
-            match online {
-                Some(online) => attend(&app, &framed, online).await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut attending = std::pin::pin!(attending);
-        loop {
-            tokio::select! {
-                () = &mut stop => return app.exit(0),
-                _ = watched.changed() => break,
-                () = &mut attending => {}
-                _ = shell.changed() => {
-                    let now = shell.borrow_and_update().clone();
-                    if let Some(tray) = &tray {
-                        tray.say(&now.stage);
-                    }
-                    if let Stage::Crashed { reason } = &now.stage {
-                        tell_of_failure(&app, reason);
-                    }
-                    emit(&app, "shell", now);
-                }
-            }
-        }
-    }
-}
-
-/// One run of a peer: what it shows.
-async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
-    let document = framed
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    if document != Some(Framing::of(&online))
-        && let Some(window) = app.get_webview_window(MAIN)
-        && let Err(error) = window.reload()
-    {
-        tracing::warn!(%error, "the window keeps the sites of an earlier run");
-    }
-    let (mut snapshots, mut navigated) = (online.peer.snapshot(), online.navigated.resubscribe());
-    let mut denied = online.denied.resubscribe();
-    snapshots.mark_changed();
-    loop {
-        tokio::select! {
-            Ok(()) = snapshots.changed() => {
-                let text = visit::text(&snapshots.borrow_and_update());
-                emit(app, "snapshot", text);
-            }
-            event = navigated.recv() => match event {
-                Ok(event) => emit(app, "navigated", event),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => std::future::pending().await,
-            },
-            event = denied.recv() => match event {
-                Ok(event) => emit(app, "denied", event),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => std::future::pending().await,
-            },
-        }
-    }
-}
-
-fn emit<T: Serialize + Clone>(app: &AppHandle, event: &str, value: T) {
-    if let Err(error) = app.emit(event, value) {
-        tracing::warn!(event, %error, "the window did not take an event");
-    }
-}
-
-/// Someone who does not see the window has to know all the same.
-fn tell_of_failure(app: &AppHandle, reason: &str) {
-    let seen = app
-        .get_webview_window(MAIN)
-        .is_some_and(|window| window.is_visible().unwrap_or(true));
-    if !seen {
-        let note = app.notification().builder();
-        let _no_notifications_here = note.title("Goop2 has gone offline").body(reason).show();
-    }
 }
 
 fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
@@ -432,8 +266,4 @@ fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
             .abort_all();
         runtime.block_on(desk.running.go_offline());
     }
-}
-
-fn failure(error: goop2_peer::Error) -> Failure {
-    error.failure()
 }

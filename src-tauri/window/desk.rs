@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    MAIN,
+    main_window::MAIN,
     profiles::Profiles,
     running::Running,
     shell::{Closing, Shell, Stage},

@@ -3,7 +3,7 @@
 use goop2_peer::api::{Failure, PeerReach};
 use tauri::State;
 
-use super::{Running, failure};
+use super::running::{Running, failure};
 
 /// What comes of it is in the snapshot.
 #[tauri::command]

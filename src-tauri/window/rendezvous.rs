@@ -3,7 +3,7 @@
 use goop2_peer::api::{Failure, Host, Qr};
 use tauri::State;
 
-use super::{Running, failure};
+use super::running::{Running, failure};
 
 #[tauri::command]
 pub(super) fn rendezvous_address(

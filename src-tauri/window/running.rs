@@ -20,9 +20,9 @@ use tokio::{
 
 use super::{
     shell::{Shell, Stage},
-    sites::Sites,
+    sites::{Framing, Sites},
 };
-use crate::{headless, words};
+use crate::{headless, report::words};
 
 /// For what still works on a peer that has stopped: it fails at once, so this is never waited for.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -48,6 +48,13 @@ pub(crate) struct Online {
     /// To subscribe by.
     pub(crate) navigated: Arc<broadcast::Receiver<Navigated>>,
     pub(crate) denied: Arc<broadcast::Receiver<Denied>>,
+}
+
+impl Online {
+    /// What the window's document may frame during this run.
+    pub(crate) fn framing(&self) -> Framing {
+        Framing::new(self.session.peer.clone(), self.sites.clone())
+    }
 }
 
 impl Running {
@@ -211,6 +218,10 @@ impl Running {
     fn stage(&self, stage: Stage) {
         self.0.shell.send_modify(|shell| shell.stage = stage);
     }
+}
+
+pub(super) fn failure(error: Error) -> Failure {
+    error.failure()
 }
 
 async fn begin(dir: PathBuf) -> anyhow::Result<(Online, Viewer)> {

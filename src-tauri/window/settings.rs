@@ -8,7 +8,7 @@ use goop2_peer::{
 use serde_json::{Map, Value};
 use tauri::State;
 
-use super::{Running, failure};
+use super::running::{Running, failure};
 
 #[tauri::command]
 pub(super) async fn settings(running: State<'_, Running>) -> Result<Settings, Failure> {

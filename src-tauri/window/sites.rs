@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use goop2_peer::api::Place;
 use tauri::{Url, http::HeaderValue};
 
-use super::{running::Online, wishes};
+use super::wishes;
 
 /// What the document in the window was allowed to frame when it was loaded.
 pub(super) type Framed = Arc<Mutex<Option<Framing>>>;
@@ -61,8 +61,11 @@ impl Sites {
 }
 
 /// The policy of a document that is loaded now: the app's, and where sites are now.
-pub(super) fn admit(policy: &HeaderValue, online: Option<Online>, framed: &Framed) -> HeaderValue {
-    let framing = online.map(|online| Framing::of(&online));
+pub(super) fn admit(
+    policy: &HeaderValue,
+    framing: Option<Framing>,
+    framed: &Framed,
+) -> HeaderValue {
     let sites = framing.as_ref().map(|framing| framing.sites.policy());
     *framed.lock().unwrap_or_else(PoisonError::into_inner) = framing;
     let whole = policy.to_str().ok().zip(sites);
@@ -72,11 +75,8 @@ pub(super) fn admit(policy: &HeaderValue, online: Option<Online>, framed: &Frame
 }
 
 impl Framing {
-    pub(super) fn of(online: &Online) -> Self {
-        Self {
-            peer: online.session.peer.clone(),
-            sites: online.sites.clone(),
-        }
+    pub(super) fn new(peer: String, sites: Sites) -> Self {
+        Self { peer, sites }
     }
 }
 

@@ -13,7 +13,7 @@ use tauri::{
     tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent},
 };
 
-use super::{desk::Desk, shell::Stage};
+use super::{desk::Desk, main_window::show, shell::Stage};
 
 const ONLINE: Image<'_> = include_image!("icons/tray.png");
 const OFFLINE: Image<'_> = include_image!("icons/tray-offline.png");
@@ -40,11 +40,11 @@ impl Tray {
     }
 
     fn build(app: &AppHandle) -> tauri::Result<Self> {
-        let show = MenuItemBuilder::with_id("show", "Open Goop2").build(app)?;
+        let open = MenuItemBuilder::with_id("show", "Open Goop2").build(app)?;
         let toggle = MenuItemBuilder::with_id("toggle", "Go offline").build(app)?;
         let quit = MenuItemBuilder::with_id("quit", "Quit Goop2").build(app)?;
         let menu = MenuBuilder::new(app)
-            .items(&[&show, &toggle])
+            .items(&[&open, &toggle])
             .separator()
             .item(&quit)
             .build()?;
@@ -54,7 +54,7 @@ impl Tray {
             .menu(&menu)
             .show_menu_on_left_click(cfg!(target_os = "macos"))
             .on_menu_event(|app, event| match event.id().as_ref() {
-                "show" => super::show(app),
+                "show" => show(app),
                 "toggle" => app.state::<Desk>().toggle(),
                 "quit" => app.exit(0),
                 _ => {}
@@ -66,7 +66,7 @@ impl Tray {
                     ..
                 } = event
                 {
-                    super::show(tray.app_handle());
+                    show(tray.app_handle());
                 }
             })
             .build(app)?;

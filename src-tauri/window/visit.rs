@@ -5,7 +5,7 @@ use goop2_peer::api::{Failure, Place, Session, Snapshot};
 use tauri::{AppHandle, State, Url};
 use tauri_plugin_opener::OpenerExt;
 
-use super::{failure, running::Running};
+use super::running::{Running, failure};
 
 #[tauri::command]
 pub(super) fn session(running: State<'_, Running>) -> Result<Session, Failure> {
