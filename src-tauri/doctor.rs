@@ -6,7 +6,7 @@ use anyhow::Context;
 use goop2_peer::{Folder, FolderError, Peer, api::Network};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{headless::runtime, report::Report};
+use crate::{lifecycle::runtime, report::Report};
 
 /// Tests take as long as the slowest answer of a server that is not there, and a moment more for a
 /// router.

@@ -10,6 +10,7 @@ mod cli;
 mod console;
 mod doctor;
 mod headless;
+mod lifecycle;
 mod logged;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;

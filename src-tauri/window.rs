@@ -58,7 +58,7 @@ use self::{
     tray::Tray,
     wishes::Wishes,
 };
-use crate::headless;
+use crate::lifecycle;
 
 /// What the app is started with when the user logs in.
 const HIDDEN: &str = "--hidden";
@@ -66,11 +66,11 @@ const HIDDEN: &str = "--hidden";
 /// Opens the window on a peer folder, the user's own one when none is given; returns when the app
 /// was quit and all has ended.
 pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
-    let runtime = headless::runtime()?;
+    let runtime = lifecycle::runtime()?;
     let handle = runtime.handle().clone();
     async_runtime::set(handle.clone());
     let _within = handle.enter();
-    let stop = headless::stop_signal()?;
+    let stop = lifecycle::stop_signal()?;
     let app = tauri::Builder::default()
         // First: a second start ends here, before it touches anything.
         .plugin(tauri_plugin_single_instance::init(|app, args, from| {

@@ -22,7 +22,7 @@ use super::{
     shell::{Shell, Stage},
     sites::{Framing, Sites},
 };
-use crate::{headless, report::words};
+use crate::{lifecycle, report::words};
 
 /// For what still works on a peer that has stopped: it fails at once, so this is never waited for.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -203,7 +203,7 @@ impl Running {
         self.stage(Stage::Stopping);
         self.0.online.send_replace(None);
         let released = online.peer.released();
-        headless::stop_in_order(online.peer.clone(), viewer).await;
+        lifecycle::stop_in_order(online.peer.clone(), viewer).await;
         drop(online);
         if timeout(RELEASE, released).await.is_err() {
             tracing::warn!("the folder is still in use");
@@ -226,7 +226,7 @@ pub(super) fn failure(error: Error) -> Failure {
 
 async fn begin(dir: PathBuf) -> anyhow::Result<(Online, Viewer)> {
     // A task of its own, so that a panic ends the start and not the app.
-    let (peer, viewer) = tokio::spawn(async move { headless::start(&dir).await }).await??;
+    let (peer, viewer) = tokio::spawn(async move { lifecycle::start(&dir).await }).await??;
     let mut sites = Sites {
         port: viewer.port(),
         ports: Vec::new(),

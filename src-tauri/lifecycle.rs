@@ -1,0 +1,133 @@
+//! How a peer and its viewer start, start again and stop, with a window or without one.
+
+use std::path::Path;
+
+use anyhow::Context;
+use goop2_peer::{Config, Folder, Peer, api::Notice, take_back};
+use goop2_viewer::{Pass, Viewer};
+
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")
+}
+
+/// The peer of a folder and its viewer, both listening.
+pub(crate) async fn start(dir: &Path) -> anyhow::Result<(Peer, Viewer)> {
+    start_after(dir, None).await
+}
+
+/// What of a run goes on in the next.
+#[derive(Clone)]
+struct Past {
+    config: Config,
+    port: u16,
+    pass: Pass,
+}
+
+/// Once more, with the settings that are in force only from a start on. Windows in browsers go on
+/// by themselves. Settings that nothing starts with are taken back.
+pub(crate) async fn restart(
+    dir: &Path,
+    peer: Peer,
+    viewer: Viewer,
+) -> anyhow::Result<(Peer, Viewer)> {
+    let past = Past {
+        config: peer.started_with().clone(),
+        port: viewer.port(),
+        pass: viewer.pass(),
+    };
+    stop_in_order(peer, viewer).await;
+    let error = match start_after(dir, Some(past.clone())).await {
+        Ok(started) => return Ok(started),
+        Err(error) => error,
+    };
+    let before = past.config.clone();
+    Folder::open(dir)?.update_config(move |config| take_back(config, &before))?;
+    let (peer, viewer) = start_after(dir, Some(past)).await?;
+    let message = format!("{error} The setting from before is in force again.");
+    peer.notify(Notice {
+        code: "taken-back".into(),
+        message,
+    });
+    Ok((peer, viewer))
+}
+
+async fn start_after(dir: &Path, past: Option<Past>) -> anyhow::Result<(Peer, Viewer)> {
+    let folder = Folder::open(dir)?;
+    let mut http_addr = folder.config().viewer.http_addr;
+    if let Some(past) = &past
+        && past.config.viewer.http_addr == http_addr
+    {
+        // Which port it was may have been chance; the windows are there.
+        http_addr = format!("127.0.0.1:{}", past.port);
+    }
+    let config = goop2_viewer::Config {
+        http_addr,
+        pass: past.map(|past| past.pass),
+    };
+    let peer = Peer::start(folder).await?;
+    let viewer = match Viewer::bind(peer.clone(), config).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            peer.shutdown().await;
+            return Err(error.into());
+        }
+    };
+    if viewer.default_taken() {
+        let message = format!(
+            "Port 8080 belongs to another program, so this peer's pages are at {} this time.",
+            viewer.url()
+        );
+        peer.notify(Notice {
+            code: "port-taken".into(),
+            message,
+        });
+    }
+    Ok((peer, viewer))
+}
+
+/// The viewer first: nobody should ask a peer that is saying goodbye.
+pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
+    viewer.shutdown().await;
+    peer.shutdown().await;
+}
+
+/// Resolves at Ctrl-C or SIGTERM; on Windows at Ctrl-C or Ctrl-Break, and when the console is
+/// closed or the system shuts down. From the call on, none of them ends the process by itself. To
+/// be called within the runtime.
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    #[cfg(unix)]
+    let (mut interrupt, mut terminate) = {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).context("no signal handler");
+        (
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+        )
+    };
+    #[cfg(windows)]
+    let (mut interrupt, mut stop, mut close, mut shutdown) = {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+        let listen = || -> std::io::Result<_> {
+            Ok((ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_shutdown()?))
+        };
+        listen().context("no signal handler")?
+    };
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // After the last two the system gives a process five seconds.
+        #[cfg(windows)]
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = stop.recv() => {}
+            _ = close.recv() => {}
+            _ = shutdown.recv() => {}
+        }
+    })
+}
