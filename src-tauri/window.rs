@@ -10,7 +10,7 @@
 //! ([`goop2_viewer::ports`]). No machine with macOS has run this; the same way is tested in
 //! browsers.
 
-mod desk;
+mod app;
 mod events;
 mod find;
 mod keys;
@@ -48,7 +48,7 @@ use tokio::{
 };
 
 use self::{
-    desk::Desk,
+    app::App,
     events::{forward, wanted},
     main_window::{MAIN, emit, show},
     profiles::Profiles,
@@ -110,20 +110,20 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             rendezvous::admin_password,
             rendezvous::register,
             rendezvous::qr,
-            desk::shell,
-            desk::create_peer,
-            desk::open_peer,
-            desk::go_online,
-            desk::go_offline,
-            desk::answered,
-            desk::open_folder,
-            desk::save_log,
-            desk::set_closing,
-            desk::set_autostart,
-            desk::close_window,
-            desk::hide_window,
-            desk::quit,
-            desk::notify,
+            app::shell,
+            app::create_peer,
+            app::open_peer,
+            app::go_online,
+            app::go_offline,
+            app::answered,
+            app::open_folder,
+            app::save_log,
+            app::set_closing,
+            app::set_autostart,
+            app::close_window,
+            app::hide_window,
+            app::quit,
+            app::notify,
             settings::settings,
             settings::change_settings,
             settings::replace_settings,
@@ -182,7 +182,7 @@ fn begin(
     menu::set(app)?;
     let (toggles, toggled) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
-    tasks.spawn(desk::obey(running.clone(), toggled));
+    tasks.spawn(app::obey(running.clone(), toggled));
     tasks.spawn(running.clone().watch_over());
     tasks.spawn(forward(
         app.clone(),
@@ -192,7 +192,7 @@ fn begin(
         stop,
     ));
     app.manage(running.clone());
-    app.manage(Desk {
+    app.manage(App {
         running,
         profiles,
         wishes: Wishes::new(changes),
@@ -206,13 +206,13 @@ fn begin(
 /// Where there is no tray, a closed window is the end; where there is one, the user has said what
 /// it means, or is asked.
 fn closing(app: &AppHandle, api: &CloseRequestApi) {
-    let desk = app.state::<Desk>();
+    let state = app.state::<App>();
     let tray = tray::is_shown();
-    desk.running.shell().send_modify(|shell| shell.tray = tray);
+    state.running.shell().send_modify(|shell| shell.tray = tray);
     if !tray {
         return;
     }
-    match desk.profiles.closing() {
+    match state.profiles.closing() {
         Closing::Quit => {}
         Closing::Tray => {
             api.prevent_close();
@@ -222,7 +222,7 @@ fn closing(app: &AppHandle, api: &CloseRequestApi) {
         }
         // Who closes a window that asks means it.
         Closing::Ask => {
-            if desk.wishes.ask(Wish::Close) {
+            if state.wishes.ask(Wish::Close) {
                 api.prevent_close();
             }
         }
@@ -259,11 +259,12 @@ fn open(app: &AppHandle, running: &Running, framed: &Framed, visible: bool) -> t
 
 fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
     // Not there when the setup failed.
-    if let Some(desk) = app.try_state::<Desk>() {
-        desk.tasks
+    if let Some(state) = app.try_state::<App>() {
+        state
+            .tasks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .abort_all();
-        runtime.block_on(desk.running.go_offline());
+        runtime.block_on(state.running.go_offline());
     }
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use tauri::{AppHandle, Manager, Url};
 use tauri_plugin_deep_link::DeepLinkExt;
 
-use super::{desk::Desk, main_window::show, shell::Wish, wishes};
+use super::{app::App, main_window::show, shell::Wish, wishes};
 use crate::cli::{Cli, Command};
 
 /// Links reach the app as it is started with one, as a second start hands one over, or as an event
@@ -14,7 +14,7 @@ use crate::cli::{Cli, Command};
 pub(super) fn listen(app: &AppHandle) {
     let wish = |app: &AppHandle, links: Vec<Url>| {
         for wish in links.iter().filter_map(wishes::of_link) {
-            app.state::<Desk>().wishes.ask(wish);
+            app.state::<App>().wishes.ask(wish);
         }
     };
     let links = app.deep_link();
@@ -39,13 +39,13 @@ pub(super) fn started_again(app: &AppHandle, args: &[String], from: &Path) {
         return show(app);
     };
     if let Some(Command::Window { dir: Some(dir) }) = cli.command {
-        let desk = app.state::<Desk>();
+        let state = app.state::<App>();
         let wish = wishes::of_folder(&from.join(dir));
         let Wish::Switch { folder } = &wish else {
             return;
         };
-        if desk.running.shell().borrow().folder != *folder {
-            desk.wishes.ask(wish);
+        if state.running.shell().borrow().folder != *folder {
+            state.wishes.ask(wish);
         }
     }
     if !cli.hidden {

@@ -13,7 +13,7 @@ use tauri::{
     tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent},
 };
 
-use super::{desk::Desk, main_window::show, shell::Stage};
+use super::{app::App, main_window::show, shell::Stage};
 
 const ONLINE: Image<'_> = include_image!("icons/tray.png");
 const OFFLINE: Image<'_> = include_image!("icons/tray-offline.png");
@@ -55,7 +55,7 @@ impl Tray {
             .show_menu_on_left_click(cfg!(target_os = "macos"))
             .on_menu_event(|app, event| match event.id().as_ref() {
                 "show" => show(app),
-                "toggle" => app.state::<Desk>().toggle(),
+                "toggle" => app.state::<App>().toggle(),
                 "quit" => app.exit(0),
                 _ => {}
             })

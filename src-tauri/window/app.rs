@@ -32,7 +32,7 @@ const MAX_NOTE: usize = 300;
 /// Saved logs in one folder: more than anybody looks for.
 const MAX_LOGS: usize = 100;
 
-pub(crate) struct Desk {
+pub(crate) struct App {
     pub(crate) running: Running,
     pub(crate) profiles: Profiles,
     pub(crate) wishes: Wishes,
@@ -42,7 +42,7 @@ pub(crate) struct Desk {
     pub(crate) tasks: Mutex<JoinSet<()>>,
 }
 
-impl Desk {
+impl App {
     /// Online if offline, offline if online.
     pub(crate) fn toggle(&self) {
         let _busy = self.toggles.try_send(());
@@ -86,43 +86,43 @@ pub(crate) async fn obey(running: Running, mut toggles: mpsc::Receiver<()>) {
 }
 
 #[tauri::command]
-pub(super) fn shell(desk: State<'_, Desk>) -> Shell {
-    desk.running.shell().borrow().clone()
+pub(super) fn shell(state: State<'_, App>) -> Shell {
+    state.running.shell().borrow().clone()
 }
 
 /// Makes a peer of this name and goes online with it.
 #[tauri::command]
-pub(super) async fn create_peer(name: String, desk: State<'_, Desk>) -> Result<(), Failure> {
-    let dir = desk.profiles.create(&name).map_err(failed("name"))?;
-    desk.open(dir);
+pub(super) async fn create_peer(name: String, state: State<'_, App>) -> Result<(), Failure> {
+    let dir = state.profiles.create(&name).map_err(failed("name"))?;
+    state.open(dir);
     Ok(())
 }
 
 /// Goes online with the peer in this folder, in place of the one that is.
 #[tauri::command]
-pub(super) async fn open_peer(folder: String, desk: State<'_, Desk>) -> Result<(), Failure> {
-    let dir = desk.profiles.existing(&folder).map_err(failed("folder"))?;
-    desk.open(dir);
+pub(super) async fn open_peer(folder: String, state: State<'_, App>) -> Result<(), Failure> {
+    let dir = state.profiles.existing(&folder).map_err(failed("folder"))?;
+    state.open(dir);
     Ok(())
 }
 
 #[tauri::command]
-pub(super) async fn go_online(desk: State<'_, Desk>) -> Result<(), Failure> {
-    if desk.stage() != Stage::Online {
-        desk.running.go_online().await;
+pub(super) async fn go_online(state: State<'_, App>) -> Result<(), Failure> {
+    if state.stage() != Stage::Online {
+        state.running.go_online().await;
     }
     Ok(())
 }
 
 #[tauri::command]
-pub(super) async fn go_offline(desk: State<'_, Desk>) -> Result<(), Failure> {
-    desk.running.go_offline().await;
+pub(super) async fn go_offline(state: State<'_, App>) -> Result<(), Failure> {
+    state.running.go_offline().await;
     Ok(())
 }
 
 #[tauri::command]
-pub(super) fn answered(number: u32, desk: State<'_, Desk>) {
-    desk.wishes.answered(number);
+pub(super) fn answered(number: u32, state: State<'_, App>) {
+    state.wishes.answered(number);
 }
 
 /// Saves a log where the user's downloads are, and answers its path.
@@ -154,29 +154,30 @@ fn save(text: &str) -> anyhow::Result<PathBuf> {
 
 /// Shows the peer's folder in the system's file manager; what lies in `site` there is the site.
 #[tauri::command]
-pub(super) fn open_folder(app: AppHandle, desk: State<'_, Desk>) -> Result<(), Failure> {
-    let folder = desk.running.shell().borrow().folder.clone();
+pub(super) fn open_folder(app: AppHandle, state: State<'_, App>) -> Result<(), Failure> {
+    let folder = state.running.shell().borrow().folder.clone();
     app.opener()
         .open_path(folder, None::<&str>)
         .map_err(failed("folder"))
 }
 
 #[tauri::command]
-pub(super) fn set_closing(closing: Closing, desk: State<'_, Desk>) {
-    desk.profiles.set_closing(closing);
-    desk.refresh();
+pub(super) fn set_closing(closing: Closing, state: State<'_, App>) {
+    state.profiles.set_closing(closing);
+    state.refresh();
 }
 
 #[tauri::command]
 pub(super) fn set_autostart(
     on: bool,
     app: AppHandle,
-    desk: State<'_, Desk>,
+    state: State<'_, App>,
 ) -> Result<(), Failure> {
     let login = app.autolaunch();
     let done = if on { login.enable() } else { login.disable() };
     done.map_err(failed("autostart"))?;
-    desk.running
+    state
+        .running
         .shell()
         .send_modify(|shell| shell.autostart = on);
     Ok(())
