@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// The desktop app for the ephemeral web: a folder is a site, online exactly as long as you are.
+/// A folder on your computer is a website, online while you are.
 #[derive(Parser)]
 #[command(name = "goop2", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
-    /// Without a command, the window opens.
+    /// Without one, the window opens.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// A goop:// link for the window to open
+    /// A goop:// link to open in the window
     #[cfg(feature = "desktop")]
     #[arg(value_parser = link)]
     pub(crate) link: Option<String>,
@@ -23,39 +23,39 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run the peer of a folder without a window; its UI opens in a browser
+    /// Run a peer without a window; use it in a browser
     Peer {
-        /// The peer's folder, with its goop.json
+        /// Folder of the peer, with its goop.json
         dir: PathBuf,
-        /// Print one JSON object per line for everything that happens
+        /// Print each event as one line of JSON
         #[arg(long)]
         json: bool,
     },
     /// Run a rendezvous server without a peer
     Rendezvous {
-        /// The server's folder; its goop.json is written when it is missing
+        /// Folder of the server; goop.json is created if missing
         dir: PathBuf,
-        /// Print one JSON object per line for everything that happens
+        /// Print each event as one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Find out how a folder's peer can be reached, and say what is wrong and what to do
+    /// Check how others can reach a peer, and suggest what to fix
     Doctor {
-        /// The peer's folder, with its goop.json
+        /// Folder of the peer, with its goop.json
         dir: PathBuf,
-        /// Print one JSON object instead of words
+        /// Print JSON instead of text
         #[arg(long)]
         json: bool,
     },
-    /// Print the peer id of a folder; a folder without an identity gets one
+    /// Print the peer ID of a folder; an identity is created if it has none
     Id {
-        /// The peer's folder, with its goop.json
+        /// Folder of the peer, with its goop.json
         dir: PathBuf,
     },
-    /// Open the window on a folder
+    /// Open the window with the peer of a folder
     #[cfg(feature = "desktop")]
     Window {
-        /// The peer's folder; the user's own one when left out
+        /// Folder of the peer; the one used last if left out
         dir: Option<PathBuf>,
     },
 }
@@ -79,5 +79,5 @@ fn link(text: &str) -> Result<String, String> {
     if text.starts_with("goop:") {
         return Ok(text.into());
     }
-    Err("neither a command nor a link, which begins with goop://".into())
+    Err("not a command, and not a link that starts with goop://".into())
 }

@@ -1,6 +1,6 @@
-//! A program with a window has no console on Windows, not even the one it was called from. So that
-//! the subcommands print there too, it is asked for; and who started Goop2 by a double click and
-//! gets no window is told why in a box.
+//! On Windows, a program with a window has no console, not even the one it was started from. It is
+//! attached here, so that the subcommands can print; and when a double click fails to open a window,
+//! a message box says why.
 
 #![expect(unsafe_code, reason = "the system is called directly")]
 
@@ -18,7 +18,7 @@ pub(crate) fn attach() -> bool {
     unsafe { AttachConsole(ATTACH_PARENT_PROCESS) }.is_ok()
 }
 
-/// Shows why there is no window, and waits until it was read.
+/// Shows why there is no window, and waits until the box is closed.
 pub(crate) fn tell(reason: &str) {
     // SAFETY: both texts outlive the call.
     unsafe {

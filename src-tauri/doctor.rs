@@ -1,4 +1,5 @@
-//! `goop2 doctor`: starts the peer of a folder for some seconds, and says how it can be reached.
+//! `goop2 doctor`: starts the peer of a folder for a few seconds and reports how others can reach
+//! it.
 
 use std::{path::Path, time::Duration};
 
@@ -8,18 +9,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{lifecycle::runtime, report::Report};
 
-/// Tests take as long as the slowest answer of a server that is not there, and a moment more for a
-/// router.
+/// A test lasts until a server that does not answer times out, and a router takes a moment more.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long nothing must have changed before it counts as found out: results come one after the
-/// other.
+/// How long nothing must change before the result counts as final: results arrive one by one.
 const SETTLED: Duration = Duration::from_secs(4);
 
 pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     let folder = Folder::open(dir).map_err(|error| match error {
         FolderError::InUse(_) => anyhow::anyhow!(
-            "the peer of this folder is running: its Network page shows the same, or stop it first"
+            "the peer of this folder is running; see its Network page, or stop it first"
         ),
         error => error.into(),
     })?;
@@ -27,13 +26,13 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
         let peer = Peer::start(folder).await?;
         let network = settled(&peer).await;
         peer.shutdown().await;
-        report.diagnosis(&network.context("the peer ended by itself")?);
+        report.diagnosis(&network.context("the peer stopped unexpectedly")?);
         Ok(())
     })
 }
 
-/// The network as it is once all tests have ended and nothing changes any more; as it is then, when
-/// that takes too long.
+/// The state of the network once all tests have ended and nothing changes anymore, or at the
+/// deadline.
 async fn settled(peer: &Peer) -> Option<Network> {
     let mut snapshots = peer.snapshot();
     let deadline = Instant::now() + PATIENCE;

@@ -7,19 +7,19 @@ use goop2_viewer::Viewer;
 
 use crate::{
     lifecycle::{restart, runtime, start, stop_in_order, stop_signal},
-    report::{Report, Said},
+    report::{Report, Reported},
 };
 
 pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        // Before anything is online: who stops the start, stops it in order too.
+        // Before anything is online, so that a stop during the start is orderly too.
         let mut stop = std::pin::pin!(stop_signal()?);
         let (mut peer, mut viewer) = start(dir).await?;
         let mut snapshots = peer.snapshot();
         ready(report, &peer, &viewer);
-        let mut said = Said::default();
+        let mut reported = Reported::default();
         let failed = loop {
-            report.changes(&mut said, &Arc::clone(&snapshots.borrow_and_update()));
+            report.changes(&mut reported, &Arc::clone(&snapshots.borrow_and_update()));
             tokio::select! {
                 () = &mut stop => break None,
                 reason = peer.failed() => break Some(reason),

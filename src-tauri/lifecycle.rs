@@ -18,7 +18,7 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<(Peer, Viewer)> {
     start_after(dir, None).await
 }
 
-/// What of a run goes on in the next.
+/// What the next run takes over.
 #[derive(Clone)]
 struct Past {
     config: Config,
@@ -26,8 +26,8 @@ struct Past {
     pass: Pass,
 }
 
-/// Once more, with the settings that are in force only from a start on. Windows in browsers go on
-/// by themselves. Settings that nothing starts with are taken back.
+/// Starts again, so that settings apply that are read at a start only. Pages in browsers reconnect
+/// automatically. Settings that prevent the start are taken back.
 pub(crate) async fn restart(
     dir: &Path,
     peer: Peer,
@@ -46,7 +46,7 @@ pub(crate) async fn restart(
     let before = past.config.clone();
     Folder::open(dir)?.update_config(move |config| take_back(config, &before))?;
     let (peer, viewer) = start_after(dir, Some(past)).await?;
-    let message = format!("{error} The setting from before is in force again.");
+    let message = format!("{error} The previous setting is back in effect.");
     peer.notify(Notice {
         code: "taken-back".into(),
         message,
@@ -60,7 +60,7 @@ async fn start_after(dir: &Path, past: Option<Past>) -> anyhow::Result<(Peer, Vi
     if let Some(past) = &past
         && past.config.viewer.http_addr == http_addr
     {
-        // Which port it was may have been chance; the windows are there.
+        // The port may have been any free one, and the pages in browsers still use it.
         http_addr = format!("127.0.0.1:{}", past.port);
     }
     let config = goop2_viewer::Config {
@@ -77,8 +77,8 @@ async fn start_after(dir: &Path, past: Option<Past>) -> anyhow::Result<(Peer, Vi
     };
     if viewer.default_taken() {
         let message = format!(
-            "Port 8080 belongs to another program, so this peer's pages are at {} this time.",
-            viewer.url()
+            "Port 8080 is in use, so Goop2 uses port {} for now.",
+            viewer.port()
         );
         peer.notify(Notice {
             code: "port-taken".into(),
@@ -95,7 +95,7 @@ pub(crate) async fn stop_in_order(peer: Peer, viewer: Viewer) {
 }
 
 /// Resolves at Ctrl-C or SIGTERM; on Windows at Ctrl-C or Ctrl-Break, and when the console is
-/// closed or the system shuts down. From the call on, none of them ends the process by itself. To
+/// closed or the system shuts down. After the call none of them ends the process on its own. Must
 /// be called within the runtime.
 pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]

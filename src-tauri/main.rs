@@ -1,4 +1,4 @@
-//! Goop2: a folder is a site, online exactly as long as its owner.
+//! Goop2: a folder is a website, online while its owner is.
 //!
 //! `goop2` opens the window on the user's own folder; the subcommands run the same peer without
 //! one.
@@ -28,8 +28,8 @@ use crate::{
     report::{Report, words},
 };
 
-/// What is logged unless `RUST_LOG` says otherwise. The library warns of what strangers do, who
-/// would then fill the log.
+/// What is logged unless `RUST_LOG` says otherwise. The library warns about what strangers do, and
+/// they could fill the log that way.
 const LOG: &str = "warn,libp2p=error,goop2=info";
 
 fn main() -> ExitCode {
@@ -74,8 +74,8 @@ fn run(cli: Cli, report: &Report) -> anyhow::Result<()> {
         #[cfg(feature = "desktop")]
         None => window::run(None, cli.hidden),
         #[cfg(not(feature = "desktop"))]
-        None => anyhow::bail!(
-            "this goop2 was built without its window: try goop2 peer DIR, or goop2 --help"
-        ),
+        None => {
+            anyhow::bail!("this build of goop2 has no window; try goop2 peer DIR or goop2 --help")
+        }
     }
 }

@@ -1,15 +1,15 @@
-//! What the C library does with memory that is free again.
+//! What the C library does with freed memory.
 
 #![expect(unsafe_code, reason = "the library is called directly")]
 
-/// How much of it each of its heaps keeps, in bytes. By default 128 KiB: less than a file under way
-/// takes and gives, so the system would be asked for each piece anew, and transfers are a tenth to
-/// a third slower.
+/// How much of it each heap keeps, in bytes. The default of 128 KiB is less than a file transfer
+/// allocates and frees, so every piece would need system calls, and transfers would be a tenth to a
+/// third slower.
 const KEPT: libc::c_int = 4 * 1024 * 1024;
 
-/// Before there are threads.
+/// Must be called before there are threads.
 pub(crate) fn keep() {
-    // SAFETY: no pointers, and nobody else calls it meanwhile.
+    // SAFETY: no pointers, and nothing else calls it at the same time.
     let set = unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT) };
     debug_assert_eq!(set, 1, "it is a setting the library knows");
 }

@@ -24,7 +24,7 @@ impl Report {
         Self { json }
     }
 
-    /// Everything listens.
+    /// Everything is listening.
     pub(crate) fn ready(
         &self,
         snapshot: &Snapshot,
@@ -40,13 +40,13 @@ impl Report {
             return line(&event.to_string());
         }
         line(&format!(
-            "“{}” is online.\n  Open in a browser   {open_url}\n  Peer id             {}\nStop with Ctrl-C.",
+            "“{}” is online.\n  Open in a browser   {open_url}\n  Peer ID             {}\nPress Ctrl-C to stop.",
             plain(&me.label),
             me.id
         ));
     }
 
-    /// A rendezvous listens.
+    /// A rendezvous is listening.
     pub(crate) fn serving(&self, server: &Hosted) {
         let listen: Vec<_> = server
             .local_addrs()
@@ -61,7 +61,7 @@ impl Report {
             line(&event.to_string());
         } else {
             line(&format!(
-                "The rendezvous listens on {}.",
+                "The rendezvous is listening on {}.",
                 listen.join(" and ")
             ));
             match connect_urls.as_slice() {
@@ -70,19 +70,19 @@ impl Report {
                     .iter()
                     .any(|addr| addr.ip().is_unspecified()) =>
                 {
-                    line("No other machine reaches it: this one is in no network.");
+                    line("Others can't reach it: this computer isn't connected to a network.");
                 }
                 [] => line(
-                    "Only this machine reaches it: set presence.rendezvous_bind to \"\" in goop.json to open it to others.",
+                    "Only this computer can reach it. Set presence.rendezvous_bind to \"\" in goop.json to let others in.",
                 ),
                 urls => line(&format!(
-                    "Others paste one of these to meet here:\n  {}",
+                    "Others join with one of these addresses:\n  {}",
                     urls.join("\n  ")
                 )),
             }
             if !relay.is_empty() {
                 line(&format!(
-                    "Peers that cannot reach each other meet at its relay:\n  {}",
+                    "Its relay connects peers that cannot reach each other directly:\n  {}",
                     relay.join("\n  ")
                 ));
             }
@@ -94,22 +94,22 @@ impl Report {
             });
         }
         if !self.json {
-            line("Stop with Ctrl-C.");
+            line("Press Ctrl-C to stop.");
         }
     }
 
-    /// Says what is different from what was said before.
-    pub(crate) fn changes(&self, said: &mut Said, snapshot: &Snapshot) {
+    /// Reports what has changed since the last call.
+    pub(crate) fn changes(&self, reported: &mut Reported, snapshot: &Snapshot) {
         for notice in snapshot
             .notices
             .iter()
-            .filter(|notice| !said.notices.contains(notice))
+            .filter(|notice| !reported.notices.contains(notice))
         {
             self.notice(notice);
         }
-        said.notices.clone_from(&snapshot.notices);
+        reported.notices.clone_from(&snapshot.notices);
         for card in &snapshot.peers {
-            let known = said.peers.get(&card.id);
+            let known = reported.peers.get(&card.id);
             let (was, is) = (known.is_some_and(online), online(card));
             let same = known.is_some_and(|known| {
                 (&known.label, &known.email, known.group) == (&card.label, &card.email, card.group)
@@ -118,23 +118,23 @@ impl Report {
                 self.peer(card, known.map_or(card.group, |known| known.group));
             }
             let before = known.and_then(|known| known.path.as_ref());
-            if self.json && before.map(way) != card.path.as_ref().map(way) {
+            if self.json && before.map(route) != card.path.as_ref().map(route) {
                 path(&card.id, card.path.as_ref());
             }
         }
-        if said.network.as_ref() != Some(&snapshot.network) {
+        if reported.network.as_ref() != Some(&snapshot.network) {
             self.network(&snapshot.network);
-            said.network = Some(snapshot.network.clone());
+            reported.network = Some(snapshot.network.clone());
         }
-        said.peers = snapshot
+        reported.peers = snapshot
             .peers
             .iter()
             .map(|card| (card.id.clone(), card.clone()))
             .collect();
-        self.rendezvous(said, snapshot);
+        self.rendezvous(reported, snapshot);
     }
 
-    /// What `goop2 doctor` found out.
+    /// What `goop2 doctor` found.
     pub(crate) fn diagnosis(&self, network: &Network) {
         if self.json {
             return line(&json!({ "event": "network", "network": network }).to_string());
@@ -150,8 +150,8 @@ impl Report {
         }
     }
 
-    fn rendezvous(&self, said: &mut Said, snapshot: &Snapshot) {
-        let (before, now) = (&said.joined, &snapshot.rendezvous.joined);
+    fn rendezvous(&self, reported: &mut Reported, snapshot: &Snapshot) {
+        let (before, now) = (&reported.joined, &snapshot.rendezvous.joined);
         for joined in now {
             let same = |known: &&Joined| {
                 (&known.url, known.state, &known.reason, known.registration)
@@ -171,13 +171,14 @@ impl Report {
                 self.left(left);
             }
         }
-        said.joined.clone_from(now);
+        reported.joined.clone_from(now);
         let hosting = &snapshot.rendezvous.hosting;
-        let same = (said.hosting.state, &said.hosting.problem) == (hosting.state, &hosting.problem)
-            && said.hosting.connect_urls == hosting.connect_urls;
+        let same = (reported.hosting.state, &reported.hosting.problem)
+            == (hosting.state, &hosting.problem)
+            && reported.hosting.connect_urls == hosting.connect_urls;
         if !same {
             self.hosting(hosting);
-            said.hosting.clone_from(hosting);
+            reported.hosting.clone_from(hosting);
         }
     }
 
@@ -213,12 +214,12 @@ impl Report {
             return line(&event.to_string());
         }
         match (&hosting.problem, hosting.state) {
-            (Some(problem), _) => line(&format!("Hosting a rendezvous: {problem}")),
+            (Some(problem), _) => line(&format!("Rendezvous on this computer: {problem}")),
             (None, HostingState::On) => line(&format!(
-                "Hosting a rendezvous; others paste {}",
+                "Hosting a rendezvous. Others join with {}",
                 hosting.connect_urls.join(" or ")
             )),
-            (None, _) => line("Hosting a rendezvous no longer."),
+            (None, _) => line("Stopped hosting the rendezvous."),
         }
     }
 
@@ -259,9 +260,9 @@ impl Report {
     }
 }
 
-/// What was said already.
+/// What was reported already.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct Reported {
     peers: HashMap<String, PeerCard>,
     notices: Vec<Notice>,
     network: Option<Network>,
@@ -269,13 +270,13 @@ pub(crate) struct Said {
     hosting: Hosting,
 }
 
-/// A path without what is measured: a change of it is worth a line.
-fn way(path: &Path) -> (PathKind, Transport, Option<&str>) {
+/// A connection without its measurements: a change of it is worth a line.
+fn route(path: &Path) -> (PathKind, Transport, Option<&str>) {
     let relay = path.relay.as_ref().map(|relay| relay.id.as_str());
     (path.kind, path.transport, relay)
 }
 
-/// How a peer is reached from now on.
+/// How a peer is connected now.
 fn path(peer: &str, path: Option<&Path>) {
     let event = json!({
         "event": "path", "peer_id": peer, "kind": path.map(|path| path.kind),
@@ -289,7 +290,7 @@ fn online(card: &PeerCard) -> bool {
     card.group != Group::Earlier
 }
 
-/// A closed pipe is whoever reads going away: no reason to stop the peer.
+/// A closed pipe means that the reader has gone: no reason to stop the peer.
 fn line(text: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
@@ -303,15 +304,15 @@ fn plain(label: &str) -> String {
         .collect()
 }
 
-/// The error and its causes, each said once.
+/// The error and its causes, each once.
 pub(crate) fn words(error: &anyhow::Error) -> String {
     error
         .chain()
         .map(ToString::to_string)
-        .fold(String::new(), |said, cause| {
-            if said.contains(&cause) {
+        .fold(String::new(), |reported, cause| {
+            if reported.contains(&cause) {
                 said
-            } else if said.is_empty() {
+            } else if reported.is_empty() {
                 cause
             } else {
                 format!("{said}: {cause}")

@@ -1,14 +1,13 @@
-//! The window: a skin over [`goop2_peer::Peer`], as thin as the one in the browser. Commands parse,
+//! The window: a thin skin over [`goop2_peer::Peer`], like the one in the browser. Commands parse,
 //! call and map; events are forwarded.
 //!
 //! The app outlives its peer ([`running`]). Visited sites are framed from origins of their own and
-//! never have a Tauri capability. The window's policy frames nothing but the ports of the viewer
-//! that runs, so a site cannot lead its frame to another program on this machine; a document's
-//! policy is fixed, so the window loads its own anew when another viewer takes over.
+//! never have a Tauri capability. The window's policy frames only the ports of the running viewer,
+//! so a site cannot lead its frame to another program on this computer. A document's policy cannot
+//! change, so the window reloads its document when another viewer takes over.
 //!
-//! WKWebView may find no names under `.localhost`: on macOS the viewer is asked for its ports
-//! ([`goop2_viewer::ports`]). No machine with macOS has run this; the same way is tested in
-//! browsers.
+//! WKWebView may not resolve names under `.localhost`: on macOS the viewer serves sites at ports
+//! ([`goop2_viewer::ports`]). This has not been run on macOS; the same code is tested in browsers.
 
 mod app;
 mod events;
@@ -60,11 +59,11 @@ use self::{
 };
 use crate::lifecycle;
 
-/// What the app is started with when the user logs in.
+/// The argument of a start at login.
 const HIDDEN: &str = "--hidden";
 
-/// Opens the window on a peer folder, the user's own one when none is given; returns when the app
-/// was quit and all has ended.
+/// Opens the window with a peer folder, or with the one used last; returns after the app has quit
+/// and everything has stopped.
 pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     let runtime = lifecycle::runtime()?;
     let handle = runtime.handle().clone();
@@ -169,7 +168,7 @@ fn begin(
         autostart: app.autolaunch().is_enabled().unwrap_or(false),
     });
     let running = Running::new(changes.clone());
-    // A folder of the command line is for this once; the user's own is remembered.
+    // A folder from the command line is not remembered.
     if let Some(dir) = dir.map_or_else(
         || Ok(profiles.last()),
         |dir| std::path::absolute(dir).map(Some),
@@ -177,12 +176,12 @@ fn begin(
         async_runtime::block_on(running.start(&dir));
     }
     let framed = Framed::default();
-    // Nobody may be left with a program that cannot be seen.
+    // Without a tray, a hidden window could not be reached.
     open(app, &running, &framed, !hidden || !tray_shown)?;
     menu::set(app)?;
     let (toggles, toggled) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
-    tasks.spawn(app::obey(running.clone(), toggled));
+    tasks.spawn(app::follow_tray(running.clone(), toggled));
     tasks.spawn(running.clone().watch_over());
     tasks.spawn(forward(
         app.clone(),
@@ -203,8 +202,8 @@ fn begin(
     Ok(())
 }
 
-/// Where there is no tray, a closed window is the end; where there is one, the user has said what
-/// it means, or is asked.
+/// Without a tray, closing the window quits. With one, the user has chosen what it does, or is
+/// asked.
 fn closing(app: &AppHandle, api: &CloseRequestApi) {
     let state = app.state::<App>();
     let tray = tray::is_shown();
@@ -220,7 +219,7 @@ fn closing(app: &AppHandle, api: &CloseRequestApi) {
                 let _shown_still = window.hide();
             }
         }
-        // Who closes a window that asks means it.
+        // Closing the window while the question is shown quits.
         Closing::Ask => {
             if state.wishes.ask(Wish::Close) {
                 api.prevent_close();

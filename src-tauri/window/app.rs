@@ -1,5 +1,5 @@
-//! What the user does with the app itself: which peer, online or not, what waits for a yes, what
-//! closing means.
+//! The state of the app and the commands about it: which peer runs, whether it is online, what
+//! waits for confirmation, and what closing the window does.
 
 use std::{
     fs::File,
@@ -27,16 +27,16 @@ use super::{
     wishes::Wishes,
 };
 
-/// Longest title and text of a notification, in characters: desktops show less.
+/// Longest title and text of a notification, in characters: more than desktops show.
 const MAX_NOTE: usize = 300;
-/// Saved logs in one folder: more than anybody looks for.
+/// Most saved logs in one folder.
 const MAX_LOGS: usize = 100;
 
 pub(crate) struct App {
     pub(crate) running: Running,
     pub(crate) profiles: Profiles,
     pub(crate) wishes: Wishes,
-    /// Clicks in the tray; one at a time is obeyed, and a second one meanwhile is not meant.
+    /// Clicks on the tray item; those made while one is being handled are ignored.
     pub(crate) toggles: mpsc::Sender<()>,
     /// Ends with the app.
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -52,7 +52,7 @@ impl App {
         self.running.shell().borrow().stage.clone()
     }
 
-    /// The lists and settings that stand on disk.
+    /// Reads the lists and settings on disk again.
     pub(crate) fn refresh(&self) {
         let (profiles, closing) = (self.profiles.list(), self.profiles.closing());
         self.running.shell().send_modify(|shell| {
@@ -61,8 +61,8 @@ impl App {
         });
     }
 
-    /// Goes online with this folder, and does not wait for it: a peer that is there may have the
-    /// page loaded anew, and Tauri makes a call that this cuts off once more.
+    /// Goes online with this folder without waiting: replacing a running peer may reload the page,
+    /// and Tauri repeats a call that a reload interrupts.
     fn open(&self, dir: PathBuf) {
         self.profiles.used(&dir);
         self.refresh();
@@ -73,8 +73,8 @@ impl App {
     }
 }
 
-/// Obeys the tray.
-pub(crate) async fn obey(running: Running, mut toggles: mpsc::Receiver<()>) {
+/// Handles clicks on the tray item.
+pub(crate) async fn follow_tray(running: Running, mut toggles: mpsc::Receiver<()>) {
     while toggles.recv().await.is_some() {
         let stage = running.shell().borrow().stage.clone();
         match stage {
@@ -90,7 +90,7 @@ pub(super) fn shell(state: State<'_, App>) -> Shell {
     state.running.shell().borrow().clone()
 }
 
-/// Makes a peer of this name and goes online with it.
+/// Creates a peer with this name and goes online with it.
 #[tauri::command]
 pub(super) async fn create_peer(name: String, state: State<'_, App>) -> Result<(), Failure> {
     let dir = state.profiles.create(&name).map_err(failed("name"))?;
@@ -98,7 +98,7 @@ pub(super) async fn create_peer(name: String, state: State<'_, App>) -> Result<(
     Ok(())
 }
 
-/// Goes online with the peer in this folder, in place of the one that is.
+/// Goes online with the peer in this folder instead of the current one.
 #[tauri::command]
 pub(super) async fn open_peer(folder: String, state: State<'_, App>) -> Result<(), Failure> {
     let dir = state.profiles.existing(&folder).map_err(failed("folder"))?;
@@ -125,7 +125,7 @@ pub(super) fn answered(number: u32, state: State<'_, App>) {
     state.wishes.answered(number);
 }
 
-/// Saves a log where the user's downloads are, and answers its path.
+/// Saves a log in the user's download folder and returns its path.
 #[tauri::command]
 pub(super) async fn save_log(text: String) -> Result<String, Failure> {
     let saved = spawn_blocking(move || save(&text)).await;
@@ -133,11 +133,11 @@ pub(super) async fn save_log(text: String) -> Result<String, Failure> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// In a new file: nothing of the user's is written over.
+/// In a new file: nothing is overwritten.
 fn save(text: &str) -> anyhow::Result<PathBuf> {
     let dir = dirs::download_dir().filter(|dir| dir.is_dir());
     let dir = dir.or_else(dirs::home_dir);
-    let dir = dir.context("There is no folder to save it in.")?;
+    let dir = dir.context("There is no folder to save the log in.")?;
     for number in 1..=MAX_LOGS {
         let path = dir.join(match number {
             1 => "goop2-log.txt".to_owned(),
@@ -152,7 +152,7 @@ fn save(text: &str) -> anyhow::Result<PathBuf> {
     bail!("There are too many saved logs in {}.", dir.display())
 }
 
-/// Shows the peer's folder in the system's file manager; what lies in `site` there is the site.
+/// Shows the peer's folder in the file manager; its `site` is what is published.
 #[tauri::command]
 pub(super) fn open_folder(app: AppHandle, state: State<'_, App>) -> Result<(), Failure> {
     let folder = state.running.shell().borrow().folder.clone();
@@ -183,7 +183,7 @@ pub(super) fn set_autostart(
     Ok(())
 }
 
-/// As the window's own button for it.
+/// Same as the close button of the window.
 #[tauri::command]
 pub(super) fn close_window(app: AppHandle) -> Result<(), Failure> {
     let Some(window) = app.get_webview_window(MAIN) else {
@@ -214,7 +214,7 @@ pub(super) fn notify(title: &str, body: &str, app: AppHandle) -> Result<(), Fail
         .map_err(failed("notification"))
 }
 
-/// What the system said, under this name.
+/// A failure with this code and the message of the system.
 fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
     move |error| Failure {
         code: code.into(),

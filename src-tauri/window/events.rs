@@ -15,8 +15,7 @@ use super::{
     visit,
 };
 
-/// What happens, as events of the window and signs in the tray, until the system asks the app to
-/// stop.
+/// Forwards changes to the window and the tray until the system asks the app to stop.
 pub(super) async fn forward(
     app: AppHandle,
     running: Running,
@@ -56,8 +55,8 @@ pub(super) async fn forward(
     }
 }
 
-/// What a page wanted and does not get by itself. A link to a site is followed in place, as any
-/// link in the frame.
+/// Handles what a page asked for and was refused. A link to a site opens in place, like any link in
+/// the frame.
 pub(super) fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
     let Refused::Link { url } = &refused else {
         return emit(app, "refused", refused);
@@ -66,12 +65,12 @@ pub(super) fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
     match running.now().and_then(|online| online.sites.place(&url)) {
         Some(place) => emit(app, "opened", place),
         None if visit::leads_out(&url) => emit(app, "refused", refused),
-        // As `about:blank`: an empty window to write into.
+        // Such as `about:blank`: an empty window to write into.
         None => {}
     }
 }
 
-/// One run of a peer: what it shows.
+/// Forwards what one run of a peer shows.
 async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
     let document = framed
         .lock()
@@ -81,7 +80,7 @@ async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
         && let Some(window) = app.get_webview_window(MAIN)
         && let Err(error) = window.reload()
     {
-        tracing::warn!(%error, "the window keeps the sites of an earlier run");
+        tracing::warn!(%error, "the window could not be reloaded");
     }
     let (mut snapshots, mut navigated) = (online.peer.snapshot(), online.navigated.resubscribe());
     let mut denied = online.denied.resubscribe();
@@ -106,13 +105,13 @@ async fn attend(app: &AppHandle, framed: &Framed, online: Online) {
     }
 }
 
-/// Someone who does not see the window has to know all the same.
+/// Notifies a user who does not see the window.
 fn tell_of_failure(app: &AppHandle, reason: &str) {
     let seen = app
         .get_webview_window(MAIN)
         .is_some_and(|window| window.is_visible().unwrap_or(true));
     if !seen {
         let note = app.notification().builder();
-        let _no_notifications_here = note.title("Goop2 has gone offline").body(reason).show();
+        let _no_notifications_here = note.title("Goop2 went offline").body(reason).show();
     }
 }

@@ -1,10 +1,8 @@
-//! Find in the page on show. The webview looks through every frame in it and marks what it finds;
-//! the bar with the text is the window's own and no part of a page, since the webview would find
-//! the text in its field too.
+//! Find in the current page. The webview searches every frame and marks the matches; the bar with
+//! the text belongs to the window and not to the page, where the webview would find its text too.
 //!
-//! It begins in the frame that has the focus, which is the site's; after that one's last match come
-//! those in the document around it, as in a browser. On Windows WebView2 has a finder that nothing
-//! here uses yet.
+//! It starts in the frame with the focus, which is the site's, and goes on in the document around it,
+//! as in a browser. The finder of WebView2 on Windows is not used yet.
 
 use goop2_peer::api::Failure;
 use tauri::WebviewWindow;
@@ -27,7 +25,7 @@ fn show(window: &WebviewWindow) -> Result<(), String> {
 
 #[cfg(not(target_os = "linux"))]
 fn show(_: &WebviewWindow) -> Result<(), String> {
-    Err("This window cannot look for a text yet. Open the page in your browser for that.".into())
+    Err("This window cannot search in pages yet. Open the page in your browser instead.".into())
 }
 
 #[cfg(target_os = "linux")]
@@ -49,7 +47,7 @@ mod bar {
     pub(super) fn show(view: &WebView) {
         let around = view.parent().and_then(|parent| parent.downcast().ok());
         let (Some(around), Some(finder)) = (around, view.find_controller()) else {
-            return tracing::warn!("there is no room for a bar to find with");
+            return tracing::warn!("the find bar could not be shown");
         };
         let (bar, field) = known(&around).unwrap_or_else(|| build(&around, view, &finder));
         if !bar.is_visible() {

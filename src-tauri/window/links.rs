@@ -9,8 +9,7 @@ use tauri_plugin_deep_link::DeepLinkExt;
 use super::{app::App, main_window::show, shell::Wish, wishes};
 use crate::cli::{Cli, Command};
 
-/// Links reach the app as it is started with one, as a second start hands one over, or as an event
-/// of the system.
+/// Links arrive with the start of the app, with a second start, or as an event of the system.
 pub(super) fn listen(app: &AppHandle) {
     let wish = |app: &AppHandle, links: Vec<Url>| {
         for wish in links.iter().filter_map(wishes::of_link) {
@@ -18,10 +17,10 @@ pub(super) fn listen(app: &AppHandle) {
         }
     };
     let links = app.deep_link();
-    // There is a package for Linux that does; on Windows there may be no more than a folder.
+    // On Linux the package does this; on Windows there may be no installer.
     #[cfg(windows)]
     if let Err(error) = links.register_all() {
-        tracing::warn!(%error, "goop:// links do not lead here");
+        tracing::warn!(%error, "goop:// links could not be registered");
     }
     if let Ok(Some(first)) = links.get_current() {
         wish(app, first);
@@ -33,7 +32,7 @@ pub(super) fn listen(app: &AppHandle) {
     });
 }
 
-/// Another start: its window is this one. A link in it comes by the way of all links.
+/// Another start of the app: it shows this window. A link arrives as every link does.
 pub(super) fn started_again(app: &AppHandle, args: &[String], from: &Path) {
     let Ok(cli) = Cli::try_parse_from(args) else {
         return show(app);

@@ -15,12 +15,12 @@ pub(super) fn show(app: &AppHandle) {
         .and_then(|()| window.unminimize())
         .and_then(|()| window.set_focus());
     if let Err(error) = shown {
-        tracing::warn!(%error, "the window does not come to the front");
+        tracing::warn!(%error, "the window could not be shown");
     }
 }
 
 pub(super) fn emit<T: Serialize + Clone>(app: &AppHandle, event: &str, value: T) {
     if let Err(error) = app.emit(event, value) {
-        tracing::warn!(event, %error, "the window did not take an event");
+        tracing::warn!(event, %error, "an event could not be sent to the window");
     }
 }

@@ -1,5 +1,5 @@
-//! Menus, as each system has them. On macOS the bar belongs to the app and gives the shortcuts that
-//! people expect; elsewhere the window has all there is, and needs none.
+//! The menu bar. macOS expects one, with the usual shortcuts; on other systems the window needs
+//! none.
 
 use tauri::{
     AppHandle,

@@ -1,11 +1,11 @@
-//! What the page about the network asks, and the one about the way to a peer.
+//! Commands about the network and the connection to a peer.
 
 use goop2_peer::api::{Failure, PeerReach};
 use tauri::State;
 
 use super::running::{Running, failure};
 
-/// What comes of it is in the snapshot.
+/// The result is in the snapshot.
 #[tauri::command]
 pub(super) async fn test_network(running: State<'_, Running>) -> Result<(), Failure> {
     running.peer()?.test_again().await;

@@ -1,5 +1,5 @@
-//! The peers of this user: folders. New ones are made in the platform's data directory and found
-//! there again; others, anywhere, are added by their path and remembered, as is the one used last.
+//! The peers of this user, which are folders. New ones are created in the platform's data directory
+//! and found there; others are added by their path and remembered, as is the one used last.
 
 use std::{
     fs, io,
@@ -23,33 +23,33 @@ const ADDED: &str = "folders";
 const CLOSING: &str = "closing";
 /// A folder with `goop.json` is a peer.
 const CONFIG: &str = "goop.json";
-/// More peers than a person tells apart; further folders are not listed.
+/// Most folders listed: more than a person can tell apart.
 const MAX_PROFILES: usize = 64;
-/// Longest name of a folder that is made from a name, in bytes: whole on every file system, with
-/// room for a number.
+/// Longest folder name made from a peer's name, in bytes: fits every file system, with room for a
+/// number.
 const MAX_SLUG: usize = 48;
-/// Longest name taken at the first start, in characters: what a list shows.
+/// Longest name of a new peer, in characters: as much as a list shows.
 const MAX_NAME: usize = 120;
 
 pub(crate) struct Profiles {
-    /// Where new ones are made.
+    /// Where new ones are created.
     home: PathBuf,
     store: Arc<Store<Wry>>,
 }
 
 impl Profiles {
     pub(crate) fn open(app: &AppHandle) -> anyhow::Result<Self> {
-        // Where Windows has users roam, this is the folder that stays: one identity on two machines
-        // at once would be two peers.
+        // Windows does not copy this folder to other computers with a roaming profile: one identity
+        // on two computers would be two peers.
         let data =
-            dirs::data_local_dir().context("this system names no folder for application data")?;
+            dirs::data_local_dir().context("this system has no folder for application data")?;
         Ok(Self {
             home: data.join("goop2").join("peers"),
             store: app.store(FILE).context("preferences.json")?,
         })
     }
 
-    /// The one used last, or any; none at the first start.
+    /// The one used last, or else any; none at the first start.
     pub(crate) fn last(&self) -> Option<PathBuf> {
         let last = self.store.get(LAST);
         let last = last.as_ref().and_then(|value| value.as_str());
@@ -65,7 +65,7 @@ impl Profiles {
         profiles
     }
 
-    /// This one is used now.
+    /// Remembers that this one is in use.
     pub(crate) fn used(&self, dir: &Path) {
         self.store.set(LAST, json!(dir));
         if dir.parent() != Some(&self.home) {
@@ -79,25 +79,25 @@ impl Profiles {
         self.save();
     }
 
-    /// Makes a peer of this name, in a folder of its own.
+    /// Creates a peer with this name in a new folder.
     pub(crate) fn create(&self, name: &str) -> anyhow::Result<PathBuf> {
         let name = name.trim();
-        ensure!(!name.is_empty(), "A name is needed: it is what others see.");
+        ensure!(!name.is_empty(), "Enter a name. It's what others see.");
         ensure!(
             name.chars().count() <= MAX_NAME,
-            "A name has at most {MAX_NAME} characters."
+            "Use at most {MAX_NAME} characters."
         );
         let dir = self.free(&slug(name))?;
         Folder::create(&dir, name)?;
         Ok(dir)
     }
 
-    /// The folder of a peer that is there already, absolute.
+    /// The absolute path of an existing peer folder.
     pub(crate) fn existing(&self, path: &str) -> anyhow::Result<PathBuf> {
-        let dir = std::path::absolute(path.trim()).context("This is not a path.")?;
+        let dir = std::path::absolute(path.trim()).context("This is not a valid path.")?;
         if !is_peer(&dir) {
             bail!(
-                "There is no goop.json in {}, so it is not a peer’s folder.",
+                "{} is not a peer folder: it has no goop.json.",
                 dir.display()
             );
         }
@@ -133,10 +133,10 @@ impl Profiles {
             .unwrap_or_default()
     }
 
-    /// Makes a new folder, of this name or one like it.
+    /// Creates a folder with this name, or with a number added.
     fn free(&self, slug: &str) -> anyhow::Result<PathBuf> {
         fs::create_dir_all(&self.home)
-            .with_context(|| format!("{} cannot be made", self.home.display()))?;
+            .with_context(|| format!("{} cannot be created", self.home.display()))?;
         for number in 1..=MAX_PROFILES {
             let dir = self.home.join(match number {
                 1 => slug.to_owned(),
@@ -146,21 +146,22 @@ impl Profiles {
                 Ok(()) => return Ok(dir),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    return Err(error).with_context(|| format!("{} cannot be made", dir.display()));
+                    return Err(error)
+                        .with_context(|| format!("{} cannot be created", dir.display()));
                 }
             }
         }
-        bail!("There are too many peers of this name.")
+        bail!("There are too many peers with this name.")
     }
 
     fn save(&self) {
         if let Err(error) = self.store.save() {
-            tracing::warn!(%error, "preferences are not saved");
+            tracing::warn!(%error, "the preferences could not be saved");
         }
     }
 }
 
-/// What the user is called, as the system knows it.
+/// The user's name according to the system.
 pub(crate) fn suggested_name() -> String {
     let real = whoami::realname().ok();
     let login = whoami::username().ok();

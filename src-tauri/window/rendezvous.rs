@@ -1,4 +1,4 @@
-//! What the page about rendezvous asks. What came of it is in the snapshot.
+//! Commands about rendezvous servers. The results are in the snapshot.
 
 use goop2_peer::api::{Failure, Host, Qr};
 use tauri::State;

@@ -1,5 +1,5 @@
-//! The peer of this window. The app outlives it: it is started, stopped, exchanged for another, and
-//! when it ends by itself, that is a state to be shown like any other.
+//! The peer of this window. The app outlives it: it is started, stopped and replaced, and when it
+//! stops unexpectedly, that is shown as a state like any other.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{lifecycle, report::words};
 
-/// For what still works on a peer that has stopped: it fails at once, so this is never waited for.
+/// For calls still in progress on a stopped peer. They fail at once, so this never elapses.
 const RELEASE: Duration = Duration::from_secs(3);
 
 /// Cheap to clone.
@@ -90,7 +90,7 @@ impl Running {
         self.online().map(|online| online.peer)
     }
 
-    /// Goes online with this folder, in place of whichever is online.
+    /// Goes online with this folder instead of the current one.
     pub(crate) async fn start(&self, dir: &Path) {
         let mut viewer = self.0.viewer.lock().await;
         self.stop(&mut viewer).await;
@@ -109,12 +109,12 @@ impl Running {
         }
     }
 
-    /// Starts the folder that was used last, anew if it runs.
+    /// Starts the current folder, or restarts it if it is running.
     pub(crate) async fn go_online(&self) {
         self.start(&self.folder()).await;
     }
 
-    /// Closes every socket, after telling others.
+    /// Says goodbye to others, then closes every socket.
     pub(crate) async fn go_offline(&self) {
         let mut viewer = self.0.viewer.lock().await;
         if viewer.is_some() {
@@ -123,7 +123,7 @@ impl Running {
         }
     }
 
-    /// The settings of the peer, whether it runs or not.
+    /// The settings of the peer, whether it is running or not.
     pub(crate) async fn settings(&self) -> Result<Settings, Error> {
         let _stays = self.0.viewer.lock().await;
         match self.now() {
@@ -159,8 +159,7 @@ impl Running {
         PathBuf::from(&self.0.shell.borrow().folder)
     }
 
-    /// Sees to it that a peer that cannot go on is stopped, and one whose settings need another
-    /// start gets it, whichever runs.
+    /// Stops a peer that has failed, and restarts one whose settings need it.
     pub(crate) async fn watch_over(self) {
         let mut watched = self.watch();
         loop {
@@ -178,7 +177,7 @@ impl Running {
                 over = over => Some(over),
                 _ = watched.changed() => None,
             };
-            // Nobody may hold on to the peer that stops.
+            // The peer cannot stop while this holds it.
             drop(online);
             match over {
                 Some(Some(reason)) => self.failed(reason).await,
@@ -211,7 +210,7 @@ impl Running {
     }
 
     fn crashed(&self, reason: String) {
-        tracing::error!(%reason, "the peer does not run");
+        tracing::error!(%reason, "the peer is not running");
         self.stage(Stage::Crashed { reason });
     }
 

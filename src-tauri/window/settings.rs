@@ -1,4 +1,4 @@
-//! What the pages about settings, other peers and the log ask.
+//! Commands about settings, notes on peers and the log.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use goop2_peer::{
@@ -40,7 +40,7 @@ pub(super) async fn set_avatar(
     running: State<'_, Running>,
 ) -> Result<String, Failure> {
     let png = png.map(|png| BASE64_STANDARD.decode(png)).transpose();
-    let png = png.map_err(|_| failure(Error::Invalid("This is no picture.".into())))?;
+    let png = png.map_err(|_| failure(Error::Invalid("This is not a picture.".into())))?;
     let set = running.peer()?.set_avatar(png.map(Into::into)).await;
     set.map_err(failure)
 }

@@ -1,10 +1,10 @@
-//! What the window shows of itself: whether its peer runs, which peers there are, and what waits
-//! for the user's yes.
+//! The state of the app as the window shows it: whether its peer is running, which peers there are,
+//! and what waits for confirmation.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// The whole of it, as one value. A slow reader misses intermediate values, never the last one.
+/// The whole state as one value. A slow reader misses intermediate values, never the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub(crate) struct Shell {

@@ -1,5 +1,4 @@
-//! Where the window finds the sites of the viewer that runs, and what its document may frame of
-//! them.
+//! Where the sites of the running viewer are, and which of them the document may frame.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +7,7 @@ use tauri::{Url, http::HeaderValue};
 
 use super::wishes;
 
-/// What the document in the window was allowed to frame when it was loaded.
+/// What the document of the window was allowed to frame when it was loaded.
 pub(super) type Framed = Arc<Mutex<Option<Framing>>>;
 
 #[derive(Clone, PartialEq)]
@@ -17,11 +16,11 @@ pub(super) struct Framing {
     sites: Sites,
 }
 
-/// Where the window finds sites.
+/// Where sites are.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sites {
     pub(super) port: u16,
-    /// Those at ports; none where names are found.
+    /// Sites at ports of their own; none where names resolve.
     pub(super) ports: Vec<u16>,
 }
 
@@ -39,13 +38,13 @@ impl Sites {
         )
     }
 
-    /// Where a page's link leads within Goop2, if it does.
+    /// Where a link leads within Goop2, if it does.
     pub(super) fn place(&self, url: &Url) -> Option<Place> {
         let leads = self.have(url) || url.scheme() == wishes::SCHEME;
         leads.then(|| goop2_peer::place(url.as_str()).ok())?
     }
 
-    /// A page of a site, or the address people know, which only leads there.
+    /// Whether this is a page of a site, or the well-known address that redirects to one.
     pub(super) fn have(&self, url: &Url) -> bool {
         let Some((host, port)) = url.host_str().zip(url.port()) else {
             return false;
@@ -60,7 +59,7 @@ impl Sites {
     }
 }
 
-/// The policy of a document that is loaded now: the app's, and where sites are now.
+/// The policy of a document that is being loaded: the app's, plus the current sites.
 pub(super) fn admit(
     policy: &HeaderValue,
     framing: Option<Framing>,

@@ -1,7 +1,7 @@
 //! The icon in the desktop's tray: whether the peer is online, the window, and the way out.
 //!
-//! Not every desktop has a tray, and nobody may be left with a program they cannot reach: without
-//! one a closed window ends the program, and a hidden start shows it.
+//! Not every desktop has a tray. Without one, closing the window quits, and a hidden start shows the
+//! window, so that the app can always be reached.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,21 +18,21 @@ use super::{app::App, main_window::show, shell::Stage};
 const ONLINE: Image<'_> = include_image!("icons/tray.png");
 const OFFLINE: Image<'_> = include_image!("icons/tray-offline.png");
 
-/// What changes in it.
+/// The parts that change.
 pub(crate) struct Tray {
     icon: TrayIcon<Wry>,
     toggle: MenuItem<Wry>,
 }
 
 impl Tray {
-    /// None where the system cannot show one at all.
+    /// None where the system cannot show one.
     pub(crate) fn open(app: &AppHandle) -> Option<Self> {
-        // Where the library that shows it is not installed, asking for it panics.
+        // This panics where the system library for trays is not installed.
         let opened = catch_unwind(AssertUnwindSafe(|| Self::build(app)));
         match opened {
             Ok(Ok(tray)) => Some(tray),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "no tray");
+                tracing::warn!(%error, "the tray icon could not be created");
                 None
             }
             Err(_) => None,
@@ -78,7 +78,7 @@ impl Tray {
             Stage::Online => (ONLINE, "Goop2: online", "Go offline"),
             Stage::Starting | Stage::Stopping => (OFFLINE, "Goop2", "Go online"),
             Stage::First { .. } | Stage::Offline => (OFFLINE, "Goop2: offline", "Go online"),
-            Stage::Crashed { .. } => (OFFLINE, "Goop2: stopped by a failure", "Start again"),
+            Stage::Crashed { .. } => (OFFLINE, "Goop2: stopped unexpectedly", "Start again"),
         };
         let done = self
             .icon
@@ -87,7 +87,7 @@ impl Tray {
             .and_then(|()| self.toggle.set_text(toggle))
             .and_then(|()| self.toggle.set_enabled(can_toggle(stage)));
         if let Err(error) = done {
-            tracing::warn!(%error, "the tray does not follow");
+            tracing::warn!(%error, "the tray icon could not be updated");
         }
     }
 }
@@ -99,8 +99,8 @@ fn can_toggle(stage: &Stage) -> bool {
     )
 }
 
-/// Whether the desktop shows trays now. Windows and macOS always do; elsewhere a program of the
-/// desktop says so on the bus.
+/// Whether the desktop shows trays now. Windows and macOS always do; on Linux a program of the
+/// desktop announces it on the bus.
 pub(crate) fn is_shown() -> bool {
     #[cfg(target_os = "linux")]
     {

@@ -1,4 +1,4 @@
-//! What the page asks of the peer that runs.
+//! Commands about peers and their sites.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use goop2_peer::api::{Failure, Place, Session, Snapshot};
@@ -17,20 +17,20 @@ pub(super) fn snapshot(running: State<'_, Running>) -> Result<String, Failure> {
     running.peer().map(|peer| text(&peer.snapshot().borrow()))
 }
 
-/// As JSON, which the page reads in a thread of its own: with thousands of peers that takes longer
-/// than a frame has.
+/// As JSON text, which the page parses in a worker: with thousands of peers that takes longer than
+/// a frame.
 pub(super) fn text(snapshot: &Snapshot) -> String {
     serde_json::to_string(snapshot).expect("a snapshot always encodes")
 }
 
-/// Where a peer's site is for a window that finds no names.
+/// The origin of a peer's site in a window that cannot resolve names under `.localhost`.
 #[tauri::command]
 pub(super) async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Failure> {
     let online = running.online()?;
     if online.sites.ports.is_empty() {
         return Err(Failure {
             code: "names".into(),
-            message: "The page does not arrive. Try again, or open it in the browser.".into(),
+            message: "The page didn't load. Try again, or open it in your browser.".into(),
         });
     }
     let peer = online.peer.peer(&peer).map_err(failure)?;
@@ -59,7 +59,7 @@ pub(super) async fn add_address(
         .map_err(failure)
 }
 
-/// The picture as a `data:` URL: drawn only, whatever is in it.
+/// The picture as a `data:` URL, so that it is only ever drawn.
 #[tauri::command]
 pub(super) async fn avatar(
     peer: String,
@@ -71,8 +71,7 @@ pub(super) async fn avatar(
     Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
 }
 
-/// Opens a page in the system's browser, which the user said yes to; of the web, never a file or a
-/// program.
+/// Opens a web page in the system's browser after the user agreed; never a file or a program.
 #[tauri::command]
 pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     let invalid = |message: String| Failure {
@@ -81,7 +80,7 @@ pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     };
     if !leads_out(&url) {
         return Err(invalid(
-            "Only pages of the web are opened in the browser.".into(),
+            "Only web pages can be opened in the browser.".into(),
         ));
     }
     app.opener()

@@ -49,7 +49,7 @@ pub(crate) fn confine<M: Manager<Wry>>(
         .initialization_script_for_all_frames(NO_WEBRTC)
         .on_navigation(admit)
         .on_permission_request(|_, kind| {
-            tracing::debug!(%kind, "a page asked for what the window grants to none");
+            tracing::debug!(%kind, "a page was denied a permission");
             PermissionResponse::Deny
         })
         .on_new_window(move |url, _| {

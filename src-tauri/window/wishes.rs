@@ -1,6 +1,5 @@
-//! What comes from outside while the app runs: links (`goop://…`), other starts. Nothing of it
-//! happens before the user says yes in the window; it waits here, one behind the other, and what is
-//! too much is dropped.
+//! Requests from outside while the app runs: links (`goop://…`) and other starts. Each waits here
+//! until the user confirms it in the window; when too many wait, further ones are dropped.
 
 use std::{
     collections::VecDeque,
@@ -13,11 +12,11 @@ use tokio::sync::watch;
 
 use super::shell::{Ask, Shell, Wish};
 
-/// Wishes that wait: more than a person causes before looking.
+/// Most requests that wait: more than a person causes before looking.
 const MAX_WAITING: usize = 4;
-/// Of the links that lead to Goop2.
+/// Of links to Goop2.
 pub(super) const SCHEME: &str = "goop";
-/// Longest link looked at, in bytes.
+/// Longest link accepted, in bytes.
 const MAX_LINK: usize = 4096;
 
 pub(crate) struct Wishes {
@@ -39,7 +38,7 @@ impl Wishes {
         }
     }
 
-    /// Whether the user will be asked; not, if that waits already or too much does.
+    /// Whether the user will be asked: not if this or too much else is already waiting.
     pub(crate) fn ask(&self, wish: Wish) -> bool {
         self.change(|waiting| {
             let known = waiting.asks.iter().any(|ask| ask.wish == wish);
@@ -53,7 +52,7 @@ impl Wishes {
         })
     }
 
-    /// The question of this number was answered, whichever way.
+    /// The question with this number was answered.
     pub(crate) fn answered(&self, number: u32) {
         self.change(|waiting| waiting.asks.retain(|ask| ask.number != number));
     }
@@ -84,7 +83,7 @@ pub(crate) fn of_link(link: &Url) -> Option<Wish> {
     })
 }
 
-/// An address of the web, and nothing in it that would make it look like another.
+/// A web address that cannot be mistaken for another.
 fn connect(url: &str) -> Option<Wish> {
     let url = Url::parse(url).ok()?;
     let plain = matches!(url.scheme(), "http" | "https")

@@ -118,7 +118,7 @@ describe('settings', () => {
   test('a port that another program has is taken back, with the reason', async () => {
     const port = anselm.listen.find((text) => text.startsWith('/ip4/127.0.0.1/tcp/')).split('/')[4]
     await fill('Port', port)
-    await window.page.getByText('The setting from before is in force again.').last().waitFor()
+    await window.page.getByText('The previous setting is back in effect.').last().waitFor()
     await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
     await window.page.waitForFunction(() => document.querySelector('input[placeholder=any]')?.value === '')
     await window.page.getByRole('button', { name: 'Dismiss this notice' }).first().click()
