@@ -6,29 +6,23 @@
 //! *wan* keeps the rendezvous servers. What a skin sees is in [`api`].
 
 pub mod api;
-mod book;
-mod controller;
 mod error;
-mod fate;
-mod hosting;
-mod io;
+mod known_peers;
+mod link;
 pub mod log;
 mod network;
 mod notices;
 mod peer;
-mod place;
-mod rate;
-mod roster;
-mod serve;
-mod starter;
-mod visit;
-mod wan;
-mod words;
+mod presence;
+mod sentence;
+mod servers;
+mod sites;
+mod supervisor;
 
 pub use error::Error;
 pub use goop2_store::{
     Config, Error as FolderError, Folder, MAX_PICTURE, identity, server_config, settings,
 };
-pub use hosting::Hosted;
+pub use link::parse as place;
 pub use peer::{Page, Peer, change_at_rest, replace_at_rest, settings_at_rest, take_back};
-pub use place::parse as place;
+pub use servers::hosted::Hosted;

@@ -39,15 +39,16 @@ use tokio_util::{
 use crate::{
     Error,
     api::{Attempt, Link, Notice, PeerReach, Place, Rendezvous, Snapshot},
-    book::Book,
-    controller::{Controller, path_of},
-    fate::Fate,
+    known_peers::Book,
+    link,
     notices::Notices,
-    place,
-    roster::SharedRoster,
-    serve::{PROTOCOLS, Server},
-    starter, visit,
-    wan::{self, Wan},
+    presence::{Controller, path_of, roster::SharedRoster},
+    servers::{self, Wan},
+    sites::{
+        serve::{PROTOCOLS, Server},
+        tables, visit,
+    },
+    supervisor::Fate,
 };
 
 /// Read from the own disk at a time.
@@ -103,7 +104,7 @@ impl Peer {
     pub async fn start(folder: Folder) -> Result<Self, Error> {
         let folder = Arc::new(folder);
         let config = folder.config();
-        blocking(&folder, starter::tables).await??;
+        blocking(&folder, tables::tables).await??;
         let (avatar, avatar_seen) = watch::channel(blocking(&folder, avatar_hash).await?);
         let book = Book::open(&folder).await?;
         let (node, inbound, events) = goop2_node::spawn(goop2_node::Config {
@@ -128,8 +129,8 @@ impl Peer {
         let (config, config_seen) = watch::channel(config);
         let (notices, notices_seen) = Notices::new();
         let (said, saying) = watch::channel(None);
-        let (heard, hearing) = mpsc::channel(wan::EVENTS);
-        let (states, servers) = watch::channel(Vec::new());
+        let (heard, hearing) = mpsc::channel(servers::EVENTS);
+        let (states, joined) = watch::channel(Vec::new());
         let (shown, rendezvous) = watch::channel(Rendezvous::default());
         let http = Http::new();
         let wan = Wan::run(
@@ -150,7 +151,7 @@ impl Peer {
             roster.clone(),
             config_seen,
             notices_seen,
-            servers,
+            joined,
             rendezvous,
             avatar_seen,
             book.clone(),
@@ -301,7 +302,7 @@ impl Peer {
                 path: "/".into(),
             });
         }
-        place::parse(text)
+        link::parse(text)
     }
 
     /// How a peer is reached, and what was tried: for a page that somebody looks at, who asks again

@@ -7,7 +7,7 @@ use super::Peer;
 use crate::{
     Error,
     api::{Details, Note},
-    book,
+    known_peers,
 };
 
 impl Peer {
@@ -48,7 +48,7 @@ impl Peer {
     fn seen(&self, peer: &PeerId) -> Known {
         let remembered = self.0.book.get(peer);
         match self.0.roster.lock().get(peer) {
-            Some(record) => book::facts(record, remembered.last_seen),
+            Some(record) => known_peers::facts(record, remembered.last_seen),
             None => remembered,
         }
     }

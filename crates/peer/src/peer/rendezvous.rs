@@ -14,7 +14,7 @@ use super::Peer;
 use crate::{
     Error,
     api::{Host, Qr},
-    words::sentence,
+    sentence::sentence,
 };
 
 /// As many as `goop.json` may list beside the first.

@@ -24,7 +24,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 use crate::{
     Error, Page,
-    io::{finish, read_line, within, write_all},
+    sites::io::{finish, read_line, within, write_all},
 };
 
 /// To be connected and understood: an existing peer that was met a moment ago may need 5 s of it

@@ -1,7 +1,8 @@
 //! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both
 //! follow the configuration live, and how it stands with them is shown as it changes.
 
-mod standing;
+pub(crate) mod hosted;
+mod view;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -26,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{self, Notice, Rendezvous},
-    hosting::Hosted,
     network::Joined,
     notices::Notices,
+    servers::hosted::Hosted,
 };
 
 /// What servers tell, under way to the controller; while it is full they are not read.
@@ -225,12 +226,12 @@ impl Wan {
             if let Some((_, client)) = self.joined.get(&url)
                 && joined.iter().all(|joined| joined.url != url)
             {
-                joined.push(standing::joined(&url, &client.state().borrow()));
+                joined.push(view::joined(&url, &client.state().borrow()));
             }
         }
         let next = Rendezvous {
             joined,
-            hosting: standing::hosting(config, self.hosted.as_ref(), self.problem.as_deref()),
+            hosting: view::hosting(config, self.hosted.as_ref(), self.problem.as_deref()),
         };
         self.shown.send_if_modified(|shown| {
             let changed = *shown != next;

@@ -5,6 +5,8 @@
 //! into an empty mesh is lost), when the own profile or addresses change, and every heartbeat; it
 //! expires those who fell silent; and it says goodbye at the end.
 
+pub(crate) mod roster;
+
 use std::{
     collections::{BTreeMap, HashSet},
     future::pending,
@@ -32,10 +34,10 @@ use crate::{
         Group, Me, Notice, Path, PathKind, PeerCard, Relay, RelayState, Rendezvous, Snapshot,
         Transport,
     },
-    book::{self, Book},
+    known_peers::{self, Book},
     network::{self, Joined},
-    roster::SharedRoster,
-    wan::{BY_ITSELF, Heard},
+    presence::roster::SharedRoster,
+    servers::{BY_ITSELF, Heard},
 };
 
 /// Announcements that several joins ask for within this time are one.
@@ -202,13 +204,13 @@ impl Controller {
             .records()
             .map(|(peer, record)| (*peer, self.seen(record)))
             .collect();
-        if let Err(error) = self.book.remember(book::newest(seen)).await {
+        if let Err(error) = self.book.remember(known_peers::newest(seen)).await {
             tracing::warn!(%error, "those seen were not written down");
         }
     }
 
     fn seen(&self, record: &Record) -> Known {
-        book::facts(record, self.time_of_day(record.last_seen))
+        known_peers::facts(record, self.time_of_day(record.last_seen))
     }
 
     fn time_of_day(&self, at: Instant) -> i64 {

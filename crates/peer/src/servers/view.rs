@@ -6,8 +6,8 @@ use goop2_store::config;
 
 use crate::{
     api::{Hosting, HostingState, Joined, JoinedState, Registration, RelayState},
-    hosting::Hosted,
-    words::sentence,
+    sentence::sentence,
+    servers::hosted::Hosted,
 };
 
 pub(super) fn joined(url: &str, state: &State) -> Joined {

@@ -29,9 +29,11 @@ use tokio_util::{
 };
 
 use crate::{
-    io::{finish, read_line, write_all},
-    rate::Rates,
-    roster::SharedRoster,
+    presence::roster::SharedRoster,
+    sites::{
+        io::{finish, read_line, write_all},
+        rate::Rates,
+    },
 };
 
 /// The streams this peer answers, all registered before the first connection: existing peers hang
