@@ -1,6 +1,6 @@
 //! What can go wrong, and how it is said to the person in front of the window.
 
-use crate::api::Failure;
+use crate::api::notice::Failure;
 
 /// Why something asked of the peer was not done.
 #[derive(Debug, thiserror::Error)]

@@ -9,9 +9,9 @@ use goop2_store::{Folder, Known, MAX_NOTED, MAX_SEEN};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
-    Error,
-    api::{BlockedPeer, Note},
-    peer::blocking,
+    api::{people::Note, settings::BlockedPeer},
+    disk::blocking,
+    error::Error,
 };
 
 /// Bytes of a name that the owner gives; longer ones fit nowhere.

@@ -6,6 +6,8 @@
 //! *wan* keeps the rendezvous servers. What a skin sees is in [`api`].
 
 pub mod api;
+mod connections;
+mod disk;
 mod error;
 mod known_peers;
 mod link;
@@ -16,6 +18,7 @@ mod peer;
 mod presence;
 mod sentence;
 mod servers;
+mod settings;
 mod sites;
 mod supervisor;
 
@@ -24,5 +27,7 @@ pub use goop2_store::{
     Config, Error as FolderError, Folder, MAX_PICTURE, identity, server_config, settings,
 };
 pub use link::parse as place;
-pub use peer::{Page, Peer, change_at_rest, replace_at_rest, settings_at_rest, take_back};
+pub use peer::Peer;
 pub use servers::hosted::Hosted;
+pub use settings::{change_at_rest, replace_at_rest, settings_at_rest, take_back};
+pub use sites::page::Page;

@@ -4,7 +4,7 @@
 use goop2_proto::{PeerId, id};
 use url::Url;
 
-use crate::{Error, api::Place};
+use crate::{api::visit::Place, error::Error};
 
 /// Longest address looked at.
 const MAX_ADDRESS: usize = 8 * 1024;

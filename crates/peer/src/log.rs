@@ -11,7 +11,7 @@ use std::{
 
 use goop2_proto::time::unix_millis;
 
-use crate::api::{LogLevel, LogLine};
+use crate::api::log::{LogLevel, LogLine};
 
 /// Lines kept: a page of the log of a busy quarter of an hour. At most [`MAX_TEXT`] each, 4 MB in
 /// all.

@@ -8,7 +8,7 @@
 use goop2_node::{Mapping, Multicast, Nat, Reach, Reservation, Status};
 use goop2_rendezvous::client::{Link, State};
 
-use crate::api::{Fact, Network, Verdict};
+use crate::api::network::{Fact, Network, Verdict};
 
 /// Lines of a fact; the rest of the addresses tell nothing new.
 const MAX_ITEMS: usize = 16;

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::api::Notice;
+use crate::api::notice::Notice;
 
 #[derive(Clone)]
 pub(crate) struct Notices(watch::Sender<Vec<Notice>>);

@@ -4,18 +4,15 @@ mod people;
 mod rendezvous;
 mod settings;
 
-pub use settings::{change_at_rest, replace_at_rest, settings_at_rest, take_back};
-
 use std::{
-    io, iter,
+    iter,
     net::Ipv4Addr,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use goop2_node::Node;
 use goop2_proto::{
     Multiaddr, PeerId, SitePath, data::Request, id, mdns::Tag, path::Refusal, roster::Roster,
@@ -27,7 +24,7 @@ use multiaddr::Protocol;
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
-    task::{JoinSet, spawn_blocking},
+    task::JoinSet,
     time::timeout,
 };
 use tokio_util::{
@@ -37,14 +34,23 @@ use tokio_util::{
 };
 
 use crate::{
-    Error,
-    api::{Attempt, Link, Notice, PeerReach, Place, Rendezvous, Snapshot},
+    api::{
+        network::{Attempt, Link, PeerReach},
+        notice::Notice,
+        rendezvous::Rendezvous,
+        snapshot::Snapshot,
+        visit::Place,
+    },
+    connections::path_of,
+    disk::blocking,
+    error::Error,
     known_peers::Book,
     link,
     notices::Notices,
-    presence::{Controller, path_of, roster::SharedRoster},
+    presence::{Controller, roster::SharedRoster},
     servers::{self, Wan},
     sites::{
+        page::Page,
         serve::{PROTOCOLS, Server},
         tables, visit,
     },
@@ -88,15 +94,6 @@ struct Running {
     announcing: AbortOnDropHandle<()>,
     serving: CancellationToken,
     tasks: JoinSet<()>,
-}
-
-/// A file of a site on its way: its bytes are handed on as they come, never collected.
-pub struct Page {
-    /// As its owner gave it.
-    pub mime: String,
-    /// Exactly as many bytes as `body` yields, unless an item is an error.
-    pub len: u64,
-    pub body: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
 }
 
 impl Peer {
@@ -418,17 +415,6 @@ impl Peer {
             body: ReaderStream::with_capacity(reader, FILE_CHUNK).boxed(),
         })
     }
-}
-
-/// Disk and database work on a thread that may wait.
-pub(crate) async fn blocking<T: Send + 'static>(
-    folder: &Arc<Folder>,
-    work: impl FnOnce(&Folder) -> T + Send + 'static,
-) -> Result<T, Error> {
-    let folder = Arc::clone(folder);
-    spawn_blocking(move || work(&folder))
-        .await
-        .map_err(|_| Error::Closed)
 }
 
 fn avatar_hash(folder: &Folder) -> String {

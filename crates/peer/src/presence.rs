@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use goop2_node::{Connection, Event, Multicast, Node, Reservation, Status};
+use goop2_node::{Event, Multicast, Node, Reservation, Status};
 use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
@@ -31,9 +31,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        Group, Me, Notice, Path, PathKind, PeerCard, Relay, RelayState, Rendezvous, Snapshot,
-        Transport,
+        notice::Notice,
+        rendezvous::{RelayState, Rendezvous},
+        snapshot::{Group, Me, PeerCard, Snapshot},
     },
+    connections::best_path,
     known_peers::{self, Book},
     network::{self, Joined},
     presence::roster::SharedRoster,
@@ -344,7 +346,7 @@ impl Controller {
             let noted = known.get(peer).unwrap_or(&nothing);
             PeerCard {
                 group: group(record),
-                path: connections.and_then(|connections| path(connections, labels)),
+                path: connections.and_then(|connections| best_path(connections, labels)),
                 ..card(peer, &self.seen(record), noted)
             }
         });
@@ -458,49 +460,6 @@ fn same(a: &Snapshot, b: &Snapshot) -> bool {
         && a.network == b.network
         && a.rendezvous == b.rendezvous
         && a.peers.iter().map(steady).eq(b.peers.iter().map(steady))
-}
-
-/// The connection that carries new streams: a direct one before a relayed one, the newest of those.
-fn path<'a>(
-    connections: &[Connection],
-    labels: impl Fn(&PeerId) -> Option<&'a str>,
-) -> Option<Path> {
-    let best = connections
-        .iter()
-        .rev()
-        .min_by_key(|connection| connection.relayed())?;
-    Some(path_of(best, labels))
-}
-
-/// One connection as a skin sees it. `labels` names the relays that servers of ours offer.
-pub(crate) fn path_of<'a>(
-    connection: &Connection,
-    labels: impl Fn(&PeerId) -> Option<&'a str>,
-) -> Path {
-    Path {
-        kind: match (connection.relayed(), connection.lan) {
-            (true, _) => PathKind::Relayed,
-            (false, true) => PathKind::Lan,
-            (false, false) => PathKind::Direct,
-        },
-        transport: match connection.transport {
-            goop2_node::Transport::Tcp => Transport::Tcp,
-            goop2_node::Transport::Quic => Transport::Quic,
-        },
-        rtt_ms: connection
-            .rtt
-            .map(|rtt| (rtt.as_secs_f64() * 10_000.0).round() / 10.0),
-        relay: connection.relay.map(|relay| Relay {
-            id: relay.to_base58(),
-            label: labels(&relay).map_or_else(|| host(&connection.remote), str::to_owned),
-        }),
-    }
-}
-
-/// Where an address leads, for people.
-fn host(addr: &goop2_proto::Multiaddr) -> String {
-    let text = addr.to_string();
-    text.split('/').nth(2).unwrap_or_default().to_owned()
 }
 
 fn multicast_notice(status: &Status) -> Option<Notice> {

@@ -26,7 +26,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{self, Notice, Rendezvous},
+    api::{
+        notice::Notice,
+        rendezvous::{self, Rendezvous},
+    },
     network::Joined,
     notices::Notices,
     servers::hosted::Hosted,
@@ -221,7 +224,7 @@ impl Wan {
 
     /// Shows all of it to the user.
     fn show(&self, config: &config::Presence) {
-        let mut joined: Vec<api::Joined> = Vec::new();
+        let mut joined: Vec<rendezvous::Joined> = Vec::new();
         for url in listed(config).map(|address| address.to_string()) {
             if let Some((_, client)) = self.joined.get(&url)
                 && joined.iter().all(|joined| joined.url != url)

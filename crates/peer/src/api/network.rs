@@ -9,7 +9,7 @@ use serde::Serialize;
 use ts_rs::TS;
 use url::Url;
 
-use super::Path;
+use crate::api::connection::Path;
 
 /// How this peer stands in the network: the verdict first, what it rests on below.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]

@@ -3,11 +3,11 @@
 use goop2_proto::PeerId;
 use goop2_store::Known;
 
-use super::Peer;
 use crate::{
-    Error,
-    api::{Details, Note},
+    api::people::{Details, Note},
+    error::Error,
     known_peers,
+    peer::Peer,
 };
 
 impl Peer {

@@ -10,10 +10,10 @@ use goop2_rendezvous::{
 };
 use goop2_store::config;
 
-use super::Peer;
 use crate::{
-    Error,
-    api::{Host, Qr},
+    api::rendezvous::{Host, Qr},
+    error::Error,
+    peer::Peer,
     sentence::sentence,
 };
 

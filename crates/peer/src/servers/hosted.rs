@@ -22,7 +22,7 @@ use goop2_store::config;
 use tokio::sync::watch;
 use url::{Host, Url};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A rendezvous that runs, with its relay if it has one.
 #[derive(Debug)]

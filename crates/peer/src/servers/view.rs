@@ -5,7 +5,7 @@ use goop2_rendezvous::client::{self, Link, State};
 use goop2_store::config;
 
 use crate::{
-    api::{Hosting, HostingState, Joined, JoinedState, Registration, RelayState},
+    api::rendezvous::{Hosting, HostingState, Joined, JoinedState, Registration, RelayState},
     sentence::sentence,
     servers::hosted::Hosted,
 };

@@ -12,7 +12,7 @@ use goop2_proto::data::Request;
 use goop2_store::{Caller, Folder};
 use serde_json::{Map, Value, json};
 
-use crate::Error;
+use crate::error::Error;
 
 const FILE: &str = "tables.json";
 

@@ -23,8 +23,11 @@ use tokio::{
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 use crate::{
-    Error, Page,
-    sites::io::{finish, read_line, within, write_all},
+    error::Error,
+    sites::{
+        io::{finish, read_line, within, write_all},
+        page::Page,
+    },
 };
 
 /// To be connected and understood: an existing peer that was met a moment ago may need 5 s of it

@@ -1,0 +1,23 @@
+//! What the user is told when something is wrong.
+
+use serde::Serialize;
+use ts_rs::TS;
+
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Notice {
+    /// Stable name, for tests and translations: `no-multicast`, `port-taken`, …
+    pub code: String,
+    /// What happened, why, and what to do.
+    pub message: String,
+}
+
+/// Every failure as a skin reports it.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[ts(export)]
+pub struct Failure {
+    /// Stable name: `offline`, `not-found`, `too-slow`, …
+    pub code: String,
+    /// One or two plain sentences: what happened, why, what to do.
+    pub message: String,
+}

@@ -1,0 +1,19 @@
+//! Work on the folder that may block: files and the database.
+
+use std::sync::Arc;
+
+use goop2_store::Folder;
+use tokio::task::spawn_blocking;
+
+use crate::error::Error;
+
+/// Disk and database work on a thread that may wait.
+pub(crate) async fn blocking<T: Send + 'static>(
+    folder: &Arc<Folder>,
+    work: impl FnOnce(&Folder) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let folder = Arc::clone(folder);
+    spawn_blocking(move || work(&folder))
+        .await
+        .map_err(|_| Error::Closed)
+}
