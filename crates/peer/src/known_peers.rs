@@ -18,14 +18,14 @@ use crate::{
 const MAX_NAME: usize = 200;
 
 #[derive(Clone)]
-pub(crate) struct Book {
+pub(crate) struct KnownPeers {
     folder: Arc<Folder>,
     known: watch::Sender<Arc<BTreeMap<PeerId, Known>>>,
     /// Held from reading to writing, so that no change is lost between.
     turn: Arc<Mutex<()>>,
 }
 
-impl Book {
+impl KnownPeers {
     pub(crate) async fn open(folder: &Arc<Folder>) -> Result<Self, Error> {
         let known = blocking(folder, |folder| folder.database().known_peers()).await??;
         Ok(Self {

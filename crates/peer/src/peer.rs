@@ -44,17 +44,17 @@ use crate::{
     connections::path_of,
     disk::blocking,
     error::Error,
-    known_peers::Book,
+    known_peers::KnownPeers,
     link,
     notices::Notices,
-    presence::{Controller, roster::SharedRoster},
-    servers::{self, Wan},
+    presence::{self, roster::SharedRoster},
+    servers::{self, Servers},
     sites::{
         page::Page,
-        serve::{PROTOCOLS, Server},
+        serve::{PROTOCOLS, Responder},
         tables, visit,
     },
-    supervisor::Fate,
+    supervisor::Supervisor,
 };
 
 /// Read from the own disk at a time.
@@ -72,7 +72,7 @@ struct Inner {
     /// To rendezvous servers.
     http: Http,
     roster: SharedRoster,
-    book: Book,
+    known_peers: KnownPeers,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     config: watch::Sender<Config>,
     /// What this run was started with.
@@ -83,7 +83,7 @@ struct Inner {
     avatar: watch::Sender<String>,
     notices: Notices,
     running: Mutex<Option<Running>>,
-    fate: Fate,
+    supervisor: Supervisor,
     released: CancellationToken,
     // Last: by then the folder is closed.
     _released: DropGuard,
@@ -101,9 +101,9 @@ impl Peer {
     pub async fn start(folder: Folder) -> Result<Self, Error> {
         let folder = Arc::new(folder);
         let config = folder.config();
-        blocking(&folder, tables::tables).await??;
+        blocking(&folder, tables::create_missing).await??;
         let (avatar, avatar_seen) = watch::channel(blocking(&folder, avatar_hash).await?);
-        let book = Book::open(&folder).await?;
+        let known_peers = KnownPeers::open(&folder).await?;
         let (node, inbound, events) = goop2_node::spawn(goop2_node::Config {
             keypair: folder.keypair().clone(),
             listen_port: config.p2p.listen_port,
@@ -112,7 +112,7 @@ impl Peer {
             protocols: PROTOCOLS.to_vec(),
         })
         .await?;
-        book.introduce(&node).await;
+        known_peers.introduce(&node).await;
         let roster = SharedRoster::new(Roster::new(
             node.peer_id(),
             Duration::from_secs(config.presence.ttl_seconds.into()),
@@ -130,7 +130,7 @@ impl Peer {
         let (states, joined) = watch::channel(Vec::new());
         let (shown, rendezvous) = watch::channel(Rendezvous::default());
         let http = Http::new();
-        let wan = Wan::run(
+        let servers_task = Servers::run(
             node.clone(),
             folder.dir().to_owned(),
             folder.keypair().clone(),
@@ -143,7 +143,7 @@ impl Peer {
             heard,
             presence.clone(),
         );
-        let controller = Controller::new(
+        let announcer = presence::Task::new(
             node.clone(),
             roster.clone(),
             config_seen,
@@ -151,17 +151,22 @@ impl Peer {
             joined,
             rendezvous,
             avatar_seen,
-            book.clone(),
+            known_peers.clone(),
             said,
         );
-        let snapshot = controller.snapshot();
-        let fate = Fate::new();
-        let server = Server::new(Arc::clone(&folder), roster.clone()).run(inbound, serving.clone());
-        tasks.spawn(fate.watch("What answers visitors", serving.clone(), server));
-        let announcing = controller.run(events, hearing, presence.clone());
-        let announcing = fate.watch("What tells others of you", presence.clone(), announcing);
+        let snapshot = announcer.snapshot();
+        let supervisor = Supervisor::new();
+        let responder =
+            Responder::new(Arc::clone(&folder), roster.clone()).run(inbound, serving.clone());
+        tasks.spawn(supervisor.watch("What answers visitors", serving.clone(), responder));
+        let announcing = announcer.run(events, hearing, presence.clone());
+        let announcing = supervisor.watch("What tells others of you", presence.clone(), announcing);
         let announcing = AbortOnDropHandle::new(tokio::spawn(announcing));
-        tasks.spawn(fate.watch("What talks to rendezvous servers", presence.clone(), wan));
+        tasks.spawn(supervisor.watch(
+            "What talks to rendezvous servers",
+            presence.clone(),
+            servers_task,
+        ));
         let released = CancellationToken::new();
         let running = Mutex::new(Some(Running {
             presence,
@@ -174,7 +179,7 @@ impl Peer {
             node,
             http,
             roster,
-            book,
+            known_peers,
             snapshot,
             config,
             started,
@@ -182,7 +187,7 @@ impl Peer {
             avatar,
             notices,
             running,
-            fate,
+            supervisor,
             _released: released.clone().drop_guard(),
             released,
         })))
@@ -357,12 +362,12 @@ impl Peer {
     /// Resolves when a part of the peer has ended that nobody asked to, with the reason in words;
     /// the peer is of no use then, but for [`Peer::shutdown`].
     pub async fn failed(&self) -> String {
-        self.0.fate.failed().await
+        self.0.supervisor.failed().await
     }
 
     /// Says that something failed without which this peer is of no use.
     pub fn fail(&self, reason: String) {
-        self.0.fate.fail(reason);
+        self.0.supervisor.fail(reason);
     }
 
     /// Resolves when the last handle is gone and with it the folder closed, which then can be
@@ -398,7 +403,7 @@ impl Peer {
     }
 
     fn admit(&self, peer: &PeerId) -> Result<(), Error> {
-        if self.0.book.is_blocked(peer) {
+        if self.0.known_peers.is_blocked(peer) {
             Err(Error::Blocked)
         } else {
             Ok(())

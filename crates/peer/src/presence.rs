@@ -36,10 +36,10 @@ use crate::{
         snapshot::{Group, Me, PeerCard, Snapshot},
     },
     connections::best_path,
-    known_peers::{self, Book},
+    known_peers::{self, KnownPeers},
     network::{self, Joined},
     presence::roster::SharedRoster,
-    servers::{BY_ITSELF, Heard},
+    servers::{BY_ITSELF, Update},
 };
 
 /// Announcements that several joins ask for within this time are one.
@@ -52,7 +52,7 @@ const MAX_MET: usize = 48;
 /// How often those seen are written down: as much as a crash forgets.
 const REMEMBER: Duration = Duration::from_secs(60);
 
-pub(crate) struct Controller {
+pub(crate) struct Task {
     node: Node,
     roster: SharedRoster,
     status: watch::Receiver<Status>,
@@ -64,7 +64,7 @@ pub(crate) struct Controller {
     met: HashSet<PeerId>,
     /// Hash of the own picture.
     avatar: watch::Receiver<String>,
-    book: Book,
+    known_peers: KnownPeers,
     known: watch::Receiver<Arc<BTreeMap<PeerId, Known>>>,
     /// What was announced last, for the rendezvous servers: they repeat it by themselves.
     said: watch::Sender<Option<Presence>>,
@@ -73,7 +73,7 @@ pub(crate) struct Controller {
     clocks: (Instant, SystemTime),
 }
 
-impl Controller {
+impl Task {
     #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
     pub(crate) fn new(
         node: Node,
@@ -83,7 +83,7 @@ impl Controller {
         servers: watch::Receiver<Vec<Joined>>,
         rendezvous: watch::Receiver<Rendezvous>,
         avatar: watch::Receiver<String>,
-        book: Book,
+        known_peers: KnownPeers,
         said: watch::Sender<Option<Presence>>,
     ) -> Self {
         let status = node.status();
@@ -96,7 +96,7 @@ impl Controller {
             rendezvous: Rendezvous::default(),
         };
         let (snapshot, _) = watch::channel(Arc::new(empty));
-        let mut controller = Self {
+        let mut task = Self {
             node,
             roster,
             status,
@@ -106,14 +106,14 @@ impl Controller {
             rendezvous,
             met: HashSet::new(),
             avatar,
-            known: book.known(),
-            book,
+            known: known_peers.known(),
+            known_peers,
             said,
             snapshot,
             clocks,
         };
-        controller.show();
-        controller
+        task.show();
+        task
     }
 
     pub(crate) fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
@@ -124,7 +124,7 @@ impl Controller {
     pub(crate) async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
-        mut heard: mpsc::Receiver<Heard>,
+        mut heard: mpsc::Receiver<Update>,
         stop: CancellationToken,
     ) {
         let mut heartbeat = interval(self.heartbeat());
@@ -206,7 +206,7 @@ impl Controller {
             .records()
             .map(|(peer, record)| (*peer, self.seen(record)))
             .collect();
-        if let Err(error) = self.book.remember(known_peers::newest(seen)).await {
+        if let Err(error) = self.known_peers.remember(known_peers::newest(seen)).await {
             tracing::warn!(%error, "those seen were not written down");
         }
     }
@@ -255,7 +255,7 @@ impl Controller {
     }
 
     fn hear(&mut self, presence: Presence, source: Source, proved: bool) -> bool {
-        if self.book.is_blocked(&presence.peer) {
+        if self.known_peers.is_blocked(&presence.peer) {
             return false;
         }
         if presence.kind != Kind::Offline {
@@ -274,25 +274,25 @@ impl Controller {
     }
 
     /// Whether there is something new to show.
-    fn hear_from_afar(&mut self, heard: Heard) -> bool {
+    fn hear_from_afar(&mut self, update: Update) -> bool {
         let roster = self.roster.clone();
-        match heard {
-            Heard::Event(rendezvous::Event::Presence {
+        match update {
+            Update::Event(rendezvous::Event::Presence {
                 source,
                 presence,
                 proved,
             }) => self.hear(presence, source, proved),
-            Heard::Event(rendezvous::Event::Current { source, seen }) => {
+            Update::Event(rendezvous::Event::Current { source, seen }) => {
                 !roster.lock().retain(source, &seen).is_empty()
             }
-            Heard::Event(rendezvous::Event::Lost { source, peer }) => {
+            Update::Event(rendezvous::Event::Lost { source, peer }) => {
                 roster.lock().lose(source, &peer).is_some()
             }
-            Heard::Event(rendezvous::Event::Alive { source }) => {
+            Update::Event(rendezvous::Event::Alive { source }) => {
                 roster.lock().sustain(source, Instant::now());
                 false
             }
-            Heard::Left(source) => !roster.lock().forget(source).is_empty(),
+            Update::Left(source) => !roster.lock().forget(source).is_empty(),
         }
     }
 

@@ -44,14 +44,14 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub(crate) const BY_ITSELF: Source = Source::Wan(u16::MAX);
 
 /// The servers, and the task that owns them.
-pub(crate) struct Wan {
+pub(crate) struct Servers {
     node: Node,
     dir: PathBuf,
     key: Keypair,
     http: Http,
     notices: Notices,
     /// Heard from all servers; `None` says that a source was left.
-    heard: mpsc::Sender<Heard>,
+    heard: mpsc::Sender<Update>,
     events: mpsc::Sender<Event>,
     joined: BTreeMap<String, (Source, Client)>,
     /// How it stands with each, of which the node uses the relays.
@@ -66,13 +66,13 @@ pub(crate) struct Wan {
 }
 
 /// What the controller hears of servers.
-pub(crate) enum Heard {
+pub(crate) enum Update {
     Event(Event),
     /// Nothing more comes from this source.
     Left(Source),
 }
 
-impl Wan {
+impl Servers {
     /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until
     /// told to stop; then says goodbye everywhere at once.
     #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
@@ -86,11 +86,11 @@ impl Wan {
         shown: watch::Sender<Rendezvous>,
         mut config: watch::Receiver<Config>,
         mut said: watch::Receiver<Option<Presence>>,
-        heard: mpsc::Sender<Heard>,
+        heard: mpsc::Sender<Update>,
         stop: CancellationToken,
     ) {
         let (events, mut told) = mpsc::channel(EVENTS);
-        let mut wan = Self {
+        let mut servers = Self {
             node,
             states,
             dir,
@@ -108,14 +108,15 @@ impl Wan {
         };
         loop {
             let now = config.borrow_and_update().clone();
-            wan.follow(&now.presence, &said).await;
-            wan.node
-                .set_port_mapping(now.p2p.port_mapping && wan.meets_others())
+            servers.follow(&now.presence, &said).await;
+            servers
+                .node
+                .set_port_mapping(now.p2p.port_mapping && servers.meets_others())
                 .await;
-            let mut states: Vec<_> = wan.joined.values().map(|(_, c)| c.state()).collect();
-            let mut hosted = wan.hosted.as_ref().map(Hosted::status);
-            wan.pass_on_states().await;
-            wan.show(&now.presence);
+            let mut states: Vec<_> = servers.joined.values().map(|(_, c)| c.state()).collect();
+            let mut hosted = servers.hosted.as_ref().map(Hosted::status);
+            servers.pass_on_states().await;
+            servers.show(&now.presence);
             loop {
                 let changes = states.iter_mut().map(|state| Box::pin(state.changed()));
                 let changes: Vec<_> = changes.collect();
@@ -126,20 +127,20 @@ impl Wan {
                     }
                 };
                 tokio::select! {
-                    () = stop.cancelled() => return wan.end().await,
+                    () = stop.cancelled() => return servers.end().await,
                     Ok(()) = config.changed() => break,
                     Ok(()) = said.changed() => {
-                        wan.say(&mut said);
+                        servers.say(&mut said);
                         // With its addresses, those of a hosted server have changed.
-                        wan.show(&now.presence);
+                        servers.show(&now.presence);
                     }
-                    Some(event) = told.recv() => wan.tell(Heard::Event(event)).await,
-                    Some(_) = wan.leaving.join_next() => {}
+                    Some(event) = told.recv() => servers.tell(Update::Event(event)).await,
+                    Some(_) = servers.leaving.join_next() => {}
                     () = changed => {
-                        wan.pass_on_states().await;
-                        wan.show(&now.presence);
+                        servers.pass_on_states().await;
+                        servers.show(&now.presence);
                     }
-                    () = next(&mut hosted) => wan.show(&now.presence),
+                    () = next(&mut hosted) => servers.show(&now.presence),
                 }
             }
         }
@@ -165,7 +166,7 @@ impl Wan {
         for name in left {
             if let Some((source, client)) = self.joined.remove(&name) {
                 self.leaving.spawn(client.shutdown());
-                self.tell(Heard::Left(source)).await;
+                self.tell(Update::Left(source)).await;
             }
         }
         for (name, address) in wanted {
@@ -304,7 +305,7 @@ impl Wan {
             .and_then(|own| self.joined.remove(&own.to_string()));
         if let Some((source, client)) = own {
             client.shutdown().await;
-            self.tell(Heard::Left(source)).await;
+            self.tell(Update::Left(source)).await;
         }
         hosted.shutdown().await;
     }
@@ -325,8 +326,8 @@ impl Wan {
     }
 
     /// Only a controller that is ending does not listen.
-    async fn tell(&self, heard: Heard) {
-        let _ending = self.heard.send(heard).await;
+    async fn tell(&self, update: Update) {
+        let _ending = self.heard.send(update).await;
     }
 
     /// Clients first: the hosted server passes on the goodbye of this very peer.

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Fate(Arc<watch::Sender<Option<String>>>);
+pub(crate) struct Supervisor(Arc<watch::Sender<Option<String>>>);
 
-impl Fate {
+impl Supervisor {
     pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
@@ -22,11 +22,13 @@ impl Fate {
         stop: CancellationToken,
         task: T,
     ) -> impl Future<Output = ()> + use<T> {
-        let fate = self.clone();
+        let supervisor = self.clone();
         async move {
             match AssertUnwindSafe(task).catch_unwind().await {
-                Err(panic) => fate.fail(format!("{name} failed: {}", words(&*panic))),
-                Ok(()) if !stop.is_cancelled() => fate.fail(format!("{name} ended by itself")),
+                Err(panic) => supervisor.fail(format!("{name} failed: {}", words(&*panic))),
+                Ok(()) if !stop.is_cancelled() => {
+                    supervisor.fail(format!("{name} ended by itself"))
+                }
                 Ok(()) => {}
             }
         }
@@ -63,20 +65,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_panics_or_ends_is_a_failure_and_the_first_one_stays() {
-        let (fate, stop) = (Fate::new(), CancellationToken::new());
-        fate.watch("The server", stop.clone(), async {
-            panic!("no {}", "luck")
-        })
-        .await;
-        fate.watch("Presence", stop, async {}).await;
-        assert_eq!(fate.failed().await, "The server failed: no luck");
+        let (supervisor, stop) = (Supervisor::new(), CancellationToken::new());
+        supervisor
+            .watch("The server", stop.clone(), async {
+                panic!("no {}", "luck")
+            })
+            .await;
+        supervisor.watch("Presence", stop, async {}).await;
+        assert_eq!(supervisor.failed().await, "The server failed: no luck");
     }
 
     #[tokio::test]
     async fn a_task_that_was_asked_to_end_is_none() {
-        let (fate, stop) = (Fate::new(), CancellationToken::new());
+        let (supervisor, stop) = (Supervisor::new(), CancellationToken::new());
         stop.cancel();
-        fate.watch("Presence", stop, async {}).await;
-        assert!(fate.failed().now_or_never().is_none());
+        supervisor.watch("Presence", stop, async {}).await;
+        assert!(supervisor.failed().now_or_never().is_none());
     }
 }

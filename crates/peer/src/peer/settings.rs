@@ -19,7 +19,7 @@ impl Peer {
     pub async fn settings(&self) -> Result<Settings, Error> {
         let text = blocking(&self.0.folder, |folder| folder.config_text()).await??;
         Ok(Settings {
-            blocked: self.0.book.blocked(),
+            blocked: self.0.known_peers.blocked(),
             restarting: *self.0.outdated.borrow(),
             ..shown(self.config(), self.0.folder.dir(), text)
         })

@@ -53,14 +53,14 @@ const MAX_DATA_OPS: usize = 4;
 /// of visitors. Whole frames, for the rest of one would cost as much as a frame.
 const FILE_CHUNK: usize = 2 * goop2_node::FRAME;
 
-pub(crate) struct Server {
+pub(crate) struct Responder {
     folder: Arc<Folder>,
     roster: SharedRoster,
     rates: Rates,
     data_ops: Semaphore,
 }
 
-impl Server {
+impl Responder {
     pub(crate) fn new(folder: Arc<Folder>, roster: SharedRoster) -> Self {
         Self {
             folder,

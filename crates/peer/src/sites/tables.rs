@@ -17,7 +17,7 @@ use crate::error::Error;
 const FILE: &str = "tables.json";
 
 /// Makes the tables that are named and not there yet; existing ones are left as they are.
-pub(crate) fn tables(folder: &Folder) -> Result<(), Error> {
+pub(crate) fn create_missing(folder: &Folder) -> Result<(), Error> {
     let path = folder.dir().join(FILE);
     let text = match fs::read(&path) {
         Ok(text) => text,
