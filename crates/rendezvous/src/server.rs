@@ -8,7 +8,10 @@
 mod accept;
 mod address;
 mod admin;
+mod app;
+mod clock;
 mod cluster;
+mod config;
 mod feed;
 mod guests;
 mod hub;
@@ -21,17 +24,18 @@ mod outbox;
 mod page;
 mod patience;
 mod register;
+mod respond;
 mod routes;
 mod subscriber;
 mod table;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
-use goop2_proto::{relay, rendezvous::Accepted, time::unix_millis};
+use goop2_proto::time::unix_millis;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -40,115 +44,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Net, NotANet};
+pub use clock::Clock;
+pub use config::{Config, DEFAULT_PORT, Limits};
 pub use goop2_proto::bucket::Rate;
 pub use guests::Guests;
 pub use listen::Error as ListenError;
 
-use self::cluster::Cluster;
-use crate::{
-    cluster::Address,
-    registration::{self, Registrations},
-};
+use self::cluster::state::Cluster;
+use crate::registration::{self, Registrations};
+use admin::auth::Auth;
+use app::App;
 use hub::Hub;
 use limit::{Limiter, Seats};
 use log::Log;
 use table::Table;
 
-/// The port people know.
-pub const DEFAULT_PORT: u16 = 8787;
 /// How often the status is brought up to date for those who watch it.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
-
-/// What the operator decides.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The one address to listen on; none = all, IPv4 and IPv6.
-    pub bind: Option<IpAddr>,
-    /// 0 = any free one.
-    pub port: u16,
-    /// Empty = no administration.
-    pub admin_password: String,
-    /// How the server is reached from outside, if that differs from its own addresses; empty = it
-    /// does not.
-    pub external_url: String,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Net>,
-    /// Whether peers that do not sign are refused.
-    pub require_signed: bool,
-    /// Whether only peers with a registered e-mail address are seen.
-    pub registration_required: bool,
-    /// How people register; none = they cannot, since there is no database.
-    pub registration: Option<registration::Config>,
-    /// Where the NATS is that joins several instances to one rendezvous; none = this is the only
-    /// one.
-    pub cluster: Option<Address>,
-    /// The relay beside it, as it changes; none = there never is one.
-    pub relay: Option<watch::Receiver<Option<relay::State>>>,
-    /// How much anyone may ask.
-    pub limits: Limits,
-}
-
-/// How much anyone may ask, each with room for what is usual many times over.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// Connections in all, event streams included; beyond it the next one waits. Stay below the
-    /// system's descriptors.
-    pub connections: usize,
-    /// Connections from one address that is no trusted proxy.
-    pub connections_each: usize,
-    /// Event streams in all.
-    pub subscribers: usize,
-    /// Event streams by one client address: a company behind one.
-    pub subscribers_each: usize,
-    /// Peers in all.
-    pub peers: usize,
-    /// Messages from one client address; a peer sends 12 a minute.
-    pub publish: Rate,
-    /// Messages of one peer.
-    pub publish_peer: Rate,
-    /// How long a peer counts as online without a message (§6.5).
-    pub ttl: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            bind: None,
-            port: DEFAULT_PORT,
-            admin_password: String::new(),
-            external_url: String::new(),
-            trusted_proxies: Net::LOOPBACK.to_vec(),
-            require_signed: false,
-            registration_required: false,
-            registration: None,
-            cluster: None,
-            relay: None,
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let minute = Duration::from_secs(60);
-        Self {
-            connections: 30_000,
-            connections_each: 3000,
-            subscribers: 25_000,
-            subscribers_each: 1000,
-            peers: 50_000,
-            publish: Rate {
-                burst: 6000,
-                per: minute,
-            },
-            publish_peer: Rate {
-                burst: 60,
-                per: minute,
-            },
-            ttl: Duration::from_secs(30),
-        }
-    }
-}
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -165,9 +77,6 @@ pub enum Error {
     )]
     NoDatabase,
 }
-
-/// The server's clock: unix time in milliseconds.
-pub type Clock = fn() -> i64;
 
 /// The system's clock.
 pub fn system_clock() -> i64 {
@@ -203,66 +112,6 @@ pub struct Server {
     background: JoinSet<()>,
 }
 
-impl App {
-    /// The relay beside this server now.
-    pub(crate) fn relay(&self) -> Option<relay::State> {
-        self.config.relay.as_ref()?.borrow().clone()
-    }
-
-    /// Whether a message is stored and told; existing peers are answered 204 either way.
-    pub(crate) fn admits(&self, accepted: &Accepted) -> bool {
-        let registered = |registrations: &Registrations| {
-            registrations.admits(&accepted.message, accepted.proved)
-        };
-        !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
-    }
-
-    /// As [`Self::admits`], of a message that another instance took.
-    pub(crate) fn admits_elsewhere(&self, accepted: &Accepted) -> bool {
-        let registered = |registrations: &Registrations| {
-            registrations.admits_elsewhere(&accepted.message, accepted.proved)
-        };
-        !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
-    }
-
-    /// Counts the changes of registrations that other instances made.
-    pub(crate) fn registration_changes(&self) -> u64 {
-        let registrations = self.registrations.as_ref();
-        registrations.map_or(0, Registrations::changes)
-    }
-
-    /// What `/healthz` says. It serves either way: a load balancer keeps sending people here.
-    pub(crate) fn health(&self) -> &'static str {
-        let registrations = self.registrations.as_ref();
-        match &self.cluster {
-            Some(cluster) if !cluster.connected() => "ok, alone: NATS is away",
-            _ if !registrations.is_none_or(Registrations::changeable) => {
-                "ok, nobody can register: JetStream is away"
-            }
-            _ => "ok",
-        }
-    }
-}
-
-/// What every handler sees.
-#[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) log: Log,
-    pub(crate) registrations: Option<Registrations>,
-    pub(crate) cluster: Option<Cluster>,
-    pub(crate) sockets: Seats,
-    pub(crate) seats: Seats,
-    pub(crate) by_address: Limiter<IpAddr>,
-    pub(crate) by_peer: Limiter<routes::Publisher>,
-    pub(crate) trusted_proxies: Vec<Net>,
-    pub(crate) admin: admin::Admin,
-    pub(crate) config: Config,
-    pub(crate) addrs: Vec<SocketAddr>,
-    pub(crate) clock: Clock,
-    pub(crate) started: std::time::Instant,
-}
-
 impl Server {
     /// Returns when the server listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, Error> {
@@ -291,7 +140,7 @@ impl Server {
             by_address: Limiter::new(limits.publish),
             by_peer: Limiter::new(limits.publish_peer),
             trusted_proxies: config.trusted_proxies.clone(),
-            admin: admin::Admin::new(&config.admin_password),
+            admin: Auth::new(&config.admin_password),
             addrs: addrs.clone(),
             config,
             clock,

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    App, address,
+    address,
+    app::App,
     patience::{HEAD_TIMEOUT, Patience, Watched},
     subscriber::Subscriber,
 };

@@ -21,13 +21,11 @@
 //! counts.
 
 mod members;
+pub(crate) mod state;
 
 use std::{
     future::pending,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -44,9 +42,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{App, outbox::Outgoing};
-use crate::cluster::{Address, Waits};
+use super::{app::App, outbox::Outgoing};
+use crate::cluster::Waits;
 use members::{Members, Verdict};
+use state::Cluster;
 
 /// The version of what travels on it is in its name: instances of different versions do not hear
 /// each other.
@@ -59,17 +58,6 @@ const GATHER: Duration = Duration::from_millis(10);
 const SNAPSHOT_GAP: Duration = Duration::from_secs(1);
 /// How long the last words of a server that ends may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// What the rest of the server knows of the cluster.
-#[derive(Debug)]
-pub(crate) struct Cluster {
-    own: Instance,
-    address: Address,
-    connected: AtomicBool,
-    others: AtomicUsize,
-    /// Frames sent in this run.
-    sent: AtomicU64,
-}
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -89,28 +77,6 @@ enum End {
     /// The server ends.
     #[error("the server ends")]
     Stopped,
-}
-
-impl Cluster {
-    pub(crate) fn new(address: Address) -> Self {
-        Self {
-            own: Instance(rand::random()),
-            address,
-            connected: AtomicBool::new(false),
-            others: AtomicUsize::new(0),
-            sent: AtomicU64::new(0),
-        }
-    }
-
-    /// Whether NATS is there.
-    pub(crate) fn connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
-    }
-
-    /// How many other instances are heard.
-    pub(crate) fn others(&self) -> usize {
-        self.others.load(Ordering::Relaxed)
-    }
 }
 
 /// Joins the cluster, and joins it again whenever it was lost, until told to stop.

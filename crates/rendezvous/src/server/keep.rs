@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{App, admin::at};
+use super::{app::App, clock::at};
 use crate::registration::Peer;
 
 const PAUSE: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 use goop2_proto::relay::{Refusal, Usage};
 
-use super::{App, cluster::Cluster};
+use super::{app::App, cluster::state::Cluster};
 use crate::registration::Registrations;
 
 pub(crate) fn text(app: &App) -> String {

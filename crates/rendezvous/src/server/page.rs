@@ -1,5 +1,4 @@
-//! The pages for people: what to paste, how to join, and the frame of the admin page, which its
-//! script fills.
+//! The pages for people: what to paste, and how to join.
 //!
 //! Everything that comes from elsewhere is escaped where it enters the text. There is no inline
 //! script or style, so that the policy can forbid both and a mistake in the first rule stays
@@ -7,17 +6,19 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use super::{App, listen, routes::not_found};
+use super::{
+    app::App,
+    listen,
+    respond::{html, not_found},
+};
 use crate::qr::{self, Drawing};
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use goop2_proto::html::escape;
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const FIRST_DOC: &str = "join";
 const DOCS: [(&str, &str, &str); 3] = [
     (
@@ -107,48 +108,6 @@ fn qr(text: &str) -> String {
     )
 }
 
-/// The form that stands where a browser would ask for the password itself.
-pub(crate) fn login(status: StatusCode, problem: &str) -> Response {
-    let alert = if problem.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "<p class=\"problem\" role=\"alert\">{}</p>",
-            escape(problem)
-        )
-    };
-    let body = format!(
-        "<header><h1>Administration</h1><p>Sign in with the password of this rendezvous.</p></header>\n\
-         <form class=\"card\" method=\"post\" action=\"/admin/login\">{alert}<label for=\"password\">Password</label>\n\
-         <div class=\"line\"><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required \
-         autofocus><button class=\"primary\">Sign in</button></div></form>\n"
-    );
-    html(status, "Administration", &body, None)
-}
-
-/// What stands there without a password.
-pub(crate) fn no_admin() -> Response {
-    let body = "<header><h1>Administration</h1><p>The administration of this rendezvous is off. To turn it on, its operator sets \
-                <code>presence.admin_password</code> in <code>goop.json</code> and starts it again.</p></header>\n";
-    html(StatusCode::FORBIDDEN, "Administration", body, None)
-}
-
-/// Whether a person asks, in a browser, and not a tool.
-pub(crate) fn wanted(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
-}
-
-/// The frame of the admin page.
-pub(crate) fn admin() -> Response {
-    html(
-        StatusCode::OK,
-        "Administration",
-        include_str!("../../assets/admin.html"),
-        Some("admin.js"),
-    )
-}
-
 pub(crate) async fn docs() -> Response {
     let location = [(header::LOCATION, format!("/docs/{FIRST_DOC}"))];
     (StatusCode::FOUND, location).into_response()
@@ -211,29 +170,6 @@ fn file(content_type: &'static str, bytes: &'static [u8], cache: &'static str) -
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (headers, bytes).into_response()
-}
-
-/// A whole page around a body that is already HTML.
-pub(crate) fn html(status: StatusCode, title: &str, body: &str, script: Option<&str>) -> Response {
-    let script = script.map_or(String::new(), |name| {
-        format!("<script src=\"/assets/{name}\" defer></script>\n")
-    });
-    let text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{} · Goop2</title>\n<link rel=\"stylesheet\" href=\"/assets/style.css\">\n<link rel=\"stylesheet\" \
-         href=\"/assets/docs.css\">\n{script}</head>\n<body>\n<main>\n{body}</main>\n<footer><a href=\"/\">Rendezvous</a>\
-         <a href=\"/docs\">Help</a><a href=\"/admin\">Administration</a></footer>\n</body>\n</html>\n",
-        escape(title)
-    );
-    let headers: [(HeaderName, &str); 5] = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, text).into_response()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use goop2_proto::{
-    html,
+    html::escape,
     presence::{MAX_EMAIL, shorten},
 };
 use serde_json::json;
@@ -21,11 +21,11 @@ use serde_json::json;
 use crate::registration::{Link, Refusal, Sent};
 
 use super::{
-    App,
     accept::Client,
     address::household,
-    listen, page,
-    routes::{error, too_many},
+    app::App,
+    listen,
+    respond::{error, html, status_of, too_many, wants_html},
 };
 
 pub(crate) async fn form(State(app): State<Arc<App>>) -> Response {
@@ -74,7 +74,7 @@ pub(crate) async fn request(
         _ => None,
     };
     let mut answer = if by_app {
-        told(outcome.map_err(|why| (status(&why), why.to_string())))
+        told(outcome.map_err(|why| (status_of(&why), why.to_string())))
     } else {
         shown(outcome, &email)
     };
@@ -125,12 +125,12 @@ pub(crate) async fn confirm(
             let body = format!(
                 "<header><h1>Verified</h1><p><b>{}</b> is registered now. Goop2 is online here with its next heartbeat; \
                  you can close this page.</p></header>\n",
-                html::escape(&record.email)
+                escape(&record.email)
             );
-            page::html(StatusCode::OK, "Verified", &body, None)
+            html(StatusCode::OK, "Verified", &body, None)
         }
         Ok(None) => no_link(&headers, "invalid or expired token"),
-        Err(why) => error(status(&why), &why.to_string()),
+        Err(why) => error(status_of(&why), &why.to_string()),
     }
 }
 
@@ -164,18 +164,6 @@ fn note(app: &App, sent: Sent) -> &'static str {
     }
 }
 
-pub(crate) fn status(why: &Refusal) -> StatusCode {
-    match why {
-        Refusal::Required | Refusal::Invalid | Refusal::Forged | Refusal::Stale => {
-            StatusCode::BAD_REQUEST
-        }
-        Refusal::Already => StatusCode::CONFLICT,
-        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::Full | Refusal::Away => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
 /// To an app.
 fn told(outcome: Result<&str, (StatusCode, String)>) -> Response {
     let (status, body) = match outcome {
@@ -198,12 +186,12 @@ fn shown(outcome: Result<&str, Refusal>, email: &str) -> Response {
     match outcome {
         Ok(message) => {
             let body = format!("<header><h1>Almost there</h1><p>{message}</p></header>\n");
-            page::html(StatusCode::OK, "Almost there", &body, None)
+            html(StatusCode::OK, "Almost there", &body, None)
         }
         Err(why) => {
             let status = match why {
                 Refusal::TooMany(_) | Refusal::Full | Refusal::Away | Refusal::Failed => {
-                    status(&why)
+                    status_of(&why)
                 }
                 _ => StatusCode::OK,
             };
@@ -219,12 +207,12 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
         problem => (
             format!(
                 "<p class=\"problem\" role=\"alert\" id=\"problem\">{}</p>",
-                html::escape(problem)
+                escape(problem)
             ),
             " aria-describedby=\"problem\"",
         ),
     };
-    let email = html::escape(shorten(email, MAX_EMAIL));
+    let email = escape(shorten(email, MAX_EMAIL));
     let body = format!(
         "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, give \
          your address under Rendezvous, below this server: that also proves which peer is yours. This form is for older versions; after \
@@ -233,7 +221,7 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
          <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"{MAX_EMAIL}\" \
          value=\"{email}\"{field} required><button class=\"primary\">Send me a link</button></div></form>\n"
     );
-    page::html(status, "Register", &body, None)
+    html(status, "Register", &body, None)
 }
 
 fn confirm_page(link: &Link, token: &str) -> Response {
@@ -248,21 +236,21 @@ fn confirm_page(link: &Link, token: &str) -> Response {
         "<header><h1>Is this address yours?</h1></header>\n<form class=\"card\" method=\"post\" action=\"/verify\">\
          <p><b>{}</b></p><p>{owner}</p><input type=\"hidden\" name=\"token\" value=\"{}\">\
          <div class=\"line\"><button class=\"primary\">Yes, verify it</button></div></form>\n",
-        html::escape(&link.email),
-        html::escape(token)
+        escape(&link.email),
+        escape(token)
     );
-    page::html(StatusCode::OK, "Verify an address", &body, None)
+    html(StatusCode::OK, "Verify an address", &body, None)
 }
 
 /// A link that leads nowhere: to a tool in the words of existing servers, to a person with the way
 /// on.
 fn no_link(headers: &HeaderMap, text: &str) -> Response {
-    if !page::wanted(headers) {
+    if !wants_html(headers) {
         return error(StatusCode::BAD_REQUEST, text);
     }
     let body = "<header><h1>This link is not valid</h1><p>It was used already, is older than 24 hours, or was not copied \
                 whole.</p></header>\n<p><a class=\"button\" href=\"/register\">Ask for a new link</a></p>\n";
-    page::html(StatusCode::BAD_REQUEST, "Not valid", body, None)
+    html(StatusCode::BAD_REQUEST, "Not valid", body, None)
 }
 
 fn no_database(what: &str) -> Response {

@@ -22,13 +22,14 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
-    App,
     accept::{Client, Takeover},
     address::household,
     admin,
+    app::{App, Publisher},
     hub::Audience,
     limit::Taker,
     metrics, page, register,
+    respond::{NOSNIFF, error, json, method_not_allowed, not_found, too_many},
     subscriber::Subscriber,
     table::Outcome,
 };
@@ -40,15 +41,6 @@ const NEWEST_TS: HeaderName = HeaderName::from_static("goop2-newest-ts");
 /// Tells a peer that proved itself whether its address is registered, where that is required: to
 /// everyone else a message that nobody sees and one that all see are answered alike.
 const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
-const NOSNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-
-/// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could
-/// use up a peer's share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Publisher {
-    Proved(PeerId),
-    Claimed(PeerId, IpAddr),
-}
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -71,34 +63,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
-}
-
-/// An error as Go's `http.Error` writes it (§6.1).
-pub(crate) fn error(status: StatusCode, text: &str) -> Response {
-    (status, [NOSNIFF], format!("{text}\n")).into_response()
-}
-
-pub(crate) async fn not_found() -> Response {
-    error(StatusCode::NOT_FOUND, "404 page not found")
-}
-
-async fn method_not_allowed() -> Response {
-    error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-}
-
-/// Over a limit, and when to come back.
-pub(crate) fn too_many(text: &str, wait: Duration) -> Response {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let mut answer = error(StatusCode::TOO_MANY_REQUESTS, text);
-    answer
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-    answer
-}
-
-pub(crate) fn json(body: impl Into<axum::body::Body>) -> Response {
-    let content_type = (header::CONTENT_TYPE, "application/json; charset=utf-8");
-    ([content_type, NOSNIFF], body.into()).into_response()
 }
 
 async fn publish(

@@ -5,8 +5,6 @@ use std::cmp::Reverse;
 use goop2_proto::relay::{Refusal, State};
 use serde::Serialize;
 
-use super::board::MAX_SHOWN;
-
 /// Guests and circuits: the busiest and the oldest.
 #[derive(Serialize)]
 pub(super) struct ShownRelay {
@@ -37,7 +35,8 @@ struct ShownCircuit {
 }
 
 impl ShownRelay {
-    pub(super) fn new(State { relay, usage }: State) -> Self {
+    /// With so many guests and circuits at most.
+    pub(super) fn new(State { relay, usage }: State, most: usize) -> Self {
         let mut guests = usage.guests.clone();
         guests.sort_by_key(|guest| Reverse(guest.sent + guest.received));
         Self {
@@ -54,7 +53,7 @@ impl ShownRelay {
                 .collect(),
             shown_guests: guests
                 .into_iter()
-                .take(MAX_SHOWN)
+                .take(most)
                 .map(|guest| ShownGuest {
                     id: guest.peer.to_base58(),
                     reservations: guest.reservations,
@@ -65,7 +64,7 @@ impl ShownRelay {
             shown_circuits: usage
                 .circuits
                 .iter()
-                .take(MAX_SHOWN)
+                .take(most)
                 .map(|circuit| ShownCircuit {
                     from: circuit.from.to_base58(),
                     to: circuit.to.to_base58(),

@@ -1,0 +1,89 @@
+//! What every handler of the server sees.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use goop2_proto::{PeerId, relay, rendezvous::Accepted};
+
+use super::{
+    address::Net,
+    admin::auth::Auth,
+    clock::Clock,
+    cluster::state::Cluster,
+    config::Config,
+    hub::Hub,
+    limit::{Limiter, Seats},
+    log::Log,
+};
+use crate::registration::Registrations;
+
+/// The parts of one server.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) log: Log,
+    pub(crate) registrations: Option<Registrations>,
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) sockets: Seats,
+    pub(crate) seats: Seats,
+    pub(crate) by_address: Limiter<IpAddr>,
+    pub(crate) by_peer: Limiter<Publisher>,
+    pub(crate) trusted_proxies: Vec<Net>,
+    pub(crate) admin: Auth,
+    pub(crate) config: Config,
+    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) clock: Clock,
+    pub(crate) started: Instant,
+}
+
+/// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could
+/// use up a peer's share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Publisher {
+    Proved(PeerId),
+    Claimed(PeerId, IpAddr),
+}
+
+impl App {
+    /// The relay beside this server now.
+    pub(crate) fn relay(&self) -> Option<relay::State> {
+        self.config.relay.as_ref()?.borrow().clone()
+    }
+
+    /// Whether a message is stored and told; existing peers are answered 204 either way.
+    pub(crate) fn admits(&self, accepted: &Accepted) -> bool {
+        let registered = |registrations: &Registrations| {
+            registrations.admits(&accepted.message, accepted.proved)
+        };
+        !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
+    }
+
+    /// As [`Self::admits`], of a message that another instance took.
+    pub(crate) fn admits_elsewhere(&self, accepted: &Accepted) -> bool {
+        let registered = |registrations: &Registrations| {
+            registrations.admits_elsewhere(&accepted.message, accepted.proved)
+        };
+        !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
+    }
+
+    /// Counts the changes of registrations that other instances made.
+    pub(crate) fn registration_changes(&self) -> u64 {
+        let registrations = self.registrations.as_ref();
+        registrations.map_or(0, Registrations::changes)
+    }
+
+    /// What `/healthz` says. It serves either way: a load balancer keeps sending people here.
+    pub(crate) fn health(&self) -> &'static str {
+        let registrations = self.registrations.as_ref();
+        match &self.cluster {
+            Some(cluster) if !cluster.connected() => "ok, alone: NATS is away",
+            _ if !registrations.is_none_or(Registrations::changeable) => {
+                "ok, nobody can register: JetStream is away"
+            }
+            _ => "ok",
+        }
+    }
+}
