@@ -1,33 +1,22 @@
 //! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing
 //! else.
 //!
-//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `hub`: table and feeds →
-//! `subscriber`s. The pages for people are in `page` and `admin`. Other instances of the same
+//! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `presence`: table and feeds →
+//! subscribers. The pages for people are in `pages`. Other instances of the same
 //! rendezvous are reached through `cluster`.
 
-mod accept;
-mod address;
-mod admin;
 mod app;
 mod clock;
 mod cluster;
 mod config;
-mod feed;
-mod guests;
-mod hub;
-mod keep;
+mod connections;
 mod limit;
-mod listen;
 mod log;
 mod metrics;
-mod outbox;
-mod page;
-mod patience;
-mod register;
+mod pages;
+mod presence;
 mod respond;
 mod routes;
-mod subscriber;
-mod table;
 
 use std::{
     net::SocketAddr,
@@ -43,21 +32,23 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use address::{Net, NotANet};
 pub use clock::Clock;
 pub use config::{Config, DEFAULT_PORT, Limits};
+pub use connections::{
+    client::{Net, NotANet},
+    listen::Error as ListenError,
+};
 pub use goop2_proto::bucket::Rate;
-pub use guests::Guests;
-pub use listen::Error as ListenError;
+pub use presence::members::Guests;
 
 use self::cluster::state::Cluster;
 use crate::registration::{self, Registrations};
-use admin::auth::Auth;
 use app::App;
-use hub::Hub;
+use connections::{accept, listen};
 use limit::{Limiter, Seats};
 use log::Log;
-use table::Table;
+use pages::admin::auth::Auth;
+use presence::{hub::Hub, persist, table::Table};
 
 /// How often the status is brought up to date for those who watch it.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
@@ -174,7 +165,7 @@ impl Server {
         });
         let (told, status) = watch::channel(Status::default());
         background.spawn(tell(Arc::clone(&app), told));
-        background.spawn(keep::run(Arc::clone(&app)));
+        background.spawn(persist::run(Arc::clone(&app)));
         let (mut conversation, hang_up) = (JoinSet::new(), CancellationToken::new());
         conversation.spawn(cluster::run(Arc::clone(&app), hang_up.clone()));
         tracing::info!(?addrs, "rendezvous listens");

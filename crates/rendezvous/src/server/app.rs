@@ -9,14 +9,14 @@ use std::{
 use goop2_proto::{PeerId, relay, rendezvous::Accepted};
 
 use super::{
-    address::Net,
-    admin::auth::Auth,
     clock::Clock,
     cluster::state::Cluster,
     config::Config,
-    hub::Hub,
+    connections::client::Net,
     limit::{Limiter, Seats},
     log::Log,
+    pages::admin::auth::Auth,
+    presence::hub::Hub,
 };
 use crate::registration::Registrations;
 

@@ -42,7 +42,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{app::App, outbox::Outgoing};
+use super::{app::App, presence::outbox::Outgoing};
 use crate::cluster::Waits;
 use members::{Members, Verdict};
 use state::Cluster;

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use goop2_proto::{bucket::Rate, relay};
 use tokio::sync::watch;
 
-use super::address::Net;
+use super::connections::client::Net;
 use crate::{cluster::Address, registration};
 
 /// The port people know.

@@ -22,16 +22,16 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
-    accept::{Client, Takeover},
-    address::household,
-    admin,
     app::{App, Publisher},
-    hub::Audience,
+    connections::{
+        accept::{Client, Takeover},
+        client::household,
+    },
     limit::Taker,
-    metrics, page, register,
+    metrics,
+    pages::{admin, public, register},
+    presence::{hub::Audience, subscriber::Subscriber, table::Outcome},
     respond::{NOSNIFF, error, json, method_not_allowed, not_found, too_many},
-    subscriber::Subscriber,
-    table::Outcome,
 };
 
 /// A body of 16 KiB takes longer only on purpose.
@@ -44,7 +44,7 @@ const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(page::public))
+        .route("/", get(public::public))
         .route("/publish", post(publish))
         .route("/events", get(events))
         .route("/relay", get(relay))
@@ -53,11 +53,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/templates", get(|| async { json("[]\n") }))
         .route("/register", get(register::form).post(register::request))
         .route("/verify", get(register::look).post(register::confirm))
-        .route("/docs", get(page::docs))
-        .route("/docs/", get(page::docs))
-        .route("/docs/{slug}", get(page::doc))
-        .route("/favicon.ico", get(page::favicon))
-        .route("/assets/{name}", get(page::asset))
+        .route("/docs", get(public::docs))
+        .route("/docs/", get(public::docs))
+        .route("/docs/{slug}", get(public::doc))
+        .route("/favicon.ico", get(public::favicon))
+        .route("/assets/{name}", get(public::asset))
         .merge(admin::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -8,8 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{app::App, clock::at};
-use crate::registration::Peer;
+use crate::{
+    registration::Peer,
+    server::{app::App, clock::at},
+};
 
 const PAUSE: Duration = Duration::from_secs(30);
 

@@ -11,12 +11,10 @@ use axum::{
 use goop2_proto::{PeerId, id};
 use serde::Deserialize;
 
-use super::{
-    super::{
-        app::App,
-        respond::{error, status_of},
-    },
-    administrator::Administrator,
+use super::administrator::Administrator;
+use crate::server::{
+    app::App,
+    respond::{error, status_of},
 };
 
 #[derive(Deserialize)]

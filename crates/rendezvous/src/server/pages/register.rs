@@ -18,14 +18,13 @@ use goop2_proto::{
 };
 use serde_json::json;
 
-use crate::registration::{Link, Refusal, Sent};
-
-use super::{
-    accept::Client,
-    address::household,
-    app::App,
-    listen,
-    respond::{error, html, status_of, too_many, wants_html},
+use crate::{
+    registration::{Link, Refusal, Sent},
+    server::{
+        app::App,
+        connections::{accept::Client, client::household, listen},
+        respond::{error, html, status_of, too_many, wants_html},
+    },
 };
 
 pub(crate) async fn form(State(app): State<Arc<App>>) -> Response {

@@ -32,10 +32,10 @@ use tokio::{
 
 use super::{
     feed::{Feed, frame},
-    log::Log,
     outbox::{Outbox, Outgoing},
     table::{Outcome, Table},
 };
+use crate::server::log::Log;
 
 /// A snapshot this old is still handed out: what happened since follows from the ring.
 const SNAPSHOT_AGE: Duration = Duration::from_millis(250);

@@ -23,8 +23,8 @@ use tokio::{
 use super::{
     feed::{Head, Read, chunk, unchunk},
     hub::{Audience, Hub, Snapshot},
-    limit::Seat,
 };
+use crate::server::limit::Seat;
 
 /// A client that takes nothing for this long is gone, or wants to be a burden.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);

@@ -9,13 +9,11 @@ use axum::{
 };
 use goop2_proto::html::escape;
 
-use super::{
-    super::{
-        accept::Client,
-        app::App,
-        respond::{error, html, too_many, wants_html},
-    },
-    auth::basic,
+use super::auth::basic;
+use crate::server::{
+    app::App,
+    connections::accept::Client,
+    respond::{error, html, too_many, wants_html},
 };
 
 /// What only a page of this server's origin can send.

@@ -6,12 +6,14 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use super::{
-    app::App,
-    listen,
-    respond::{html, not_found},
+use crate::{
+    qr::{self, Drawing},
+    server::{
+        app::App,
+        connections::listen,
+        respond::{html, not_found},
+    },
 };
-use crate::qr::{self, Drawing};
 use axum::{
     extract::{Path, State},
     http::{StatusCode, header},
@@ -24,17 +26,17 @@ const DOCS: [(&str, &str, &str); 3] = [
     (
         "join",
         "Join a rendezvous",
-        include_str!("../../assets/docs/join.html"),
+        include_str!("../../../assets/docs/join.html"),
     ),
     (
         "host",
         "Host a rendezvous",
-        include_str!("../../assets/docs/host.html"),
+        include_str!("../../../assets/docs/host.html"),
     ),
     (
         "privacy",
         "What it knows",
-        include_str!("../../assets/docs/privacy.html"),
+        include_str!("../../../assets/docs/privacy.html"),
     ),
 ];
 
@@ -136,7 +138,7 @@ pub(crate) async fn doc(Path(slug): Path<String>) -> Response {
 pub(crate) async fn favicon() -> Response {
     file(
         "image/vnd.microsoft.icon",
-        include_bytes!("../../assets/favicon.ico"),
+        include_bytes!("../../../assets/favicon.ico"),
         KEEP,
     )
 }
@@ -145,13 +147,13 @@ pub(crate) async fn asset(Path(name): Path<String>) -> Response {
     let css = "text/css; charset=utf-8";
     let script = "text/javascript; charset=utf-8";
     match name.as_str() {
-        "style.css" => file(css, include_bytes!("../../assets/style.css"), ASK),
-        "docs.css" => file(css, include_bytes!("../../assets/docs.css"), ASK),
-        "page.js" => file(script, include_bytes!("../../assets/page.js"), ASK),
-        "admin.js" => file(script, include_bytes!("../../assets/admin.js"), ASK),
+        "style.css" => file(css, include_bytes!("../../../assets/style.css"), ASK),
+        "docs.css" => file(css, include_bytes!("../../../assets/docs.css"), ASK),
+        "page.js" => file(script, include_bytes!("../../../assets/page.js"), ASK),
+        "admin.js" => file(script, include_bytes!("../../../assets/admin.js"), ASK),
         "goop2-splash.jpg" => file(
             "image/jpeg",
-            include_bytes!("../../assets/goop2-splash.jpg"),
+            include_bytes!("../../../assets/goop2-splash.jpg"),
             KEEP,
         ),
         _ => not_found().await,

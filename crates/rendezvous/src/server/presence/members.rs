@@ -8,7 +8,7 @@ use super::hub::Hub;
 
 /// The peers at a rendezvous, as its relay sees them.
 #[derive(Clone, Debug)]
-pub struct Guests(pub(super) Arc<Hub>);
+pub struct Guests(pub(in crate::server) Arc<Hub>);
 
 impl Guests {
     /// What a peer is here at this moment.

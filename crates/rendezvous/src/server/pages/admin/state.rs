@@ -15,12 +15,11 @@ use axum::{
 use goop2_proto::{PeerId, bucket::Rate, presence::shorten};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::{app::App, clock::at, config::Limits, table::Entry},
-    administrator::Administrator,
-    relay::ShownRelay,
+use super::{administrator::Administrator, relay::ShownRelay};
+use crate::{
+    registration::Record,
+    server::{app::App, clock::at, config::Limits, presence::table::Entry},
 };
-use crate::registration::Record;
 
 /// Peers, and registrations, in one answer to the page: more than anyone scrolls through; the
 /// search finds the others.

@@ -10,11 +10,11 @@ use axum::{
 use goop2_proto::{go_json, presence::Kind};
 use serde::Serialize;
 
-use super::{
-    super::{app::App, clock::at, respond::json},
-    administrator::Administrator,
+use super::administrator::Administrator;
+use crate::{
+    registration::{Record, Registrations},
+    server::{app::App, clock::at, respond::json},
 };
-use crate::registration::{Record, Registrations};
 
 /// A peer as existing servers list it: here the keys have underscores.
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ use multibase::Base;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::super::address::household;
+use crate::server::connections::client::household;
 
 /// How long a browser need not ask again: a working day.
 pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);

@@ -23,7 +23,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{accept::Client, app::App, respond::html};
+use crate::server::{app::App, connections::accept::Client, respond::html};
 use administrator::{Administrator, disabled, login_form};
 use auth::{COOKIE, SESSION};
 
@@ -47,7 +47,7 @@ async fn page(_: Administrator) -> Response {
     html(
         StatusCode::OK,
         "Administration",
-        include_str!("../../assets/admin.html"),
+        include_str!("../../../assets/admin.html"),
         Some("admin.js"),
     )
 }

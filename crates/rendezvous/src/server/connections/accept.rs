@@ -15,11 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    address,
-    app::App,
-    patience::{HEAD_TIMEOUT, Patience, Watched},
-    subscriber::Subscriber,
+    client,
+    timeouts::{HEAD_TIMEOUT, Patience, Watched},
 };
+use crate::server::{app::App, presence::subscriber::Subscriber};
 
 /// Bytes of a request before its body; the least the HTTP library takes is 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
@@ -66,7 +65,7 @@ pub(crate) async fn serve(
             .trusted_proxies
             .iter()
             .any(|net| net.contains(addr.ip()));
-        let seat = match app.sockets.take(address::household(addr.ip())) {
+        let seat = match app.sockets.take(client::household(addr.ip())) {
             Ok(seat) => Some(seat),
             Err(_) if proxy => None,
             Err(_) => continue,
@@ -128,7 +127,7 @@ async fn requests(
     };
     let waiting = patience.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        let client = address::client(from, request.headers(), &app.trusted_proxies);
+        let client = client::client(from, request.headers(), &app.trusted_proxies);
         request.extensions_mut().insert(Client(client));
         request.extensions_mut().insert(Takeover(takeover.clone()));
         let (answer, patience) = (
