@@ -2,7 +2,7 @@
 //!
 //! A connection that is lost is not mended but replaced: what was missed meanwhile has to be asked
 //! for anyway, and so no attempt outlives the server. Presence travels as `server::cluster` says,
-//! registrations as `registration::shared` does.
+//! registrations as `registration::sync` does.
 
 use std::{fmt, time::Duration};
 

@@ -1,20 +1,23 @@
 //! Registration by e-mail (§6.8): who may be seen on a server that wants to know its people.
 //!
 //! Request → a link by mail → its page, with a button → the address is verified. The page stands
-//! between because programs that scan mail follow every link. What counts is decided in `book`,
+//! between because programs that scan mail follow every link. What counts is decided in `records`,
 //! written by `database` and sent by [`crate::mail`]; this module puts them in order, and is all
-//! the server sees. Several instances of a server share them through `shared`.
+//! the server sees. Several instances of a server share them through `sync`.
 
-mod book;
+mod config;
 mod database;
+mod mail_limit;
+mod record;
+mod records;
+mod refusal;
 mod shared;
+mod sync;
 mod webhook;
 
 use std::{
     net::IpAddr,
-    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use goop2_proto::{
@@ -23,15 +26,19 @@ use goop2_proto::{
     registration::{Refusal as Unsigned, Request},
 };
 use multibase::Base;
-use reqwest::Url;
-use sha2::{Digest, Sha256};
 
-use crate::mail::{self, Mailer};
-pub use book::Record;
-use book::{Admission, Book, Hash, Write};
+use crate::mail::Mailer;
+
+pub use config::{Config, Error};
 pub(crate) use database::Peer;
+pub use record::Record;
+pub use refusal::Refusal;
+
+use config::webhook_url;
 use database::{Contents, Database};
-use shared::{Fault, Shared};
+use record::{Hash, Write, hash};
+use records::{Admission, Records};
+use shared::{Shared, buckets::Fault};
 use webhook::Webhook;
 
 /// Longest token that is looked up; ours have 44 characters.
@@ -39,72 +46,6 @@ const MAX_TOKEN: usize = 128;
 /// How often something is decided anew because another instance was faster; each time one of them
 /// gets on.
 const MAX_ATTEMPTS: usize = 4;
-
-/// What the operator decides.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Config {
-    /// Where registrations are kept; made with its folder if it is not there.
-    pub path: PathBuf,
-    /// Called with each verified address; empty = none.
-    pub webhook: String,
-    /// How links are sent.
-    pub mail: mail::Config,
-}
-
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It would not know who is registered; going on without would let everyone in.
-    #[error("{}: {why}. Remedy: give presence.peer_db_path a path that can be written, or remove the file if nobody needs it", path.display())]
-    Database {
-        /// `presence.peer_db_path`
-        path: PathBuf,
-        /// What the system or the database says.
-        why: String,
-    },
-    /// See [`mail::Error`].
-    #[error(transparent)]
-    Mail(#[from] mail::Error),
-    /// Not a web address.
-    #[error(
-        "presence.registration_webhook is {0:?}; allowed is an http:// or https:// address, or \"\" for none"
-    )]
-    Webhook(String),
-}
-
-/// Why somebody is not registered, in words for him.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Nothing was typed.
-    #[error("Please enter an e-mail address.")]
-    Required,
-    /// See [`goop2_proto::registration::email`].
-    #[error("That is not a valid e-mail address.")]
-    Invalid,
-    /// It is verified, and nothing would change.
-    #[error("This e-mail address is already registered and verified.")]
-    Already,
-    /// Over a limit; a mail may be sent again after this.
-    #[error("Too many mails were asked for. Please try again later.")]
-    TooMany(Duration),
-    /// No room for another address.
-    #[error("This server takes no more registrations.")]
-    Full,
-    /// Not signed by that peer.
-    #[error("The request is not signed by the peer it names.")]
-    Forged,
-    /// Signed by a clock that is wrong, or long ago.
-    #[error("The request was signed more than an hour ago, or the clock of the computer is wrong.")]
-    Stale,
-    /// Instances that share their registrations cannot agree on a new one.
-    #[error(
-        "This server cannot reach the other servers it shares registrations with. Nothing was changed. Please try again in a few minutes."
-    )]
-    Away,
-    /// The disk or the mail server.
-    #[error("The registration failed. Please try again later.")]
-    Failed,
-}
 
 /// What happened with the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +68,7 @@ pub struct Link {
 /// All registrations of a server.
 #[derive(Debug)]
 pub struct Registrations {
-    book: Mutex<Book>,
+    records: Mutex<Records>,
     blocked: Vec<PeerId>,
     /// Decides and keeps one change at a time, so that each decision knows the one before.
     turn: tokio::sync::Mutex<()>,
@@ -153,7 +94,7 @@ impl Registrations {
             blocked,
         } = contents;
         let registrations = Self {
-            book: Mutex::new(Book::new(records, pending)),
+            records: Mutex::new(Records::new(records, pending)),
             blocked,
             turn: tokio::sync::Mutex::default(),
             database,
@@ -161,7 +102,7 @@ impl Registrations {
             mailer,
             webhook,
         };
-        let old = registrations.book().expire(now);
+        let old = registrations.records().expire(now);
         // What was not written is expired again at the next start.
         let _ = registrations.keep(old).await;
         Ok(registrations)
@@ -169,7 +110,7 @@ impl Registrations {
 
     /// Whether the message of a registered peer, so that anyone may see it.
     pub fn admits(&self, message: &Message, proved: bool) -> bool {
-        let admission = self.book().admits(&message.email, message.peer, proved);
+        let admission = self.records().admits(&message.email, message.peer, proved);
         let (record, first) = match admission {
             Admission::No => return false,
             Admission::Yes => return true,
@@ -182,7 +123,7 @@ impl Registrations {
             return !first;
         }
         let write = Write::Record(record);
-        self.book().apply(std::slice::from_ref(&write));
+        self.records().apply(std::slice::from_ref(&write));
         if !self.database.write_soon(write) {
             tracing::warn!(
                 "whom an address belongs to was not written down; the next start decides anew"
@@ -194,7 +135,7 @@ impl Registrations {
     /// As [`Self::admits`], of a message that another instance admitted: that one has it written
     /// down.
     pub(crate) fn admits_elsewhere(&self, message: &Message, proved: bool) -> bool {
-        let admission = self.book().admits(&message.email, message.peer, proved);
+        let admission = self.records().admits(&message.email, message.peer, proved);
         matches!(admission, Admission::Yes | Admission::Proved(_))
     }
 
@@ -223,13 +164,15 @@ impl Registrations {
         let token = Base::Base64UrlPad.encode(rand::random::<[u8; 32]>());
         let hash = hash(&token);
         self.forget_old(now).await;
-        self.change(|book| Ok((book.request(email, peer, client, hash, now)?, ())))
+        self.change(|records| Ok((records.request(email, peer, client, hash, now)?, ())))
             .await?;
         let link = format!("{}/verify?token={token}", base.trim_end_matches('/'));
         let sent = self.send(email.trim(), link).await;
         if sent.is_err() {
             // It expires by itself if this fails too.
-            let _ = self.change(|book| Ok((book.withdraw(&hash), ()))).await;
+            let _ = self
+                .change(|records| Ok((records.withdraw(&hash), ())))
+                .await;
         }
         sent
     }
@@ -254,8 +197,8 @@ impl Registrations {
 
     /// What the link is for, if it is one and still good. Looking does not spend it.
     pub fn look(&self, token: &str, now: i64) -> Option<Link> {
-        let book = self.book();
-        let pending = book.look(&known_form(token)?, now)?;
+        let records = self.records();
+        let pending = records.look(&known_form(token)?, now)?;
         Some(Link {
             email: pending.email.clone(),
             peer: pending.peer,
@@ -269,8 +212,8 @@ impl Registrations {
             return Ok(None);
         };
         let confirmed = self
-            .change(|book| {
-                let confirmed = book.confirm(&hash, now);
+            .change(|records| {
+                let confirmed = records.confirm(&hash, now);
                 Ok(confirmed.map_or((Vec::new(), None), |(record, writes)| {
                     (writes, Some(record))
                 }))
@@ -284,18 +227,18 @@ impl Registrations {
 
     /// Everyone, newest first.
     pub fn list(&self) -> Vec<Record> {
-        self.book().list()
+        self.records().list()
     }
 
     /// The newest of those whose address contains the text, in lower case, and how many there are.
     pub(crate) fn find(&self, text: &str, most: usize) -> (Vec<Record>, usize) {
-        self.book().find(text, most)
+        self.records().find(text, most)
     }
 
     /// Whether there was such an address.
     pub async fn remove(&self, email: &str) -> Result<bool, Refusal> {
-        self.change(|book| {
-            let writes = book.remove(email);
+        self.change(|records| {
+            let writes = records.remove(email);
             let found = !writes.is_empty();
             Ok((writes, found))
         })
@@ -333,11 +276,11 @@ impl Registrations {
     /// Decides and keeps it; decides again when another instance was faster.
     async fn change<T>(
         &self,
-        decide: impl Fn(&mut Book) -> Result<(Vec<Write>, T), Refusal>,
+        decide: impl Fn(&mut Records) -> Result<(Vec<Write>, T), Refusal>,
     ) -> Result<T, Refusal> {
         let _turn = self.turn.lock().await;
         for _ in 0..MAX_ATTEMPTS {
-            let (writes, decided) = decide(&mut self.book())?;
+            let (writes, decided) = decide(&mut self.records())?;
             match self.commit(writes).await {
                 Ok(()) => return Ok(decided),
                 Err(Fault::Refused(why)) => return Err(why),
@@ -364,7 +307,7 @@ impl Registrations {
     async fn keep(&self, writes: Vec<Write>) -> Result<(), Refusal> {
         let kept = self.database.write(writes.clone()).await;
         kept.map_err(|_| Refusal::Failed)?;
-        self.book().apply(&writes);
+        self.records().apply(&writes);
         Ok(())
     }
 
@@ -372,7 +315,7 @@ impl Registrations {
     /// they are.
     async fn forget_old(&self, now: i64) {
         let _turn = self.turn.lock().await;
-        let old = self.book().expire(now);
+        let old = self.records().expire(now);
         let is_record = |write: &Write| matches!(write, Write::NoRecord { .. });
         let (records, links): (Vec<_>, Vec<_>) = old.into_iter().partition(is_record);
         // What is not forgotten now is the next time.
@@ -393,26 +336,11 @@ impl Registrations {
         Ok(Sent::Mailed)
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What is kept of a token.
-fn hash(token: &str) -> Hash {
-    Sha256::digest(token).into()
 }
 
 fn known_form(token: &str) -> Option<Hash> {
     (1..=MAX_TOKEN).contains(&token.len()).then(|| hash(token))
-}
-
-fn webhook_url(text: &str) -> Result<Option<Url>, Error> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    match Url::parse(text.trim()) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
-        _ => Err(Error::Webhook(text.into())),
-    }
 }

@@ -1,6 +1,6 @@
 //! `peer_db_path` (§6.9): the tables of existing servers, and two of ours beside them.
 //!
-//! All of it is in memory while the server runs ([`super::book`]); the file is written by one
+//! All of it is in memory while the server runs ([`super::records`]); the file is written by one
 //! thread that owns the connection, and a change counts when it is written. Existing servers keep
 //! tokens as they were mailed; ours move them to a table of hashes, so that whoever reads the file
 //! cannot confirm anything.
@@ -12,9 +12,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Error,
-    book::{Hash, Pending, Record, Write},
-    hash,
+    config::Error,
+    record::{Hash, Pending, Record, Write, hash},
 };
 
 /// As existing servers wait for another program that holds the database.

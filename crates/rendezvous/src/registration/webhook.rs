@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Record;
+use super::record::Record;
 use crate::client::http;
 
 /// Calls that wait: an hour of registrations while the other program is away.

@@ -1,0 +1,50 @@
+//! What the operator decides of registrations, and why a server does not start with it.
+
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+use crate::mail;
+
+/// What the operator decides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Where registrations are kept; made with its folder if it is not there.
+    pub path: PathBuf,
+    /// Called with each verified address; empty = none.
+    pub webhook: String,
+    /// How links are sent.
+    pub mail: mail::Config,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It would not know who is registered; going on without would let everyone in.
+    #[error("{}: {why}. Remedy: give presence.peer_db_path a path that can be written, or remove the file if nobody needs it", path.display())]
+    Database {
+        /// `presence.peer_db_path`
+        path: PathBuf,
+        /// What the system or the database says.
+        why: String,
+    },
+    /// See [`mail::Error`].
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+    /// Not a web address.
+    #[error(
+        "presence.registration_webhook is {0:?}; allowed is an http:// or https:// address, or \"\" for none"
+    )]
+    Webhook(String),
+}
+
+/// The address to call, if there is one.
+pub(super) fn webhook_url(text: &str) -> Result<Option<Url>, Error> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match Url::parse(text.trim()) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        _ => Err(Error::Webhook(text.into())),
+    }
+}

@@ -1,0 +1,83 @@
+//! One registered address, one link, and what is written of them.
+
+use goop2_proto::{PeerId, id};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// How long a link is good, as the mail says. In milliseconds, like all times here.
+pub(super) const LINK_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// Where the owner stands in a record's `metadata`.
+const PEER: &str = "peer_id";
+const PROVED: &str = "peer_proved";
+
+/// The SHA-256 of a token: all that is kept of it.
+pub(super) type Hash = [u8; 32];
+
+/// One registered address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// As it was written when it was registered.
+    pub email: String,
+    /// Unix time in milliseconds.
+    pub created_at: i64,
+    /// Unix time in milliseconds; 0 = not yet.
+    pub verified_at: i64,
+    /// Which peer it belongs to, and what other programs keep here.
+    pub metadata: Map<String, Value>,
+}
+
+/// A link under way.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pending {
+    pub(super) email: String,
+    pub(super) peer: Option<PeerId>,
+    pub(super) created_at: i64,
+}
+
+/// What to write down.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Write {
+    Record(Record),
+    NoRecord {
+        email: String,
+    },
+    Pending(Hash, Pending),
+    NoPending(Hash),
+    /// The operator wants nothing of this peer.
+    Block(PeerId),
+    NoBlock(PeerId),
+}
+
+impl Record {
+    /// The peer the address belongs to, and whether it has to prove that it is the one.
+    pub fn owner(&self) -> Option<(PeerId, bool)> {
+        let peer = id::parse(self.metadata.get(PEER)?.as_str()?)?;
+        let proved = self
+            .metadata
+            .get(PROVED)
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        Some((peer, proved))
+    }
+
+    pub(super) fn set_owner(&mut self, peer: PeerId, proved: bool) {
+        self.metadata.insert(PEER.into(), peer.to_base58().into());
+        self.metadata.insert(PROVED.into(), proved.into());
+    }
+}
+
+/// What is kept of a token.
+pub(super) fn hash(token: &str) -> Hash {
+    Sha256::digest(token).into()
+}
+
+/// Addresses that differ only in case are the same mailbox everywhere that matters.
+pub(super) fn key(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Whether a link of that time is no longer good.
+pub(super) fn is_old(created_at: i64, now: i64) -> bool {
+    now - created_at >= LINK_MILLIS
+}

@@ -1,0 +1,243 @@
+//! What is registered and what is asked for, and what may be asked: decisions, with time, tokens
+//! and storage handed in. A decision is a list of writes, which count when they are kept and then
+//! applied.
+//!
+//! An address is *verified* when the link of a mail to it was confirmed. It *belongs* to one peer:
+//! the one that signed the request, or, when nobody signed, the first that publishes it. Several
+//! links may be under way for one address, so that nobody can make another's link useless by asking
+//! again; each names the peer it is for.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use goop2_proto::{PeerId, registration};
+use serde_json::Map;
+
+use super::{
+    mail_limit::MailLimit,
+    record::{Hash, Pending, Record, Write, is_old, key},
+    refusal::Refusal,
+};
+
+/// Addresses at most: some 100 MB.
+const MAX_RECORDS: usize = 200_000;
+/// Links under way at most, however many instances send them: several days of one server's mails.
+const MAX_PENDING: usize = 65_536;
+
+/// Whether a peer may be seen with an address.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Admission {
+    No,
+    Yes,
+    /// Nobody has it yet: yes, once this is written.
+    First(Record),
+    /// Yes, and from now on only with proof, as this says.
+    Proved(Record),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    records: HashMap<String, Record>,
+    pending: HashMap<Hash, Pending>,
+    mails: MailLimit,
+}
+
+impl Records {
+    pub(super) fn new(records: Vec<Record>, pending: Vec<(Hash, Pending)>) -> Self {
+        Self {
+            records: records
+                .into_iter()
+                .map(|record| (key(&record.email), record))
+                .collect(),
+            pending: pending.into_iter().collect(),
+            mails: MailLimit::default(),
+        }
+    }
+
+    /// Somebody asks for a link. `peer` signed the request; without it the address is registered as
+    /// existing peers do it.
+    pub(super) fn request(
+        &mut self,
+        email: &str,
+        peer: Option<PeerId>,
+        client: IpAddr,
+        token: Hash,
+        now: i64,
+    ) -> Result<Vec<Write>, Refusal> {
+        if email.trim().is_empty() {
+            return Err(Refusal::Required);
+        }
+        let email = registration::email(email)
+            .ok_or(Refusal::Invalid)?
+            .to_owned();
+        let key = key(&email);
+        let known = self
+            .records
+            .get(&key)
+            .filter(|record| record.verified_at > 0);
+        if known
+            .is_some_and(|record| peer.is_none() || record.owner() == peer.map(|peer| (peer, true)))
+        {
+            return Err(Refusal::Already);
+        }
+        self.mails.check(&key, client, now)?;
+        let known = self.records.contains_key(&key);
+        if self.records.len() >= MAX_RECORDS && !known || self.pending.len() >= MAX_PENDING {
+            return Err(Refusal::Full);
+        }
+        self.mails.note(key, client, now);
+        let record = (!known).then(|| Record {
+            email: email.clone(),
+            created_at: now,
+            verified_at: 0,
+            metadata: Map::new(),
+        });
+        let pending = Pending {
+            email,
+            peer,
+            created_at: now,
+        };
+        let mut writes: Vec<_> = record.map(Write::Record).into_iter().collect();
+        writes.push(Write::Pending(token, pending));
+        Ok(writes)
+    }
+
+    /// The mail could not be sent.
+    pub(super) fn withdraw(&self, token: &Hash) -> Vec<Write> {
+        let known = self.pending.contains_key(token);
+        known
+            .then_some(Write::NoPending(*token))
+            .into_iter()
+            .collect()
+    }
+
+    /// What a link is for, as long as it is good. One that was sent before the address was verified
+    /// is not: whoever confirmed has decided, at whichever instance.
+    pub(super) fn look(&self, token: &Hash, now: i64) -> Option<&Pending> {
+        let pending = self.pending.get(token)?;
+        let record = self.records.get(&key(&pending.email));
+        let decided = record.is_some_and(|record| record.verified_at > pending.created_at);
+        (!decided && !is_old(pending.created_at, now)).then_some(pending)
+    }
+
+    /// The link is spent: the address is verified, and belongs to the peer that asked. What decides
+    /// is the record; the rest follows from it.
+    pub(super) fn confirm(&self, token: &Hash, now: i64) -> Option<(Record, Vec<Write>)> {
+        let Pending { email, peer, .. } = self.look(token, now)?;
+        let mut record = self.records.get(&key(email))?.clone();
+        record.verified_at = now;
+        if let Some(peer) = peer {
+            record.set_owner(*peer, true);
+        }
+        let mut writes = vec![Write::Record(record.clone())];
+        writes.extend(self.no_pending(|pending| key(&pending.email) == key(email)));
+        Some((record, writes))
+    }
+
+    /// Whether a message with this address may be seen. The first peer that publishes an address
+    /// without an owner gets it; one that has proved itself later is not believed without proof
+    /// again.
+    pub(super) fn admits(&self, email: &str, peer: PeerId, proved: bool) -> Admission {
+        let record = self
+            .records
+            .get(&key(email))
+            .filter(|record| record.verified_at > 0);
+        let Some(record) = record else {
+            return Admission::No;
+        };
+        let mut owned = record.clone();
+        owned.set_owner(peer, proved);
+        match record.owner() {
+            Some((owner, needs_proof)) if owner != peer || (needs_proof && !proved) => {
+                Admission::No
+            }
+            Some((_, needs_proof)) if needs_proof == proved => Admission::Yes,
+            Some(_) => Admission::Proved(owned),
+            None => Admission::First(owned),
+        }
+    }
+
+    pub(super) fn remove(&self, email: &str) -> Vec<Write> {
+        let Some(record) = self.records.get(&key(email)) else {
+            return Vec::new();
+        };
+        let mut writes = vec![Write::NoRecord {
+            email: record.email.clone(),
+        }];
+        writes.extend(self.no_pending(|pending| key(&pending.email) == key(email)));
+        writes
+    }
+
+    /// Takes what was decided and kept. Beyond the bounds nothing is added, whoever decided it.
+    pub(super) fn apply(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Record(record) => {
+                    let key = key(&record.email);
+                    if self.records.len() < MAX_RECORDS || self.records.contains_key(&key) {
+                        self.records.insert(key, record.clone());
+                    }
+                }
+                Write::NoRecord { email } => {
+                    self.records.remove(&key(email));
+                }
+                Write::Pending(token, pending) => {
+                    if self.pending.len() < MAX_PENDING {
+                        self.pending.insert(*token, pending.clone());
+                    }
+                }
+                Write::NoPending(token) => {
+                    self.pending.remove(token);
+                }
+                // Kept for the next start, and not in here.
+                Write::Block(_) | Write::NoBlock(_) => {}
+            }
+        }
+    }
+
+    /// Everything, as it would be written.
+    pub(super) fn contents(&self) -> impl Iterator<Item = Write> {
+        let records = self.records.values().cloned().map(Write::Record);
+        let pending = self.pending.iter();
+        records.chain(pending.map(|(token, pending)| Write::Pending(*token, pending.clone())))
+    }
+
+    /// Newest first.
+    pub(super) fn list(&self) -> Vec<Record> {
+        self.find("", usize::MAX).0
+    }
+
+    /// The newest of those whose address contains the text, in lower case, and how many there are.
+    pub(super) fn find(&self, text: &str, most: usize) -> (Vec<Record>, usize) {
+        let mut found: Vec<_> = self
+            .records
+            .iter()
+            .filter(|(key, _)| key.contains(text))
+            .map(|(_, record)| record)
+            .collect();
+        found.sort_by(|a, b| (b.created_at, &a.email).cmp(&(a.created_at, &b.email)));
+        let newest = found.iter().take(most).map(|record| (*record).clone());
+        (newest.collect(), found.len())
+    }
+
+    /// Links that nobody followed go, and addresses that were never verified with them.
+    pub(super) fn expire(&self, now: i64) -> Vec<Write> {
+        let old = |record: &&Record| record.verified_at == 0 && is_old(record.created_at, now);
+        let records = self.records.values().filter(old);
+        let records = records.map(|record| Write::NoRecord {
+            email: record.email.clone(),
+        });
+        let pending = self.no_pending(|pending| is_old(pending.created_at, now));
+        pending.chain(records).collect()
+    }
+
+    fn no_pending(&self, gone: impl Fn(&Pending) -> bool) -> impl Iterator<Item = Write> {
+        let gone = self
+            .pending
+            .iter()
+            .filter(move |(_, pending)| gone(pending));
+        gone.map(|(token, _)| Write::NoPending(*token))
+    }
+}
+
+#[cfg(test)]
+mod tests;
