@@ -18,11 +18,8 @@ const PING: Duration = Duration::from_secs(3);
 /// Frames that wait to be read; at the longest, 128 MiB. Beyond it they are dropped, noticed and
 /// asked for again.
 const MAX_UNREAD: usize = 1024;
-/// The first wait after a connection was lost, doubled by each that follows up to the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// A connection that lived this long was a success.
-const LIVED: Duration = Duration::from_secs(30);
+/// The longest wait before the connection is tried again.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Most servers in an address.
 const MAX_SERVERS: usize = 16;
 
@@ -137,27 +134,6 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The waits between attempts.
-#[derive(Debug)]
-pub(crate) struct Waits(Duration);
-
-impl Waits {
-    pub(crate) fn new() -> Self {
-        Self(FIRST_WAIT)
-    }
-
-    /// How long to wait after what lived so long; `jitter` from 0 to 1 spreads those that were all
-    /// cut off at once.
-    pub(crate) fn next(&mut self, lived: Duration, jitter: f64) -> Duration {
-        if lived > LIVED {
-            self.0 = FIRST_WAIT;
-        }
-        let wait = self.0.mul_f64(0.5 + jitter / 2.0);
-        self.0 = (self.0 * 2).min(LONGEST_WAIT);
-        wait
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,17 +176,5 @@ mod tests {
         ] {
             assert_eq!(Address::parse(bad), Err(NotAnAddress), "{bad}");
         }
-    }
-
-    #[test]
-    fn waits_grow_to_a_bound_and_start_over_after_a_success() {
-        let mut waits = Waits::new();
-        let grown: Vec<_> = (0..7)
-            .map(|_| waits.next(Duration::ZERO, 1.0).as_millis())
-            .collect();
-        assert_eq!(grown, [250, 500, 1000, 2000, 4000, 5000, 5000]);
-        assert_eq!(waits.next(LIVED, 0.0).as_millis(), 2500);
-        let lived = LIVED + Duration::from_secs(1);
-        assert_eq!(waits.next(lived, 1.0).as_millis(), 250);
     }
 }

@@ -4,6 +4,7 @@
 //! between peers.
 #![deny(missing_docs)]
 
+mod backoff;
 pub mod client;
 pub mod cluster;
 pub mod mail;

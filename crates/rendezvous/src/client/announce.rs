@@ -19,9 +19,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Registration, Session,
     http::{self, Fault},
-    pace::Schedule,
+    schedule::Schedule,
+    session::Session,
+    state::Registration,
 };
 
 /// A heartbeat that takes longer than this is worth less than the next one.

@@ -8,7 +8,7 @@ use reqwest::{
     redirect,
 };
 
-use super::Address;
+use super::address::Address;
 
 /// As long as a slow line needs for name, connection and TLS.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -22,11 +22,12 @@ use tokio::{
 };
 
 use super::{
-    Event, Link, Session, at,
     http::{self, Fault},
-    later,
-    pace::Backoff,
+    schedule::at_least,
+    session::{Session, at, later},
+    state::{Event, Link},
 };
+use crate::backoff::Backoff;
 
 /// What a server that tells only changes puts into its answer.
 const EVENTS: HeaderName = HeaderName::from_static("goop2-events");
@@ -37,6 +38,9 @@ const CURRENT: &str = "current";
 const GONE: &str = "gone";
 /// Whom an existing server has not spoken of for so long it has forgotten (§6.5).
 const FORGOTTEN: Duration = Duration::from_secs(30);
+/// The longest wait between attempts: a server that is back is found soon, and thousands of clients
+/// do not flood it.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Most peers of one server that are counted and kept apart: more than any server serves.
 const MAX_PEERS: usize = 65_536;
 
@@ -57,7 +61,7 @@ struct Memory {
 }
 
 pub(super) async fn run(session: &Session, heard: &mpsc::Sender<Event>) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(LONGEST_WAIT);
     let mut memory = Memory::default();
     loop {
         let mut opened = None;
@@ -66,7 +70,7 @@ pub(super) async fn run(session: &Session, heard: &mpsc::Sender<Event>) {
             End::Unheard => return,
         };
         let lived = opened.map(|at: Instant| at.elapsed());
-        let wait = backoff.wait(lived, rand::random(), fault.retry_after);
+        let wait = at_least(backoff.wait(lived, rand::random()), fault.retry_after);
         tracing::debug!(server = %session.config.address, fault.reason, ?wait, "the stream ended");
         let (reason, next) = (fault.reason, later(wait));
         session.update(|state| {

@@ -34,7 +34,7 @@ use super::{
         buckets::{Buckets, Fault, MARK, Trouble, link_key, read_link, read_record, record_key},
     },
 };
-use crate::cluster::Waits;
+use crate::{backoff::Backoff, cluster::LONGEST_WAIT};
 
 /// Changes copied at once.
 const BATCH: usize = 256;
@@ -51,12 +51,12 @@ impl Registrations {
         let Some(shared) = &self.shared else {
             return pending().await;
         };
-        let mut waits = Waits::new();
+        let mut backoff = Backoff::new(LONGEST_WAIT);
         loop {
             let began = Instant::now();
             let followed = self.follow(shared, client, clock).await;
             let why = followed.map_or_else(|why| why.to_string(), |()| "the stream ended".into());
-            let wait = waits.next(began.elapsed(), rand::random());
+            let wait = backoff.wait(Some(began.elapsed()), rand::random());
             tracing::warn!(
                 why,
                 ?wait,

@@ -43,7 +43,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{app::App, presence::outbox::Outgoing};
-use crate::cluster::Waits;
+use crate::{backoff::Backoff, cluster::LONGEST_WAIT};
 use members::{Members, Verdict};
 use state::Cluster;
 
@@ -82,7 +82,7 @@ enum End {
 /// Joins the cluster, and joins it again whenever it was lost, until told to stop.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let Some(cluster) = &app.cluster else { return };
-    let mut waits = Waits::new();
+    let mut backoff = Backoff::new(LONGEST_WAIT);
     loop {
         let began = Instant::now();
         let end = connection(&app, cluster, &stop).await;
@@ -93,7 +93,7 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         if matches!(end, End::Stopped) {
             return;
         }
-        let wait = waits.next(began.elapsed(), rand::random());
+        let wait = backoff.wait(Some(began.elapsed()), rand::random());
         tracing::warn!(nats = %cluster.address, why = %end, ?wait, "alone");
         if stop.run_until_cancelled(sleep(wait)).await.is_none() {
             return;

@@ -1,17 +1,10 @@
-//! When to try again and when to speak: decisions about time, with the time handed in.
+//! When to publish what: decisions about time, with the time handed in.
 
 use std::time::Duration;
 
 use goop2_proto::presence::Kind;
 use tokio::time::Instant;
 
-/// The first wait after a connection failed; as existing clients.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest: a server that is back should be found within a breath, and thousands of clients
-/// must not be a flood.
-const LONGEST: Duration = Duration::from_secs(15);
-/// A connection that lived this long was a success, so the next wait is the first again.
-const LIVED: Duration = Duration::from_secs(30);
 /// `Retry-After` counts up to here: a server may ask for peace, but not send us away for the day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// The second `online` follows the first after this (§7.4).
@@ -25,33 +18,6 @@ const FIRST_GAP: Duration = Duration::from_millis(200);
 /// Heartbeats left out after a 429 that does not say for how long: one more would end our TTL at
 /// others.
 const SKIPPED: u32 = 2;
-
-/// Waits between attempts to connect.
-#[derive(Debug)]
-pub(super) struct Backoff(Duration);
-
-impl Backoff {
-    pub(super) fn new() -> Self {
-        Self(FIRST_WAIT)
-    }
-
-    /// How long to wait after a connection that lived so long (none = it never came to one).
-    /// `jitter` from 0 to 1 spreads clients that were all cut off at once; `asked` is the server's
-    /// own wish.
-    pub(super) fn wait(
-        &mut self,
-        lived: Option<Duration>,
-        jitter: f64,
-        asked: Option<Duration>,
-    ) -> Duration {
-        if lived.is_some_and(|lived| lived > LIVED) {
-            self.0 = FIRST_WAIT;
-        }
-        let wait = self.0.mul_f64(0.5 + jitter / 2.0);
-        self.0 = (self.0 * 2).min(LONGEST);
-        asked.map_or(wait, |asked| wait.max(asked.min(LONGEST_PAUSE)))
-    }
-}
 
 /// When to publish what.
 #[derive(Debug)]
@@ -110,6 +76,11 @@ impl Schedule {
     }
 }
 
+/// A wait that is as long as the server asks for, within reason.
+pub(super) fn at_least(wait: Duration, asked: Option<Duration>) -> Duration {
+    wait.max(asked.unwrap_or_default().min(LONGEST_PAUSE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,28 +88,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn waits_double_up_to_a_bound_and_start_over_after_a_connection_that_lived() {
-        let mut backoff = Backoff::new();
-        let waits: Vec<_> = (0..9)
-            .map(|_| backoff.wait(None, 1.0, None).as_millis())
-            .collect();
-        assert_eq!(
-            waits,
-            [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]
-        );
-        assert_eq!(backoff.wait(Some(SECOND), 0.0, None).as_millis(), 7500);
-        assert_eq!(backoff.wait(Some(31 * SECOND), 1.0, None).as_millis(), 250);
-    }
-
-    #[test]
     fn the_servers_wish_counts_within_reason() {
-        let mut backoff = Backoff::new();
-        assert_eq!(backoff.wait(None, 1.0, Some(20 * SECOND)), 20 * SECOND);
-        assert_eq!(
-            backoff.wait(None, 1.0, Some(Duration::ZERO)).as_millis(),
-            500
-        );
-        assert_eq!(backoff.wait(None, 1.0, Some(Duration::MAX)), LONGEST_PAUSE);
+        let wait = Duration::from_millis(500);
+        assert_eq!(at_least(wait, None), wait);
+        assert_eq!(at_least(wait, Some(20 * SECOND)), 20 * SECOND);
+        assert_eq!(at_least(wait, Some(Duration::ZERO)), wait);
+        assert_eq!(at_least(wait, Some(Duration::MAX)), LONGEST_PAUSE);
     }
 
     #[test]

@@ -1,0 +1,40 @@
+//! Registers an e-mail address for a peer (§6.8).
+
+use goop2_proto::{Keypair, registration};
+use serde_json::Value;
+
+use super::{
+    address::Address,
+    http::{self, Http},
+};
+
+/// Asks a server to register an address for the peer of this key. What it answers is for people,
+/// whichever way it goes.
+pub async fn register(
+    http: &Http,
+    server: &Address,
+    key: &Keypair,
+    email: &str,
+    now_unix_ms: i64,
+) -> Result<String, String> {
+    let request = registration::Request {
+        email: registration::email(email)
+            .ok_or("that is not an e-mail address")?
+            .to_owned(),
+        peer: key.public().to_peer_id(),
+        ts: now_unix_ms,
+    };
+    let answer = http.post(server.at("register"), request.sign(key));
+    let response = answer.await.map_err(|fault| fault.reason)?;
+    let status = response.status();
+    let body = http::body(response, registration::MAX_BODY)
+        .await
+        .unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |key| answer.get(key).and_then(Value::as_str).map(str::to_owned);
+    match text("message") {
+        Some(message) if status.is_success() => Ok(message),
+        _ => Err(text("error")
+            .unwrap_or_else(|| "this server does not register addresses for a peer".into())),
+    }
+}
