@@ -1,4 +1,4 @@
-// The operator's side of a rendezvous server. What stands on it is what strangers say of themselves.
+// The administration of a rendezvous server. It shows what strangers say about themselves.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -7,7 +7,7 @@ import { open, runsNothing, sound } from './lib/page.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
 import { administration, password, peerId, Rendezvous } from './lib/rendezvous.mjs'
 
-/** What strangers may call themselves. */
+/** Names that strangers may give themselves. */
 const hostile = {
   'a picture with a handler': '<img src=x onerror="alert(1)">',
   'a script': '</b></bdi><script>alert(1)</script>',
@@ -37,7 +37,7 @@ after(async () => {
 const list = (page, name) => page.getByRole('list', { name })
 const row = (page, id) => list(page, 'Peers').getByRole('listitem').filter({ hasText: id })
 
-describe('the operator', () => {
+describe('the administrator', () => {
   let page, context, odd, headers
 
   test('is kept out with a wrong password, for a while', async () => {
@@ -46,9 +46,9 @@ describe('the operator', () => {
     assert.equal(await page.evaluate(() => document.activeElement.id), 'password')
     await page.getByLabel('Password').fill('wrong')
     await page.keyboard.press('Enter')
-    await page.getByRole('alert').filter({ hasText: 'That is not the password.' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'Wrong password.' }).waitFor()
     await sound(page, 'sign-in with a problem')
-    // Each wrong one makes the wait longer; the right one does not help before it is over.
+    // Each wrong password makes the wait longer; the right one does not help before it is over.
     const form = { method: 'POST', redirect: 'manual', headers: { 'content-type': 'application/x-www-form-urlencoded' } }
     const attempt = async (password) => (await fetch(`${server.url}/admin/login`, { ...form, body: new URLSearchParams({ password }) })).status
     for (let wrong = 1; wrong < 4;) if ((await attempt('wrong')) === 401) wrong++
@@ -75,10 +75,10 @@ describe('the operator', () => {
     assert.equal(await page.evaluate(() => document.cookie), '')
   })
 
-  test('sees who is here as it happens', async () => {
+  test('sees who is online as it happens', async () => {
     await row(page, peer.id).waitFor()
     assert.equal(await row(page, peer.id).locator('b').textContent(), peer.label)
-    for (const text of [/^verified$/, /^mira@example\.org$/, /^here for \d+ (s|min), last heard \d+ s ago, from 127\.0\.0\.1$/]) await row(page, peer.id).getByText(text).waitFor()
+    for (const text of [/^verified$/, /^mira@example\.org$/, /^online for \d+ (s|min), last seen \d+ s ago, from 127\.0\.0\.1$/]) await row(page, peer.id).getByText(text).waitFor()
     const addrs = ['/ip4/198.51.100.7/tcp/4001', '/ip6/2001:db8::7/udp/4001/quic-v1']
     const guest = { peerId: peerId('guest'), content: 'Guest', addrs }
     await server.publish(guest)
@@ -102,15 +102,15 @@ describe('the operator', () => {
     await row(page, peerId('guest')).waitFor()
   })
 
-  test('removes somebody, who may come back', async () => {
+  test('removes a peer, which may come back', async () => {
     await page.getByRole('button', { name: 'Kick Guest, renamed' }).click()
     await row(page, peerId('guest')).waitFor({ state: 'detached' })
-    await page.getByText(`${peerId('guest')} removed by the operator`).waitFor()
+    await page.getByText(`${peerId('guest')} removed by the administrator`).waitFor()
     assert.equal(await server.publish({ peerId: peerId('guest'), content: 'Guest' }), 204)
     await row(page, peerId('guest')).waitFor()
   })
 
-  test('blocks somebody after a question, and lets them in again, from the keyboard', async () => {
+  test('blocks a peer after a question and unblocks it, from the keyboard', async () => {
     const guest = { peerId: peerId('guest'), content: 'Guest' }
     page.once('dialog', (dialog) => dialog.dismiss())
     await page.getByRole('button', { name: 'Block Guest' }).press('Enter')
@@ -118,7 +118,7 @@ describe('the operator', () => {
     page.once('dialog', (dialog) => dialog.accept())
     await page.getByRole('button', { name: 'Block Guest' }).press('Enter')
     await row(page, guest.peerId).waitFor({ state: 'detached' })
-    assert.equal(await list(page, 'Peers').evaluate((list) => list === document.activeElement), true, 'one goes on at the list')
+    assert.equal(await list(page, 'Peers').evaluate((list) => list === document.activeElement), true, 'the list has the focus')
     assert.equal(await server.publish(guest), 403)
     await list(page, 'Blocked').getByText(guest.peerId).waitFor()
     await sound(page, 'administration with a block')
@@ -126,45 +126,47 @@ describe('the operator', () => {
     await page.getByRole('heading', { name: 'Blocked' }).waitFor({ state: 'hidden' })
     assert.equal(await server.publish(guest), 204)
     const log = await page.getByRole('group', { name: 'Log' }).textContent()
-    for (const what of ['unblocked', 'blocked', 'removed']) assert.ok(log.includes(`${guest.peerId} ${what} by the operator`), what)
+    for (const what of ['unblocked', 'blocked', 'removed']) assert.ok(log.includes(`${guest.peerId} ${what} by the administrator`), what)
   })
 
-  test('is told what did not work', async () => {
+  test('is told what failed', async () => {
     await page.route('**/admin/kick', (route) => route.fulfill({ status: 404, body: 'nothing to do\n' }))
     await page.getByRole('button', { name: 'Kick Guest' }).click()
-    await page.getByRole('alert').filter({ hasText: 'That did not work: nothing to do' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'That didn’t work: nothing to do' }).waitFor()
     await page.unroute('**/admin/kick')
     odd.length = 0
   })
 
   test('reads the limits', async () => {
     const limits = page.getByRole('region', { name: 'Limits' })
-    for (const name of ['Peers', 'Event streams', 'Messages of one address', 'Messages of one peer']) await limits.getByRole('rowheader', { name, exact: true }).waitFor()
+    for (const name of ['Peers', 'Event streams', 'Messages per address', 'Messages per peer']) await limits.getByRole('rowheader', { name, exact: true }).waitFor()
     assert.match(await limits.getByRole('row', { name: /^Peers / }).getByRole('cell').textContent(), /^\d{1,3}(,\d{3})+$/)
     await sound(page, 'administration')
   })
 
-  test('sees what the relay is used for', async () => {
+  test('sees what the relay does', async () => {
     const relay = page.getByRole('region', { name: 'Relay' })
     const { peer_id, addrs } = await (await fetch(`${server.url}/relay`)).json()
     await relay.getByText(`${peer_id}, at `).waitFor()
     assert.ok(addrs.length > 0)
     const figures = await relay.locator('.facts > div').evaluateAll((figures) => figures.map((figure) => figure.innerText.split('\n')))
-    assert.deepEqual(figures.map(([, name]) => name), ['reachable by it', 'visits under way', 'connections', 'passed on'])
+    const names = (figure, one, many) => (figure === '1' ? one : many)
+    const [, [circuits], [connections]] = figures
+    assert.deepEqual(figures.map(([, name]) => name), ['using the relay', names(circuits, 'open visit', 'open visits'), names(connections, 'connection', 'connections'), 'relayed'])
     for (const [figure] of figures) assert.match(figure, /^\d/)
     await page.route('**/admin/state.json*', async (route) => {
       const response = await route.fetch()
       const state = await response.json()
-      state.relay.refused = [['peers that asked too often', 1234], ['connections beyond the limit', 5]]
+      state.relay.refused = [['too many requests', 1234], ['connections over the limit', 5]]
       await route.fulfill({ response, json: state })
     })
-    await relay.getByText('Refused: peers that asked too often (1,234); connections beyond the limit (5).', { exact: true }).waitFor()
+    await relay.getByText('Refused: too many requests (1,234); connections over the limit (5).', { exact: true }).waitFor()
     await page.unroute('**/admin/state.json*')
-    for (const name of ['Who uses it', 'Visits through it']) await relay.getByText(name).click()
+    for (const name of ['Peers using it', 'Visits through it']) await relay.getByText(name).click()
     await sound(page, 'administration with a relay')
   })
 
-  test('copies from a list that changes all the time', async () => {
+  test('copies from a list that keeps changing', async () => {
     const id = row(page, peer.id).locator('code').first()
     await id.evaluate((code) => getSelection().selectAllChildren(code))
     await page.waitForResponse('**/admin/state.json*')
@@ -174,7 +176,7 @@ describe('the operator', () => {
   })
 
   for (const [name, label] of Object.entries(hostile)) {
-    test(`reads whatever strangers call themselves: ${name}`, async () => {
+    test(`reads any name a stranger chooses: ${name}`, async () => {
       const id = peerId(name)
       assert.equal(await server.publish({ peerId: id, content: label, email: email(label), avatarHash: '' }), 204)
       await row(page, id).waitFor()
@@ -192,20 +194,20 @@ describe('the operator', () => {
   test('is not touched by any of it', async () => {
     assert.equal(await page.locator('img, svg, script:not([src])').count(), 0)
     await sound(page, 'administration with hostile labels')
-    // Nor are those beside them: each stands where it stood, from left to right.
+    // Nor are its neighbors: each keeps its place, from left to right.
     const ids = await list(page, 'Peers').getByRole('listitem').evaluateAll((rows) => rows.map((row) => [row.querySelector('b').getBoundingClientRect().left, row.querySelector('.tag').getBoundingClientRect().left >= row.querySelector('b').getBoundingClientRect().left]))
     for (const [left, after] of ids) assert.deepEqual([left, after], [ids[0][0], true])
     assert.deepEqual(odd, [])
     await runsNothing(page, headers)
   })
 
-  test('asks about a stranger in plain words', async () => {
+  test('asks about a stranger in plain text', async () => {
     const asked = new Promise((done) => page.once('dialog', (dialog) => {
       done(dialog.message())
       return dialog.dismiss()
     }))
     await row(page, peerId('turned around')).getByRole('button', { name: /^Block/ }).click()
-    assert.equal(await asked, 'Block verified gpj.exe? It is not shown here again until you unblock it.')
+    assert.equal(await asked, 'Block verified gpj.exe? They won’t be shown here again until you unblock them.')
   })
 
   test('signs out', async () => {
@@ -214,16 +216,16 @@ describe('the operator', () => {
     assert.deepEqual(await context.cookies(), [])
   })
 
-  test('is told when the server is gone', async () => {
+  test('is told when the server stops', async () => {
     const { page } = await administration(browser, server)
     await server.stop()
-    await page.getByRole('alert').filter({ hasText: 'The rendezvous does not answer.' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'The rendezvous doesn’t answer.' }).waitFor()
   })
 
   test('is told where there is nothing to administer', async () => {
     const { page, status, odd } = await open(browser, `${closed.url}/admin`)
     assert.equal(status, 403)
-    await page.getByText('The administration of this rendezvous is off.').waitFor()
+    await page.getByText('Administration is turned off on this rendezvous.').waitFor()
     await sound(page, 'administration that is off')
     assert.deepEqual(odd, [])
   })

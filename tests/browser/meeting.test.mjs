@@ -177,7 +177,7 @@ test('where registration is required, it is asked for, waited for and seen', asy
   await row.getByText('is not confirmed yet').waitFor()
 
   const confirming = await page.context().newPage()
-  await confirming.goto(/pass this verification link on: (\S+)/.exec((await members.operator('/logs.json')).join('\n'))[1])
+  await confirming.goto(/pass on this verification link: (\S+)/.exec((await members.operator('/logs.json')).join('\n'))[1])
   await confirming.getByRole('button', { name: 'Yes, verify it' }).click()
   await confirming.getByRole('heading', { name: 'Verified' }).waitFor()
   await confirming.close()

@@ -1,4 +1,4 @@
-// The pages of a rendezvous server for everybody: what to paste, and how to register.
+// The pages of a rendezvous server for everyone: what to paste, and how to register.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -8,7 +8,7 @@ import { open, runsNothing, scan, sound } from './lib/page.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
 import { administration, peerId, Rendezvous } from './lib/rendezvous.mjs'
 
-/** The other address of this machine, set up by `isolated`; browsers hold http there to be less safe than on 127.0.0.1. */
+/** The other address of this computer, set up by `isolated`; browsers treat http there as less secure than on 127.0.0.1. */
 const { LAN } = process.env
 
 let browser, server, members, quiet, peer
@@ -29,10 +29,10 @@ after(async () => {
 })
 
 describe('the public page', () => {
-  test('says how to come here, and how many did', async () => {
+  test('says how to connect, and how many are online', async () => {
     await server.publish({ peerId: peerId('guest'), content: 'Guest' })
     await peer.event(({ event, label }) => event === 'peer' && label === 'Guest')
-    while ((await server.operator('/peers.json')).length < 2) await sleep(50) // the page itself is not kept up to date
+    while ((await server.operator('/peers.json')).length < 2) await sleep(50) // the page itself is not updated
     const { page, odd } = await open(browser, server.url)
     await page.getByText('2 peers online').waitFor()
     assert.deepEqual(server.connectUrls, [`http://${LAN}:${server.port}`])
@@ -56,7 +56,7 @@ describe('the public page', () => {
     await sound(page, 'public page with QR code')
   })
 
-  test('copies the address, where browsers allow it and where they do not', async () => {
+  test('copies the address, with and without a secure context', async () => {
     for (const url of [server.url, server.connectUrls[0]]) {
       const { page, context } = await open(browser, url)
       if (url === server.url) await context.grantPermissions(['clipboard-read', 'clipboard-write'])
@@ -70,7 +70,7 @@ describe('the public page', () => {
     }
   })
 
-  test('is used from the keyboard', async () => {
+  test('works with the keyboard', async () => {
     const { page, context } = await open(browser, server.url)
     await context.grantPermissions(['clipboard-read', 'clipboard-write'])
     const focused = () => page.evaluate(() => document.activeElement.textContent)
@@ -89,7 +89,7 @@ describe('the public page', () => {
     await page.getByRole('img', { name: /^QR code of/ }).waitFor()
   })
 
-  test('shows the address outside alone, and where to register', async () => {
+  test('shows only the external address, and where to register', async () => {
     const { page, odd } = await open(browser, members.url)
     assert.deepEqual(await page.locator('.url').allTextContents(), ['https://meet.example.org'])
     assert.equal(await page.getByText('http://').count(), 0)
@@ -98,16 +98,16 @@ describe('the public page', () => {
     assert.deepEqual(odd, [])
   })
 
-  test('says when nobody else can come here, and how to open it', async () => {
+  test('says when nobody else can connect, and how to change that', async () => {
     const { page, odd } = await open(browser, quiet.url)
-    await page.getByText('listens on this computer only').waitFor()
+    await page.getByText('Only this computer can reach this rendezvous').waitFor()
     await page.getByText('leave presence.rendezvous_bind empty').waitFor()
     assert.deepEqual([await page.locator('.url').count(), await page.getByRole('button').count()], [0, 0])
     await sound(page, 'public page of a closed server')
     assert.deepEqual(odd, [])
   })
 
-  test('has help beside it', async () => {
+  test('links to help', async () => {
     const { page, odd } = await open(browser, `${server.url}/docs`)
     for (const name of ['Join a rendezvous', 'Host a rendezvous', 'What it knows']) {
       await page.getByRole('navigation', { name: 'Documentation' }).getByRole('link', { name }).click()
@@ -139,29 +139,29 @@ describe('registration', () => {
   test('asks for an address', async () => {
     await sound(page, 'register page')
     await page.getByRole('button', { name: 'Send me a link' }).click()
-    assert.equal(await page.getByLabel('E-mail address').evaluate((field) => field.validity.valueMissing), true)
-    await page.getByLabel('E-mail address').fill('me@nowhere')
-    await page.getByLabel('E-mail address').press('Enter')
-    await page.getByRole('alert').filter({ hasText: 'That is not a valid e-mail address.' }).waitFor()
-    assert.equal(await page.getByLabel('E-mail address').inputValue(), 'me@nowhere')
-    await page.getByLabel('E-mail address').evaluate((field) => { field.type = 'text' })
-    await page.getByLabel('E-mail address').fill('"><img src=x onerror=alert(1)>@example.org')
+    assert.equal(await page.getByLabel('Email address').evaluate((field) => field.validity.valueMissing), true)
+    await page.getByLabel('Email address').fill('me@nowhere')
+    await page.getByLabel('Email address').press('Enter')
+    await page.getByRole('alert').filter({ hasText: 'That isn’t a valid email address.' }).waitFor()
+    assert.equal(await page.getByLabel('Email address').inputValue(), 'me@nowhere')
+    await page.getByLabel('Email address').evaluate((field) => { field.type = 'text' })
+    await page.getByLabel('Email address').fill('"><img src=x onerror=alert(1)>@example.org')
     // The page before says the same.
     await Promise.all([page.waitForEvent('framenavigated'), page.keyboard.press('Enter')])
-    await page.getByRole('alert').filter({ hasText: 'That is not a valid e-mail address.' }).waitFor()
-    assert.equal(await page.getByLabel('E-mail address').inputValue(), '"><img src=x onerror=alert(1)>@example.org')
+    await page.getByRole('alert').filter({ hasText: 'That isn’t a valid email address.' }).waitFor()
+    assert.equal(await page.getByLabel('Email address').inputValue(), '"><img src=x onerror=alert(1)>@example.org')
     await sound(page, 'register page with a problem')
   })
 
-  test('sends a link, to the operator where there is no mail server', async () => {
+  test('sends a link, to the administrator if there is no mail server', async () => {
     assert.equal(await members.publish(me), 204)
     assert.deepEqual(await seen(), [])
-    // Browsers take no such letters in a field for e-mail addresses; mail servers do.
-    await page.getByLabel('E-mail address').evaluate((field) => { field.type = 'text' })
-    await page.getByLabel('E-mail address').fill(mine)
+    // Browsers reject these letters in an email field; mail servers accept them.
+    await page.getByLabel('Email address').evaluate((field) => { field.type = 'text' })
+    await page.getByLabel('Email address').fill(mine)
     await page.getByRole('button', { name: 'Send me a link' }).click()
     await page.getByRole('heading', { name: 'Almost there' }).waitFor()
-    await page.getByText('Its operator has your link now').waitFor()
+    await page.getByText('Its administrator has your link').waitFor()
     await sound(page, 'page after registering')
     const log = (await members.operator('/logs.json')).join('\n')
     link = /https:\/\/meet\.example\.org(\/verify\?token=\S+)/.exec(log)[1]
@@ -176,7 +176,7 @@ describe('registration', () => {
     await sound(page, 'page of the link')
   })
 
-  test('is done with one press of a button', async () => {
+  test('takes one button', async () => {
     await page.getByRole('button', { name: 'Yes, verify it' }).click()
     await page.getByRole('heading', { name: 'Verified' }).waitFor()
     await page.getByText(mine, { exact: true }).waitFor()
@@ -187,7 +187,7 @@ describe('registration', () => {
     assert.deepEqual(await seen(), [me.peerId])
   })
 
-  test('happens once', async () => {
+  test('works once', async () => {
     for (const used of [link, '/verify?token=guessed', '/verify']) {
       await page.goto(members.url + used)
       await page.getByRole('heading', { name: 'This link is not valid' }).waitFor()
@@ -197,7 +197,7 @@ describe('registration', () => {
     assert.deepEqual(odd, [])
   })
 
-  test('is the operator’s to undo', async () => {
+  test('can be undone by the administrator', async () => {
     const { page, odd } = await administration(browser, members)
     const registered = page.getByRole('list', { name: 'Registrations' }).getByRole('listitem')
     await registered.filter({ hasText: mine }).getByText('verified', { exact: true }).waitFor()
@@ -209,7 +209,7 @@ describe('registration', () => {
     await page.getByRole('button', { name: `Remove ${mine}` }).click()
     await registered.waitFor({ state: 'detached' })
     await page.getByRole('region', { name: 'Registrations' }).getByText('None.').waitFor()
-    await page.getByText(`the operator removed ${mine}`).waitFor()
+    await page.getByText(`${mine} removed by the administrator`).waitFor()
     assert.deepEqual(odd, [])
   })
 })

@@ -1,4 +1,4 @@
-// Pictures of the pages of a rendezvous server, on a desk and on a phone.
+// Pictures of the pages of a rendezvous server, on a desktop and on a phone.
 
 import { profile } from './lib/browser.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
@@ -24,7 +24,7 @@ export async function shootRendezvous(browser, folder) {
   ])
   const peer = await Peer.start('Mira’s corner', { config: { presence: { rendezvous_wan: open.url }, profile: { email: 'mira@example.org' } } })
 
-  /** A picture of the whole page in each size and colour, after `prepare`. */
+  /** A picture of the whole page in each size and color, after `prepare`. */
   async function shoot(name, url, prepare = () => {}) {
     for (const colorScheme of ['light', 'dark']) {
       for (const [size, viewport] of Object.entries(sizes)) {
@@ -39,7 +39,7 @@ export async function shootRendezvous(browser, folder) {
     }
   }
 
-  // Nobody stays without a word.
+  // Peers expire without messages.
   const arrive = () => Promise.all(strangers.map((stranger, index) => open.publish({ peerId: peerId(`stranger ${index}`), ...stranger })))
   const signIn = async (page) => {
     await page.getByLabel('Password').fill(password)
@@ -55,7 +55,7 @@ export async function shootRendezvous(browser, folder) {
     await shoot('public-closed', closed.url)
     await shoot('help', `${open.url}/docs`)
 
-    const ask = (page, email) => page.getByLabel('E-mail address').fill(email).then(() => page.getByRole('button').click())
+    const ask = (page, email) => page.getByLabel('Email address').fill(email).then(() => page.getByRole('button').click())
     await shoot('register', `${members.url}/register`)
     await shoot('register-problem', `${members.url}/register`, (page) => ask(page, 'me@nowhere'))
     let asked = 0

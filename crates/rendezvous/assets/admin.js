@@ -2,7 +2,7 @@
 "use strict";
 
 const PAUSE = 2000;
-const SILENT = "The rendezvous does not answer.";
+const SILENT = "The rendezvous doesn’t answer.";
 const byId = (id) => document.getElementById(id);
 let last = null;
 
@@ -13,13 +13,13 @@ function element(name, text = "", className = "") {
   return made;
 }
 
-/** Leaves alone what is the same, so that a selection stays. */
+/** Leaves unchanged text alone, so that a selection stays. */
 function set(shown, text) {
   if (shown.textContent !== text) shown.textContent = text;
   shown.hidden = text === "";
 }
 
-/** A text without what cannot be seen, for where there is no element around it: names of buttons, questions. */
+/** A text without invisible characters, for places without an element around it: button names, questions. */
 const plain = (text) => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
 
 function button(text, act) {
@@ -35,12 +35,22 @@ async function post(path, body) {
     headers: { "Content-Type": "application/json", "Goop2-Admin": "1" },
     body: JSON.stringify(body),
   });
-  set(byId("problem"), answer.ok ? "" : `That did not work: ${(await answer.text()).trim()}`);
+  set(byId("problem"), answer.ok ? "" : `That didn’t work: ${(await answer.text()).trim()}`);
   await refresh();
 }
 
 /** With separators: 1,234. */
 const number = (value) => value.toLocaleString("en");
+
+const counted = (value, one, many) => `${number(value)} ${value === 1 ? one : many}`;
+
+/** A number above its name, which has a singular. */
+function figure(id, value) {
+  const shown = byId(id);
+  const { one, many } = shown.nextElementSibling.dataset;
+  set(shown, number(value));
+  if (many) set(shown.nextElementSibling, value === 1 ? one : many);
+}
 
 function ago(ms) {
   const s = Math.max(0, Math.round((Date.now() - ms) / 1000));
@@ -49,7 +59,7 @@ function ago(ms) {
   return s < 129600 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
 }
 
-/** A list item with its buttons. What strangers say stands in a `bdi`: whichever way it is written, it turns nothing around it. */
+/** A list item with its buttons. What strangers say is in a `bdi`, so that its direction of writing affects nothing around it. */
 function item(parts, buttons) {
   const row = element("li");
   const what = element("div");
@@ -78,7 +88,7 @@ function peerRow({ id }) {
   let label = "";
   const kick = button("Kick", () => post("/admin/kick", { peer: id }));
   const block = button("Block", () => {
-    if (confirm(`Block ${label}? It is not shown here again until you unblock it.`)) post("/admin/block", { peer: id });
+    if (confirm(`Block ${label}? They won’t be shown here again until you unblock them.`)) post("/admin/block", { peer: id });
   });
   const row = item([...title(name, tag), element("code", id), mail, since, more], [kick, block]);
   row.update = (peer) => {
@@ -86,9 +96,9 @@ function peerRow({ id }) {
     set(name, plain(peer.label) ? peer.label : "(no name)");
     verdict(tag, peer.verified, "verified", "not verified");
     set(email, peer.email);
-    set(since, `here for ${ago(peer.since)}, last heard ${ago(peer.last_seen)} ago, from ${peer.from}`);
+    set(since, `online for ${ago(peer.since)}, last seen ${ago(peer.last_seen)} ago, from ${peer.from}`);
     more.hidden = peer.addrs.length === 0;
-    set(summary, peer.addrs.length === 1 ? "1 address" : `${number(peer.addrs.length)} addresses`);
+    set(summary, counted(peer.addrs.length, "address", "addresses"));
     if (addrs.dataset.shown !== peer.addrs.join("\n")) addrs.replaceChildren(...peer.addrs.map((addr) => element("code", addr)));
     addrs.dataset.shown = peer.addrs.join("\n");
     kick.setAttribute("aria-label", `Kick ${label}`);
@@ -111,8 +121,8 @@ function registrationRow({ email }) {
   remove.setAttribute("aria-label", `Remove ${plain(email)}`);
   const row = item([...title(element("bdi", email), tag), since, peer], [remove]);
   row.update = (one) => {
-    verdict(tag, one.verified_at > 0, "verified", "waiting");
-    set(since, `since ${new Date(one.created_at).toLocaleString()}`);
+    verdict(tag, one.verified_at > 0, "verified", "not confirmed yet");
+    set(since, `requested ${new Date(one.created_at).toLocaleString()}`);
     set(peer, one.peer ?? "");
   };
   return row;
@@ -140,14 +150,14 @@ function visitRow({ from, to }) {
 
 function showRelay(relay) {
   byId("relay-use").hidden = !relay;
-  if (!relay) return set(byId("relay"), "No relay runs beside this rendezvous.");
+  if (!relay) return set(byId("relay"), "This rendezvous has no relay.");
   set(byId("relay"), `${relay.peer_id}, at ${relay.addrs.join(", ")}`);
-  for (const figure of ["reachable", "circuits", "connections"]) set(byId(`relay-${figure}`), number(relay[figure]));
+  for (const name of ["reachable", "circuits", "connections"]) figure(`relay-${name}`, relay[name]);
   set(byId("relay-bytes"), size(relay.bytes));
   const refused = relay.refused.map(([why, times]) => `${why} (${number(times)})`);
   set(byId("relay-refused"), refused.length ? `Refused: ${refused.join("; ")}.` : "");
   keep(byId("relay-guests"), relay.shown_guests, (guest) => guest.id, guestRow);
-  // Two may visit each other several times at once.
+  // Two peers may have several open visits.
   const visits = relay.shown_circuits.map((visit, index) => ({ ...visit, key: `${visit.from} ${visit.to} ${index}` }));
   keep(byId("relay-visits"), visits, (visit) => visit.key, visitRow);
 }
@@ -160,7 +170,7 @@ function limitRow([name, value]) {
   return row;
 }
 
-// A row is the same element as long as what it tells of is here, so that the focus, a selection and an open list of addresses
+// A row stays the same element as long as its subject is listed, so that the focus, a selection and an open list of addresses
 // stay where they are.
 function keep(parent, items, key, make) {
   const held = parent.contains(document.activeElement);
@@ -175,23 +185,23 @@ function keep(parent, items, key, make) {
     if (row === next) next = next.nextElementSibling;
     else parent.insertBefore(row, next);
   }
-  // The row that was acted on is gone; whoever uses the keyboard goes on at its list.
+  // The row that was acted on is gone; keyboard users continue at its list.
   if (held && !parent.contains(document.activeElement)) parent.focus();
 }
 
-const count = (shown, all) => shown < all ? `The newest ${number(shown)} of ${number(all)}.` : all ? "" : "None.";
+const count = (shown, all) => shown < all ? `Showing the newest ${number(shown)} of ${number(all)}.` : all ? "" : "None.";
 
 function show(state) {
   const now = Date.now();
-  set(byId("total"), number(state.total));
-  set(byId("proved"), number(state.proved));
-  set(byId("subscribers"), number(state.subscribers));
+  figure("total", state.total);
+  figure("proved", state.proved);
+  figure("subscribers", state.subscribers);
   if (last) set(byId("rate"), `${number(Math.round(1000 * (state.delivered - last.delivered) / (now - last.now)))}/s`);
   last = { delivered: state.delivered, now };
   set(byId("count"), count(state.peers.length, state.matching));
   keep(byId("peers"), state.peers, (peer) => peer.id, peerRow);
   byId("blocked-card").hidden = state.blocked.length === 0;
-  set(byId("blocked-note"), state.blocks_stay ? "" : "Until this rendezvous ends: it has no database to remember them in (presence.peer_db_path).");
+  set(byId("blocked-note"), state.blocks_stay ? "" : "Blocks are lost when this rendezvous stops. To keep them, set presence.peer_db_path.");
   keep(byId("blocked"), state.blocked, (id) => id, blockedRow);
   set(byId("registered"), count(state.registrations.length, state.registered));
   keep(byId("registrations"), state.registrations, (one) => one.email, registrationRow);
@@ -199,7 +209,7 @@ function show(state) {
   keep(byId("limits"), state.limits, ([name]) => name, limitRow);
   const log = byId("log");
   if (getSelection().isCollapsed || !log.contains(getSelection().anchorNode)) set(log, [...state.log].reverse().join("\n"));
-  set(byId("status"), `Up for ${ago(now - 1000 * state.uptime_seconds)}. ${number(state.throttled)} requests over a limit.`);
+  set(byId("status"), `Up for ${ago(now - 1000 * state.uptime_seconds)}. ${counted(state.throttled, "request", "requests")} over a limit.`);
 }
 
 async function refresh() {

@@ -1,4 +1,4 @@
-// Copy buttons. Where the clipboard is not allowed (plain http from another machine) the text is selected instead.
+// Copy buttons. Where the clipboard is not available (plain http from another computer) the text is selected instead.
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -10,7 +10,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       told.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(source);
-      told.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it with Ctrl-C";
+      told.textContent = document.execCommand("copy") ? "Copied" : "Selected. Press Ctrl+C to copy it.";
     }
     setTimeout(() => { told.textContent = ""; }, 3000);
   });

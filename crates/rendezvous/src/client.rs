@@ -101,7 +101,7 @@ impl Client {
     pub async fn shutdown(self) {
         self.stop.cancel();
         if tokio::time::timeout(GOODBYE, self.task).await.is_err() {
-            tracing::debug!("a rendezvous did not take our goodbye in time");
+            tracing::debug!("a rendezvous did not accept our goodbye in time");
         }
     }
 }

@@ -48,14 +48,14 @@ pub struct Config {
 pub enum Error {
     /// Neither `smtp_from` nor the user name is an address.
     #[error(
-        "presence.smtp_from is {0:?}; allowed is an e-mail address, e.g. \"Goop2 <goop@example.org>\""
+        "presence.smtp_from is {0:?}, but must be an email address, e.g. \"Goop2 <goop@example.org>\""
     )]
     From(String),
     /// The address cannot be written to.
-    #[error("the e-mail address cannot be written to: {0}")]
+    #[error("mail cannot be sent to this address: {0}")]
     To(String),
     /// The mail server said no, or did not answer.
-    #[error("the mail server {host}:{port} did not take the mail: {why}")]
+    #[error("the mail server {host}:{port} did not accept the mail: {why}")]
     Server {
         /// `presence.smtp_host`
         host: String,
@@ -143,10 +143,10 @@ impl Mailer {
         let to: lettre::Address = to.parse().map_err(|error| Error::To(format!("{error}")))?;
         let text = format!(
             "Hello,\n\n\
-             please confirm that this e-mail address is yours:\n\n\
+             please confirm that this email address is yours:\n\n\
              {link}\n\n\
-             The link expires in 24 hours. If you did not ask for it, somebody else\n\
-             typed your address: ignore this mail, and nothing happens.\n\n\
+             The link expires in 24 hours. If you didn't ask for it, someone else\n\
+             entered your address. You can ignore this message.\n\n\
              -- \n\
              The Goop2 rendezvous server\n"
         );

@@ -126,7 +126,7 @@ impl Registrations {
         self.records().apply(std::slice::from_ref(&write));
         if !self.database.write_soon(write) {
             tracing::warn!(
-                "whom an address belongs to was not written down; the next start decides anew"
+                "the owner of an address was not saved; it will be decided again after the next start"
             );
         }
         true
@@ -330,7 +330,7 @@ impl Registrations {
             return Ok(Sent::Link(link));
         };
         mailer.send_link(email, &link).await.map_err(|error| {
-            tracing::error!(%error, "a verification mail was not sent");
+            tracing::error!(%error, "a verification mail could not be sent");
             Refusal::Failed
         })?;
         Ok(Sent::Mailed)

@@ -64,7 +64,7 @@ pub enum Error {
     Registration(#[from] registration::Error),
     /// Existing servers let everyone in instead, which is not what the operator wants.
     #[error(
-        "presence.registration_required needs presence.peer_db_path: without it nobody could register"
+        "presence.registration_required needs presence.peer_db_path; without it, nobody could register"
     )]
     NoDatabase,
 }
@@ -168,7 +168,7 @@ impl Server {
         background.spawn(persist::run(Arc::clone(&app)));
         let (mut conversation, hang_up) = (JoinSet::new(), CancellationToken::new());
         conversation.spawn(cluster::run(Arc::clone(&app), hang_up.clone()));
-        tracing::info!(?addrs, "rendezvous listens");
+        tracing::info!(?addrs, "rendezvous listening");
         Ok(Self {
             app,
             addrs,
@@ -217,7 +217,7 @@ impl Server {
         if let Some(registrations) = &self.app.registrations {
             registrations.close().await;
         }
-        tracing::info!("rendezvous ended");
+        tracing::info!("rendezvous stopped");
     }
 }
 

@@ -328,7 +328,7 @@ async fn a_peer_that_is_not_registered_hears_so_and_asks_to_be() {
     .await;
     assert!(peer.peer.register(&url, "nobody").await.is_err());
     let message = peer.peer.register(&url, " ann@example.org").await.unwrap();
-    assert!(message.contains("operator"), "{message}");
+    assert!(message.contains("administrator"), "{message}");
     peer.until(|snapshot| snapshot.me.email == "ann@example.org")
         .await;
     peer.stop().await;

@@ -14,18 +14,18 @@ pub struct Address(Url);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Nothing was typed.
-    #[error("the address is empty")]
+    #[error("enter an address")]
     Empty,
     /// Not of the form of a web address.
     #[error(
-        "{0:?} is not a web address; it should look like https://goop.example.org or http://192.168.1.5:8787"
+        "{0:?} is not a web address. It should look like https://goop.example.org or http://192.168.1.5:8787"
     )]
     Form(String),
     /// Another scheme than http and https.
-    #[error("an address of a rendezvous begins with http:// or https://, not with {0}:")]
+    #[error("start the address with https:// or http://, not {0}:")]
     Scheme(String),
     /// 0.0.0.0 and the like.
-    #[error("{0} is no machine; use the address that other machines reach the server by")]
+    #[error("{0} can't be connected to. Use the address at which others reach the server")]
     Unspecified(String),
     /// Port 0, or a user name in front of the host.
     #[error("the address must not contain {0}")]
@@ -95,9 +95,9 @@ impl Address {
         url
     }
 
-    /// The host, for messages.
-    pub(crate) fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
+    /// Host and port, for messages.
+    pub(super) fn authority(&self) -> String {
+        authority(&self.0)
     }
 }
 
@@ -106,6 +106,13 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
     }
+}
+
+/// The host, and the port if it is not the scheme's own.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// A bare name is a server behind TLS; a number or a port is one that somebody started at home.
@@ -190,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_in_words() {
+    fn what_is_not_an_address_is_refused_with_a_reason() {
         for (text, words) in [
-            ("", "empty"),
-            ("ftp://a", "not with ftp:"),
+            ("", "enter an address"),
+            ("ftp://a", "not ftp:"),
             ("goop://connect", "not a web address"),
-            ("http://0.0.0.0:8787", "is no machine"),
-            ("http://[::]:8787", "is no machine"),
+            ("http://0.0.0.0:8787", "can't be connected to"),
+            ("http://[::]:8787", "can't be connected to"),
             ("http://a:0", "port 0"),
             ("http://ann:secret@a", "a user name"),
             ("http://", "not a web address"),

@@ -119,12 +119,10 @@ impl Announcer<'_> {
                     .update(|state| state.registration = registration);
                 None
             }
-            Answer::Behind(_) => {
-                Some("another program publishes with this peer's identity".to_owned())
-            }
+            Answer::Behind(_) => Some("another program is using this peer's identity".to_owned()),
             Answer::TooMuch(asked) => {
                 self.schedule.pause(now, asked);
-                Some("the server asks for fewer messages; there may be too many peers behind one address".into())
+                Some("the server is limiting messages; too many peers may share your network's address".into())
             }
             Answer::Fault(fault) if fault.refused => Some(fault.reason),
             // Being away is the listener's to tell.
@@ -145,7 +143,7 @@ impl Announcer<'_> {
         timeout(DEADLINE, self.post(body))
             .await
             .unwrap_or_else(|_| {
-                Answer::Fault(Fault::unreachable("the server does not answer".into()))
+                Answer::Fault(Fault::unreachable("the server doesn't answer".into()))
             })
     }
 

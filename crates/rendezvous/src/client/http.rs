@@ -8,7 +8,7 @@ use reqwest::{
     redirect,
 };
 
-use super::address::Address;
+use super::address::{Address, authority};
 
 /// As long as a slow line needs for name, connection and TLS.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -51,14 +51,14 @@ impl Http {
         headers: HeaderMap,
         body: Option<Vec<u8>>,
     ) -> Result<Response, Fault> {
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let host = authority(&url);
         let mut request = self.0.request(method, url).headers(headers);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         match tokio::time::timeout(ANSWER, request.send()).await {
             Ok(answer) => answer.map_err(|error| Fault::unreachable(words(&error, &host))),
-            Err(_) => Err(Fault::unreachable("the server does not answer".into())),
+            Err(_) => Err(Fault::unreachable("the server doesn't answer".into())),
         }
     }
 
@@ -86,7 +86,7 @@ pub(crate) fn client(redirects: redirect::Policy) -> reqwest::Client {
     match builder().redirect(redirects).build() {
         Ok(client) => client,
         Err(error) => {
-            tracing::warn!(%error, "no certificates: only servers without TLS can be reached");
+            tracing::warn!(%error, "no certificates found; only servers without TLS can be reached");
             let bare = builder()
                 .redirect(redirect::Policy::none())
                 .tls_certs_only([])
@@ -130,8 +130,8 @@ impl Fault {
         let text = text(response).await;
         let reason = match (status, elsewhere) {
             (_, Some(url)) if status.is_redirection() => match Address::parse(url.as_str()) {
-                Ok(other) => format!("the server is at another address now: {other}"),
-                Err(_) => "the server sends us to an address that is none".into(),
+                Ok(other) => format!("the server has moved to {other}"),
+                Err(_) => "the server redirects to an invalid address".into(),
             },
             (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _) => {
                 format!("there is no rendezvous at {address}")
@@ -149,17 +149,17 @@ impl Fault {
 /// The short texts of servers (§6.3, §6.4), for people.
 fn refusal(status: StatusCode, text: &str) -> String {
     match text {
-        "" => format!("the server refuses: {status}"),
-        "blocked" => "the operator of this rendezvous has blocked this peer".into(),
+        "" => format!("the server refused: {status}"),
+        "blocked" => "the administrator of this rendezvous has blocked you".into(),
         "signed presence required" => {
-            "this rendezvous takes only peers that sign what they say".into()
+            "this rendezvous only accepts peers that sign their presence".into()
         }
         "too many peers" => "this rendezvous is full".into(),
         _ if text.starts_with("too many SSE connections from") => {
-            "too many peers come to this rendezvous from your network".into()
+            "too many peers on your network use this rendezvous".into()
         }
         _ if text.starts_with("too many SSE connections") => "this rendezvous is full".into(),
-        _ => format!("the server refuses: {text}"),
+        _ => format!("the server refused: {text}"),
     }
 }
 
@@ -229,28 +229,28 @@ pub(super) fn words(error: &reqwest::Error, host: &str) -> String {
     let innermost = causes.clone().last().map(ToString::to_string);
     let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
     match io.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => format!("no server answers at {host}"),
+        Some(io::ErrorKind::ConnectionRefused) => format!("{host} doesn't answer"),
         Some(
             io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkDown,
         ) => {
-            format!("there is no network that leads to {host}")
+            format!("{host} can't be reached from this network")
         }
-        Some(io::ErrorKind::TimedOut) => format!("{host} does not answer"),
+        Some(io::ErrorKind::TimedOut) => format!("{host} didn't answer in time"),
         Some(
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::UnexpectedEof,
-        ) => "the server ended the connection".into(),
+        ) => "the server closed the connection".into(),
         Some(io::ErrorKind::InvalidData) if error.is_connect() => {
             let why = innermost.unwrap_or_default();
-            format!("the identity of {host} could not be checked: {why}")
+            format!("the certificate of {host} could not be verified: {why}")
         }
-        Some(_) if error.is_connect() && !has_code(io) => format!(
-            "the name {host} was not found: check how it is spelled, and whether this computer is online"
-        ),
-        _ if error.is_timeout() => format!("{host} does not answer"),
+        Some(_) if error.is_connect() && !has_code(io) => {
+            format!("{host} was not found. Check the spelling, and whether this computer is online")
+        }
+        _ if error.is_timeout() => format!("{host} didn't answer in time"),
         _ => innermost.unwrap_or_else(|| error.to_string()),
     }
 }

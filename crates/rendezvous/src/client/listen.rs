@@ -170,12 +170,12 @@ impl Reader<'_> {
                     dead = at(config.silence);
                     match chunk {
                         Ok(Some(chunk)) => self.take(&mut parser, &chunk).await,
-                        Ok(None) => return End::Fault(Fault::unreachable("the server ended the connection".into())),
-                        Err(error) => return End::Fault(Fault::unreachable(http::words(&error, config.address.host()))),
+                        Ok(None) => return End::Fault(Fault::unreachable("the server closed the connection".into())),
+                        Err(error) => return End::Fault(Fault::unreachable(http::words(&error, &config.address.authority()))),
                     }
                 }
                 () = sleep_until(dead) => {
-                    return End::Fault(Fault::unreachable("the server has fallen silent".into()));
+                    return End::Fault(Fault::unreachable("the connection timed out".into()));
                 }
             };
             if step.is_err() {

@@ -19,7 +19,7 @@ pub async fn register(
 ) -> Result<String, String> {
     let request = registration::Request {
         email: registration::email(email)
-            .ok_or("that is not an e-mail address")?
+            .ok_or("that isn't an email address")?
             .to_owned(),
         peer: key.public().to_peer_id(),
         ts: now_unix_ms,
@@ -35,6 +35,6 @@ pub async fn register(
     match text("message") {
         Some(message) if status.is_success() => Ok(message),
         _ => Err(text("error")
-            .unwrap_or_else(|| "this server does not register addresses for a peer".into())),
+            .unwrap_or_else(|| "this server doesn't support registration from Goop2".into())),
     }
 }

@@ -21,7 +21,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It would not know who is registered; going on without would let everyone in.
-    #[error("{}: {why}. Remedy: give presence.peer_db_path a path that can be written, or remove the file if nobody needs it", path.display())]
+    #[error("{}: {why}. Set presence.peer_db_path to a writable path, or delete the file if you don't need it", path.display())]
     Database {
         /// `presence.peer_db_path`
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum Error {
     Mail(#[from] mail::Error),
     /// Not a web address.
     #[error(
-        "presence.registration_webhook is {0:?}; allowed is an http:// or https:// address, or \"\" for none"
+        "presence.registration_webhook is {0:?}, but must be an http:// or https:// address, or \"\" for none"
     )]
     Webhook(String),
 }

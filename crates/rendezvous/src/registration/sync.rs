@@ -60,7 +60,7 @@ impl Registrations {
             tracing::warn!(
                 why,
                 ?wait,
-                "registrations are not shared, and nobody can register"
+                "registrations cannot be shared; nobody can register"
             );
             sleep(wait).await;
         }
@@ -188,10 +188,7 @@ impl Registrations {
             match write {
                 Some(write) if shared.note(&entry.key, entry.revision) => news.push(write),
                 None if entry.key != MARK => {
-                    tracing::warn!(
-                        bucket = entry.bucket,
-                        "a value that is none of ours is ignored"
-                    );
+                    tracing::warn!(bucket = entry.bucket, "ignoring a foreign value");
                 }
                 _ => {}
             }
@@ -219,7 +216,10 @@ impl Registrations {
         };
         let own: Vec<_> = self.records().contents().filter(is_new).collect();
         if !own.is_empty() {
-            tracing::info!(values = own.len(), "this instance brings its registrations");
+            tracing::info!(
+                values = own.len(),
+                "adding the registrations of this instance"
+            );
         }
         let put = async |write: Write| match write {
             Write::Record(record) => shared.put(buckets, &record).await.map(drop),

@@ -42,7 +42,7 @@ impl Webhook {
     pub(super) fn tell(&self, record: &Record) {
         let body = json!({"email": record.email, "verified_at": record.verified_at}).to_string();
         if self.calls.try_send(body.into_bytes()).is_err() {
-            tracing::warn!("too many webhook calls are waiting; one was left out");
+            tracing::warn!("too many webhook calls are waiting; one was dropped");
         }
     }
 }
@@ -52,7 +52,7 @@ async fn run(url: Url, client: reqwest::Client, mut waiting: mpsc::Receiver<Vec<
         let mut again = AGAIN.into_iter();
         while let Err(why) = call(&url, &client, body.clone()).await {
             let Some(wait) = again.next() else {
-                tracing::warn!(why, "the registration webhook was not reached");
+                tracing::warn!(why, "the registration webhook could not be reached");
                 break;
             };
             sleep(wait).await;

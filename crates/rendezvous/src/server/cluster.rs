@@ -70,12 +70,12 @@ enum End {
     Publish(#[from] async_nats::PublishError),
     #[error("{0}")]
     Flush(#[from] async_nats::client::FlushError),
-    #[error("it takes messages of {0} bytes; max_payload has to be {MAX_FRAME} at least")]
+    #[error("it accepts messages of {0} bytes; max_payload must be at least {MAX_FRAME}")]
     Payload(usize),
     #[error("the connection was lost")]
     Lost,
     /// The server ends.
-    #[error("the server ends")]
+    #[error("the server is stopping")]
     Stopped,
 }
 
@@ -87,14 +87,15 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         let began = Instant::now();
         let end = connection(&app, cluster, &stop).await;
         if cluster.connected.swap(false, Ordering::Relaxed) {
-            app.log.add((app.clock)(), "alone: NATS is away");
+            app.log
+                .add((app.clock)(), "disconnected from NATS; running alone");
         }
         cluster.others.store(0, Ordering::Relaxed);
         if matches!(end, End::Stopped) {
             return;
         }
         let wait = backoff.wait(Some(began.elapsed()), rand::random());
-        tracing::warn!(nats = %cluster.address, why = %end, ?wait, "alone");
+        tracing::warn!(nats = %cluster.address, why = %end, ?wait, "not connected to NATS");
         if stop.run_until_cancelled(sleep(wait)).await.is_none() {
             return;
         }
@@ -204,7 +205,7 @@ impl Talk<'_> {
             Ok(read) => read,
             Err(why) => {
                 counters.cluster_refused.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(%why, "a frame was dropped");
+                tracing::debug!(%why, "dropped a frame");
                 return;
             }
         };

@@ -247,7 +247,7 @@ async fn a_silent_server_is_left_and_found_again() {
     .await;
     state(
         &client,
-        |state| matches!(&state.link, Link::Retrying { reason, .. } if reason.contains("silent")),
+        |state| matches!(&state.link, Link::Retrying { reason, .. } if reason.contains("timed out")),
     )
     .await;
     drop(stream);
@@ -279,7 +279,7 @@ async fn refusals_are_told_in_words() {
             "307 Temporary Redirect",
             "Location: https://goop.example.org/events\r\n",
             "",
-            "at another address now: https://goop.example.org",
+            "has moved to https://goop.example.org",
         ),
     ] {
         let mut server = Server::start().await;
@@ -370,7 +370,7 @@ async fn an_absent_server_delays_nothing_and_is_named() {
     let Link::Retrying { reason, .. } = waiting.link else {
         unreachable!()
     };
-    assert_eq!(reason, "no server answers at 127.0.0.1");
+    assert_eq!(reason, format!("{free} doesn't answer"));
     let started = Instant::now();
     client.shutdown().await;
     assert!(started.elapsed() < Duration::from_secs(2));
@@ -401,7 +401,12 @@ async fn a_peer_registers_by_its_signature() {
         tokio::join!(registered, answered).0,
         Ok("a link is on its way".into())
     );
-    assert!(register("ann").await.unwrap_err().contains("not an e-mail"));
+    assert!(
+        register("ann")
+            .await
+            .unwrap_err()
+            .contains("isn't an email")
+    );
     let existing = register("ann@example.org");
     let answered = async {
         server

@@ -35,7 +35,7 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
         register(&server, 1, "Ann@Example.org")
             .await
             .unwrap()
-            .contains("operator has your link")
+            .contains("administrator has your link")
     );
 
     let mut state = ann.state();
@@ -96,13 +96,13 @@ async fn a_token_is_good_once_on_its_own_server_and_for_a_day() {
         post(&server, "/register", &[("email", ANN)])
             .await
             .text
-            .contains("operator has your link")
+            .contains("administrator has your link")
     );
     assert!(
         post(&other, "/register", &[("email", ANN)])
             .await
             .text
-            .contains("operator has your link")
+            .contains("administrator has your link")
     );
     let link = logged_links(&server).await.remove(0);
     let foreign = logged_links(&other).await.remove(0);
@@ -156,9 +156,9 @@ async fn the_form_says_what_is_wrong_and_does_not_send_mail_without_end() {
             .contains("action=\"/register\"")
     );
     for (email, words) in [
-        ("", "enter an e-mail"),
-        ("<b>", "not a valid"),
-        ("a@b.c\nBcc: x@y.z", "not a valid"),
+        ("", "Enter an email"),
+        ("<b>", "isn’t a valid"),
+        ("a@b.c\nBcc: x@y.z", "isn’t a valid"),
     ] {
         let answer = post(&server, "/register", &[("email", email)]).await;
         assert_eq!(answer.status, 200);
@@ -286,7 +286,7 @@ async fn an_app_must_sign_what_it_asks_for() {
     assert_eq!(
         (
             forged.status,
-            forged.text.contains("not signed by the peer")
+            forged.text.contains("isn’t signed by the peer")
         ),
         (400, true)
     );

@@ -110,14 +110,14 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     }
 }
 
-/// The link that the operator finds in his log, newest first.
+/// The links in the administrator's log, newest first.
 pub(crate) async fn logged_links(server: &Server) -> Vec<String> {
     let lines: Vec<String> =
         serde_json::from_str(&as_admin(server, "/logs.json").await.text).unwrap();
     let links = lines
         .iter()
         .rev()
-        .filter_map(|line| line.split_once("pass this verification link on: "));
+        .filter_map(|line| line.split_once("pass on this verification link: "));
     links.map(|(_, link)| link.to_owned()).collect()
 }
 

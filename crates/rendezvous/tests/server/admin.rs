@@ -117,7 +117,7 @@ async fn a_browser_signs_in_once() {
     hasty(async || {
         let wrong = ask(addr, "POST /admin/login", &[FORM], b"password=x").await;
         assert_eq!(wrong.status, 401);
-        assert!(wrong.body.contains("That is not the password."));
+        assert!(wrong.body.contains("Wrong password."));
         ask(addr, "POST /admin/login", &[FORM], body.as_bytes()).await
     })
     .await;
@@ -194,7 +194,7 @@ async fn a_peer_is_seen_kicked_and_blocked() {
     );
     let log = ask(addr, "GET /logs.json", &[BASIC], b"").await.body;
     assert!(
-        log.contains(&format!("{id} blocked by the operator")),
+        log.contains(&format!("{id} blocked by the administrator")),
         "{log}"
     );
 }

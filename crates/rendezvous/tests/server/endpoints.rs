@@ -154,7 +154,7 @@ async fn the_public_page_shows_what_to_paste_and_nothing_runs_in_it() {
     let local = start(config()).await;
     let page = get(addr(&local), "/").await;
     assert!(local.connect_urls().is_empty());
-    assert!(page.body.contains("on this computer only") && !page.body.contains("goop://"));
+    assert!(page.body.contains("Only this computer can reach") && !page.body.contains("goop://"));
 }
 
 #[tokio::test]

@@ -20,17 +20,17 @@ const VIRTUAL: [&str; 4] = ["docker", "veth", "br-", "virbr"];
 pub enum Error {
     /// Another program has the port.
     #[error(
-        "presence.rendezvous_port: port {0} is used by another program. Choose another one, or stop that program."
+        "presence.rendezvous_port: port {0} is in use by another program. Choose another port, or stop that program."
     )]
     Taken(u16),
     /// The address is none of this machine's.
     #[error(
-        "presence.rendezvous_bind: {0} is no address of this computer. Leave it empty to listen on all of them."
+        "presence.rendezvous_bind: {0} is not an address of this computer. Leave it empty to listen on all addresses."
     )]
     NotOurs(IpAddr),
     /// The port is reserved for administrators.
     #[error(
-        "presence.rendezvous_port: port {0} may not be used without special rights. Choose one above 1023."
+        "presence.rendezvous_port: port {0} requires administrator rights. Choose one above 1023."
     )]
     Forbidden(u16),
     /// Anything else the system said.

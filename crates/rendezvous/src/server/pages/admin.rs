@@ -69,7 +69,7 @@ async fn login(
     let now = Instant::now();
     match app.admin.check(&password, client, now) {
         Ok(true) => {
-            app.log.add((app.clock)(), "the operator signed in");
+            app.log.add((app.clock)(), "administrator signed in");
             let secure = headers
                 .get("x-forwarded-proto")
                 .is_some_and(|proto| proto == "https");
@@ -82,8 +82,8 @@ async fn login(
             ([(header::SET_COOKIE, cookie)], Redirect::to("/admin")).into_response()
         }
         Ok(false) => {
-            app.log.add((app.clock)(), "a wrong admin password");
-            login_form(StatusCode::UNAUTHORIZED, "That is not the password.")
+            app.log.add((app.clock)(), "wrong admin password");
+            login_form(StatusCode::UNAUTHORIZED, "Wrong password.")
         }
         Err(wait) => {
             let text = format!("Too many attempts. Try again in {} s.", wait.as_secs() + 1);

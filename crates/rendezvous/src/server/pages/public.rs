@@ -46,40 +46,37 @@ pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
     let online = app.hub.table().len();
     let people = if online == 1 { "peer" } else { "peers" };
     let mut body = format!(
-        "<header><div class=\"top\"><h1>Rendezvous</h1><span class=\"pill\">{online} {people} online</span></div>\n<p>Meet \
-         peers beyond your own network. Nothing you publish is stored here: only that you are online.</p></header>\n\
+        "<header><div class=\"top\"><h1>Rendezvous</h1><span class=\"pill\">{online} {people} online</span></div>\n<p>Find \
+         people beyond your own network. This server only learns that you’re online; your pages are never stored here.</p></header>\n\
          <section class=\"card\"><h2>Connect</h2>\n{}</section>\n",
         connect(&urls, &app)
     );
     if app.config.registration_required {
         body.push_str(
-            "<section class=\"card\"><h2>Register</h2><p>This rendezvous shows only peers whose e-mail address is \
-             confirmed.</p><p class=\"line\"><a class=\"button primary\" href=\"/register\">Register an address</a></p></section>\n",
+            "<section class=\"card\"><h2>Register</h2><p>This rendezvous shows only peers with a verified email \
+             address.</p><p class=\"line\"><a class=\"button primary\" href=\"/register\">Register an address</a></p></section>\n",
         );
     }
     if urls.iter().any(|url| url.starts_with("http://")) {
-        body.push_str(
-            "<p class=\"note\">Goop2 apps of April 2026 hear nobody through an address that begins with http://. They need \
-             this rendezvous behind TLS, at an address that begins with https://. All others are fine.</p>\n",
-        );
+        body.push_str("<p class=\"note\">Older apps (April 2026) need an https:// address.</p>\n");
     }
     html(StatusCode::OK, "Rendezvous", &body, Some("page.js"))
 }
 
 fn connect(urls: &[String], app: &App) -> String {
     if urls.is_empty() && app.addrs.iter().any(|addr| addr.ip().is_unspecified()) {
-        return "<p>This computer is on no network now, so nobody else can reach it.</p>\n".into();
+        return "<p>This computer is not connected to a network, so nobody else can reach it.</p>\n".into();
     }
     if urls.is_empty() {
         let port = app.addrs.first().map_or(0, std::net::SocketAddr::port);
         return format!(
-            "<p>This rendezvous listens on this computer only, so nobody else can reach it. To open it, leave \
+            "<p>Only this computer can reach this rendezvous. To open it to others, leave \
              <code>presence.rendezvous_bind</code> empty in <code>goop.json</code>, or put a web server with TLS in front of port \
              {port} and set <code>presence.external_url</code>.</p>\n"
         );
     }
     let mut text: String = if urls.len() > 1 {
-        "<p>Paste one of these into Goop2, under Rendezvous. Which one depends on how you reach this computer.</p>\n".into()
+        "<p>Paste one of these into Goop2, under Rendezvous. Which one works depends on your network.</p>\n".into()
     } else {
         "<p>Paste this into Goop2, under Rendezvous:</p>\n".into()
     };

@@ -120,10 +120,10 @@ pub(crate) async fn confirm(
     match registrations.confirm(&token, (app.clock)()).await {
         Ok(Some(record)) => {
             app.log
-                .add((app.clock)(), format!("{} is verified", record.email));
+                .add((app.clock)(), format!("{} verified", record.email));
             let body = format!(
-                "<header><h1>Verified</h1><p><b>{}</b> is registered now. Goop2 is online here with its next heartbeat; \
-                 you can close this page.</p></header>\n",
+                "<header><h1>Verified</h1><p><b>{}</b> is now registered. Goop2 will be online here in a few seconds. \
+                 You can close this page.</p></header>\n",
                 escape(&record.email)
             );
             html(StatusCode::OK, "Verified", &body, None)
@@ -148,17 +148,17 @@ fn base(app: &App) -> String {
 /// alone can know whose address it is.
 fn note(app: &App, sent: Sent) -> &'static str {
     match sent {
-        Sent::Mailed => "We have sent you a link. Open it within 24 hours to finish.",
+        Sent::Mailed => "We sent you a link. Open it within 24 hours to finish.",
         Sent::Link(link) => {
             tracing::info!(
                 link,
-                "no mail server is set: pass this verification link on"
+                "no mail server is set; pass on this verification link"
             );
             app.log.add(
                 (app.clock)(),
-                format!("no mail server is set: pass this verification link on: {link}"),
+                format!("no mail server is set; pass on this verification link: {link}"),
             );
-            "This server sends no mail. Its operator has your link now, and can give it to you."
+            "This server doesn’t send mail. Its administrator has your link and can give it to you."
         }
     }
 }
@@ -213,10 +213,10 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
     };
     let email = escape(shorten(email, MAX_EMAIL));
     let body = format!(
-        "<header><h1>Register</h1><p>This rendezvous shows only peers whose e-mail address is verified. In Goop2, give \
-         your address under Rendezvous, below this server: that also proves which peer is yours. This form is for older versions; after \
-         it, the first peer that goes online with the address gets it.</p></header>\n\
-         <form class=\"card\" method=\"post\" action=\"/register\">{alert}<label for=\"email\">E-mail address</label>\n\
+        "<header><h1>Register</h1><p>This rendezvous shows only peers with a verified email address. In Goop2, enter \
+         your address on the Rendezvous page, below this server: that also proves which peer is yours. This form is for older \
+         versions; the address will belong to the first peer that goes online with it.</p></header>\n\
+         <form class=\"card\" method=\"post\" action=\"/register\">{alert}<label for=\"email\">Email address</label>\n\
          <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"{MAX_EMAIL}\" \
          value=\"{email}\"{field} required><button class=\"primary\">Send me a link</button></div></form>\n"
     );
@@ -226,7 +226,7 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
 fn confirm_page(link: &Link, token: &str) -> Response {
     let owner = match link.peer {
         Some(peer) => format!(
-            "It will belong to the peer <code class=\"url\">{peer}</code>. If that is not your peer, close this page: somebody \
+            "It will belong to the peer <code class=\"url\">{peer}</code>. If that isn’t your peer, close this page: someone \
              else asked for this link."
         ),
         None => "It will belong to the first peer that goes online with it.".into(),
@@ -247,9 +247,9 @@ fn no_link(headers: &HeaderMap, text: &str) -> Response {
     if !wants_html(headers) {
         return error(StatusCode::BAD_REQUEST, text);
     }
-    let body = "<header><h1>This link is not valid</h1><p>It was used already, is older than 24 hours, or was not copied \
-                whole.</p></header>\n<p><a class=\"button\" href=\"/register\">Ask for a new link</a></p>\n";
-    html(StatusCode::BAD_REQUEST, "Not valid", body, None)
+    let body = "<header><h1>This link is not valid</h1><p>It was already used, is older than 24 hours, or was not copied \
+                completely.</p></header>\n<p><a class=\"button\" href=\"/register\">Ask for a new link</a></p>\n";
+    html(StatusCode::BAD_REQUEST, "Invalid link", body, None)
 }
 
 fn no_database(what: &str) -> Response {

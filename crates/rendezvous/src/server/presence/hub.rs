@@ -335,7 +335,7 @@ impl Hub {
         }
         for peer in expired.gone {
             self.tell_gone(peer, unix_millis);
-            log.add(unix_millis, format!("{peer} fell silent"));
+            log.add(unix_millis, format!("{peer} timed out"));
         }
         for line in table.repeats(now) {
             self.tell(&line, false);

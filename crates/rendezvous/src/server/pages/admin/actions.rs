@@ -65,7 +65,7 @@ async fn remember(app: &App, peer: &str, blocked: bool, done: Response) -> Respo
         Ok(()) => done,
         Err(_) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "done, but it could not be written down for the next start",
+            "done, but not saved for the next start",
         ),
     }
 }
@@ -78,7 +78,8 @@ fn act(app: &App, peer: &str, done: &str, act: impl FnOnce(PeerId, i64) -> bool)
     if !act(peer, clock) {
         return error(StatusCode::NOT_FOUND, "nothing to do");
     }
-    app.log.add(clock, format!("{peer} {done} by the operator"));
+    app.log
+        .add(clock, format!("{peer} {done} by the administrator"));
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -97,8 +98,10 @@ pub(super) async fn unregister(
     };
     match registrations.remove(&email).await {
         Ok(true) => {
-            app.log
-                .add((app.clock)(), format!("the operator removed {email}"));
+            app.log.add(
+                (app.clock)(),
+                format!("{email} removed by the administrator"),
+            );
             StatusCode::NO_CONTENT.into_response()
         }
         Ok(false) => error(StatusCode::NOT_FOUND, "not registered"),

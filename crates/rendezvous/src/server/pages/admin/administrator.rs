@@ -80,7 +80,7 @@ pub(super) fn login_form(status: StatusCode, problem: &str) -> Response {
         )
     };
     let body = format!(
-        "<header><h1>Administration</h1><p>Sign in with the password of this rendezvous.</p></header>\n\
+        "<header><h1>Administration</h1><p>Sign in with the admin password of this rendezvous.</p></header>\n\
          <form class=\"card\" method=\"post\" action=\"/admin/login\">{alert}<label for=\"password\">Password</label>\n\
          <div class=\"line\"><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required \
          autofocus><button class=\"primary\">Sign in</button></div></form>\n"
@@ -90,7 +90,7 @@ pub(super) fn login_form(status: StatusCode, problem: &str) -> Response {
 
 /// What stands there without a password.
 fn no_admin() -> Response {
-    let body = "<header><h1>Administration</h1><p>The administration of this rendezvous is off. To turn it on, its operator sets \
-                <code>presence.admin_password</code> in <code>goop.json</code> and starts it again.</p></header>\n";
+    let body = "<header><h1>Administration</h1><p>Administration is turned off on this rendezvous. To turn it on, set \
+                <code>presence.admin_password</code> in <code>goop.json</code> and restart it.</p></header>\n";
     html(StatusCode::FORBIDDEN, "Administration", body, None)
 }

@@ -75,19 +75,19 @@ impl ShownRelay {
     }
 }
 
-/// Who or what was refused; the page puts the number behind it.
+/// What was refused; the page adds how often.
 fn words(why: Refusal) -> &'static str {
     match why {
-        Refusal::Stranger => "peers that are not at this rendezvous",
-        Refusal::Peer => "peers that had their share",
-        Refusal::Unsigned => "peers that are not verified and had their share",
-        Refusal::Full => "peers for whom no place was left",
-        Refusal::Rate => "peers that asked too often",
-        Refusal::Nobody => "visits to peers that keep no place here",
-        Refusal::Unanswered => "visits that the other side did not answer",
-        Refusal::Connection => "connections beyond the limit",
+        Refusal::Stranger => "peers that aren’t connected to this rendezvous",
+        Refusal::Peer => "peers over their limit",
+        Refusal::Unsigned => "unverified peers over their limit",
+        Refusal::Full => "peers when the relay was full",
+        Refusal::Rate => "too many requests",
+        Refusal::Nobody => "visits to peers without a reservation here",
+        Refusal::Unanswered => "visits the other peer didn’t answer",
+        Refusal::Connection => "connections over the limit",
         Refusal::DialBack => {
-            "test calls to an address that is private or not the peer’s own, or too many"
+            "reachability tests that were too frequent, or not to the peer’s own public address"
         }
     }
 }

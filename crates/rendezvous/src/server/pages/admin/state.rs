@@ -128,20 +128,17 @@ impl Shown {
 }
 
 fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
-    let rate = |rate: Rate| format!("{} in {} s", rate.burst, rate.per.as_secs());
+    let rate = |rate: Rate| format!("{} per {} s", rate.burst, rate.per.as_secs());
     vec![
         ("Peers", limits.peers.to_string()),
         ("Event streams", limits.subscribers.to_string()),
         (
-            "Event streams of one address",
+            "Event streams per address",
             limits.subscribers_each.to_string(),
         ),
-        ("Messages of one address", rate(limits.publish)),
-        ("Messages of one peer", rate(limits.publish_peer)),
-        (
-            "Silent peers are gone after",
-            format!("{} s", limits.ttl.as_secs()),
-        ),
+        ("Messages per address", rate(limits.publish)),
+        ("Messages per peer", rate(limits.publish_peer)),
+        ("Peers expire after", format!("{} s", limits.ttl.as_secs())),
     ]
 }
 
@@ -172,7 +169,7 @@ fn shown(entry: &Entry, seen: Instant, clock: i64) -> ShownPeer {
         addrs: entry.message.addrs.clone(),
         from: entry
             .from
-            .map_or_else(|| "another instance".into(), |client| client.to_string()),
+            .map_or_else(|| "another server".into(), |client| client.to_string()),
         since: at(entry.since, clock),
         last_seen: at(seen, clock),
     }
