@@ -9,14 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
-use goop2_peer::{
-    Error,
-    api::{LogLine, Session, Snapshot},
-};
-use serde::{Deserialize, Serialize};
+use goop2_peer::api::{LogLine, Session, Snapshot};
+use serde::Deserialize;
 use serde_json::json;
 
-use crate::{app::App, data::Input, events, page};
+use crate::{
+    answer,
+    app::App,
+    body::{Input, Parsed},
+    events, ports,
+};
 
 /// Of a page's log line, what is kept.
 const MAX_LOG: usize = 2048;
@@ -51,17 +53,11 @@ pub(crate) struct Typed {
 }
 
 /// Where an address that was typed or pasted leads.
-pub(crate) async fn place(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Typed>(&body) {
-        Ok(Typed { text }) => app
-            .peer
-            .place(&text)
-            .await
-            .map(Json)
-            .map_err(failed)
-            .into_response(),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn place(
+    State(app): State<Arc<App>>,
+    Parsed(Typed { text }): Parsed<Typed>,
+) -> Response {
+    answer::json(app.peer.place(&text).await)
 }
 
 #[derive(Deserialize)]
@@ -70,17 +66,12 @@ pub(crate) struct Dial {
 }
 
 /// A network address to remember and connect to.
-pub(crate) async fn address(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Dial>(&body) {
-        Ok(Dial { address }) => app
-            .peer
-            .add_address(&address)
-            .await
-            .map(|peer| Json(json!({ "peer": peer.to_base58() })))
-            .map_err(failed)
-            .into_response(),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn address(
+    State(app): State<Arc<App>>,
+    Parsed(Dial { address }): Parsed<Dial>,
+) -> Response {
+    let peer = app.peer.add_address(&address).await;
+    answer::json(peer.map(|peer| json!({ "peer": peer.to_base58() })))
 }
 
 #[derive(Deserialize)]
@@ -89,18 +80,16 @@ pub(crate) struct Whose {
 }
 
 /// Where a peer's site is for a window that finds no names.
-pub(crate) async fn origin(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    let peer = parse::<Whose>(&body).and_then(|Whose { peer }| app.peer.peer(&peer));
-    match peer {
-        Ok(peer) => app
-            .ports
-            .origin(peer)
-            .await
-            .map(|origin| Json(json!({ "origin": origin })))
-            .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, Json(error.failure())))
-            .into_response(),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn origin(
+    State(app): State<Arc<App>>,
+    Parsed(whose): Parsed<Whose>,
+) -> Result<Response, Response> {
+    let peer = app.peer.peer(&whose.peer).map_err(answer::failed)?;
+    let no_port = |error: ports::Error| {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(error.failure())).into_response()
+    };
+    let origin = app.ports.origin(peer).await.map_err(no_port)?;
+    Ok(Json(json!({ "origin": origin })).into_response())
 }
 
 #[derive(Deserialize)]
@@ -123,26 +112,4 @@ pub(crate) async fn log(Input(body): Input) -> StatusCode {
         .collect();
     tracing::debug!(line, "page");
     StatusCode::NO_CONTENT
-}
-
-pub(crate) async fn unknown() -> Response {
-    page::text(StatusCode::NOT_FOUND, "not found")
-}
-
-pub(crate) async fn wrong_method() -> Response {
-    page::text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-}
-
-/// The outcome as JSON: the value, or why there is none.
-pub(crate) fn answer(outcome: Result<impl Serialize, Error>) -> Response {
-    outcome.map(Json).map_err(failed).into_response()
-}
-
-pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(body)
-        .map_err(|error| Error::Invalid(format!("This request is not understood: {error}.")))
-}
-
-pub(crate) fn failed(error: Error) -> Response {
-    (page::status(&error), Json(error.failure())).into_response()
 }

@@ -10,7 +10,7 @@ use goop2_proto::PeerId;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{origin, ports::Ports, target::Target, token::Token};
+use crate::{ports::Ports, token::Token};
 
 /// Event streams open at once: each is a window of the UI, and a browser allows six to an origin.
 const MAX_SUBSCRIBERS: usize = 64;
@@ -51,23 +51,6 @@ impl App {
             subscribers,
             stop,
         }
-    }
-
-    /// Where a file of a site really lives.
-    pub(crate) fn site_url(&self, target: &Target) -> String {
-        format!(
-            "{}{}",
-            origin::of_site(&target.peer, self.port),
-            target.url_path()
-        )
-    }
-
-    /// Tells whoever shows the frame. Nobody listening is fine.
-    pub(crate) fn announce(&self, target: &Target, status: Option<u16>) {
-        let _nobody = self.navigated.send(Navigated {
-            place: target.place(),
-            status,
-        });
     }
 
     pub(crate) fn is_own(&self, peer: &PeerId) -> bool {

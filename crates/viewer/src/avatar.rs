@@ -16,7 +16,7 @@ use axum::{
 use bytes::Bytes;
 use goop2_proto::{PeerId, html, id};
 
-use crate::{api, app::App, data::Input, page, site::Site};
+use crate::{answer, app::App, body::Input, origin::Site};
 
 /// Opened by itself it is a document too; it may do nothing.
 const INERT: &str = "default-src 'none'; sandbox";
@@ -28,17 +28,17 @@ pub(crate) async fn own(State(app): State<Arc<App>>) -> Response {
 
 /// The user's new one, a PNG as it is.
 pub(crate) async fn set(State(app): State<Arc<App>>, Input(png): Input) -> Response {
-    api::answer(app.peer.set_avatar(Some(png)).await)
+    answer::json(app.peer.set_avatar(Some(png)).await)
 }
 
 pub(crate) async fn unset(State(app): State<Arc<App>>) -> Response {
-    api::answer(app.peer.set_avatar(None).await)
+    answer::json(app.peer.set_avatar(None).await)
 }
 
 pub(crate) async fn of_any(State(app): State<Arc<App>>, Path(peer): Path<String>) -> Response {
     match id::parse(&peer) {
         Some(peer) => of(&app, peer).await,
-        None => page::text(StatusCode::NOT_FOUND, "not found"),
+        None => answer::text(StatusCode::NOT_FOUND, "not found"),
     }
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn of_site(
 ) -> Response {
     match id::parse(&peer) {
         Some(peer) if peer == site || app.is_own(&peer) => of(&app, peer).await,
-        _ => page::text(StatusCode::NOT_FOUND, "not found"),
+        _ => answer::text(StatusCode::NOT_FOUND, "not found"),
     }
 }
 

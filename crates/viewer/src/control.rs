@@ -8,18 +8,18 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Request, State},
     http::{HeaderMap, StatusCode, Uri, header::CONTENT_SECURITY_POLICY},
     middleware::{Next, from_fn_with_state, map_response_with_state},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{any, get, post},
 };
 use goop2_peer::api::Failure;
 use goop2_proto::id;
 
 use crate::{
-    api,
+    answer, api,
     app::App,
     avatar,
-    data::{self, Input},
-    files, guard, network, page, peers, people, policy, rendezvous, sdk, settings,
+    body::{self, Input},
+    data, files, guard, network, page, peers, people, policy, redirect, rendezvous, sdk, settings,
     target::Target,
     ui,
 };
@@ -63,7 +63,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/api/avatar/peer/{peer}", get(avatar::of_any))
         .route("/api/logs/client", post(api::log))
-        .route("/api/{*unknown}", any(api::unknown))
+        .route("/api/{*unknown}", any(answer::unknown))
         .route_layer(from_fn_with_state(Arc::clone(&app), with_token));
     Router::new()
         .merge(api)
@@ -72,8 +72,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/sdk/{file}", get(sdk::file))
         .route("/assets/js/{file}", get(sdk::file))
         .fallback(get(ui::file))
-        .method_not_allowed_fallback(api::wrong_method)
-        .layer(DefaultBodyLimit::max(data::MAX_BODY))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(map_response_with_state(Arc::clone(&app), policy::control))
         .with_state(app)
 }
@@ -100,11 +100,9 @@ async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Res
         None => page::failure(&headers, &goop2_peer::Error::NotFound, "/"),
         // Where one site is seen at a port, frames are those of a window that finds no names.
         Some(target) if guard::is_frame(&headers) && app.ports.in_use() => {
-            page::at_port(&app, &headers, &target)
+            redirect::by_port(&app, &headers, &target)
         }
-        Some(target) if guard::is_navigation(&headers) => {
-            Redirect::temporary(&app.site_url(&target)).into_response()
-        }
+        Some(target) if guard::is_navigation(&headers) => redirect::by_name(&app, &target),
         Some(target) => (
             [(CONTENT_SECURITY_POLICY, policy::SANDBOX)],
             files::visit(&app, &target, &headers).await,
@@ -119,7 +117,7 @@ async fn any_data(
     Input(body): Input,
 ) -> Response {
     match id::parse(&peer) {
-        None => page::text(StatusCode::BAD_REQUEST, "missing peer id"),
+        None => answer::text(StatusCode::BAD_REQUEST, "missing peer id"),
         Some(peer) => data::proxy(&app, peer, &suffix, &body).await,
     }
 }

@@ -1,43 +1,17 @@
 //! The data API (PROTOCOL §9.4): a suffix and a JSON body are one operation on one peer's database.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequest, Path, Request, State},
+    extract::{Path, State},
     http::{Method, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use goop2_peer::Error;
 use goop2_proto::{PeerId, data, go_json};
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
 
-use crate::{api, app::App, page};
-
-/// What a data stream carries at most: a larger body could not be sent on.
-pub(crate) const MAX_BODY: usize = data::MAX_REQUEST;
-/// For a body to arrive; it comes from this machine.
-const BODY_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A whole request body, bounded in size and time.
-pub(crate) struct Input(pub(crate) Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for Input {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
-            Ok(body) => body
-                .map(Self)
-                .map_err(|rejection| page::text(rejection.status(), &rejection.body_text())),
-            Err(_) => Err(page::text(
-                StatusCode::REQUEST_TIMEOUT,
-                "The request did not arrive in time.",
-            )),
-        }
-    }
-}
+use crate::{answer, app::App, body::Input};
 
 /// Suffix, operation, and the method the local API wants; without one it has no such operation.
 const OPERATIONS: [(&str, &str, Option<Method>); 13] = [
@@ -73,12 +47,12 @@ pub(crate) async fn local(
         }
         Some((op, wanted)) if wanted == method => match request(op, &body) {
             Ok(request) => run(&app, app.peer.id(), request, locally_missing).await,
-            Err(error) => page::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}")),
+            Err(error) => answer::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}")),
         },
         None if suffix != "tables/set-policy" => {
-            page::text(StatusCode::NOT_FOUND, "unknown data operation")
+            answer::text(StatusCode::NOT_FOUND, "unknown data operation")
         }
-        _ => api::wrong_method().await,
+        _ => answer::wrong_method().await,
     }
 }
 
@@ -86,17 +60,17 @@ pub(crate) async fn local(
 /// above.
 pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) -> Response {
     let Some((_, op, _)) = OPERATIONS.iter().find(|(name, ..)| *name == suffix) else {
-        return page::text(StatusCode::NOT_FOUND, "unknown data operation");
+        return answer::text(StatusCode::NOT_FOUND, "unknown data operation");
     };
     match request(op, body) {
         Ok(request) => run(app, peer, request, |_| false).await,
-        Err(error) => page::text(StatusCode::BAD_REQUEST, &error),
+        Err(error) => answer::text(StatusCode::BAD_REQUEST, &error),
     }
 }
 
 /// §9.4: an operation's own error is 500 with its text, a lost way to the peer 502.
 pub(crate) fn status(error: &Error) -> StatusCode {
-    match page::status(error) {
+    match answer::status(error) {
         StatusCode::GATEWAY_TIMEOUT => StatusCode::BAD_GATEWAY,
         status => status,
     }
@@ -109,9 +83,9 @@ async fn run(
     incomplete: fn(&str) -> bool,
 ) -> Response {
     match app.peer.data(peer, request).await {
-        Ok(value) => answer(&value.unwrap_or(Value::Null)),
-        Err(Error::Data(text)) if incomplete(&text) => page::text(StatusCode::BAD_REQUEST, &text),
-        Err(error) => page::text(status(&error), &error.to_string()),
+        Ok(value) => line(&value.unwrap_or(Value::Null)),
+        Err(Error::Data(text)) if incomplete(&text) => answer::text(StatusCode::BAD_REQUEST, &text),
+        Err(error) => answer::text(status(&error), &error.to_string()),
     }
 }
 
@@ -121,17 +95,17 @@ fn locally_missing(error: &str) -> bool {
     error.ends_with(" required")
 }
 
-fn answer(value: &Value) -> Response {
-    let mut line = go_json::to_vec(value);
-    line.push(b'\n');
-    ([(CONTENT_TYPE, "application/json")], line).into_response()
+fn line(value: &Value) -> Response {
+    let mut text = go_json::to_vec(value);
+    text.push(b'\n');
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 async fn set_policy(app: &App, body: &[u8]) -> Response {
     let object: Map<String, Value> = match serde_json::from_slice(body) {
         Ok(object) => object,
         Err(error) => {
-            return page::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}"));
+            return answer::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}"));
         }
     };
     let field = |name| {
@@ -143,8 +117,8 @@ async fn set_policy(app: &App, body: &[u8]) -> Response {
     };
     let (table, policy) = (field("table"), field("policy"));
     match app.peer.set_policy(table, policy.clone()).await {
-        Ok(()) => answer(&json!({"status": "updated", "policy": policy})),
-        Err(error) => page::text(StatusCode::BAD_REQUEST, &error.to_string()),
+        Ok(()) => line(&json!({"status": "updated", "policy": policy})),
+        Err(error) => answer::text(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 

@@ -9,7 +9,7 @@ use goop2_peer::api::Denied;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{app::App, data::Input, site::Site};
+use crate::{app::App, body::Input, origin::Site};
 
 /// Bytes kept of what the page wanted it for, and of what it wanted.
 const MAX_KIND: usize = 32;

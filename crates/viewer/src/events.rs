@@ -18,7 +18,7 @@ use tokio::sync::{
     watch,
 };
 
-use crate::{app::App, page};
+use crate::{answer, app::App};
 
 /// Between comment lines on a quiet stream, as existing viewers send them (PROTOCOL §9.5).
 const PING: Duration = Duration::from_secs(25);
@@ -26,7 +26,7 @@ const PING: Duration = Duration::from_secs(25);
 /// Ends with the viewer.
 pub(crate) fn answer(app: &App, events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let Ok(seat) = Arc::clone(&app.subscribers).try_acquire_owned() else {
-        return page::text(
+        return answer::text(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many windows are open. Close some and try again.",
         );

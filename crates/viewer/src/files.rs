@@ -9,7 +9,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use goop2_peer::{Error, Page};
+use goop2_peer::{Error, Page, api::Navigated};
 
 use crate::{app::App, guard, page, target::Target};
 
@@ -22,16 +22,24 @@ pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Re
             .and_then(|path| by_name(&path))
             .is_none_or(|mime| shown(&mime))
     {
-        app.announce(target, None);
+        announce(app, target, None);
     }
     let response = open(app, target)
         .await
         .unwrap_or_else(|error| page::failure(headers, &error, &target.url_path()));
     let mime = response.headers().get(CONTENT_TYPE);
     if framed && mime.and_then(|mime| mime.to_str().ok()).is_some_and(shown) {
-        app.announce(target, Some(response.status().as_u16()));
+        announce(app, target, Some(response.status().as_u16()));
     }
     response
+}
+
+/// Tells whoever shows the frame. Nobody listening is fine.
+fn announce(app: &App, target: &Target, status: Option<u16>) {
+    let _nobody = app.navigated.send(Navigated {
+        place: target.place(),
+        status,
+    });
 }
 
 /// Whether a frame shows a file of this type. Any other is a download, and the frame stays where it

@@ -20,9 +20,11 @@
 //! only scheme (cookies and permissions are shared between ports), and headers that allow other
 //! origins anything (none is ever sent).
 
+mod answer;
 mod api;
 mod app;
 mod avatar;
+mod body;
 mod control;
 mod data;
 mod denied;
@@ -38,6 +40,8 @@ mod peers;
 mod people;
 mod policy;
 pub mod ports;
+mod redirect;
+mod refusal;
 mod rendezvous;
 mod sdk;
 mod serve;

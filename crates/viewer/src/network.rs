@@ -1,16 +1,12 @@
-//! What the page about the network asks, and the one about the way to a peer.
+//! What the page about the network asks, and the one about the connection to a peer.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{
-    api::{answer, failed, parse},
-    app::App,
-    data::Input,
-};
+use crate::{answer, app::App, body::Parsed};
 
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
@@ -29,15 +25,18 @@ pub(crate) async fn test(State(app): State<Arc<App>>) -> Json<()> {
 }
 
 /// A text for somebody who helps.
-pub(crate) async fn report(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    let text = parse::<Wanted>(&body).map(|wanted| app.peer.network_report(wanted.redacted));
-    answer(text.map(|text| json!({ "text": text })))
+pub(crate) async fn report(
+    State(app): State<Arc<App>>,
+    Parsed(wanted): Parsed<Wanted>,
+) -> Json<Value> {
+    Json(json!({ "text": app.peer.network_report(wanted.redacted) }))
 }
 
 /// How a peer is reached, and what was tried.
-pub(crate) async fn reach(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Whose>(&body).and_then(|whose| app.peer.peer(&whose.peer)) {
-        Ok(peer) => answer(Ok(app.peer.history(peer).await)),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn reach(
+    State(app): State<Arc<App>>,
+    Parsed(whose): Parsed<Whose>,
+) -> Result<Response, Response> {
+    let peer = app.peer.peer(&whose.peer).map_err(answer::failed)?;
+    Ok(answer::json(Ok(app.peer.history(peer).await)))
 }

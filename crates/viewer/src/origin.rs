@@ -8,7 +8,7 @@ use axum::{
 };
 use goop2_proto::{PeerId, id};
 
-use crate::page::Refusal;
+use crate::refusal::Refusal;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -19,6 +19,10 @@ pub(crate) enum Origin {
     /// The same at a port, for a window that finds no names.
     Port(PeerId),
 }
+
+/// The peer whose site a request is for, as an extension of the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Site(pub(crate) PeerId);
 
 /// The origin and its URL as a browser writes it in `Origin`.
 pub(crate) fn of(

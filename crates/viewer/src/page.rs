@@ -2,31 +2,13 @@
 //! into a page unescaped.
 
 use axum::{
-    http::{
-        HeaderMap, StatusCode,
-        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
-    },
-    response::{Html, IntoResponse, Redirect, Response},
+    http::{HeaderMap, StatusCode},
+    response::{Html, IntoResponse, Response},
 };
 use goop2_peer::Error;
 use goop2_proto::html::escape;
 
-use crate::{app::App, guard, target::Target};
-
-/// A request that reaches no router.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    pub(crate) message: &'static str,
-}
-
-pub(crate) fn refusal(refusal: &Refusal) -> Response {
-    let headers = [
-        (CONTENT_SECURITY_POLICY, "default-src 'none'"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, text(refusal.status, refusal.message)).into_response()
-}
+use crate::{answer, guard};
 
 /// A way on from a page that is not there.
 pub(crate) struct Link<'a> {
@@ -42,32 +24,11 @@ pub(crate) fn failure(headers: &HeaderMap, error: &Error, retry: &str) -> Respon
     };
     answer(
         headers,
-        status(error),
+        answer::status(error),
         heading(error),
         &error.to_string(),
         Some(&link),
     )
-}
-
-/// On to a site that is seen at a port. A page's link is not enough to get a port for one that has
-/// none yet: the person is told how to go there.
-pub(crate) fn at_port(app: &App, headers: &HeaderMap, target: &Target) -> Response {
-    match app.ports.known(&target.peer) {
-        Some(origin) => {
-            Redirect::temporary(&format!("{origin}{}", target.url_path())).into_response()
-        }
-        None => answer(
-            headers,
-            StatusCode::CONFLICT,
-            "Another peer’s site",
-            &format!(
-                "This link leads to another site. To go there, copy its address into the address bar: goop://{}{}",
-                target.place().peer,
-                target.place().path
-            ),
-            None,
-        ),
-    }
 }
 
 /// A page when a person is waiting for one, else only the message.
@@ -81,28 +42,7 @@ pub(crate) fn answer(
     if guard::is_navigation(headers) || guard::wants_html(headers) {
         (status, Html(html(heading, message, link))).into_response()
     } else {
-        text(status, message)
-    }
-}
-
-/// A line of plain text, as existing viewers answer.
-pub(crate) fn text(status: StatusCode, message: &str) -> Response {
-    (
-        status,
-        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-        format!("{message}\n"),
-    )
-        .into_response()
-}
-
-pub(crate) fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::NotFound => StatusCode::NOT_FOUND,
-        Error::Forbidden | Error::Blocked => StatusCode::FORBIDDEN,
-        Error::Invalid(_) | Error::Setting(_) => StatusCode::BAD_REQUEST,
-        Error::TooSlow => StatusCode::GATEWAY_TIMEOUT,
-        Error::Offline | Error::Cut | Error::Protocol(_) | Error::Closed => StatusCode::BAD_GATEWAY,
-        Error::Data(_) | Error::Store(_) | Error::Node(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        answer::text(status, message)
     }
 }
 

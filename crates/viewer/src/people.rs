@@ -6,11 +6,7 @@ use axum::{extract::State, response::Response};
 use goop2_peer::api::Note;
 use serde::Deserialize;
 
-use crate::{
-    api::{answer, failed, parse},
-    app::App,
-    data::Input,
-};
+use crate::{answer, app::App, body::Parsed};
 
 #[derive(Deserialize)]
 pub(crate) struct Noted {
@@ -23,16 +19,15 @@ pub(crate) struct Whose {
     peer: String,
 }
 
-pub(crate) async fn note(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    let noted =
-        parse::<Noted>(&body).and_then(|noted| Ok((app.peer.peer(&noted.peer)?, noted.note)));
-    match noted {
-        Ok((peer, note)) => answer(app.peer.note(peer, note).await),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn note(
+    State(app): State<Arc<App>>,
+    Parsed(Noted { peer, note }): Parsed<Noted>,
+) -> Result<Response, Response> {
+    let peer = app.peer.peer(&peer).map_err(answer::failed)?;
+    Ok(answer::json(app.peer.note(peer, note).await))
 }
 
-pub(crate) async fn details(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    let peer = parse::<Whose>(&body).and_then(|whose| app.peer.peer(&whose.peer));
-    answer(peer.map(|peer| app.peer.details(peer)))
+pub(crate) async fn details(State(app): State<Arc<App>>, Parsed(whose): Parsed<Whose>) -> Response {
+    let peer = app.peer.peer(&whose.peer);
+    answer::json(peer.map(|peer| app.peer.details(peer)))
 }

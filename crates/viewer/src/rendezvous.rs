@@ -5,13 +5,9 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::Response};
 use goop2_peer::api::Host;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{
-    api::{answer, failed, parse},
-    app::App,
-    data::Input,
-};
+use crate::{answer, app::App, body::Parsed};
 
 #[derive(Deserialize)]
 pub(crate) struct Typed {
@@ -30,51 +26,50 @@ pub(crate) struct Registering {
 }
 
 /// The address that a text means; nothing is changed.
-pub(crate) async fn check(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    let url = parse::<Typed>(&body).and_then(|typed| app.peer.rendezvous_address(&typed.text));
-    answer(url.map(|url| json!({ "url": url })))
+pub(crate) async fn check(
+    State(app): State<Arc<App>>,
+    Parsed(Typed { text }): Parsed<Typed>,
+) -> Response {
+    let url = app.peer.rendezvous_address(&text);
+    answer::json(url.map(|url| json!({ "url": url })))
 }
 
-pub(crate) async fn join(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Typed>(&body) {
-        Ok(Typed { text }) => {
-            let url = app.peer.join_rendezvous(&text).await;
-            answer(url.map(|url| json!({ "url": url })))
-        }
-        Err(error) => failed(error),
-    }
+pub(crate) async fn join(
+    State(app): State<Arc<App>>,
+    Parsed(Typed { text }): Parsed<Typed>,
+) -> Response {
+    let url = app.peer.join_rendezvous(&text).await;
+    answer::json(url.map(|url| json!({ "url": url })))
 }
 
-pub(crate) async fn leave(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Which>(&body) {
-        Ok(Which { url }) => answer(app.peer.leave_rendezvous(&url).await),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn leave(
+    State(app): State<Arc<App>>,
+    Parsed(Which { url }): Parsed<Which>,
+) -> Response {
+    answer::json(app.peer.leave_rendezvous(&url).await)
 }
 
-pub(crate) async fn host(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Host>(&body) {
-        Ok(host) => answer(app.peer.host_rendezvous(host).await),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn host(State(app): State<Arc<App>>, Parsed(host): Parsed<Host>) -> Response {
+    answer::json(app.peer.host_rendezvous(host).await)
 }
 
 /// For the administration of the rendezvous hosted here.
-pub(crate) async fn password(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
+pub(crate) async fn password(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({ "password": app.peer.admin_password() }))
 }
 
-pub(crate) async fn register(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Registering>(&body) {
-        Ok(Registering { url, email }) => {
-            let message = app.peer.register(&url, &email).await;
-            answer(message.map(|message| json!({ "message": message })))
-        }
-        Err(error) => failed(error),
-    }
+pub(crate) async fn register(
+    State(app): State<Arc<App>>,
+    Parsed(Registering { url, email }): Parsed<Registering>,
+) -> Response {
+    let message = app.peer.register(&url, &email).await;
+    answer::json(message.map(|message| json!({ "message": message })))
 }
 
 /// Any short text as a picture for a phone's camera.
-pub(crate) async fn qr(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    answer(parse::<Typed>(&body).and_then(|typed| app.peer.qr(&typed.text)))
+pub(crate) async fn qr(
+    State(app): State<Arc<App>>,
+    Parsed(Typed { text }): Parsed<Typed>,
+) -> Response {
+    answer::json(app.peer.qr(&text))
 }

@@ -12,7 +12,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use crate::page;
+use crate::answer;
 
 /// Longest name of a script that could exist.
 const MAX_NAME: usize = 64;
@@ -36,7 +36,7 @@ pub(crate) async fn file(Path(name): Path<String>) -> Response {
             text,
         )
             .into_response(),
-        None => page::text(StatusCode::NOT_FOUND, "not found"),
+        None => answer::text(StatusCode::NOT_FOUND, "not found"),
     }
 }
 

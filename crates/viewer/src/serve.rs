@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     extract::Request,
     http::{HeaderName, HeaderValue, uri::PathAndQuery},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,9 +23,8 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     control, guard,
-    origin::{self, Origin},
-    page,
-    site::{self, Site},
+    origin::{self, Origin, Site},
+    site,
 };
 
 /// Connections at once: browsers open six to each origin, so this is eighty sites in view; each may
@@ -170,11 +169,11 @@ impl Routers {
         let (origin, url) =
             match origin::of(&request, self.app.port, |port| self.app.ports.peer_at(port)) {
                 Ok(found) => found,
-                Err(refusal) => return Ok(page::refusal(&refusal)),
+                Err(refusal) => return Ok(refusal.into_response()),
             };
         collapse_slashes(&mut request);
         if let Err(refusal) = guard::admit(&request, &url) {
-            return Ok(page::refusal(&refusal));
+            return Ok(refusal.into_response());
         }
         match origin {
             Origin::Control => self.control.oneshot(request).await,

@@ -6,22 +6,18 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{
-    api::{answer, failed, parse},
-    app::App,
-    data::Input,
-};
+use crate::{answer, app::App, body::Parsed};
 
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Response {
-    answer(app.peer.settings().await)
+    answer::json(app.peer.settings().await)
 }
 
 /// Single settings, by name.
-pub(crate) async fn change(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Map<String, Value>>(&body) {
-        Ok(values) => answer(app.peer.change_settings(values).await),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    Parsed(values): Parsed<Map<String, Value>>,
+) -> Response {
+    answer::json(app.peer.change_settings(values).await)
 }
 
 #[derive(Deserialize)]
@@ -31,9 +27,9 @@ pub(crate) struct Text {
 }
 
 /// All of `goop.json`.
-pub(crate) async fn replace(State(app): State<Arc<App>>, Input(body): Input) -> Response {
-    match parse::<Text>(&body) {
-        Ok(Text { before, text }) => answer(app.peer.replace_settings(before, text).await),
-        Err(error) => failed(error),
-    }
+pub(crate) async fn replace(
+    State(app): State<Arc<App>>,
+    Parsed(Text { before, text }): Parsed<Text>,
+) -> Response {
+    answer::json(app.peer.replace_settings(before, text).await)
 }

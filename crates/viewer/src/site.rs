@@ -8,23 +8,21 @@ use axum::{
     extract::{DefaultBodyLimit, Path, State},
     http::{HeaderMap, Method, StatusCode, Uri},
     middleware::from_fn_with_state,
-    response::{IntoResponse, Redirect, Response},
+    response::Response,
     routing::{any, get, post},
 };
-use goop2_proto::{PeerId, id};
+use goop2_proto::id;
 
 use crate::{
-    api,
+    answer, api,
     app::App,
     avatar,
-    data::{self, Input},
-    denied, files, form, guard, origin, page, peers, policy, sdk,
+    body::{self, Input},
+    data, denied, files, form, guard,
+    origin::{self, Site},
+    page, peers, policy, redirect, sdk,
     target::Target,
 };
-
-/// The peer whose origin a request is for.
-#[derive(Clone, Copy)]
-pub(crate) struct Site(pub(crate) PeerId);
 
 /// All there is on a site's origin.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -37,12 +35,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/avatar", get(avatar::own))
         .route("/api/avatar/peer/{peer}", get(avatar::of_site))
         .route("/api/logs/client", post(api::log))
-        .route("/api/{*unknown}", any(api::unknown))
+        .route("/api/{*unknown}", any(answer::unknown))
         .route("/sdk/{file}", get(sdk::file))
         .route("/assets/js/{file}", get(sdk::file))
         .fallback(get(root))
-        .method_not_allowed_fallback(api::wrong_method)
-        .layer(DefaultBodyLimit::max(data::MAX_BODY))
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(from_fn_with_state(Arc::clone(&app), policy::site))
         .with_state(app)
 }
@@ -65,18 +63,16 @@ async fn visit(
                 && guard::is_navigation(&headers)
                 && app.ports.known(&site) == Some(origin::own(&headers)) =>
         {
-            page::at_port(&app, &headers, &target)
+            redirect::by_port(&app, &headers, &target)
         }
         Some(target) if target.peer != site && guard::is_navigation(&headers) => {
-            Redirect::temporary(&app.site_url(&target)).into_response()
+            redirect::by_name(&app, &target)
         }
-        Some(target) if target.peer != site => page::text(
+        Some(target) if target.peer != site => answer::text(
             StatusCode::FORBIDDEN,
             "A site can link to another site, but not read it.",
         ),
-        Some(target) if !target.canonical => {
-            Redirect::temporary(&target.url_path()).into_response()
-        }
+        Some(target) if !target.canonical => redirect::within(&target),
         Some(target) => files::visit(&app, &target, &headers).await,
     }
 }
@@ -92,7 +88,7 @@ async fn root(
     if target.canonical {
         files::visit(&app, &target, &headers).await
     } else {
-        Redirect::temporary(&target.url_path()).into_response()
+        redirect::within(&target)
     }
 }
 
@@ -106,9 +102,9 @@ async fn site_data(
     Input(body): Input,
 ) -> Response {
     match id::parse(&peer) {
-        None => page::text(StatusCode::BAD_REQUEST, "missing peer id"),
+        None => answer::text(StatusCode::BAD_REQUEST, "missing peer id"),
         Some(peer) if peer != site => {
-            page::text(StatusCode::FORBIDDEN, "A site can use its own data only.")
+            answer::text(StatusCode::FORBIDDEN, "A site can use its own data only.")
         }
         Some(_) if suffix == "insert" && method == Method::POST && form::is_form(&headers) => {
             form::insert(&app, site, &headers, &body).await
