@@ -10,7 +10,7 @@ use goop2_proto::PeerId;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ports::Ports, token::Token};
+use crate::door::{ports::Ports, token::Token};
 
 /// Event streams open at once: each is a window of the UI, and a browser allows six to an origin.
 const MAX_SUBSCRIBERS: usize = 64;

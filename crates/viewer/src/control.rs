@@ -1,6 +1,13 @@
 //! The user's own origin: the UI, the API behind the token, and the address of every site that
 //! people know.
 
+mod network;
+mod people;
+mod rendezvous;
+mod session;
+mod settings;
+mod ui;
+
 use std::sync::Arc;
 
 use axum::{
@@ -15,24 +22,23 @@ use goop2_peer::api::Failure;
 use goop2_proto::id;
 
 use crate::{
-    answer, api,
+    answer,
     app::App,
-    avatar,
     body::{self, Input},
-    data, files, guard, network, page, peers, people, policy, redirect, rendezvous, sdk, settings,
-    target::Target,
-    ui,
+    door::guard,
+    page, policy,
+    site::{avatar, data, files, peers, redirect, reports, sdk, target::Target},
 };
 
 /// All there is on the user's own origin.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let api = Router::new()
-        .route("/api/session", get(api::session))
-        .route("/api/snapshot", get(api::snapshot))
-        .route("/api/events", get(api::events))
-        .route("/api/place", post(api::place))
-        .route("/api/address", post(api::address))
-        .route("/api/origin", post(api::origin))
+        .route("/api/session", get(session::session))
+        .route("/api/snapshot", get(session::snapshot))
+        .route("/api/events", get(session::events))
+        .route("/api/place", post(session::place))
+        .route("/api/address", post(session::address))
+        .route("/api/origin", post(session::origin))
         .route("/api/network/test", post(network::test))
         .route("/api/network/report", post(network::report))
         .route("/api/network/reach", post(network::reach))
@@ -51,7 +57,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/api/peer/note", post(people::note))
         .route("/api/peer/details", post(people::details))
-        .route("/api/logs", get(api::logs))
+        .route("/api/logs", get(session::logs))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::all))
         .route("/api/peers/events", get(peers::events))
@@ -62,7 +68,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             get(avatar::own).put(avatar::set).delete(avatar::unset),
         )
         .route("/api/avatar/peer/{peer}", get(avatar::of_any))
-        .route("/api/logs/client", post(api::log))
+        .route("/api/logs/client", post(reports::log))
         .route("/api/{*unknown}", any(answer::unknown))
         .route_layer(from_fn_with_state(Arc::clone(&app), with_token));
     Router::new()

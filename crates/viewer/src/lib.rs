@@ -12,7 +12,7 @@
 //! * `http://127.0.0.1:<port>` (`control`) is the user: the UI, and an API behind a token made anew
 //!   for each run.
 //!
-//! A request passes, in this order: `origin` (whose? by `Host` alone), `guard` (did a page of that
+//! A request passes, in this order: `door::origin` (whose? by `Host` alone), `door::guard` (did a page of that
 //! same origin send it?), one router, for the API the token, and then a handler that only
 //! translates between HTTP and [`Peer`].
 //!
@@ -21,35 +21,15 @@
 //! origins anything (none is ever sent).
 
 mod answer;
-mod api;
 mod app;
-mod avatar;
 mod body;
 mod control;
-mod data;
-mod denied;
+mod door;
 mod events;
-mod files;
-mod form;
-mod guard;
-mod listen;
-mod network;
-mod origin;
 mod page;
-mod peers;
-mod people;
 mod policy;
-pub mod ports;
-mod redirect;
-mod refusal;
-mod rendezvous;
-mod sdk;
 mod serve;
-mod settings;
 mod site;
-mod target;
-mod token;
-mod ui;
 
 use std::{fmt, sync::Arc};
 
@@ -61,9 +41,8 @@ use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use app::App;
-pub use listen::Error;
-use ports::Ports;
-use token::Token;
+use door::{listen, ports::Ports, token::Token};
+pub use door::{listen::Error, ports};
 
 /// How the viewer is reached.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use axum::{
 use goop2_peer::Error;
 use goop2_proto::html::escape;
 
-use crate::{answer, guard};
+use crate::{answer, door::guard};
 
 /// A way on from a page that is not there.
 pub(crate) struct Link<'a> {

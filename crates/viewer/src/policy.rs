@@ -16,7 +16,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{app::App, origin::Site};
+use crate::{app::App, door::origin::Site};
 
 /// For a file handed out from the user's own origin: whatever it is, it gets an origin of its own
 /// and runs nothing.

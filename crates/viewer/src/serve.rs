@@ -22,8 +22,11 @@ use tower::ServiceExt;
 
 use crate::{
     app::App,
-    control, guard,
-    origin::{self, Origin, Site},
+    control,
+    door::{
+        guard,
+        origin::{self, Origin, Site},
+    },
     site,
 };
 

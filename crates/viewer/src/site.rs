@@ -1,6 +1,16 @@
 //! One visited site's origin: its files, its data, the SDK, and the few facts a site may read about
 //! its visitor.
 
+pub(crate) mod avatar;
+pub(crate) mod data;
+pub(crate) mod files;
+mod form;
+pub(crate) mod peers;
+pub(crate) mod redirect;
+pub(crate) mod reports;
+pub(crate) mod sdk;
+pub(crate) mod target;
+
 use std::sync::Arc;
 
 use axum::{
@@ -14,14 +24,15 @@ use axum::{
 use goop2_proto::id;
 
 use crate::{
-    answer, api,
+    answer,
     app::App,
-    avatar,
     body::{self, Input},
-    data, denied, files, form, guard,
-    origin::{self, Site},
-    page, peers, policy, redirect, sdk,
-    target::Target,
+    door::{
+        guard,
+        origin::{self, Site},
+    },
+    page, policy,
+    site::target::Target,
 };
 
 /// All there is on a site's origin.
@@ -31,10 +42,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/p/{peer}/data/{*suffix}", any(site_data))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::of_site))
-        .route("/api/denied", post(denied::hear))
+        .route("/api/denied", post(reports::denied))
         .route("/api/avatar", get(avatar::own))
         .route("/api/avatar/peer/{peer}", get(avatar::of_site))
-        .route("/api/logs/client", post(api::log))
+        .route("/api/logs/client", post(reports::log))
         .route("/api/{*unknown}", any(answer::unknown))
         .route("/sdk/{file}", get(sdk::file))
         .route("/assets/js/{file}", get(sdk::file))

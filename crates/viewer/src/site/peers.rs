@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{app::App, events, origin::Site};
+use crate::{app::App, door::origin::Site, events};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Listed {

@@ -1,6 +1,6 @@
-//! What a page of a site wanted and did not get. The policy of the origin tells the visitor's
-//! browser to report it here, on the same origin; the page can send such reports itself, so they
-//! are short texts of a stranger and nothing more.
+//! What pages of a site report: what they wanted and did not get, and lines for the log. The policy
+//! of the origin tells the visitor's browser to report the former here, on the same origin; the
+//! page can send such reports itself, so they are short texts of a stranger and nothing more.
 
 use std::sync::Arc;
 
@@ -9,11 +9,13 @@ use goop2_peer::api::Denied;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{app::App, body::Input, origin::Site};
+use crate::{app::App, body::Input, door::origin::Site};
 
 /// Bytes kept of what the page wanted it for, and of what it wanted.
 const MAX_KIND: usize = 32;
 const MAX_TARGET: usize = 256;
+/// Of a page's log line, what is kept.
+const MAX_LOG: usize = 2048;
 
 #[derive(Deserialize)]
 struct Report {
@@ -29,7 +31,8 @@ struct Body {
     blocked_uri: String,
 }
 
-pub(crate) async fn hear(
+/// What the policy of the origin forbade.
+pub(crate) async fn denied(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
     Input(body): Input,
@@ -44,6 +47,17 @@ pub(crate) async fn hear(
         kind: short(kind.split(' ').next().unwrap_or_default(), MAX_KIND),
         target: short(&target(&report.blocked_uri), MAX_TARGET),
     });
+    StatusCode::NO_CONTENT
+}
+
+/// A page's log line (PROTOCOL §9.5). What a stranger's page says stays at DEBUG, and short.
+pub(crate) async fn log(Input(body): Input) -> StatusCode {
+    let line: String = String::from_utf8_lossy(&body)
+        .chars()
+        .filter(|char| !char.is_control())
+        .take(MAX_LOG)
+        .collect();
+    tracing::debug!(line, "page");
     StatusCode::NO_CONTENT
 }
 

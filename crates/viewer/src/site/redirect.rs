@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 
-use crate::{app::App, origin, page, target::Target};
+use crate::{app::App, door::origin, page, site::target::Target};
 
 /// To the origin that has the name of the peer.
 pub(crate) fn by_name(app: &App, target: &Target) -> Response {

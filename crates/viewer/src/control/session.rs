@@ -13,15 +13,7 @@ use goop2_peer::api::{LogLine, Session, Snapshot};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    answer,
-    app::App,
-    body::{Input, Parsed},
-    events, ports,
-};
-
-/// Of a page's log line, what is kept.
-const MAX_LOG: usize = 2048;
+use crate::{answer, app::App, body::Parsed, door::ports, events};
 
 pub(crate) async fn session(State(app): State<Arc<App>>) -> Json<Session> {
     Json(Session {
@@ -101,15 +93,4 @@ pub(crate) struct Since {
 /// The lines of the log from a number on.
 pub(crate) async fn logs(Query(Since { since }): Query<Since>) -> Json<Vec<LogLine>> {
     Json(goop2_peer::log::since(since))
-}
-
-/// A page's log line (PROTOCOL §9.5). What a stranger's page says stays at DEBUG, and short.
-pub(crate) async fn log(Input(body): Input) -> StatusCode {
-    let line: String = String::from_utf8_lossy(&body)
-        .chars()
-        .filter(|char| !char.is_control())
-        .take(MAX_LOG)
-        .collect();
-    tracing::debug!(line, "page");
-    StatusCode::NO_CONTENT
 }

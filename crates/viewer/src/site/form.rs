@@ -16,8 +16,9 @@ use url::form_urlencoded;
 
 use crate::{
     app::App,
-    data, origin,
+    door::origin,
     page::{self, Link},
+    site::data,
 };
 
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {

@@ -33,7 +33,7 @@ pub(crate) struct Entry {
 
 /// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. It
 /// has one address: no policy of a site can name an IPv6 one as its frame, and `localhost` is where
-/// sites are that have no names ([`crate::ports`]).
+/// sites are that have no names ([`crate::door::ports`]).
 ///
 /// `/?ports`: the window that frames those; from its user only, since it opens them.
 pub(crate) async fn index(

@@ -18,7 +18,7 @@ use tokio::{
     sync::{OnceCell, mpsc},
 };
 
-use crate::listen;
+use crate::door::listen;
 
 /// Sites that can be seen at ports in one run: more than a person visits in a day, and two handles
 /// each are few enough for the 256 that macOS gives a program.

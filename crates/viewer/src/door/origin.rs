@@ -8,7 +8,7 @@ use axum::{
 };
 use goop2_proto::{PeerId, id};
 
-use crate::refusal::Refusal;
+use crate::door::refusal::Refusal;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {

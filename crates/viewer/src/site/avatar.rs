@@ -16,7 +16,7 @@ use axum::{
 use bytes::Bytes;
 use goop2_proto::{PeerId, html, id};
 
-use crate::{answer, app::App, body::Input, origin::Site};
+use crate::{answer, app::App, body::Input, door::origin::Site};
 
 /// Opened by itself it is a document too; it may do nothing.
 const INERT: &str = "default-src 'none'; sandbox";

@@ -9,7 +9,7 @@ use axum::{
     },
 };
 
-use crate::refusal::Refusal;
+use crate::door::refusal::Refusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");

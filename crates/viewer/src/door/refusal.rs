@@ -8,8 +8,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::answer;
-
 /// What the sender is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -24,6 +22,6 @@ impl IntoResponse for Refusal {
             (CONTENT_SECURITY_POLICY, "default-src 'none'"),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ];
-        (headers, answer::text(self.status, self.message)).into_response()
+        (self.status, headers, format!("{}\n", self.message)).into_response()
     }
 }

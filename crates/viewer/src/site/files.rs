@@ -11,7 +11,7 @@ use axum::{
 };
 use goop2_peer::{Error, Page, api::Navigated};
 
-use crate::{app::App, guard, page, target::Target};
+use crate::{app::App, door::guard, page, site::target::Target};
 
 /// Answers with the file, or says why not.
 pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Response {
