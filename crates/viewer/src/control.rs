@@ -16,9 +16,9 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header::CONTENT_SECURITY_POLICY},
     middleware::{Next, from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{any, get, post, put},
 };
-use goop2_peer::api::Failure;
+use goop2_peer::{Error, api::Failure};
 use goop2_proto::id;
 
 use crate::{
@@ -32,44 +32,8 @@ use crate::{
 
 /// All there is on the user's own origin.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let api = Router::new()
-        .route("/api/session", get(session::session))
-        .route("/api/snapshot", get(session::snapshot))
-        .route("/api/events", get(session::events))
-        .route("/api/place", post(session::place))
-        .route("/api/address", post(session::address))
-        .route("/api/origin", post(session::origin))
-        .route("/api/network/test", post(network::test))
-        .route("/api/network/report", post(network::report))
-        .route("/api/network/reach", post(network::reach))
-        .route("/api/qr", post(rendezvous::qr))
-        .route("/api/rendezvous/check", post(rendezvous::check))
-        .route("/api/rendezvous/join", post(rendezvous::join))
-        .route("/api/rendezvous/leave", post(rendezvous::leave))
-        .route("/api/rendezvous/host", post(rendezvous::host))
-        .route("/api/rendezvous/password", get(rendezvous::password))
-        .route("/api/rendezvous/register", post(rendezvous::register))
-        .route(
-            "/api/settings",
-            get(settings::all)
-                .post(settings::change)
-                .put(settings::replace),
-        )
-        .route("/api/peer/note", post(people::note))
-        .route("/api/peer/details", post(people::details))
-        .route("/api/logs", get(session::logs))
-        .route("/api/self", get(peers::me))
-        .route("/api/peers", get(peers::all))
-        .route("/api/peers/events", get(peers::events))
-        .route("/api/data/{*suffix}", any(data::local))
-        .route("/api/p/{peer}/data/{*suffix}", any(any_data))
-        .route(
-            "/api/avatar",
-            get(avatar::own).put(avatar::set).delete(avatar::unset),
-        )
-        .route("/api/avatar/peer/{peer}", get(avatar::of_any))
-        .route("/api/logs/client", post(reports::log))
-        .route("/api/{*unknown}", any(answer::unknown))
+    let api = window_api()
+        .merge(viewer_api())
         .route_layer(from_fn_with_state(Arc::clone(&app), with_token));
     Router::new()
         .merge(api)
@@ -84,36 +48,78 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// What the UI asks.
+fn window_api() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/session", get(session::session))
+        .route("/api/snapshot", get(session::snapshot))
+        .route("/api/events", get(session::events))
+        .route("/api/logs", get(session::logs))
+        .route("/api/place", post(session::place))
+        .route("/api/address", post(session::address))
+        .route("/api/origin", post(session::origin))
+        .route("/api/network/test", post(network::test))
+        .route("/api/network/report", post(network::report))
+        .route("/api/network/reach", post(network::reach))
+        .route("/api/qr", post(rendezvous::qr))
+        .route("/api/rendezvous/check", post(rendezvous::check))
+        .route("/api/rendezvous/join", post(rendezvous::join))
+        .route("/api/rendezvous/leave", post(rendezvous::leave))
+        .route("/api/rendezvous/host", post(rendezvous::host))
+        .route("/api/rendezvous/password", get(rendezvous::password))
+        .route("/api/rendezvous/register", post(rendezvous::register))
+        .route("/api/settings", get(settings::all))
+        .route("/api/settings", post(settings::change))
+        .route("/api/settings", put(settings::replace))
+        .route("/api/peer/note", post(people::note))
+        .route("/api/peer/details", post(people::details))
+}
+
+/// The API of existing viewers (PROTOCOL §9.4, §9.5), for the user's programs.
+fn viewer_api() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/self", get(peers::me))
+        .route("/api/peers", get(peers::all))
+        .route("/api/peers/events", get(peers::events))
+        .route("/api/data/{*suffix}", any(data::local))
+        .route("/api/p/{peer}/data/{*suffix}", any(any_data))
+        .route("/api/avatar", get(avatar::own))
+        .route("/api/avatar", put(avatar::set).delete(avatar::unset))
+        .route("/api/avatar/peer/{peer}", get(avatar::of_any))
+        .route("/api/logs/client", post(reports::log))
+        .route("/api/{*unknown}", any(answer::unknown))
+}
+
 async fn with_token(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if app.token.is_in(request.headers(), app.port) {
-        return next.run(request).await;
+        next.run(request).await
+    } else {
+        (StatusCode::UNAUTHORIZED, Json(no_token())).into_response()
     }
+}
+
+fn no_token() -> Failure {
     let message = "This browser does not know you yet. Open the address that Goop2 printed when it started: it ends in ?token=…";
-    (
-        StatusCode::UNAUTHORIZED,
-        Json(Failure {
-            code: "unauthorized".into(),
-            message: message.into(),
-        }),
-    )
-        .into_response()
+    Failure {
+        code: "unauthorized".into(),
+        message: message.into(),
+    }
 }
 
 /// `/p/<peer>/…`: a person is sent to the site's own origin; a program gets the file, good for
 /// nothing but reading.
 async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
-    match Target::of_peer(&uri) {
-        None => page::failure(&headers, &goop2_peer::Error::NotFound, "/"),
-        // Where one site is seen at a port, frames are those of a window that finds no names.
-        Some(target) if guard::is_frame(&headers) && app.ports.in_use() => {
-            redirect::by_port(&app, &headers, &target)
-        }
-        Some(target) if guard::is_navigation(&headers) => redirect::by_name(&app, &target),
-        Some(target) => (
-            [(CONTENT_SECURITY_POLICY, policy::SANDBOX)],
-            files::visit(&app, &target, &headers).await,
-        )
-            .into_response(),
+    let Some(target) = Target::of_peer(&uri) else {
+        return page::failure(&headers, &Error::NotFound, "/");
+    };
+    // Where one site is seen at a port, frames are those of a window that finds no names.
+    if guard::is_frame(&headers) && app.ports.in_use() {
+        redirect::by_port(&app, &headers, &target)
+    } else if guard::is_navigation(&headers) {
+        redirect::by_name(&app, &target)
+    } else {
+        let file = files::visit(&app, &target, &headers).await;
+        ([(CONTENT_SECURITY_POLICY, policy::SANDBOX)], file).into_response()
     }
 }
 

@@ -21,7 +21,8 @@ use axum::{
     response::Response,
     routing::{any, get, post},
 };
-use goop2_proto::id;
+use goop2_peer::Error;
+use goop2_proto::{PeerId, id};
 
 use crate::{
     answer,
@@ -56,7 +57,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// `/p/<peer>/…`: this site's file, or the way to where another's is.
+/// `/p/<peer>/…`: this site's file, or on to another site.
 async fn visit(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -64,27 +65,9 @@ async fn visit(
     headers: HeaderMap,
 ) -> Response {
     match Target::of_peer(&uri) {
-        None => page::failure(
-            &headers,
-            &goop2_peer::Error::NotFound,
-            &format!("/p/{site}/"),
-        ),
-        Some(target)
-            if target.peer != site
-                && guard::is_navigation(&headers)
-                && app.ports.known(&site) == Some(origin::own(&headers)) =>
-        {
-            redirect::by_port(&app, &headers, &target)
-        }
-        Some(target) if target.peer != site && guard::is_navigation(&headers) => {
-            redirect::by_name(&app, &target)
-        }
-        Some(target) if target.peer != site => answer::text(
-            StatusCode::FORBIDDEN,
-            "A site can link to another site, but not read it.",
-        ),
-        Some(target) if !target.canonical => redirect::within(&target),
-        Some(target) => files::visit(&app, &target, &headers).await,
+        Some(target) if target.peer == site => own(&app, &target, &headers).await,
+        Some(target) => other(&app, &site, &target, &headers),
+        None => page::failure(&headers, &Error::NotFound, &format!("/p/{site}/")),
     }
 }
 
@@ -95,11 +78,25 @@ async fn root(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let target = Target::of_root(site, &uri);
+    own(&app, &Target::of_root(site, &uri), &headers).await
+}
+
+async fn own(app: &App, target: &Target, headers: &HeaderMap) -> Response {
     if target.canonical {
-        files::visit(&app, &target, &headers).await
+        files::visit(app, target, headers).await
     } else {
-        redirect::within(&target)
+        redirect::within(target)
+    }
+}
+
+fn other(app: &App, site: &PeerId, target: &Target, headers: &HeaderMap) -> Response {
+    if !guard::is_navigation(headers) {
+        let message = "A site can link to another site, but not read it.";
+        answer::text(StatusCode::FORBIDDEN, message)
+    } else if app.ports.known(site) == Some(origin::own(headers)) {
+        redirect::by_port(app, headers, target)
+    } else {
+        redirect::by_name(app, target)
     }
 }
 

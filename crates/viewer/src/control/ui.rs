@@ -42,56 +42,56 @@ pub(crate) async fn index(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if headers
-        .get(HOST)
-        .is_some_and(|host| !host.as_bytes().starts_with(b"127."))
-    {
+    if !is_named_by_number(&headers) {
         return Redirect::temporary(&format!("http://127.0.0.1:{}{uri}", app.port)).into_response();
     }
+    let asks_for_ports = entry.ports.is_some() && app.token.is_in(&headers, app.port);
     match entry.token {
-        Some(token) if app.token.is(&token) => (
-            [(SET_COOKIE, app.token.set_cookie(app.port))],
-            Redirect::to("/"),
-        )
-            .into_response(),
-        Some(_) => {
-            let message = "This link belongs to an earlier run of Goop2. Open the address that it printed when it started this time.";
-            page::answer(
-                &headers,
-                StatusCode::FORBIDDEN,
-                "This link is too old",
-                message,
-                Some(&Link {
-                    text: "Go on without",
-                    href: "/",
-                }),
-            )
-        }
-        None if entry.ports.is_some() && app.token.is_in(&headers, app.port) => {
-            match app.ports.open().await {
-                Ok(ports) => (
-                    [(
-                        CONTENT_SECURITY_POLICY,
-                        policy::control_content(app.port, ports),
-                    )],
-                    window(&headers),
-                )
-                    .into_response(),
-                Err(error) => page::answer(
-                    &headers,
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "That did not work",
-                    &error.to_string(),
-                    Some(&Link {
-                        text: "Go on without",
-                        href: "/",
-                    }),
-                ),
-            }
-        }
+        Some(token) => sign_in(&app, &headers, &token),
+        None if asks_for_ports => window_with_ports(&app, &headers).await,
         None => window(&headers),
     }
 }
+
+fn is_named_by_number(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST);
+    host.is_none_or(|host| host.as_bytes().starts_with(b"127."))
+}
+
+fn sign_in(app: &App, headers: &HeaderMap, token: &str) -> Response {
+    if app.token.is(token) {
+        let cookie = app.token.set_cookie(app.port);
+        return ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response();
+    }
+    page::answer(
+        headers,
+        StatusCode::FORBIDDEN,
+        "This link is too old",
+        "This link belongs to an earlier run of Goop2. Open the address that it printed when it started this time.",
+        Some(&GO_ON),
+    )
+}
+
+async fn window_with_ports(app: &App, headers: &HeaderMap) -> Response {
+    match app.ports.open().await {
+        Ok(ports) => {
+            let policy = policy::control_content(app.port, ports);
+            ([(CONTENT_SECURITY_POLICY, policy)], window(headers)).into_response()
+        }
+        Err(error) => page::answer(
+            headers,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "That did not work",
+            &error.to_string(),
+            Some(&GO_ON),
+        ),
+    }
+}
+
+const GO_ON: Link = Link {
+    text: "Go on without",
+    href: "/",
+};
 
 fn window(headers: &HeaderMap) -> Response {
     embedded("index.html").unwrap_or_else(|| not_built(headers))

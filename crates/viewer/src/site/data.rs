@@ -37,30 +37,38 @@ pub(crate) async fn local(
     method: Method,
     Input(body): Input,
 ) -> Response {
-    let wanted = OPERATIONS
-        .iter()
-        .find(|(name, ..)| *name == suffix)
-        .and_then(|(_, op, wanted)| Some((*op, wanted.clone()?)));
-    match wanted {
-        _ if suffix == "tables/set-policy" && method == Method::POST => {
-            set_policy(&app, &body).await
-        }
-        Some((op, wanted)) if wanted == method => match request(op, &body) {
-            Ok(request) => run(&app, app.peer.id(), request, locally_missing).await,
-            Err(error) => answer::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}")),
+    match &*suffix {
+        "tables/set-policy" if method == Method::POST => set_policy(&app, &body).await,
+        "tables/set-policy" => answer::wrong_method().await,
+        _ => match local_operation(&suffix) {
+            Some((op, wanted)) if wanted == method => run_local(&app, op, &body).await,
+            Some(_) => answer::wrong_method().await,
+            None => unknown(),
         },
-        None if suffix != "tables/set-policy" => {
-            answer::text(StatusCode::NOT_FOUND, "unknown data operation")
-        }
-        _ => answer::wrong_method().await,
     }
+}
+
+fn local_operation(suffix: &str) -> Option<(&'static str, Method)> {
+    let (_, op, wanted) = OPERATIONS.iter().find(|(name, ..)| *name == suffix)?;
+    Some((op, wanted.clone()?))
+}
+
+async fn run_local(app: &App, op: &str, body: &[u8]) -> Response {
+    match request(op, body) {
+        Ok(request) => run(app, app.peer.id(), request, locally_missing).await,
+        Err(error) => answer::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}")),
+    }
+}
+
+fn unknown() -> Response {
+    answer::text(StatusCode::NOT_FOUND, "unknown data operation")
 }
 
 /// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the own one as
 /// above.
 pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) -> Response {
     let Some((_, op, _)) = OPERATIONS.iter().find(|(name, ..)| *name == suffix) else {
-        return answer::text(StatusCode::NOT_FOUND, "unknown data operation");
+        return unknown();
     };
     match request(op, body) {
         Ok(request) => run(app, peer, request, |_| false).await,
