@@ -99,7 +99,7 @@ describe('a visit', () => {
 
   test('lets one sign the guestbook', async () => {
     // Its script says so, which from then on takes the form.
-    await window.site.getByText('Nobody yet.').waitFor()
+    await window.site.getByText('No entries yet.').waitFor()
     await window.site.getByRole('textbox', { name: 'Your name' }).fill('Mira')
     await window.site.getByRole('textbox', { name: 'Your message' }).fill('The heron picture! <b>👋</b>')
     await window.site.getByRole('button', { name: 'Sign' }).click()
@@ -110,7 +110,7 @@ describe('a visit', () => {
 
   test('lets one take one’s own entry back', async () => {
     await window.site.getByRole('button', { name: 'Remove the entry by Mira' }).click()
-    await window.site.getByText('Nobody yet.').waitFor()
+    await window.site.getByText('No entries yet.').waitFor()
     assert.deepEqual(await neighbour.rows('guestbook'), [])
   })
 

@@ -1,4 +1,4 @@
-// The table `guestbook` is the owner's; its policy `public` lets anyone read and add, and remove what they added.
+// The table `guestbook` belongs to the owner. Its policy `public` lets anyone read and add entries, and remove their own.
 
 const form = document.getElementById('sign')
 const list = document.getElementById('entries')
@@ -6,7 +6,7 @@ const status = document.getElementById('status')
 const shown = 100
 const refreshEveryMs = 10_000
 
-// Without the SDK the browser still posts the form itself: the owner's peer id is in the page's address.
+// Without the SDK, the browser can still post the form: the page's address contains the owner's peer ID.
 const peer = location.pathname.match(/^\/p\/([^/]+)\//)?.[1]
 if (peer) form.action = `/api/p/${peer}/data/insert`
 
@@ -15,12 +15,12 @@ let visitor = null
 let last = ''
 
 if (window.Goop?.data) start()
-else status.textContent = 'This viewer brings no data library, so earlier entries cannot be shown.'
+else status.textContent = 'This viewer has no data library, so earlier entries can’t be shown.'
 
 async function start() {
   form.addEventListener('submit', sign)
   visitor = await Goop.identity?.id().catch(() => null)
-  last = '' // entries shown before did not know whose they are
+  last = '' // entries shown so far have no Remove button
   await show()
   setInterval(() => document.hidden || show(), refreshEveryMs)
 }
@@ -33,7 +33,7 @@ async function show() {
     last = now
     list.replaceChildren(...(rows.length ? rows.slice(-shown).reverse().map(entry) : [firstToSign()]))
   } catch (error) {
-    status.textContent = `The entries did not arrive: ${error.message}`
+    status.textContent = `The entries couldn’t be loaded. ${error.message}`
   }
 }
 
@@ -46,10 +46,10 @@ async function sign(event) {
   try {
     await Goop.data.insert('guestbook', { name: name.trim(), message: message.trim() })
     form.elements.message.value = ''
-    status.textContent = 'Thank you, it is in the book.'
+    status.textContent = 'Thank you for signing!'
     await show()
   } catch (error) {
-    status.textContent = `Not signed: ${error.message}`
+    status.textContent = `Your entry couldn’t be saved. ${error.message}`
   } finally {
     button.disabled = false
   }
@@ -58,10 +58,10 @@ async function sign(event) {
 async function remove(row) {
   try {
     await Goop.data.remove('guestbook', row._id)
-    status.textContent = 'Removed.'
+    status.textContent = 'Entry removed.'
     await show()
   } catch (error) {
-    status.textContent = `Not removed: ${error.message}`
+    status.textContent = `The entry couldn’t be removed. ${error.message}`
   }
 }
 
@@ -78,7 +78,7 @@ function entry(row) {
   return item
 }
 
-// SQLite's time stamps are UTC without saying so.
+// SQLite's timestamps are UTC, but don't say so.
 function time(stamp) {
   const date = new Date(`${String(stamp).replace(' ', 'T')}Z`)
   const element = text('time', Number.isNaN(date.getTime()) ? '' : when.format(date))
@@ -87,7 +87,7 @@ function time(stamp) {
 }
 
 function firstToSign() {
-  const item = text('li', 'Nobody yet. Be the first.')
+  const item = text('li', 'No entries yet. Be the first to sign.')
   item.className = 'quiet'
   return item
 }
