@@ -67,7 +67,7 @@ describe('a form without any script', () => {
   test('says when it is not for any table', async () => {
     await page.goto(await visitor.site(host, '/nowhere.html'))
     await page.getByRole('button', { name: 'Sign' }).click()
-    await page.getByText('it needs a field named “table”').waitFor()
+    await page.getByText('It needs a field named “table”').waitFor()
   })
 
   test('is told when the owner is gone', async () => {

@@ -142,7 +142,7 @@ test('a link leads to a site that was visited, and says how to go to one that wa
   await window.address.filter({ hasText: 'Bo' }).waitFor()
   frame = await shown(anna, '/', () => frame.evaluate((url) => void (location.href = url), `${visitor.url}p/${anna.id}/`))
   await frame.evaluate((id) => void (location.href = `/p/${id}/next.html`), carl.id)
-  await window.site.getByRole('heading', { name: 'Another peer’s site' }).waitFor()
+  await window.site.getByRole('heading', { name: 'Link to another site' }).waitFor()
   await window.site.getByText(`goop://${carl.id}/next.html`).waitFor()
 })
 

@@ -75,14 +75,14 @@ try {
   await shoot('missing', async (window) => {
     await window.visit(demo, neighbour, '/no-such-page.html')
     await window.search.blur()
-    await window.site.getByRole('heading', { name: 'No such page' }).waitFor()
+    await window.site.getByRole('heading', { name: 'Page not found' }).waitFor()
     await settled(window)
   })
 
   await kitchen.stop()
   await shoot('offline', async (window) => {
     await window.row('Seen earlier', 'Kitchen tablet').click()
-    await window.site.getByRole('heading', { name: 'Not online now' }).waitFor()
+    await window.site.getByRole('heading', { name: 'Not online right now' }).waitFor()
     await settled(window)
   })
 

@@ -185,7 +185,7 @@ describe('an address', () => {
 describe('when things go wrong', () => {
   test('a page that is not there says so', async () => {
     await window.go(`goop://${neighbour.id}/no-such-page.html`)
-    await window.site.getByRole('heading', { name: 'No such page' }).waitFor()
+    await window.site.getByRole('heading', { name: 'Page not found' }).waitFor()
     await window.site.getByText('There is no such page on this site.').waitFor()
   })
 
@@ -197,7 +197,7 @@ describe('when things go wrong', () => {
 
   test('a page of somebody offline says so, and can be tried again', async () => {
     await window.go(`goop://${neighbour.id}/2026/autumn.html`)
-    await window.site.getByRole('heading', { name: 'Not online now' }).waitFor()
+    await window.site.getByRole('heading', { name: 'Not online right now' }).waitFor()
     await window.site.getByText('It is probably offline').waitFor()
     await neighbour.run()
     visitor.forget()
@@ -232,7 +232,7 @@ describe('when things go wrong', () => {
     await opened.getByRole('heading', { name: 'This page has no key' }).waitFor()
     await opened.getByText('?token=…').waitFor()
     await opened.goto(`${visitor.url}?token=${'0'.repeat(64)}`)
-    await opened.getByRole('heading', { name: 'This link is too old' }).waitFor()
+    await opened.getByRole('heading', { name: 'This link has expired' }).waitFor()
     await stranger.close()
   })
 

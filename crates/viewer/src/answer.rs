@@ -1,4 +1,4 @@
-//! Answers for programs: a line of text as existing viewers send it, JSON as the UI reads it.
+//! Answers for programs: a line of text as existing viewers send it, and JSON for the UI.
 
 use axum::{
     Json,
@@ -18,17 +18,17 @@ pub(crate) fn text(status: StatusCode, message: &str) -> Response {
         .into_response()
 }
 
-/// The outcome as JSON: the value, or why there is none.
+/// The outcome as JSON: the value, or the error's code and message.
 pub(crate) fn json(outcome: Result<impl Serialize, Error>) -> Response {
     outcome.map(Json).map_err(failed).into_response()
 }
 
-/// Code and message of an error, as JSON.
+/// The code and message of an error, as JSON.
 pub(crate) fn failed(error: Error) -> Response {
     (status(&error), Json(error.failure())).into_response()
 }
 
-/// The status that says best what failed.
+/// The HTTP status of an error.
 pub(crate) fn status(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
@@ -40,12 +40,12 @@ pub(crate) fn status(error: &Error) -> StatusCode {
     }
 }
 
-/// The handler for paths under `/api/` that no route has.
+/// The handler for paths under `/api/` without a route.
 pub(crate) async fn unknown() -> Response {
     text(StatusCode::NOT_FOUND, "not found")
 }
 
-/// The handler for routes that do not have the method.
+/// The handler for routes without the request's method.
 pub(crate) async fn wrong_method() -> Response {
     text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }

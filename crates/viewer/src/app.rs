@@ -1,4 +1,4 @@
-//! What every handler shares.
+//! State that all handlers share.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::door::{ports::Ports, token::Token};
 
-/// Event streams open at once: each is a window of the UI, and a browser allows six to an origin.
+/// Event streams open at once: each is a window of the UI, and a browser opens at most six to an
+/// origin.
 const MAX_SUBSCRIBERS: usize = 64;
-/// Navigations kept for a reader that is behind: more than a person makes between two looks.
+/// Navigations kept for a reader that is behind: more than a person makes in the meantime.
 const NAVIGATIONS: usize = 64;
-
-/// Denials kept for a reader that is behind. A page may make any number of them, so what is too
-/// much is lost.
+/// Denials kept for a reader that is behind. A page can cause any number of them, so the oldest are
+/// dropped.
 const DENIALS: usize = 64;
 
 pub(crate) struct App {

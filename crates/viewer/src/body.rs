@@ -1,4 +1,4 @@
-//! Bodies of requests, bounded in size and time.
+//! Request bodies, bounded in size and time.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use tokio::time::timeout;
 
 use crate::answer;
 
-/// Bytes of a body: what a data stream carries at most, so a larger one could not be sent on.
+/// Bytes of a body: the most that a data stream carries, so a larger one could not be forwarded.
 pub(crate) const MAX_BODY: usize = data::MAX_REQUEST;
-/// For a body to arrive; it comes from this computer.
+/// For a whole body to arrive; it comes from this computer.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A whole body.
@@ -33,13 +33,13 @@ impl<S: Send + Sync> FromRequest<S> for Input {
                 .map_err(|rejection| answer::text(rejection.status(), &rejection.body_text())),
             Err(_) => Err(answer::text(
                 StatusCode::REQUEST_TIMEOUT,
-                "The request did not arrive in time.",
+                "The request timed out.",
             )),
         }
     }
 }
 
-/// A body that is JSON of this shape, whatever type the request says it has.
+/// A body that is JSON for `T`, whatever its content type.
 pub(crate) struct Parsed<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Parsed<T> {
@@ -54,5 +54,5 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Parsed<T> {
 }
 
 fn not_understood(error: &serde_json::Error) -> Error {
-    Error::Invalid(format!("This request is not understood: {error}."))
+    Error::Invalid(format!("Goop2 doesn’t understand this request: {error}."))
 }

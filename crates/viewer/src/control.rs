@@ -1,5 +1,5 @@
-//! The user's own origin: the UI, the API behind the token, and the address of every site that
-//! people know.
+//! The user's own origin: the UI, the API behind the token, and the addresses of sites that people
+//! know.
 
 mod network;
 mod people;
@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post, put},
 };
-use goop2_peer::{Error, api::Failure};
+use goop2_peer::api::Failure;
 use goop2_proto::id;
 
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     site::{avatar, data, files, peers, redirect, reports, sdk, target::Target},
 };
 
-/// All there is on the user's own origin.
+/// Everything on the user's own origin.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let api = window_api()
         .merge(viewer_api())
@@ -48,7 +48,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What the UI asks.
+/// The API of the UI.
 fn window_api() -> Router<Arc<App>> {
     Router::new()
         .route("/api/session", get(session::session))
@@ -99,20 +99,20 @@ async fn with_token(State(app): State<Arc<App>>, request: Request, next: Next) -
 }
 
 fn no_token() -> Failure {
-    let message = "This browser does not know you yet. Open the address that Goop2 printed when it started: it ends in ?token=…";
+    let message = "This browser isn’t signed in. Open the address that Goop2 printed when it started. It ends in ?token=…";
     Failure {
         code: "unauthorized".into(),
         message: message.into(),
     }
 }
 
-/// `/p/<peer>/…`: a person is sent to the site's own origin; a program gets the file, good for
-/// nothing but reading.
+/// `/p/<peer>/…`: a person is redirected to the site's own origin; a program gets the file, which
+/// may do nothing.
 async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
     let Some(target) = Target::of_peer(&uri) else {
-        return page::failure(&headers, &Error::NotFound, "/");
+        return page::missing(&headers, "/");
     };
-    // Where one site is seen at a port, frames are those of a window that finds no names.
+    // Once a site has a port, frames belong to a window in which names don't resolve.
     if guard::is_frame(&headers) && app.ports.in_use() {
         redirect::by_port(&app, &headers, &target)
     } else if guard::is_navigation(&headers) {

@@ -1,5 +1,5 @@
-//! Failures, in plain words: a page for a person, text for a program. Nothing from outside gets
-//! into a page unescaped.
+//! Errors, in plain words: a page for a person, text for a program. Everything from outside is
+//! escaped in a page.
 
 use axum::{
     http::{HeaderMap, StatusCode},
@@ -10,28 +10,45 @@ use goop2_proto::html::escape;
 
 use crate::{answer, door::guard};
 
-/// A way on from a page that is not there.
+/// A link on an error page.
 pub(crate) struct Link<'a> {
     pub(crate) text: &'a str,
     pub(crate) href: &'a str,
 }
 
-/// A site's file that cannot be shown; `retry` is its address.
-pub(crate) fn failure(headers: &HeaderMap, error: &Error, retry: &str) -> Response {
+/// A file of a site that cannot be shown: `retry` is its address, `first` that of the first page.
+pub(crate) fn failure(headers: &HeaderMap, error: &Error, retry: &str, first: &str) -> Response {
+    if matches!(error, Error::NotFound) && retry != first {
+        return missing(headers, first);
+    }
     let link = Link {
         text: "Try again",
         href: retry,
     };
+    explain(headers, error, &link)
+}
+
+/// An address without a page.
+pub(crate) fn missing(headers: &HeaderMap, first: &str) -> Response {
+    let link = Link {
+        text: "Go to the first page",
+        href: first,
+    };
+    explain(headers, &Error::NotFound, &link)
+}
+
+fn explain(headers: &HeaderMap, error: &Error, link: &Link) -> Response {
+    let status = answer::status(error);
     answer(
         headers,
-        answer::status(error),
+        status,
         heading(error),
         &error.to_string(),
-        Some(&link),
+        Some(link),
     )
 }
 
-/// A page when a person is waiting for one, else only the message.
+/// A page if a person is waiting for one, otherwise only the message.
 pub(crate) fn answer(
     headers: &HeaderMap,
     status: StatusCode,
@@ -48,19 +65,19 @@ pub(crate) fn answer(
 
 fn heading(error: &Error) -> &'static str {
     match error {
-        Error::Offline => "Not online now",
-        Error::NotFound => "No such page",
+        Error::Offline => "Not online right now",
+        Error::NotFound => "Page not found",
         Error::Forbidden => "Not shared",
         Error::TooSlow => "Too slow",
         Error::Cut => "Connection lost",
-        Error::Protocol(_) => "Not understood",
+        Error::Protocol(_) => "Unexpected answer",
         Error::Closed => "Going offline",
-        Error::Blocked => "Blocked by you",
+        Error::Blocked => "Blocked",
         Error::Data(_)
         | Error::Invalid(_)
         | Error::Setting(_)
         | Error::Store(_)
-        | Error::Node(_) => "That did not work",
+        | Error::Node(_) => "Something went wrong",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What browsers are told to forbid, on every answer of each origin.
+//! Headers on every answer of an origin: what browsers must forbid its pages.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use axum::{
 
 use crate::{app::App, door::origin::Site};
 
-/// For a file handed out from the user's own origin: whatever it is, it gets an origin of its own
-/// and runs nothing.
+/// For a file of a site that is answered from the user's own origin: whatever it is, it has an
+/// opaque origin and runs nothing.
 pub(crate) const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
 
 /// Headers of a site's origin.
@@ -41,9 +41,9 @@ pub(crate) async fn site(
         PERMISSIONS,
     );
     add(headers, REFERRER_POLICY, "same-origin");
-    // Names can be looked up past every other rule, and a looked-up name is a message to its owner.
+    // DNS lookups escape every other rule, and a lookup is a message to the owner of the name.
     add(headers, X_DNS_PREFETCH_CONTROL, "off");
-    // A site vanishes with its owner: nothing of it stays on this machine.
+    // A site goes offline with its owner: no copy stays on this computer.
     add(headers, CACHE_CONTROL, "no-store");
     isolate(headers);
     response
@@ -63,14 +63,14 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
     response
 }
 
-/// A site may use itself and the public https web. Scripts may be written in the page or made from
-/// text: the origin is the site's alone, so that takes nothing from anybody. A policy cannot tell a
-/// private address from a public one, but it can tell schemes and ports: `https://*` is port 443
-/// only, so nothing that listens on this machine or its network by plain http or on a port of its
-/// own is asked anything. `more` is what the user lets their own site have beside that.
+/// A site may use itself and the public https web. Inline scripts and `eval` are allowed: the
+/// origin belongs to the site alone, so they put nobody else at risk. A policy cannot tell a private
+/// address from a public one, but it can tell schemes and ports: `https://*` means port 443 only, so
+/// no request reaches anything on this computer or its network that uses plain http or another port.
+/// `more` are the sources that the user also allows their own site.
 fn site_content(port: u16, more: &[String]) -> String {
     let more: String = more.iter().map(|source| format!(" {source}")).collect();
-    // A policy has no way to write an IPv6 address: the UI is sent away from there (`ui::index`).
+    // A policy cannot contain an IPv6 address: the UI redirects from there (`ui::index`).
     let app = format!(
         "http://127.0.0.1:{port} http://localhost:{port} tauri://localhost http://tauri.localhost https://tauri.localhost"
     );
@@ -81,8 +81,8 @@ fn site_content(port: u16, more: &[String]) -> String {
     )
 }
 
-/// The window frames sites, at exactly these ports too, and the addresses people know, which only
-/// lead there.
+/// The window frames sites by name and at exactly these ports, and the addresses people know, which
+/// only redirect to them.
 pub(crate) fn control_content(port: u16, ports: &[u16]) -> String {
     let at_ports: String = ports
         .iter()
@@ -95,13 +95,13 @@ pub(crate) fn control_content(port: u16, ports: &[u16]) -> String {
     )
 }
 
-/// What a page may not ask the visitor for, and may not lend to what it frames.
+/// Features that a page may neither ask the visitor for nor pass on to its frames.
 const PERMISSIONS: &str = "bluetooth=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), hid=(), idle-detection=(), \
      local-fonts=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=(), \
      window-management=()";
 
-/// Other origins can neither embed it, nor hold a handle to its window, nor share a process with
-/// it.
+/// Other origins can neither embed the answer, nor hold a handle to its window, nor share a process
+/// with it.
 fn isolate(headers: &mut HeaderMap) {
     add(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     add(
@@ -121,7 +121,7 @@ fn isolate(headers: &mut HeaderMap) {
     );
 }
 
-/// Unless the handler knew better.
+/// Unless the handler has set it already.
 fn add(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).expect("policies are visible ASCII");
     headers.entry(name).or_insert(value);

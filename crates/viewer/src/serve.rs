@@ -1,4 +1,5 @@
-//! From a socket to a router: connections are counted, timed and joined.
+//! From a socket to a router. The number and duration of connections are bounded, and every task
+//! has an owner.
 
 use std::{convert::Infallible, io::ErrorKind, sync::Arc, time::Duration};
 
@@ -30,24 +31,24 @@ use crate::{
     site,
 };
 
-/// Connections at once: browsers open six to each origin, so this is eighty sites in view; each may
-/// hold [`MAX_HEAD`] and a body. An idle listener takes the place of one.
+/// Connections at once: browsers open six to each origin, so these suffice for eighty open sites.
+/// Each may hold [`MAX_HEAD`] and a body. A waiting listener counts as one.
 const MAX_CONNECTIONS: usize = 512;
-/// Bytes of a request before its body: cookies of a site of its own and a long address fit many
-/// times.
+/// Bytes of a request before its body: many times what the cookies of one site and a long address
+/// take.
 const MAX_HEAD: usize = 64 * 1024;
-/// A connection on which no request is complete for this long is closed; idle ones included.
+/// A connection that has no complete request head for this long is closed, idle ones included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const STORAGE: HeaderValue = HeaderValue::from_static("\"storage\"");
-/// After the end was asked for: long enough for an answer that is ready, short within the 2 s of
-/// the whole program.
+/// For answers on their way at shutdown: long enough for one that is ready, short compared with the
+/// 2 s of the whole program.
 const GRACE: Duration = Duration::from_millis(300);
-/// When the system has no more file handles, accepting at once again would only spin.
+/// When the system has no more file handles, accepting again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves on these listeners and those that come later, until `stop`; every task is in the returned
-/// set or in one of its tasks' sets. A listener that is lost is a failure of the peer.
+/// Serves on these listeners and on later ones until `stop`. Every task is in the returned set, or in
+/// the set of one of its tasks. Losing a listener is a failure of the peer.
 pub(crate) fn spawn(
     listeners: Vec<TcpListener>,
     later: mpsc::Receiver<Vec<TcpListener>>,
@@ -118,7 +119,7 @@ async fn accept(
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
-            // Not a matter of this connection or of too many files: the socket listens no more.
+            // Neither this connection nor too many open files: the socket has stopped listening.
             Err(error) if error.kind() == ErrorKind::InvalidInput => break,
             Err(_) => {
                 sleep(ACCEPT_PAUSE).await;
@@ -166,7 +167,7 @@ struct Routers {
 }
 
 impl Routers {
-    /// The way of every request. Nothing is looked at before its origin is known and its sender
+    /// Handles every request. Nothing else is read before its origin is known and its sender
     /// admitted.
     async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
         let (origin, url) =
@@ -197,8 +198,8 @@ impl Routers {
     }
 }
 
-/// `//p/…` is `/p/…`: a path that begins with two slashes would read as a host wherever it is used
-/// as a link again.
+/// `//p/…` is `/p/…`: as a link, a path that begins with two slashes would mean a host (RFC 3986
+/// §4.2).
 fn collapse_slashes(request: &mut Request) {
     let Some(whole) = request
         .uri()

@@ -1,5 +1,5 @@
-//! One visited site's origin: its files, its data, the SDK, and the few facts a site may read about
-//! its visitor.
+//! The origin of one visited site: its files, its data, the SDK, and the few facts a site may read
+//! about its visitor.
 
 pub(crate) mod avatar;
 pub(crate) mod data;
@@ -21,7 +21,6 @@ use axum::{
     response::Response,
     routing::{any, get, post},
 };
-use goop2_peer::Error;
 use goop2_proto::{PeerId, id};
 
 use crate::{
@@ -36,7 +35,7 @@ use crate::{
     site::target::Target,
 };
 
-/// All there is on a site's origin.
+/// Everything on a site's origin.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/p/{*address}", get(visit))
@@ -57,7 +56,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// `/p/<peer>/…`: this site's file, or on to another site.
+/// `/p/<peer>/…`: a file of this site, or a redirect to another site.
 async fn visit(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -67,11 +66,11 @@ async fn visit(
     match Target::of_peer(&uri) {
         Some(target) if target.peer == site => own(&app, &target, &headers).await,
         Some(target) => other(&app, &site, &target, &headers),
-        None => page::failure(&headers, &Error::NotFound, &format!("/p/{site}/")),
+        None => page::missing(&headers, &format!("/p/{site}/")),
     }
 }
 
-/// Any other path is the site's own, so that root-relative links work.
+/// Any other path belongs to the site too, so that root-relative links work.
 async fn root(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -100,7 +99,7 @@ fn other(app: &App, site: &PeerId, target: &Target, headers: &HeaderMap) -> Resp
     }
 }
 
-/// The origin decides whose data it is; naming another peer leads nowhere.
+/// The origin decides whose data it is; naming another peer is refused.
 async fn site_data(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -112,7 +111,7 @@ async fn site_data(
     match id::parse(&peer) {
         None => answer::text(StatusCode::BAD_REQUEST, "missing peer id"),
         Some(peer) if peer != site => {
-            answer::text(StatusCode::FORBIDDEN, "A site can use its own data only.")
+            answer::text(StatusCode::FORBIDDEN, "A site can only use its own data.")
         }
         Some(_) if suffix == "insert" && method == Method::POST && form::is_form(&headers) => {
             form::insert(&app, site, &headers, &body).await

@@ -1,4 +1,4 @@
-//! What the page about the network asks, and the one about the connection to a peer.
+//! Requests of the Network page, and of the details about the connection to a peer.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ pub(crate) struct Whose {
     peer: String,
 }
 
-/// What comes of it is in the snapshot.
+/// Tests the network again. The results appear in the snapshot.
 pub(crate) async fn test(State(app): State<Arc<App>>) -> Json<()> {
     app.peer.test_again().await;
     Json(())
 }
 
-/// A text for somebody who helps.
+/// The network report as text, for someone who helps the user.
 pub(crate) async fn report(
     State(app): State<Arc<App>>,
     Parsed(wanted): Parsed<Wanted>,
@@ -32,7 +32,7 @@ pub(crate) async fn report(
     Json(json!({ "text": app.peer.network_report(wanted.redacted) }))
 }
 
-/// How a peer is reached, and what was tried.
+/// How the peer is connected, and what was tried.
 pub(crate) async fn reach(
     State(app): State<Arc<App>>,
     Parsed(whose): Parsed<Whose>,

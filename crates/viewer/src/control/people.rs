@@ -1,4 +1,4 @@
-//! What the user notes about other peers, and asks about one.
+//! Requests about other peers: what the user notes about them, and their details.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub(crate) struct Whose {
     peer: String,
 }
 
+/// Changes what the user notes about a peer.
 pub(crate) async fn note(
     State(app): State<Arc<App>>,
     Parsed(Noted { peer, note }): Parsed<Noted>,
@@ -27,6 +28,7 @@ pub(crate) async fn note(
     Ok(answer::json(app.peer.note(peer, note).await))
 }
 
+/// Everything about a peer that the UI shows.
 pub(crate) async fn details(State(app): State<Arc<App>>, Parsed(whose): Parsed<Whose>) -> Response {
     let peer = app.peer.peer(&whose.peer);
     answer::json(peer.map(|peer| app.peer.details(peer)))

@@ -1,4 +1,4 @@
-//! What the page about rendezvous asks. What came of it is in the snapshot.
+//! Requests of the Rendezvous page. The results appear in the snapshot.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) struct Registering {
     email: String,
 }
 
-/// The address that a text means; nothing is changed.
+/// The server address that a text stands for. Changes nothing.
 pub(crate) async fn check(
     State(app): State<Arc<App>>,
     Parsed(Typed { text }): Parsed<Typed>,
@@ -34,6 +34,7 @@ pub(crate) async fn check(
     answer::json(url.map(|url| json!({ "url": url })))
 }
 
+/// Joins the server, and answers with its address.
 pub(crate) async fn join(
     State(app): State<Arc<App>>,
     Parsed(Typed { text }): Parsed<Typed>,
@@ -42,6 +43,7 @@ pub(crate) async fn join(
     answer::json(url.map(|url| json!({ "url": url })))
 }
 
+/// Leaves the server.
 pub(crate) async fn leave(
     State(app): State<Arc<App>>,
     Parsed(Which { url }): Parsed<Which>,
@@ -49,15 +51,17 @@ pub(crate) async fn leave(
     answer::json(app.peer.leave_rendezvous(&url).await)
 }
 
+/// Hosts a rendezvous on this computer, or stops hosting.
 pub(crate) async fn host(State(app): State<Arc<App>>, Parsed(host): Parsed<Host>) -> Response {
     answer::json(app.peer.host_rendezvous(host).await)
 }
 
-/// For the administration of the rendezvous hosted here.
+/// The administrator password of the rendezvous hosted here; empty without one.
 pub(crate) async fn password(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({ "password": app.peer.admin_password() }))
 }
 
+/// Registers an email address at the server, and answers with the server's message.
 pub(crate) async fn register(
     State(app): State<Arc<App>>,
     Parsed(Registering { url, email }): Parsed<Registering>,
@@ -66,7 +70,7 @@ pub(crate) async fn register(
     answer::json(message.map(|message| json!({ "message": message })))
 }
 
-/// Any short text as a picture for a phone's camera.
+/// A QR code of a short text.
 pub(crate) async fn qr(
     State(app): State<Arc<App>>,
     Parsed(Typed { text }): Parsed<Typed>,

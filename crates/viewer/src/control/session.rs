@@ -1,4 +1,4 @@
-//! What the UI in a browser asks: the same questions as the window's commands, in JSON.
+//! Requests of the UI in a browser: the same as the window's commands, in JSON.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::{answer, app::App, body::Parsed, door::ports, events};
 
+/// Facts that stay the same for the whole run.
 pub(crate) async fn session(State(app): State<Arc<App>>) -> Json<Session> {
     Json(Session {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -23,20 +24,22 @@ pub(crate) async fn session(State(app): State<Arc<App>>) -> Json<Session> {
     })
 }
 
+/// The current state.
 pub(crate) async fn snapshot(State(app): State<Arc<App>>) -> Json<Snapshot> {
     let snapshot = Arc::clone(&app.peer.snapshot().borrow());
     Json(Arc::unwrap_or_clone(snapshot))
 }
 
+/// The state and every change of it, navigations of frames, and denied requests of pages.
 pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     let snapshots = events::snapshots(app.peer.snapshot())
         .map(|snapshot| events::event("snapshot", &*snapshot));
-    let navigations = events::happenings(app.navigated.subscribe())
+    let navigations = events::messages(app.navigated.subscribe())
         .map(|navigated| events::event("navigated", &navigated));
     let denials =
-        events::happenings(app.denied.subscribe()).map(|denied| events::event("denied", &denied));
-    let happenings = stream::select(navigations, denials);
-    events::answer(&app, stream::select(snapshots, happenings))
+        events::messages(app.denied.subscribe()).map(|denied| events::event("denied", &denied));
+    let reports = stream::select(navigations, denials);
+    events::answer(&app, stream::select(snapshots, reports))
 }
 
 #[derive(Deserialize)]
@@ -44,7 +47,7 @@ pub(crate) struct Typed {
     text: String,
 }
 
-/// Where an address that was typed or pasted leads.
+/// The page that a typed or pasted address leads to.
 pub(crate) async fn place(
     State(app): State<Arc<App>>,
     Parsed(Typed { text }): Parsed<Typed>,
@@ -57,7 +60,7 @@ pub(crate) struct Dial {
     address: String,
 }
 
-/// A network address to remember and connect to.
+/// Remembers a network address of a peer and connects to it.
 pub(crate) async fn address(
     State(app): State<Arc<App>>,
     Parsed(Dial { address }): Parsed<Dial>,
@@ -71,7 +74,7 @@ pub(crate) struct Whose {
     peer: String,
 }
 
-/// Where a peer's site is for a window that finds no names.
+/// The origin of a peer's site, for a window in which the names of sites don't resolve.
 pub(crate) async fn origin(
     State(app): State<Arc<App>>,
     Parsed(whose): Parsed<Whose>,
@@ -90,7 +93,7 @@ pub(crate) struct Since {
     since: u64,
 }
 
-/// The lines of the log from a number on.
+/// The lines of the log from the number `since` on.
 pub(crate) async fn logs(Query(Since { since }): Query<Since>) -> Json<Vec<LogLine>> {
     Json(goop2_peer::log::since(since))
 }

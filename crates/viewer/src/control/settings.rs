@@ -1,4 +1,4 @@
-//! What the settings page asks.
+//! Requests of the Settings page.
 
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::{answer, app::App, body::Parsed};
 
+/// All settings.
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Response {
     answer::json(app.peer.settings().await)
 }
 
-/// Single settings, by name.
+/// Changes single settings, by their key in `goop.json`.
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     Parsed(values): Parsed<Map<String, Value>>,
@@ -26,7 +27,7 @@ pub(crate) struct Text {
     text: String,
 }
 
-/// All of `goop.json`.
+/// Replaces the text of `goop.json`, if it is still the text `before`.
 pub(crate) async fn replace(
     State(app): State<Arc<App>>,
     Parsed(Text { before, text }): Parsed<Text>,

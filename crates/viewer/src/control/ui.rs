@@ -1,5 +1,5 @@
-//! The UI bundle for browsers: the same files that the window shows. They are no secret; what they
-//! show needs the token.
+//! The UI bundle for browsers: the same files that the window shows. They are not secret; the data
+//! they show requires the token.
 
 use std::sync::Arc;
 
@@ -31,29 +31,29 @@ pub(crate) struct Entry {
     ports: Option<String>,
 }
 
-/// `/`: the window. With the token it becomes this browser's cookie and leaves the address bar. It
-/// has one address: no policy of a site can name an IPv6 one as its frame, and `localhost` is where
-/// sites are that have no names ([`crate::door::ports`]).
+/// `/`: the window. A token in the URL becomes this browser's cookie and leaves the address bar. The
+/// window has one address only: the policy of a site cannot name an IPv6 address as its frame, and
+/// `localhost` is for sites at ports ([`crate::door::ports`]).
 ///
-/// `/?ports`: the window that frames those; from its user only, since it opens them.
+/// `/?ports`: the window that frames those sites; for its user only, since it opens the ports.
 pub(crate) async fn index(
     State(app): State<Arc<App>>,
     Query(entry): Query<Entry>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    if !is_named_by_number(&headers) {
+    if !is_at_ipv4(&headers) {
         return Redirect::temporary(&format!("http://127.0.0.1:{}{uri}", app.port)).into_response();
     }
-    let asks_for_ports = entry.ports.is_some() && app.token.is_in(&headers, app.port);
+    let wants_ports = entry.ports.is_some() && app.token.is_in(&headers, app.port);
     match entry.token {
         Some(token) => sign_in(&app, &headers, &token),
-        None if asks_for_ports => window_with_ports(&app, &headers).await,
+        None if wants_ports => window_with_ports(&app, &headers).await,
         None => window(&headers),
     }
 }
 
-fn is_named_by_number(headers: &HeaderMap) -> bool {
+fn is_at_ipv4(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST);
     host.is_none_or(|host| host.as_bytes().starts_with(b"127."))
 }
@@ -66,9 +66,9 @@ fn sign_in(app: &App, headers: &HeaderMap, token: &str) -> Response {
     page::answer(
         headers,
         StatusCode::FORBIDDEN,
-        "This link is too old",
-        "This link belongs to an earlier run of Goop2. Open the address that it printed when it started this time.",
-        Some(&GO_ON),
+        "This link has expired",
+        "This link is from an earlier run of Goop2. Open the address that Goop2 printed when it last started.",
+        Some(&CONTINUE),
     )
 }
 
@@ -81,15 +81,15 @@ async fn window_with_ports(app: &App, headers: &HeaderMap) -> Response {
         Err(error) => page::answer(
             headers,
             StatusCode::SERVICE_UNAVAILABLE,
-            "That did not work",
+            "Something went wrong",
             &error.to_string(),
-            Some(&GO_ON),
+            Some(&CONTINUE),
         ),
     }
 }
 
-const GO_ON: Link = Link {
-    text: "Go on without",
+const CONTINUE: Link = Link {
+    text: "Continue without it",
     href: "/",
 };
 
@@ -97,15 +97,15 @@ fn window(headers: &HeaderMap) -> Response {
     embedded("index.html").unwrap_or_else(|| not_built(headers))
 }
 
-/// Everything the window loads.
+/// A file of the bundle.
 pub(crate) async fn file(uri: Uri, headers: HeaderMap) -> Response {
     let found = embedded(uri.path().trim_start_matches('/'));
-    found.unwrap_or_else(|| page::failure(&headers, &goop2_peer::Error::NotFound, "/"))
+    found.unwrap_or_else(|| page::missing(&headers, "/"))
 }
 
 fn embedded(path: &str) -> Option<Response> {
     let file = Bundle::get(path)?;
-    // Under /app/ a name carries the hash of what is in it.
+    // Names under app/ contain the hash of their content.
     let cache = if path.starts_with("app/") {
         "private, max-age=31536000, immutable"
     } else {
@@ -130,7 +130,7 @@ fn embedded(path: &str) -> Option<Response> {
 }
 
 fn not_built(headers: &HeaderMap) -> Response {
-    let message = "This build of Goop2 has no user interface in it. Build it with “make ui”, then start Goop2 again. Sites can be visited all the same.";
+    let message = "This build of Goop2 doesn’t include the user interface. Run “make ui”, then start Goop2 again. You can still visit sites.";
     page::answer(
         headers,
         StatusCode::NOT_FOUND,

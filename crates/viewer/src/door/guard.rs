@@ -1,5 +1,6 @@
-//! Who sent a request: browsers say so in `Origin` and `Sec-Fetch-*`, which pages cannot forge.
-//! Programs other than browsers send neither; they are stopped by the token where it matters.
+//! Who sent a request: browsers say so in `Origin` (RFC 6454 §7) and `Sec-Fetch-*` (W3C Fetch
+//! Metadata), which pages cannot forge. Programs other than browsers send neither; the token stops
+//! them where it matters.
 
 use axum::{
     extract::Request,
@@ -16,9 +17,9 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
-/// `own` is the URL of the origin the request is for. Another origin's page may link here, and
-/// nothing else: what it links to says itself who may frame it, and nothing under `/api/` is a
-/// page.
+/// `own` is the URL of the origin the request is for. A page of another origin may link here and
+/// do nothing else: who may frame the linked page is up to its own policy, and nothing under
+/// `/api/` is a page.
 pub(crate) fn admit(request: &Request, own: &str) -> Result<(), Refusal> {
     let headers = request.headers();
     if headers.contains_key(SERVICE_WORKER) {
@@ -49,7 +50,7 @@ pub(crate) fn admit(request: &Request, own: &str) -> Result<(), Refusal> {
     }
 }
 
-/// A person waits for a page, in a window or a frame.
+/// A person is waiting for a page, in a window or a frame.
 pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     let browser = [SEC_FETCH_SITE, SEC_FETCH_MODE, SEC_FETCH_DEST]
         .iter()
@@ -57,7 +58,7 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     text(headers, &SEC_FETCH_MODE).map_or(browser && wants_html(headers), |mode| mode == "navigate")
 }
 
-/// A document in a frame: the window's, or one within a site.
+/// A document for a frame: the window's, or one within a site.
 pub(crate) fn is_frame(headers: &HeaderMap) -> bool {
     is_navigation(headers) && matches!(text(headers, &SEC_FETCH_DEST), Some("iframe" | "frame"))
 }
@@ -68,11 +69,11 @@ pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
 
 const FOREIGN: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
-    message: "Another site's page may link to this address, but not use it.",
+    message: "Pages of other sites can link to this address, but not use it.",
 };
 const NO_WORKERS: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
-    message: "Sites have no service workers here: a site is there only while its owner is, and must not outlive that in a cache.",
+    message: "Sites can’t use service workers here: a site is online only while its owner is, and must not live on in a cache.",
 };
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_navigation_is_told_by_the_browser() {
+    fn the_browser_says_whether_a_request_is_a_navigation() {
         let table: &[(Headers<'_>, bool)] = &[
             (&[], false),
             (&[("accept", "text/html")], false),

@@ -1,5 +1,5 @@
-//! Which address the viewer binds (PROTOCOL §9.1, §10.2): always loopback, on IPv4 and IPv6 alike,
-//! since a browser may look for a name under `.localhost` on either.
+//! The address the viewer listens on (PROTOCOL §9.1, §10.2): always loopback, on both IPv4 and IPv6,
+//! since a browser may resolve a name under `.localhost` to either (RFC 6761 §6.3).
 
 use std::{
     io::{self, ErrorKind},
@@ -10,36 +10,35 @@ use tokio::net::TcpListener;
 
 /// The port people know.
 const DEFAULT_PORT: u16 = 8080;
-/// Ports tried when nothing is configured and the usual one is taken: more peers than anyone runs
-/// on one machine.
+/// Ports tried when nothing is configured and the usual one is in use: more peers than anyone runs
+/// on one computer.
 const TRIED_PORTS: u16 = 32;
 
-/// Why the viewer could not be started.
+/// Why the viewer could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The configured text means no address.
+    /// The configured text is not an address.
     #[error(
-        "viewer.http_addr: “{0}” is not an address. Write 127.0.0.1:8080, :8080 for the same, or leave it empty."
+        "viewer.http_addr: “{0}” is not an address. Enter 127.0.0.1:8080, or :8080 for short, or leave it empty."
     )]
     Malformed(String),
-    /// The configured address can be reached from other machines, or is not the one that sites'
-    /// names lead to.
+    /// Other computers can reach the configured address, or the names of sites don't resolve to it.
     #[error(
-        "viewer.http_addr: {0} is refused. Whoever reaches the viewer acts as you, and it has no encryption of its own, so it \
-         listens on this machine only. Write 127.0.0.1:8080; to use it from elsewhere, tunnel to it: ssh -L 8080:127.0.0.1:8080 <host>"
+        "viewer.http_addr: {0} is not allowed. Anyone who can reach the viewer can act as you, and its connections are not \
+         encrypted, so it only listens on this computer. Enter 127.0.0.1:8080. To use it from another computer, open a tunnel: ssh -L 8080:127.0.0.1:8080 <host>"
     )]
     NotLoopback(String),
-    /// Another program has the port.
+    /// Another program uses the configured port.
     #[error(
-        "viewer.http_addr: port {0} is used by another program. Choose another, or leave it empty for the next free one."
+        "viewer.http_addr: port {0} is in use by another program. Choose another port, or leave it empty to use the next free one."
     )]
     Taken(u16),
-    /// The system refused.
-    #[error("The viewer cannot listen on port {port}: {source}")]
+    /// The operating system refused to bind the port.
+    #[error("The viewer can’t listen on port {port}: {source}")]
     Io {
-        /// The port asked for.
+        /// The port to bind; 0 for any free one.
         port: u16,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -47,7 +46,7 @@ pub enum Error {
 pub(crate) struct Bound {
     pub(crate) port: u16,
     pub(crate) listeners: Vec<TcpListener>,
-    /// The default port was wanted but taken.
+    /// No port was configured, and the default port is in use.
     pub(crate) default_taken: bool,
 }
 
@@ -58,7 +57,7 @@ pub(crate) async fn bind(text: &str) -> Result<Bound, Error> {
     }
 }
 
-/// Whichever port is free.
+/// Any free port.
 pub(crate) async fn any() -> Result<Bound, Error> {
     both(0).await
 }
@@ -82,7 +81,7 @@ async fn first_free() -> Result<Bound, Error> {
     })
 }
 
-/// Both loopback addresses or none: a site's name must not lead to another program, whichever
+/// Both loopback addresses or neither: a site's name must not lead to another program, whichever
 /// address the browser tries first.
 async fn both(wanted: u16) -> Result<Bound, Error> {
     let mut attempts = TRIED_PORTS;
@@ -99,7 +98,7 @@ async fn both(wanted: u16) -> Result<Bound, Error> {
             }
             Err(Error::Taken(_)) if wanted == 0 && attempts > 0 => {}
             Err(Error::Taken(port)) => return Err(Error::Taken(port)),
-            // A machine without IPv6.
+            // A computer without IPv6.
             Err(_) => {
                 return Ok(Bound {
                     port,
@@ -125,7 +124,7 @@ async fn one(ip: IpAddr, port: u16) -> Result<(TcpListener, u16), Error> {
         })
 }
 
-/// The port to bind; `None` for whichever is free.
+/// The port to bind; `None` when nothing is configured.
 fn parse(text: &str) -> Result<Option<u16>, Error> {
     let text = text.trim();
     if text.is_empty() {
@@ -135,7 +134,7 @@ fn parse(text: &str) -> Result<Option<u16>, Error> {
     let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
     let port = port.parse().map_err(|_| malformed())?;
     match host {
-        // "All interfaces" was never meant for a service without a password (§9.1).
+        // Existing configurations say "all interfaces" and mean this computer (§9.1).
         "" | "0.0.0.0" | "[::]" | "127.0.0.1" | "localhost" | "[::1]" => Ok(Some(port)),
         _ if format!("{host}:0").parse::<SocketAddr>().is_ok() => {
             Err(Error::NotLoopback(host.into()))
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_this_machine_is_the_same_address() {
+    fn every_spelling_of_this_computer_is_the_same_address() {
         for text in [
             ":81",
             "0.0.0.0:81",
@@ -170,7 +169,7 @@ mod tests {
         for text in ["192.168.1.20:80", "[2001:db8::1]:80", "127.0.0.2:80"] {
             let error = parse(text).unwrap_err();
             assert!(matches!(error, Error::NotLoopback(_)), "{text}");
-            assert!(error.to_string().contains("this machine only"));
+            assert!(error.to_string().contains("only listens on this computer"));
         }
         for text in [
             "8080",
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_taken_port_is_said_to_be_taken() {
+    async fn a_port_in_use_is_reported_as_such() {
         let bound = bind(":0").await.unwrap();
         assert!(
             matches!(bind(&format!(":{}", bound.port)).await, Err(Error::Taken(port)) if port == bound.port)
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_configured_port_the_next_free_one_is_found() {
+    async fn without_a_configured_port_the_next_free_one_is_used() {
         let first = bind("").await.unwrap();
         let second = bind("").await.unwrap();
         assert_ne!(first.port, second.port);

@@ -1,6 +1,6 @@
 //! Which origin a request is for. `Host` alone decides: it is the one thing a page cannot choose
-//! for the requests it sends, and a foreign name that was pointed at 127.0.0.1 (DNS rebinding)
-//! shows itself by it.
+//! for the requests it sends, and it gives away a foreign name that was pointed at 127.0.0.1 (DNS
+//! rebinding).
 
 use axum::{
     extract::Request,
@@ -16,15 +16,15 @@ pub(crate) enum Origin {
     Control,
     /// One peer's site.
     Site(PeerId),
-    /// The same at a port, for a window that finds no names.
+    /// The same at its own port, for a window in which the names of sites don't resolve.
     Port(PeerId),
 }
 
-/// The peer whose site a request is for, as an extension of the request.
+/// The peer whose site an admitted request is for, as an extension of the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Site(pub(crate) PeerId);
 
-/// The origin and its URL as a browser writes it in `Origin`.
+/// The origin, and its URL as a browser writes it in `Origin` (RFC 6454 §6.2).
 pub(crate) fn of(
     request: &Request,
     port: u16,
@@ -46,21 +46,21 @@ pub(crate) fn of(
     Ok((origin, format!("http://{host}")))
 }
 
-/// The origin of a peer's site.
+/// The URL of the origin of a peer's site.
 pub(crate) fn of_site(peer: &PeerId, port: u16) -> String {
     format!("http://{}.localhost:{port}", id::to_label(peer))
 }
 
-/// The origin that an admitted request is for.
+/// The URL of the origin that an admitted request is for.
 pub(crate) fn own(headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     format!(
         "http://{}",
-        host.expect("the host of an admitted request is known")
+        host.expect("an admitted request has one host, in ASCII")
     )
 }
 
-/// The path of a URL of this origin, with its query: what a `Referer` may say.
+/// The path and query of a URL of this origin, such as a `Referer`; `None` for any other URL.
 pub(crate) fn path_within<'a>(url: &'a str, own: &str) -> Option<&'a str> {
     let path = url.strip_prefix(own)?;
     (path.starts_with('/') && path.parse::<Uri>().is_ok()).then_some(path)
@@ -68,11 +68,11 @@ pub(crate) fn path_within<'a>(url: &'a str, own: &str) -> Option<&'a str> {
 
 const NO_HOST: Refusal = Refusal {
     status: StatusCode::BAD_REQUEST,
-    message: "Which site is this for? The request must name one host.",
+    message: "The request must have exactly one Host header.",
 };
 const UNKNOWN_HOST: Refusal = Refusal {
     status: StatusCode::MISDIRECTED_REQUEST,
-    message: "There is no such site on this machine. Open 127.0.0.1 instead.",
+    message: "This computer has no site at this address. Open 127.0.0.1 instead.",
 };
 
 fn classify(host: &str, port: u16, peer_at: impl Fn(u16) -> Option<PeerId>) -> Option<Origin> {
@@ -80,7 +80,7 @@ fn classify(host: &str, port: u16, peer_at: impl Fn(u16) -> Option<PeerId>) -> O
         Some((name, digits)) if !digits.ends_with(']') => (name, digits),
         _ => (host, "80"),
     };
-    // As browsers write it: `+8080` and `08080` are numbers, but no browser's.
+    // As browsers write it: `+8080` and `08080` are numbers too, but no browser sends them.
     let given = given
         .parse()
         .ok()
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_of_its_own_is_one_site_under_one_name() {
+    fn a_port_is_one_site_under_one_name() {
         let peer = id::parse(ID);
         let at = |host: &str| classify(host, 8080, |port| peer.filter(|_| port == 9001));
         assert_eq!(at("localhost:9001"), peer.map(Origin::Port));

@@ -1,13 +1,12 @@
-//! Sites at ports of their own, for a window in which names under `.localhost` lead nowhere (some
-//! Safari and WKWebView): `http://localhost:<port>` is then one peer's site. Nothing is opened
-//! before a window asks.
+//! Sites at their own ports, for a window in which names under `.localhost` don't resolve (some
+//! versions of Safari and WKWebView): `http://localhost:<port>` is then one peer's site. No port is
+//! opened before a window asks.
 //!
-//! It is the weaker wall, and so the second choice. Ports make origins, which keeps storage,
-//! scripts and answers apart; but all ports of a host are one *site* to a browser, so cookies are
-//! shared between the sites seen this way. Hence `localhost` and not `127.0.0.1`, which is the
-//! user's own: the cookie with the token belongs to another host. And since the system may give a
-//! port to another peer's site in the next run, what a browser kept for it is cleared by the first
-//! document.
+//! It is the weaker wall, and so the second choice. Each port is an origin, which keeps storage,
+//! scripts and answers apart; but all ports of a host are one *site* to a browser, so the sites
+//! seen this way share cookies. Hence `localhost` and not `127.0.0.1`, which is the user's own: the
+//! cookie with the token belongs to another host. And since the system may give a port to another
+//! peer's site in the next run, the first document clears what a browser stored for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,46 +19,46 @@ use tokio::{
 
 use crate::door::listen;
 
-/// Sites that can be seen at ports in one run: more than a person visits in a day, and two handles
-/// each are few enough for the 256 that macOS gives a program.
+/// Sites that can have a port in one run: more than a person visits in a day, and at two file
+/// handles each few enough for the 256 that macOS allows a program.
 pub const MAX_SITES: usize = 32;
 
-/// The ports of one viewer.
+/// The ports of one viewer. Clones share them.
 #[derive(Clone)]
 pub struct Ports(Arc<Inner>);
 
 struct Inner {
     open: OnceCell<Vec<u16>>,
-    /// Who is at the first, the second, … of the open ports. Nobody leaves before the run is over.
+    /// The peer at the first, the second, … of the open ports. It keeps its port for the whole run.
     given: Mutex<Vec<Given>>,
     serve: mpsc::Sender<Vec<TcpListener>>,
 }
 
 struct Given {
     peer: PeerId,
-    /// What an earlier run left behind is gone.
+    /// A document has been answered, so nothing of an earlier run is left in the browser.
     cleared: bool,
 }
 
 /// Why a site has no port.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// All are given.
+    /// Every port belongs to another site, until the viewer restarts.
     #[error(
-        "This window has shown {MAX_SITES} sites since Goop2 started, and can show no more of them. Start Goop2 again, or open \
-         the site in a browser that understands addresses ending in “.localhost”."
+        "Goop2 has shown {MAX_SITES} sites since it started and can’t show more in this window. Restart Goop2, or open the site \
+         in a browser that supports addresses ending in “.localhost”."
     )]
     UsedUp,
-    /// The viewer ends.
+    /// The viewer is shutting down.
     #[error("Goop2 is closing.")]
     Closed,
-    /// The system refused.
+    /// The operating system refused to open the ports.
     #[error(transparent)]
     Listen(#[from] listen::Error),
 }
 
 impl Error {
-    /// As a skin reports it.
+    /// The code and message for the UI: `used-up`, `closed` or `ports`.
     pub fn failure(&self) -> Failure {
         let code = match self {
             Self::UsedUp => "used-up",
@@ -74,7 +73,7 @@ impl Error {
 }
 
 impl Ports {
-    /// The listeners come out at the other end when the first window asks.
+    /// The receiver gets the listeners when the first window asks for them.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Vec<TcpListener>>) {
         let (serve, opened) = mpsc::channel(1);
         let inner = Inner {
@@ -85,8 +84,11 @@ impl Ports {
         (Self(Arc::new(inner)), opened)
     }
 
-    /// All of them, for the policy of a window that will frame them; they answer once given to a
-    /// peer.
+    /// All [`MAX_SITES`] ports, for the policy of a window that will frame them. The first call opens
+    /// them. Each answers once a peer has it.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] when the ports cannot be opened, [`Error::Closed`] during shutdown.
     pub async fn open(&self) -> Result<&[u16], Error> {
         let open = || async {
             let mut ports = Vec::with_capacity(MAX_SITES);
@@ -100,13 +102,17 @@ impl Ports {
                 .serve
                 .try_send(listeners)
                 .map_err(|_| Error::Closed)?;
-            tracing::info!(count = ports.len(), "sites are served at ports too");
+            tracing::info!(count = ports.len(), "sites have ports");
             Ok(ports)
         };
         self.0.open.get_or_try_init(open).await.map(Vec::as_slice)
     }
 
-    /// The origin of a peer's site at the port that is its own for the rest of the run.
+    /// The origin of a peer's site, `http://localhost:<port>`. The peer keeps the port for the rest
+    /// of the run.
+    ///
+    /// # Errors
+    /// As [`Ports::open`], and [`Error::UsedUp`] when all ports belong to other peers.
     pub async fn origin(&self, peer: PeerId) -> Result<String, Error> {
         let open = self.open().await?;
         let mut given = self.given();
@@ -122,13 +128,14 @@ impl Ports {
         Ok(url(port))
     }
 
-    /// The same, if it has one already. A page's links give out none: 32 of them would use up all.
+    /// The same, if the peer has a port already. Links in a page never assign one: 32 of them would
+    /// use up all.
     pub(crate) fn known(&self, peer: &PeerId) -> Option<String> {
         let at = self.given().iter().position(|given| given.peer == *peer)?;
         self.0.open.get()?.get(at).copied().map(url)
     }
 
-    /// Some window finds no names.
+    /// In some window the names of sites don't resolve.
     pub(crate) fn in_use(&self) -> bool {
         !self.given().is_empty()
     }
@@ -138,7 +145,7 @@ impl Ports {
         self.given().get(at).map(|given| given.peer)
     }
 
-    /// Whether the document about to be answered is the first of this run.
+    /// Whether the next document is the peer's first of this run.
     pub(crate) fn clears(&self, peer: &PeerId) -> bool {
         self.given()
             .iter_mut()

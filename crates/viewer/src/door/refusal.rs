@@ -1,4 +1,4 @@
-//! Why a request reaches no router.
+//! Refusals of requests that reach no router.
 
 use axum::{
     http::{
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// What the sender is told.
+/// A status, and a line of text that says why.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -16,7 +16,7 @@ pub(crate) struct Refusal {
 }
 
 impl IntoResponse for Refusal {
-    /// No router adds its headers, so the answer brings those that it needs.
+    /// No router adds its headers here, so the answer has those that it needs.
     fn into_response(self) -> Response {
         let headers = [
             (CONTENT_SECURITY_POLICY, "default-src 'none'"),

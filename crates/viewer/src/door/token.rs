@@ -1,5 +1,5 @@
-//! The secret of one run: who has it is the user. It travels once in an opened URL and then stays
-//! in a cookie that no script can read and no other site can send.
+//! The secret of one run: anyone who has it is the user. It is sent once in an opened URL and then
+//! stays in a cookie that no script can read and no other site can send.
 
 use axum::http::{
     HeaderMap,
@@ -7,7 +7,7 @@ use axum::http::{
 };
 use subtle::ConstantTimeEq;
 
-/// Not to be guessed: 256 random bits.
+/// Impossible to guess: 256 random bits.
 const BYTES: usize = 32;
 
 /// Deliberately without `Debug`: it must not end in a log.
@@ -49,7 +49,7 @@ impl Token {
         in_cookie || bearer.is_some_and(|value| self.is(value))
     }
 
-    /// Until the browser closes; the next run has another token anyway.
+    /// Kept until the browser closes; the next run has another token anyway.
     pub(crate) fn set_cookie(&self, port: u16) -> String {
         format!(
             "{}={}; Path=/; HttpOnly; SameSite=Strict",
@@ -59,7 +59,8 @@ impl Token {
     }
 }
 
-/// Cookies are shared between ports: several peers on one machine must not overwrite each other's.
+/// Cookies are shared between ports (RFC 6265 §8.5): several peers on one computer must not
+/// overwrite each other's.
 fn cookie_name(port: u16) -> String {
     format!("goop2-{port}")
 }

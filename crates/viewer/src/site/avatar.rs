@@ -1,6 +1,5 @@
-//! Pictures of peers. What a peer sends is anything at all: only bytes that begin like a picture of
-//! dots are handed to the browser, under the type they begin like; for the rest a picture is drawn
-//! from the name.
+//! Pictures of peers. A peer can send anything: only bytes that begin like a raster image are passed
+//! on to the browser, with the type they begin like; otherwise a picture is drawn from the name.
 
 use std::sync::Arc;
 
@@ -18,23 +17,25 @@ use goop2_proto::{PeerId, html, id};
 
 use crate::{answer, app::App, body::Input, door::origin::Site};
 
-/// Opened by itself it is a document too; it may do nothing.
+/// Opened directly, a picture is a document too; it may do nothing.
 const INERT: &str = "default-src 'none'; sandbox";
 
-/// The user's.
+/// The user's picture.
 pub(crate) async fn own(State(app): State<Arc<App>>) -> Response {
     of(&app, app.peer.id()).await
 }
 
-/// The user's new one, a PNG as it is.
+/// Sets the user's picture, a PNG.
 pub(crate) async fn set(State(app): State<Arc<App>>, Input(png): Input) -> Response {
     answer::json(app.peer.set_avatar(Some(png)).await)
 }
 
+/// Removes the user's picture.
 pub(crate) async fn unset(State(app): State<Arc<App>>) -> Response {
     answer::json(app.peer.set_avatar(None).await)
 }
 
+/// The picture of any peer, for the user.
 pub(crate) async fn of_any(State(app): State<Arc<App>>, Path(peer): Path<String>) -> Response {
     match id::parse(&peer) {
         Some(peer) => of(&app, peer).await,
@@ -42,7 +43,7 @@ pub(crate) async fn of_any(State(app): State<Arc<App>>, Path(peer): Path<String>
     }
 }
 
-/// A site sees its owner and its visitor.
+/// The picture of the site's owner or its visitor, for the site.
 pub(crate) async fn of_site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -59,8 +60,7 @@ async fn of(app: &App, peer: PeerId) -> Response {
     let picture = bytes.and_then(|bytes| Some((kind(&bytes)?, bytes)));
     let (kind, bytes) =
         picture.unwrap_or_else(|| ("image/svg+xml", drawn(&peer, &label(app, &peer)).into()));
-    // The own one may just have been changed; of others every visit would ask again over the
-    // network.
+    // The user's own picture may have changed just now; those of others cost a network request.
     let cache = if app.is_own(&peer) {
         "no-cache"
     } else {
@@ -131,7 +131,7 @@ fn kind(bytes: &Bytes) -> Option<&'static str> {
     }
 }
 
-/// The initial on a colour that the peer always has.
+/// The initial on a color derived from the peer ID.
 fn drawn(peer: &PeerId, label: &str) -> String {
     let initial = label
         .chars()
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pictures_of_dots_are_pictures() {
+    fn only_raster_images_count_as_pictures() {
         let kind = |bytes: &'static [u8]| kind(&Bytes::from_static(bytes));
         assert_eq!(kind(b"\x89PNG\r\n\x1a\n..."), Some("image/png"));
         assert_eq!(kind(b"\xff\xd8\xff\xe0"), Some("image/jpeg"));

@@ -1,4 +1,4 @@
-//! The data API (PROTOCOL §9.4): a suffix and a JSON body are one operation on one peer's database.
+//! The data API (PROTOCOL §9.4): a suffix and a JSON body make one operation on one peer's database.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{answer, app::App, body::Input};
 
-/// Suffix, operation, and the method the local API wants; without one it has no such operation.
+/// Suffix, operation (§5.1), and its method in the local API; `None` if the local API lacks it.
 const OPERATIONS: [(&str, &str, Option<Method>); 13] = [
     ("tables", "tables", Some(Method::GET)),
     ("tables/create", "create-table", Some(Method::POST)),
@@ -30,7 +30,7 @@ const OPERATIONS: [(&str, &str, Option<Method>); 13] = [
     ("lua/list", "lua-list", None),
 ];
 
-/// `/api/data/<suffix>`: the own database, without restriction.
+/// `/api/data/<suffix>`: the user's own database, without restrictions.
 pub(crate) async fn local(
     State(app): State<Arc<App>>,
     Path(suffix): Path<String>,
@@ -64,7 +64,7 @@ fn unknown() -> Response {
     answer::text(StatusCode::NOT_FOUND, "unknown data operation")
 }
 
-/// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the own one as
+/// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the user's own as
 /// above.
 pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) -> Response {
     let Some((_, op, _)) = OPERATIONS.iter().find(|(name, ..)| *name == suffix) else {
@@ -76,7 +76,7 @@ pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) ->
     }
 }
 
-/// §9.4: an operation's own error is 500 with its text, a lost way to the peer 502.
+/// An operation's own error is 500 with its text, a lost connection to the peer 502 (§9.4).
 pub(crate) fn status(error: &Error) -> StatusCode {
     match answer::status(error) {
         StatusCode::GATEWAY_TIMEOUT => StatusCode::BAD_GATEWAY,
@@ -97,8 +97,8 @@ async fn run(
     }
 }
 
-/// The local API tells missing fields from failed operations (§9.4); their texts all end alike
-/// (§5.4).
+/// The local API distinguishes missing fields from failed operations (§9.4); the texts of the former
+/// all end alike (§5.4).
 fn locally_missing(error: &str) -> bool {
     error.ends_with(" required")
 }
@@ -130,7 +130,7 @@ async fn set_policy(app: &App, body: &[u8]) -> Response {
     }
 }
 
-/// The body is the operation's request without its name; two suffixes spell a field their own way.
+/// The body is the operation's request without its name; two suffixes spell a field differently.
 fn request(op: &str, body: &[u8]) -> Result<data::Request, String> {
     let body = if body.trim_ascii().is_empty() {
         b"{}"

@@ -1,5 +1,5 @@
-//! A site's files on their way to the browser: the bytes are handed on as they come, and a transfer
-//! that is cut breaks the connection, so that nobody takes a part for the whole.
+//! A site's files: the bytes are streamed to the browser as they arrive, and a transfer that is cut
+//! off breaks the connection, so that nobody takes a part for the whole.
 
 use axum::{
     body::Body,
@@ -13,7 +13,7 @@ use goop2_peer::{Error, Page, api::Navigated};
 
 use crate::{app::App, door::guard, page, site::target::Target};
 
-/// Answers with the file, or says why not.
+/// Answers with the file, or with the reason it cannot.
 pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Response {
     let framed = guard::is_frame(headers);
     if framed
@@ -24,9 +24,9 @@ pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Re
     {
         announce(app, target, None);
     }
-    let response = open(app, target)
-        .await
-        .unwrap_or_else(|error| page::failure(headers, &error, &target.url_path()));
+    let response = open(app, target).await.unwrap_or_else(|error| {
+        page::failure(headers, &error, &target.url_path(), &target.first_page())
+    });
     let mime = response.headers().get(CONTENT_TYPE);
     if framed && mime.and_then(|mime| mime.to_str().ok()).is_some_and(shown) {
         announce(app, target, Some(response.status().as_u16()));
@@ -34,16 +34,15 @@ pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Re
     response
 }
 
-/// Tells whoever shows the frame. Nobody listening is fine.
+/// Tells the window that shows the frame. There may be none.
 fn announce(app: &App, target: &Target, status: Option<u16>) {
-    let _nobody = app.navigated.send(Navigated {
+    let _no_window = app.navigated.send(Navigated {
         place: target.place(),
         status,
     });
 }
 
-/// Whether a frame shows a file of this type. Any other is a download, and the frame stays where it
-/// is.
+/// Whether a frame shows a file of this type. Any other is downloaded, and the frame keeps its page.
 fn shown(mime: &str) -> bool {
     const SAVED: [&str; 6] = [
         "text/calendar",
@@ -77,7 +76,8 @@ async fn open(app: &App, target: &Target) -> Result<Response, Error> {
     Ok((headers, Body::from_stream(page.body)).into_response())
 }
 
-/// The owner's word, except when it says nothing: then what the name says (PROTOCOL §9.2).
+/// The type that the owner sent, unless it says nothing: then the one of the file name (PROTOCOL
+/// §9.2).
 fn content_type(page: &Page, path: &str) -> HeaderValue {
     let vague = ["text/plain", "application/octet-stream"]
         .iter()
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_frame_shows_is_told_from_what_is_saved() {
+    fn files_that_a_frame_shows_are_distinguished_from_downloads() {
         for mime in [
             "text/html; charset=utf-8",
             "text/markdown",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_says_nothing_is_replaced_by_what_the_name_says() {
+    fn a_type_that_says_nothing_is_replaced_by_that_of_the_name() {
         let table = [
             (
                 "text/html; charset=utf-8",

@@ -1,6 +1,6 @@
 //! A plain HTML form without any script: `<form method="post" action="/api/p/<peer>/data/insert">`
-//! with a field `table`; the other fields are the row. The browser comes back to the page it was
-//! sent from.
+//! with a field `table`; the other fields are the row. The browser returns to the page with the
+//! form.
 
 use axum::{
     http::{
@@ -38,7 +38,7 @@ pub(crate) async fn insert(app: &App, site: PeerId, headers: &HeaderMap, body: &
         return failed(
             headers,
             StatusCode::BAD_REQUEST,
-            "This form does not say which table it is for: it needs a field named “table”.",
+            "This form doesn’t say which table to save to. It needs a field named “table”.",
             &back,
         );
     };
@@ -47,21 +47,21 @@ pub(crate) async fn insert(app: &App, site: PeerId, headers: &HeaderMap, body: &
         Err(Error::Data(text)) => failed(
             headers,
             StatusCode::INTERNAL_SERVER_ERROR,
-            &format!("The owner of this site did not take it: {text}."),
+            &format!("This site didn’t accept your entry: {text}."),
             &back,
         ),
         Err(error) => failed(headers, data::status(&error), &error.to_string(), &back),
     }
 }
 
-/// The page with the form when the browser says which it was, else the front page.
+/// The page with the form if the browser says which it was, otherwise the first page.
 fn back(site: PeerId, headers: &HeaderMap) -> String {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let within = referer.and_then(|url| origin::path_within(url, &origin::own(headers)));
     within.map_or_else(|| format!("/p/{site}/"), Into::into)
 }
 
-/// Every value is text; of a field that comes several times (boxes to tick) the values are joined.
+/// Every value is text; the values of a field that occurs more than once (checkboxes) are joined.
 fn request(body: &[u8]) -> Option<Request> {
     let mut row = Map::new();
     for (name, value) in form_urlencoded::parse(body) {

@@ -1,5 +1,5 @@
-//! Who is who, in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and
-//! its visitor.
+//! Peers in the form that existing pages read (PROTOCOL §9.5). A site sees only its owner and its
+//! visitor, unless the visitor allows more.
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
@@ -32,12 +32,12 @@ struct Facts {
     content: String,
     email: String,
     avatar_hash: String,
-    /// Calls are not offered yet.
+    /// Video calls don't exist yet, so they are never disabled.
     video_disabled: bool,
     last_seen: String,
 }
 
-/// The user, who on a site is its visitor.
+/// The user, who is the visitor of a site.
 pub(crate) async fn me(State(app): State<Arc<App>>) -> Json<Value> {
     let snapshot = Arc::clone(&app.peer.snapshot().borrow());
     let Me {
@@ -50,12 +50,12 @@ pub(crate) async fn me(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({ "avatar_hash": avatar_hash, "email": email, "id": id, "label": label }))
 }
 
-/// Everybody online.
+/// Everyone online.
 pub(crate) async fn all(State(app): State<Arc<App>>) -> Json<Vec<Listed>> {
     Json(online(&app.peer.snapshot().borrow()).collect())
 }
 
-/// Everybody online, and every change.
+/// Everyone online, and every change.
 pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     let mut known = None;
     let snapshots = events::snapshots(app.peer.snapshot());
@@ -65,8 +65,8 @@ pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// The owner of the site while online, and the visitor; everybody else too where the visitor lets
-/// the site see them.
+/// The owner of the site while online, and the visitor; everyone else too if the visitor allows the
+/// site to see who is online.
 pub(crate) async fn of_site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -97,7 +97,7 @@ fn listed(card: &PeerCard) -> Listed {
     }
 }
 
-/// Whoever asks is there now.
+/// The visitor is online by definition.
 fn visitor(me: &Me) -> Listed {
     let now = unix_millis(SystemTime::now());
     Listed {

@@ -1,4 +1,5 @@
-//! On to the one address of a site: at its name, or at its port in a window that finds no names.
+//! Redirects to the one address of a site: at its name, or at its port in a window in which names
+//! don't resolve.
 
 use axum::{
     http::{HeaderMap, StatusCode},
@@ -7,14 +8,14 @@ use axum::{
 
 use crate::{app::App, door::origin, page, site::target::Target};
 
-/// To the origin that has the name of the peer.
+/// To the origin with the name of the peer.
 pub(crate) fn by_name(app: &App, target: &Target) -> Response {
     let origin = origin::of_site(&target.peer, app.port);
     to(&origin, target)
 }
 
-/// To the port of the peer. A page's link is not enough to get one for a peer that has none yet:
-/// the person is told how to go there.
+/// To the port of the peer. A link in a page never assigns one to a peer: the person learns how to
+/// open the site instead.
 pub(crate) fn by_port(app: &App, headers: &HeaderMap, target: &Target) -> Response {
     if let Some(origin) = app.ports.known(&target.peer) {
         return to(&origin, target);
@@ -23,16 +24,16 @@ pub(crate) fn by_port(app: &App, headers: &HeaderMap, target: &Target) -> Respon
     page::answer(
         headers,
         StatusCode::CONFLICT,
-        "Another peer’s site",
+        "Link to another site",
         &format!(
-            "This link leads to another site. To go there, copy its address into the address bar: goop://{}{}",
+            "To open this site, copy its address into the address bar: goop://{}{}",
             place.peer, place.path
         ),
         None,
     )
 }
 
-/// To the same file at the address that scripts can read.
+/// To the same file at its canonical address on this origin.
 pub(crate) fn within(target: &Target) -> Response {
     to("", target)
 }

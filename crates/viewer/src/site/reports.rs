@@ -1,6 +1,6 @@
-//! What pages of a site report: what they wanted and did not get, and lines for the log. The policy
-//! of the origin tells the visitor's browser to report the former here, on the same origin; the
-//! page can send such reports itself, so they are short texts of a stranger and nothing more.
+//! Reports of a site's pages: denied requests, and lines for the log. The policy of the origin tells
+//! the visitor's browser to report the former here, on the same origin (CSP `report-uri`). A page
+//! can also send such reports itself, so they are short texts of a stranger and nothing more.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use url::Url;
 
 use crate::{app::App, body::Input, door::origin::Site};
 
-/// Bytes kept of what the page wanted it for, and of what it wanted.
+/// Bytes kept of the directive that was violated, and of what the page wanted.
 const MAX_KIND: usize = 32;
 const MAX_TARGET: usize = 256;
-/// Of a page's log line, what is kept.
+/// Characters kept of a log line.
 const MAX_LOG: usize = 2048;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ struct Body {
     blocked_uri: String,
 }
 
-/// What the policy of the origin forbade.
+/// A request that the policy of the origin forbade.
 pub(crate) async fn denied(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
@@ -42,7 +42,7 @@ pub(crate) async fn denied(
     };
     let kind = report.effective_directive.or(report.violated_directive);
     let kind = kind.unwrap_or_default();
-    let _nobody = app.denied.send(Denied {
+    let _no_window = app.denied.send(Denied {
         peer: site.to_base58(),
         kind: short(kind.split(' ').next().unwrap_or_default(), MAX_KIND),
         target: short(&target(&report.blocked_uri), MAX_TARGET),
@@ -50,7 +50,7 @@ pub(crate) async fn denied(
     StatusCode::NO_CONTENT
 }
 
-/// A page's log line (PROTOCOL §9.5). What a stranger's page says stays at DEBUG, and short.
+/// A page's log line (PROTOCOL §9.5). Texts of a stranger stay at DEBUG, and short.
 pub(crate) async fn log(Input(body): Input) -> StatusCode {
     let line: String = String::from_utf8_lossy(&body)
         .chars()
@@ -61,7 +61,7 @@ pub(crate) async fn log(Input(body): Input) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Where it would have come from, without what was asked there.
+/// The origin that the page wanted something from, without the path.
 fn target(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if url.host().is_some() => url.origin().ascii_serialization(),

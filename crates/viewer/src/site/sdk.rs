@@ -1,6 +1,6 @@
-//! The site SDK (PROTOCOL §9.6): scripts that sites of both generations load by absolute path, the
-//! visitor's copy. Each is sent with `core.js` before it, in one closure. A script for something
-//! this version lacks explains itself instead of being missing.
+//! The site SDK (PROTOCOL §9.6): scripts that sites of both generations load by absolute path. The
+//! visitor's Goop2 provides them. Each is sent after `core.js`, in one closure. A script for a
+//! feature that this version lacks says so instead of being missing.
 
 use axum::{
     extract::Path,
@@ -14,14 +14,14 @@ use rust_embed::RustEmbed;
 
 use crate::answer;
 
-/// Longest name of a script that could exist.
+/// Bytes of the longest script name that is looked up.
 const MAX_NAME: usize = 64;
 
 #[derive(RustEmbed)]
 #[folder = "sdk/"]
 struct Sources;
 
-/// As §9.3 says: a new version of Goop2 is seen at once.
+/// A new version of Goop2 takes effect at once (§9.3).
 const NEVER_KEPT: &str = "no-store, no-cache, must-revalidate, max-age=0";
 
 pub(crate) async fn file(Path(name): Path<String>) -> Response {
@@ -62,7 +62,7 @@ fn script(stem: &str, name: &str) -> String {
     )
 }
 
-/// `component-file-list` hangs on `Goop` as `fileList`, `call-ui` belongs to `call`.
+/// The name on `Goop`: `fileList` for `component-file-list`, `call` for `call-ui`.
 fn global(stem: &str) -> String {
     let stem = stem
         .strip_prefix("component-")
@@ -80,7 +80,7 @@ fn read(name: &str) -> Option<String> {
 }
 
 fn embedded(name: &str) -> String {
-    read(name).expect("the file stands in sdk/")
+    read(name).expect("the file is in sdk/")
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_script_is_there_and_those_we_lack_say_so() {
+    fn every_script_exists_and_those_without_a_feature_say_so() {
         for name in [
             "data", "identity", "site", "peers", "form", "forms", "ui", "log",
         ] {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_there() {
+    fn nothing_else_exists() {
         for name in [
             "core.js",
             "unavailable.js",

@@ -1,4 +1,4 @@
-//! Which file of which site an address names.
+//! The file of a site that an address names.
 
 use axum::http::Uri;
 use goop2_peer::api::Place;
@@ -8,16 +8,16 @@ use percent_encoding::percent_decode_str;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) peer: PeerId,
-    /// As in the URL: percent-encoded, beginning with `/`.
+    /// As in the URL: percent-encoded, beginning with `/` (RFC 3986 §3.3).
     path: String,
     query: Option<String>,
-    /// The address is written the one way that sites' scripts can read (PROTOCOL §9.2): the id in
-    /// base58, a slash after it.
+    /// The address has the one form that the scripts of sites can parse (PROTOCOL §9.2): the peer ID
+    /// in base58, followed by a slash.
     pub(crate) canonical: bool,
 }
 
 impl Target {
-    /// `/p/<peer id>/<path>`, the id in any form.
+    /// `/p/<peer ID>/<path>`, with the ID in any form.
     pub(crate) fn of_peer(uri: &Uri) -> Option<Self> {
         let rest = uri.path().strip_prefix("/p/")?;
         let (text, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -32,7 +32,7 @@ impl Target {
         })
     }
 
-    /// Any path of a site's own origin: root-relative links lead there.
+    /// Any path of a site's own origin, which root-relative links lead to.
     pub(crate) fn of_root(peer: PeerId, uri: &Uri) -> Self {
         Self {
             peer,
@@ -47,6 +47,12 @@ impl Target {
         format!("/p/{}{}", self.peer, self.path_and_query())
     }
 
+    /// The path of the site's first page.
+    pub(crate) fn first_page(&self) -> String {
+        format!("/p/{}/", self.peer)
+    }
+
+    /// The page for the UI.
     pub(crate) fn place(&self) -> Place {
         Place {
             peer: self.peer.to_base58(),
@@ -54,7 +60,7 @@ impl Target {
         }
     }
 
-    /// The path as its owner knows it; `None` when it is no text.
+    /// The decoded path; `None` when it is not UTF-8.
     pub(crate) fn file(&self) -> Option<String> {
         percent_decode_str(&self.path)
             .decode_utf8()
@@ -101,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ways_to_write_it_are_the_same_place() {
+    fn other_spellings_are_the_same_page() {
         for path in [
             format!("/p/{ID}"),
             format!("/p/{LABEL}/"),

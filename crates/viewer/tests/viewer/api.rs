@@ -1,4 +1,4 @@
-//! What the UI in a browser asks, and what a site may know.
+//! The API of the UI in a browser, and what a site may know.
 
 use serde_json::{Value, json};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
 use crate::world::{World, patient};
 
 #[tokio::test]
-async fn the_ui_gets_its_session_and_says_where_to_go() {
+async fn the_ui_gets_its_session_and_looks_up_addresses() {
     let world = World::start().await;
     let (owner, visitor) = (world.owner.id().to_base58(), world.visitor.id().to_base58());
     let (_, session) = world.ask("GET", "/api/session", Value::Null).await;
@@ -60,10 +60,10 @@ async fn the_ui_gets_its_session_and_says_where_to_go() {
 }
 
 #[tokio::test]
-async fn rendezvous_and_the_network_are_asked_about_in_json() {
+async fn rendezvous_and_network_requests_are_json() {
     let world = World::start().await;
     let wan = || world.visitor.config().presence.rendezvous_wan;
-    // Nothing answers there, which is enough to be joined.
+    // A server can be joined while nothing answers at its address.
     let (pasted, url) = ("  http://127.0.0.1:1/register/ ", "http://127.0.0.1:1");
     for path in ["/api/rendezvous/check", "/api/rendezvous/join"] {
         let text = json!({ "text": pasted });
@@ -126,7 +126,7 @@ async fn rendezvous_and_the_network_are_asked_about_in_json() {
 #[tokio::test]
 async fn a_site_knows_its_owner_and_its_visitor() {
     let world = World::start().await;
-    world.met().await;
+    world.introduced().await;
     let (site, owner, visitor) = (
         world.site(&world.owner),
         world.owner.id().to_base58(),
@@ -194,9 +194,9 @@ async fn a_site_knows_its_owner_and_its_visitor() {
 }
 
 #[tokio::test]
-async fn event_streams_begin_with_the_whole_state_and_then_tell_changes() {
+async fn event_streams_begin_with_the_whole_state_and_continue_with_changes() {
     let world = World::start().await;
-    world.met().await;
+    world.introduced().await;
     let owner = world.owner.id().to_base58();
     let mut events = Events::open(&world, "/api/events").await;
     let snapshot = events.next("snapshot").await;
@@ -252,14 +252,14 @@ impl Events {
         Self(BufReader::new(world.connect(&request).await).lines())
     }
 
-    /// The data of the next event of this name.
+    /// The data of the next event with this name.
     async fn next(&mut self, name: &str) -> Value {
         let mut named = false;
         loop {
             let line = patient(self.0.next_line())
                 .await
                 .unwrap()
-                .expect("the stream goes on");
+                .expect("the stream continues");
             match line.strip_prefix("data: ") {
                 Some(data) if named => return serde_json::from_str(data).unwrap(),
                 _ => {

@@ -1,4 +1,4 @@
-//! The data API, statuses and texts as PROTOCOL §9.4 has them, and the form without a script.
+//! The data API, with the statuses and texts of PROTOCOL §9.4, and the form without a script.
 
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ async fn a_page_reads_and_writes_its_owners_tables_under_the_owners_policy() {
 }
 
 #[tokio::test]
-async fn the_own_database_is_open_to_the_user_and_to_the_own_site() {
+async fn the_users_database_is_open_to_the_user_and_to_their_own_site() {
     let world = World::start().await;
     let columns = json!([{"name": "a", "type": "TEXT"}]);
     let table = [
@@ -216,7 +216,7 @@ async fn a_lost_peer_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn a_plain_form_inserts_a_row_and_comes_back() {
+async fn a_plain_form_inserts_a_row_and_returns_to_its_page() {
     let world = World::start().await;
     let (site, owner) = (world.site(&world.owner), world.owner.id());
     let path = format!("/api/p/{owner}/data/insert");

@@ -1,4 +1,4 @@
-//! Who may ask what of which origin.
+//! Who may request what from which origin.
 
 use crate::world::{Headers, NAVIGATION, World};
 
@@ -180,7 +180,7 @@ async fn only_the_right_host_origin_and_token_get_an_answer() {
         ("GET", &site, "/api/self", &[], 200),
         ("POST", &site, "/api/self", &[], 405),
         ("GET", &site, "/api/peers", &[], 200),
-        // The user's own is not there, token or not
+        // The user's API is not there, with or without the token
         ("GET", &site, "/api/session", &[with_token], 404),
         ("GET", &site, "/api/snapshot", &[with_token], 404),
         ("GET", &site, "/api/events", &[with_token], 404),
@@ -209,7 +209,7 @@ async fn only_the_right_host_origin_and_token_get_an_answer() {
 }
 
 #[tokio::test]
-async fn a_request_names_one_host_and_cannot_name_another_elsewhere() {
+async fn a_request_has_one_host_and_cannot_name_another_in_its_first_line() {
     let world = World::start().await;
     let control = world.control();
     assert_eq!(
@@ -236,7 +236,7 @@ async fn a_request_names_one_host_and_cannot_name_another_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_printed_address_leaves_a_cookie_and_no_token_in_sight() {
+async fn the_printed_address_leaves_a_cookie_and_no_token_in_the_address_bar() {
     let world = World::start().await;
     let url = world.viewer.open_url();
     let path = url
@@ -263,7 +263,7 @@ async fn the_printed_address_leaves_a_cookie_and_no_token_in_sight() {
 }
 
 #[tokio::test]
-async fn each_origin_tells_browsers_what_to_forbid() {
+async fn each_origin_has_a_policy_for_browsers() {
     let world = World::start().await;
     let port = world.port();
     let site = world
@@ -325,7 +325,7 @@ async fn each_origin_tells_browsers_what_to_forbid() {
 }
 
 #[tokio::test]
-async fn an_owner_may_let_their_own_site_use_more_and_nobody_elses() {
+async fn an_owner_may_allow_sources_to_their_own_site_only() {
     let world = World::start().await;
     let source = "http://192.168.1.20:8123";
     let set = async |sources: &[&str]| {

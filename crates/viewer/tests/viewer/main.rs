@@ -1,5 +1,5 @@
-//! A real viewer over a real peer, asked by raw HTTP: what a browser would be kept from sending is
-//! sent here.
+//! A real viewer of a real peer, tested with raw HTTP: requests that a browser would refuse to send
+//! are sent here.
 
 #![expect(clippy::unwrap_used, reason = "a panic here is the report")]
 

@@ -1,4 +1,4 @@
-//! Sites at ports of their own, for a window that finds no names.
+//! Sites at their own ports, for a window in which names don't resolve.
 
 use std::{collections::HashSet, fs};
 
@@ -73,7 +73,7 @@ async fn a_port_is_one_peers_site_and_nothing_else() {
             200,
         ),
         ("GET", &site, &data, &[("Origin", &own)], 200),
-        // Other names of the port, and ports that are nobody's
+        // Other names of the port, and ports without a site
         ("GET", &format!("127.0.0.1:{port}"), &page, NAVIGATION, 421),
         ("GET", &format!("[::1]:{port}"), &page, NAVIGATION, 421),
         (
@@ -93,7 +93,7 @@ async fn a_port_is_one_peers_site_and_nothing_else() {
             421,
         ),
         ("GET", &unused, "/", NAVIGATION, 421),
-        // Another port is another origin, though of the same site
+        // Another port is another origin, though the same site
         ("GET", &site, &data, &[("Origin", &others)], 403),
         ("GET", &site, &data, &[("Origin", &control)], 403),
         ("GET", &site, &data, &[("Sec-Fetch-Site", "same-site")], 403),
@@ -120,7 +120,7 @@ async fn a_port_is_one_peers_site_and_nothing_else() {
             &[with_token],
             403,
         ),
-        // The user's own is not there
+        // The user's API is not there
         ("GET", &site, "/api/session", &[with_token], 404),
         ("GET", &site, "/api/events", &[with_token], 404),
         ("GET", &site, "/api/data/tables", &[with_token], 404),
@@ -166,7 +166,7 @@ async fn a_port_is_one_peers_site_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_run_left_at_a_port_is_cleared_by_the_first_document() {
+async fn the_first_document_at_a_port_clears_what_an_earlier_run_stored() {
     let world = World::start().await;
     let page = format!("/p/{}/", world.owner.id());
     let site = host_of(&world, world.owner.id()).await;
@@ -184,7 +184,7 @@ async fn what_an_earlier_run_left_at_a_port_is_cleared_by_the_first_document() {
 }
 
 #[tokio::test]
-async fn links_lead_to_sites_that_have_a_port_and_give_out_none() {
+async fn links_lead_to_sites_that_have_a_port_and_assign_none() {
     let world = World::start().await;
     let (owner, visitor) = (world.owner.id(), world.visitor.id());
     let to_visitor = format!("/p/{visitor}/a?x");
@@ -208,7 +208,7 @@ async fn links_lead_to_sites_that_have_a_port_and_give_out_none() {
             (307, format!("http://{other}{to_visitor}").as_str())
         );
     }
-    // A tab of its own may know names.
+    // In a separate tab, names may resolve.
     let tab = world.get(&world.control(), &to_visitor, NAVIGATION).await;
     assert!(tab.header("location").contains(".localhost"));
     let form = [
@@ -255,7 +255,7 @@ async fn ports_are_opened_for_the_user_only_and_are_as_many_as_were_said() {
     assert!(
         failure["message"]
             .as_str()
-            .is_some_and(|text| text.contains("Start Goop2 again"))
+            .is_some_and(|text| text.contains("Restart Goop2"))
     );
     assert_eq!(world.ask("GET", "/api/session", Value::Null).await.0, 200);
     let sockets = listening(&open);

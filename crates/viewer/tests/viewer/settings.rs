@@ -1,4 +1,4 @@
-//! What the user changes in a browser, and what a site's page was kept from.
+//! What the user changes in a browser, and requests that a site's page was denied.
 
 use goop2_peer::{api::LogLevel, log};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::world::{World, patient};
 
 #[tokio::test]
-async fn settings_are_read_changed_and_refused_with_the_reason() {
+async fn settings_are_read_changed_and_rejected_with_the_reason() {
     let world = World::start().await;
     let (status, settings) = world.ask("GET", "/api/settings", Value::Null).await;
     assert_eq!((status, &settings["label"]), (200, &json!("Visitor")));
@@ -42,7 +42,7 @@ async fn settings_are_read_changed_and_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_picture_is_put_shown_and_taken_away() {
+async fn a_picture_is_set_shown_and_removed() {
     let world = World::start().await;
     let token = world.token();
     let headers = [("Authorization", token.as_str())];
@@ -72,7 +72,7 @@ async fn a_picture_is_put_shown_and_taken_away() {
 #[tokio::test]
 async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
     let world = World::start().await;
-    world.met().await;
+    world.introduced().await;
     let (owner, visitor) = (world.owner.id().to_base58(), world.visitor.id().to_base58());
     let stranger = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
     let note = |note: Value| json!({ "peer": owner, "note": note });
@@ -94,7 +94,7 @@ async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
             .await;
     assert_eq!(noted.unwrap().peers[0].name, "Next door");
 
-    // Of a site that is not the owner's, only the visitor is seen; with leave, the owner too.
+    // A site of someone else sees only the visitor; once allowed, the owner too.
     let site = format!(
         "{}.localhost:{}",
         goop2_proto::id::to_label(&stranger.parse().unwrap()),
@@ -123,7 +123,7 @@ async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
 }
 
 #[tokio::test]
-async fn what_a_page_was_kept_from_is_told_to_the_window() {
+async fn denied_requests_of_a_page_are_reported_to_the_window() {
     let world = World::start().await;
     let site = world.site(&world.owner);
     let mut denied = world.viewer.denied();
@@ -148,9 +148,9 @@ async fn what_a_page_was_kept_from_is_told_to_the_window() {
         .send("POST", &site, "/api/denied", &headers, &report.to_string())
         .await;
     assert_eq!(answer.status, 204);
-    let told = patient(denied.recv()).await.unwrap();
+    let denial = patient(denied.recv()).await.unwrap();
     assert_eq!(
-        (told.peer, told.kind.as_str(), told.target.as_str()),
+        (denial.peer, denial.kind.as_str(), denial.target.as_str()),
         (
             world.owner.id().to_base58(),
             "img-src",
@@ -180,7 +180,7 @@ async fn what_a_page_was_kept_from_is_told_to_the_window() {
 }
 
 #[tokio::test]
-async fn the_log_is_told_from_a_line_on() {
+async fn the_log_is_read_from_a_line_on() {
     let world = World::start().await;
     log::add(LogLevel::Warn, "goop2_test", "the first".into());
     let (_, lines) = world.ask("GET", "/api/logs", Value::Null).await;

@@ -1,4 +1,4 @@
-//! Sites as a browser gets them.
+//! Sites as a browser receives them.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ async fn addresses_lead_to_the_sites_own_origin() {
     let (control, site) = (world.control(), world.site(&world.owner));
     let (owner, visitor) = (world.owner.id(), world.visitor.id());
     let label = id::to_label(&owner);
-    let elsewhere = world.site(&world.visitor);
+    let other = world.site(&world.visitor);
     let table = [
         (
             &control,
@@ -49,7 +49,7 @@ async fn addresses_lead_to_the_sites_own_origin() {
         (
             &site,
             format!("/p/{visitor}/a?x"),
-            format!("http://{elsewhere}/p/{visitor}/a?x"),
+            format!("http://{other}/p/{visitor}/a?x"),
         ),
     ];
     for (host, path, location) in table {
@@ -136,7 +136,7 @@ async fn files_come_with_type_and_length() {
 }
 
 #[tokio::test]
-async fn failures_are_pages_in_plain_words_for_people_and_a_line_for_programs() {
+async fn errors_are_pages_for_people_and_a_line_for_programs() {
     let world = World::start().await;
     let (site, owner) = (world.site(&world.owner), world.owner.id());
     let path = format!("/p/{owner}/%22%3E%3Cscript%3E?x=%22'");
@@ -146,15 +146,13 @@ async fn failures_are_pages_in_plain_words_for_people_and_a_line_for_programs() 
         (404, "text/html; charset=utf-8")
     );
     assert!(
-        page.text().contains("<h1>No such page</h1>"),
+        page.text().contains("<h1>Page not found</h1>"),
         "{}",
         page.text()
     );
     assert!(
-        page.text().contains(&format!(
-            "<a href=\"{}\">Try again</a>",
-            path.replace('\'', "&#39;")
-        )),
+        page.text()
+            .contains(&format!("<a href=\"/p/{owner}/\">Go to the first page</a>")),
         "{}",
         page.text()
     );
@@ -170,13 +168,14 @@ async fn failures_are_pages_in_plain_words_for_people_and_a_line_for_programs() 
 
     let nobody = PeerId::random();
     let host = format!("{}.localhost:{}", id::to_label(&nobody), world.port());
-    let offline = world.get(&host, &format!("/p/{nobody}/"), NAVIGATION).await;
+    let path = format!("/p/{nobody}/%22%3E%3Cscript%3E?x=%22'");
+    let offline = world.get(&host, &path, NAVIGATION).await;
+    let retry = format!("<a href=\"{}\">Try again</a>", path.replace('\'', "&#39;"));
     assert_eq!(offline.status, 502);
-    assert!(
-        offline.text().contains("<h1>Not online now</h1>"),
-        "{}",
-        offline.text()
-    );
+    for part in ["<h1>Not online right now</h1>", &retry] {
+        assert!(offline.text().contains(part), "{}", offline.text());
+    }
+    assert!(!offline.text().contains("<script"));
     world.end().await;
 }
 
@@ -198,7 +197,7 @@ async fn a_transfer_that_is_cut_never_passes_as_the_whole_file() {
     assert!(String::from_utf8_lossy(&first[..start]).contains(&format!("content-length: {LEN}")));
     world.owner.shutdown().await;
     let mut got = start as u64;
-    // A reset is as clear as an early end.
+    // A reset says as much as an early end.
     while let Ok(read @ 1..) = patient(stream.read(&mut first)).await {
         got += read as u64;
     }
@@ -207,7 +206,7 @@ async fn a_transfer_that_is_cut_never_passes_as_the_whole_file() {
 }
 
 #[tokio::test]
-async fn a_frame_tells_where_it_goes_and_how_it_went() {
+async fn navigations_of_a_frame_are_reported_with_their_outcome() {
     let world = World::start().await;
     let mut navigated = world.viewer.navigated();
     let (site, owner) = (world.site(&world.owner), world.owner.id());
@@ -222,18 +221,18 @@ async fn a_frame_tells_where_it_goes_and_how_it_went() {
     world
         .get(&site, &format!("/p/{owner}/a/b%20c.css?x"), frame)
         .await;
-    // A frame stays where it is while a download goes its way.
+    // A frame keeps its page during a download.
     fs::write(world.owner_dir.path().join("site/pack.zip"), "PK").unwrap();
     fs::write(world.owner_dir.path().join("site/table.csv"), "a,b").unwrap();
     for path in ["/pack.zip", "/table.csv"] {
         assert_eq!(world.get(&site, path, frame).await.status, 200);
     }
     world.get(&site, "/nope", frame).await;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for _ in 0..4 {
         let Navigated { place, status } = patient(navigated.recv()).await.unwrap();
         assert_eq!(place.peer, owner.to_base58());
-        told.push((place.path, status));
+        reported.push((place.path, status));
     }
     let expected = [
         ("/a/b%20c.css?x", None),
@@ -242,14 +241,14 @@ async fn a_frame_tells_where_it_goes_and_how_it_went() {
         ("/nope", Some(404)),
     ];
     assert_eq!(
-        told,
+        reported,
         expected.map(|(path, status)| (path.to_owned(), status))
     );
     world.end().await;
 }
 
 #[tokio::test]
-async fn the_sdk_is_at_both_places_and_never_kept() {
+async fn the_sdk_is_at_both_paths_and_never_cached() {
     let world = World::start().await;
     let site = world.site(&world.owner);
     for path in [
@@ -285,7 +284,7 @@ async fn the_sdk_is_at_both_places_and_never_kept() {
 }
 
 #[tokio::test]
-async fn both_loopback_addresses_answer_and_the_end_is_prompt() {
+async fn both_loopback_addresses_answer_and_shutdown_is_prompt() {
     let world = World::start().await;
     let again = Viewer::bind(
         world.visitor.clone(),
@@ -295,7 +294,7 @@ async fn both_loopback_addresses_answer_and_the_end_is_prompt() {
         },
     )
     .await;
-    assert!(again.is_err_and(|error| error.to_string().contains("used by another program")));
+    assert!(again.is_err_and(|error| error.to_string().contains("in use by another program")));
     if let Ok(mut stream) = TcpStream::connect(("::1", world.port())).await {
         use tokio::io::AsyncWriteExt;
         let request = format!(
@@ -307,7 +306,7 @@ async fn both_loopback_addresses_answer_and_the_end_is_prompt() {
         patient(stream.read_to_string(&mut answer)).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    // Idle and waiting connections do not hold it up.
+    // Idle and waiting connections do not delay it.
     let idle = world.connect("").await;
     let events = format!(
         "GET /api/events HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n",

@@ -1,4 +1,4 @@
-//! Two peers on loopback, the viewer of one of them, and a client that sends what it is told.
+//! Two peers on loopback, the viewer of one of them, and a client that sends any request.
 
 use std::{collections::HashMap, fs, future::Future, time::Duration};
 
@@ -13,12 +13,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Far more than anything here takes; only a hang reaches it.
+/// Far longer than anything here takes; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
-/// A browser that shows a page.
+/// The headers of a browser that opens a page.
 pub(crate) const NAVIGATION: Headers = &[
     ("Sec-Fetch-Mode", "navigate"),
     ("Sec-Fetch-Dest", "document"),
@@ -66,8 +66,8 @@ impl World {
         }
     }
 
-    /// Until the two know each other's names.
-    pub(crate) async fn met(&self) {
+    /// Returns when the two know each other's names.
+    pub(crate) async fn introduced(&self) {
         for (peer, other) in [(&self.visitor, &self.owner), (&self.owner, &self.visitor)] {
             let id = other.id().to_base58();
             let mut snapshot = peer.snapshot();
@@ -164,7 +164,7 @@ impl World {
     pub(crate) async fn end(self) {
         timeout(Duration::from_secs(1), self.viewer.shutdown())
             .await
-            .expect("the viewer ends at once");
+            .expect("the viewer stops at once");
         self.visitor.shutdown().await;
         self.owner.shutdown().await;
     }
@@ -222,7 +222,7 @@ async fn peer(label: &str) -> (Peer, TempDir) {
     fs::write(site.join("index.html"), format!("<h1>{label}</h1>")).unwrap();
     fs::write(site.join("a/b c.css"), "body {}").unwrap();
     fs::write(site.join("lua/x.lua"), "-- secret").unwrap();
-    // A tag of its own: nothing but the address given brings these two together.
+    // Without mDNS, only the address passed to it connects one to the other.
     let config = json!({ "profile": { "label": label }, "p2p": { "mdns": false } });
     fs::write(dir.path().join("goop.json"), config.to_string()).unwrap();
     let columns = json!([{ "name": "message", "type": "TEXT", "not_null": true }]);
