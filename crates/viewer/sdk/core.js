@@ -1,12 +1,12 @@
-// Sent before every script of the SDK, in its closure.
+// Sent before every script of the SDK, in the same closure.
 
 const Goop = (globalThis.Goop ??= {});
 
-/** The peer whose site this page is: from the path, or from the site's own origin when a root-relative link led here. */
+/** The peer whose site this page belongs to: from the path, or from the site's origin when a root-relative link led here. */
 const sitePeer =
   /^\/p\/([^/]+)\//.exec(location.pathname)?.[1] ?? /^([a-z0-9]+)\.localhost$/.exec(location.hostname)?.[1];
 
-/** The answer as JSON; a refusal is an Error with the answer's text. */
+/** The answer as JSON. A failed request throws an Error with the answer's text. */
 async function request(url, options) {
   const response = await fetch(url, { cache: "no-store", ...options });
   const text = await response.text();
@@ -24,7 +24,7 @@ function element(tag, properties = {}, ...children) {
   return node;
 }
 
-/** Adopted, not inserted: works under any Content-Security-Policy. `key` keeps it from being adopted twice. */
+/** Adopts the style sheet, which works under any Content-Security-Policy. `key` prevents adopting it twice. */
 function style(key, css) {
   const adopted = (Goop.styles ??= new Set());
   if (adopted.has(key)) return;

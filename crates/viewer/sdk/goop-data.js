@@ -1,10 +1,10 @@
-// Goop.data: the tables of the peer whose site this is; on the owner's machine his own.
+// Goop.data: the tables of the peer whose site this is; outside a site, the user's own.
 
 const base = sitePeer ? `/api/p/${sitePeer}/data` : "/api/data";
 const run = (suffix, body) => post(`${base}/${suffix}`, body);
 const rows = async (answer) => (await answer) ?? [];
 
-/** Existing peers describe a table as a list of columns or as an object that has one. */
+/** Existing peers describe a table as a list of columns, or as an object that contains the list. */
 function columns(description) {
   if (Array.isArray(description)) return description;
   return description?.columns ?? description?.schema?.columns ?? [];

@@ -1,4 +1,4 @@
-// The game engine of existing peers: its classes say clearly that they are not here yet.
+// The game engine of existing peers: its classes report that they are not available yet.
 
 for (const name of ["GameLoop", "Renderer", "SpriteSheet", "Input", "Collision", "TileMap", "GameAudio", "SceneManager", "Entity"]) {
   globalThis[name] ??= class {

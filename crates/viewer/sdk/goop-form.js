@@ -1,4 +1,4 @@
-// Goop.form: a form for one row. The table comes from the fields: the owner's first look at the page makes what is missing.
+// Goop.form: a form for one row. The fields define the table: when the owner first opens the page, what is missing is created.
 
 const path = sitePeer ? `/api/p/${sitePeer}/data` : "/api/data";
 const run = (suffix, body) => post(`${path}/${suffix}`, body);
@@ -14,7 +14,7 @@ const css = `
 .goop-form output { min-height: 1.4em; }
 `;
 
-/** Creates the table, or the columns it lacks. A visitor may do neither, and needs neither when the owner did. */
+/** Creates the table, or its missing columns. Visitors cannot, and need not once the owner has opened the page. */
 async function prepare(table, fields) {
   const known = ((await request(`${path}/tables`)) ?? []).some(({ name }) => name === table);
   const wanted = fields.map(({ name }) => ({ name, type: "TEXT" }));
@@ -25,7 +25,7 @@ async function prepare(table, fields) {
   for (const column of wanted) if (names.size && !names.has(column.name)) await run("tables/add-column", { table, column });
 }
 
-/** The visitor's earlier answer, when there may be only one. */
+/** The visitor's earlier answer, if only one is allowed. */
 async function earlier(table) {
   const { id } = await request("/api/self");
   const rows = await run("query", { table, where: "_owner = ?", args: [id], limit: 1 });

@@ -1,8 +1,8 @@
-// Goop.forms: any table, shown with its rows, and a form for a new one, made from its description.
+// Goop.forms: the rows of any table, and a form for a new row, generated from the table's description.
 
 const path = sitePeer ? `/api/p/${sitePeer}/data` : "/api/data";
 const run = (suffix, body) => post(`${path}/${suffix}`, body);
-/** Rows shown at most. */
+/** The most rows shown. */
 const LIMIT = 200;
 
 const css = `
@@ -18,7 +18,7 @@ const css = `
 
 const at = (target) => (typeof target === "string" ? document.querySelector(target) : target);
 
-/** The columns people fill in: the others are the table's own. */
+/** The columns that people fill in, without those every table has. */
 async function columns(table) {
   const description = await run("tables/describe", { table });
   const all = Array.isArray(description) ? description : (description?.columns ?? description?.schema?.columns ?? []);

@@ -1,4 +1,4 @@
-// Goop.identity: who is looking at this page.
+// Goop.identity: the visitor of this page.
 
 let known;
 

@@ -1,4 +1,4 @@
-// Goop.log: a page's own log lines, for its owner's eyes while developing. Never fails, never waits.
+// Goop.log: log lines of a page, for its owner during development. Never fails, never waits.
 
 const say = (level) => (source, message) => {
   console[level](`[${source}]`, message);

@@ -1,6 +1,6 @@
-// Goop.peers: the peers a site may know of, which are its owner and its visitor.
+// Goop.peers: the peers a site may know about: its owner and its visitor, and the others if the visitor allows it.
 
-/** As often as peers say that they are there. */
+/** Milliseconds between requests: the interval at which peers announce themselves. */
 const PERIOD = 5000;
 
 let timer;

@@ -1,4 +1,4 @@
-// Goop.site: the visitor's own site. Another site's page can link to it, but not read it.
+// Goop.site: the visitor's own site. Pages of other sites can link to it, but not read it.
 
 async function own(path) {
   const { id } = await request("/api/self");
@@ -8,7 +8,7 @@ async function own(path) {
 }
 
 const unavailable = (name) => () =>
-  Promise.reject(new Error(`Goop.site.${name} is not available in this version of Goop2: change the files in the site's folder.`));
+  Promise.reject(new Error(`Goop.site.${name} is not available in this version of Goop2. Edit the files in the site's folder instead.`));
 
 Goop.site = {
   read: async (path) => (await own(path)).text(),

@@ -1,4 +1,4 @@
-// Goop.ui: messages and questions in the browser's own dialog, which knows about keyboards and screen readers.
+// Goop.ui: messages, and questions in the browser's own dialog, which supports keyboards and screen readers.
 
 const css = `
 .goop-toasts { position: fixed; inset: auto 1rem 1rem auto; z-index: 2147483647; display: grid; gap: .5rem; max-width: min(24rem, calc(100vw - 2rem)); }
@@ -15,7 +15,7 @@ const css = `
 .goop-dialog button { padding: .375rem 1rem; font: inherit; }
 `;
 
-/** How long a message stays, unless the page says. */
+/** Milliseconds a message stays, unless the page specifies a duration. */
 const TOAST = 4000;
 
 function toast(message) {
@@ -31,7 +31,7 @@ function toast(message) {
   setTimeout(() => box.remove(), duration);
 }
 
-/** Resolves to what `answer` makes of the dialog, or to null when it was closed any other way. */
+/** Resolves to the result of `answer` if the dialog was confirmed, otherwise to null. */
 function ask(message, title, input, answer) {
   style("ui", css);
   const dialog = element("dialog", { className: "goop-dialog", ariaLabel: title || String(message) });
