@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::{Extension, extract::State, http::StatusCode};
 use goop2_peer::api::Denied;
+use goop2_proto::PeerId;
 use serde::Deserialize;
 use url::Url;
 
@@ -37,16 +38,10 @@ pub(crate) async fn denied(
     Extension(Site(site)): Extension<Site>,
     Input(body): Input,
 ) -> StatusCode {
-    let Ok(Report { report }) = serde_json::from_slice(&body) else {
+    let Ok(report) = serde_json::from_slice(&body) else {
         return StatusCode::BAD_REQUEST;
     };
-    let kind = report.effective_directive.or(report.violated_directive);
-    let kind = kind.unwrap_or_default();
-    let _no_window = app.denied.send(Denied {
-        peer: site.to_base58(),
-        kind: short(kind.split(' ').next().unwrap_or_default(), MAX_KIND),
-        target: short(&target(&report.blocked_uri), MAX_TARGET),
-    });
+    let _no_window = app.denied.send(denial(site, report));
     StatusCode::NO_CONTENT
 }
 
@@ -59,6 +54,16 @@ pub(crate) async fn log(Input(body): Input) -> StatusCode {
         .collect();
     tracing::debug!(line, "page");
     StatusCode::NO_CONTENT
+}
+
+fn denial(site: PeerId, Report { report }: Report) -> Denied {
+    let kind = report.effective_directive.or(report.violated_directive);
+    let kind = kind.unwrap_or_default();
+    Denied {
+        peer: site.to_base58(),
+        kind: short(kind.split(' ').next().unwrap_or_default(), MAX_KIND),
+        target: short(&target(&report.blocked_uri), MAX_TARGET),
+    }
 }
 
 /// The origin that the page wanted something from, without the path.
