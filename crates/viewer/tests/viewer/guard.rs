@@ -2,209 +2,181 @@
 
 use crate::world::{Headers, NAVIGATION, World};
 
-#[tokio::test]
-async fn only_the_right_host_origin_and_token_get_an_answer() {
-    let world = World::start().await;
-    let (control, site) = (world.control(), world.site(&world.owner));
-    let own = format!("/p/{}/", world.owner.id());
-    let data = format!("/api/p/{}/data/tables", world.owner.id());
-    let stranger_data = format!("/api/p/{}/data/tables", world.visitor.id());
-    let stranger_page = format!("/p/{}/", world.visitor.id());
-    let token = world.token();
-    let cookie = format!(
-        "goop2-{}={}",
-        world.port(),
-        token.strip_prefix("Bearer ").unwrap()
-    );
-    let (control_origin, site_origin) = (format!("http://{control}"), format!("http://{site}"));
-    let with_token = ("Authorization", token.as_str());
-    let cross = ("Sec-Fetch-Site", "cross-site");
-    let same_site = ("Sec-Fetch-Site", "same-site");
-    let other_port = control.replace(&world.port().to_string(), "1");
-    let any_name = format!("evil.example:{}", world.port());
-    let by_name = format!("localhost:{}", world.port());
-    let six = format!("[::1]:{}", world.port());
-    let no_peer = format!("nobody.localhost:{}", world.port());
+/// A host, a method and path, headers, and the status of the answer.
+type Case<'a> = (&'a str, &'a str, Headers<'a>, u16);
 
-    let table: &[(&str, &str, &str, Headers<'_>, u16)] = &[
-        // Host
-        ("GET", &any_name, "/", &[], 421),
-        ("GET", &any_name, "/api/session", &[with_token], 421),
-        ("GET", &no_peer, "/", &[], 421),
-        ("GET", &other_port, "/", &[], 421),
-        ("GET", "127.0.0.1", "/", &[], 421),
-        ("GET", "", "/", &[], 421),
-        ("GET", &six, "/", &[], 307),
-        ("GET", &six, "/api/session", &[with_token], 200),
-        ("GET", &by_name, "/", &[], 307),
-        ("GET", &by_name, "/api/session", &[with_token], 200),
-        // Token
-        ("GET", &control, "/api/session", &[], 401),
+const CROSS: (&str, &str) = ("Sec-Fetch-Site", "cross-site");
+const SAME_SITE: (&str, &str) = ("Sec-Fetch-Site", "same-site");
+const SAME_ORIGIN: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
+const LINK: (&str, &str) = ("Sec-Fetch-Mode", "navigate");
+
+#[tokio::test]
+async fn only_the_names_of_the_viewer_get_an_answer() {
+    let world = World::start().await;
+    let (port, token) = (world.port(), world.token());
+    let with_token = ("Authorization", token.as_str());
+    let other_port = world.control().replace(&port.to_string(), "1");
+    let any_name = format!("evil.example:{port}");
+    let by_name = format!("localhost:{port}");
+    let six = format!("[::1]:{port}");
+    let no_peer = format!("nobody.localhost:{port}");
+    let table: &[Case<'_>] = &[
+        (&any_name, "GET /", &[], 421),
+        (&any_name, "GET /api/session", &[with_token], 421),
+        (&no_peer, "GET /", &[], 421),
+        (&other_port, "GET /", &[], 421),
+        ("127.0.0.1", "GET /", &[], 421),
+        ("", "GET /", &[], 421),
+        (&six, "GET /", &[], 307),
+        (&six, "GET /api/session", &[with_token], 200),
+        (&by_name, "GET /", &[], 307),
+        (&by_name, "GET /api/session", &[with_token], 200),
+    ];
+    check(&world, table).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_users_api_needs_the_token() {
+    let world = World::start().await;
+    let (control, token) = (&*world.control(), world.token());
+    let with_token = ("Authorization", token.as_str());
+    let secret = token.strip_prefix("Bearer ").unwrap();
+    let cookie = format!("goop2-{}={secret}", world.port());
+    let data = format!("GET /api/p/{}/data/tables", world.owner.id());
+    let table: &[Case<'_>] = &[
+        (control, "GET /api/session", &[], 401),
         (
-            "GET",
-            &control,
-            "/api/session",
+            control,
+            "GET /api/session",
             &[("Authorization", "Bearer x")],
             401,
         ),
-        ("GET", &control, "/api/unknown", &[], 401),
-        ("GET", &control, "/api/peers/events", &[], 401),
-        ("GET", &control, "/api/data/tables", &[], 401),
-        ("POST", &control, "/api/data/query", &[], 401),
-        ("GET", &control, &data, &[], 401),
-        ("GET", &control, "/api/session", &[with_token], 200),
-        ("GET", &control, "/api/session", &[("Cookie", &cookie)], 200),
-        ("GET", &control, "/api/unknown", &[with_token], 404),
-        ("POST", &control, "/api/session", &[with_token], 405),
-        // Origin and fetch metadata of the user's own origin
+        (control, "GET /api/unknown", &[], 401),
+        (control, "GET /api/peers/events", &[], 401),
+        (control, "GET /api/data/tables", &[], 401),
+        (control, "POST /api/data/query", &[], 401),
+        (control, &data, &[], 401),
+        (control, "GET /api/session", &[with_token], 200),
+        (control, "GET /api/session", &[("Cookie", &cookie)], 200),
+        (control, "GET /api/unknown", &[with_token], 404),
+        (control, "POST /api/session", &[with_token], 405),
+    ];
+    check(&world, table).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_only_link_to_the_users_origin() {
+    let world = World::start().await;
+    let (control, token) = (&*world.control(), world.token());
+    let with_token = ("Authorization", token.as_str());
+    let own = format!("http://{control}");
+    let site = format!("http://{}", world.site(&world.owner));
+    let page = format!("GET /p/{}/", world.owner.id());
+    let image: Headers<'_> = &[
+        CROSS,
+        ("Sec-Fetch-Mode", "no-cors"),
+        ("Sec-Fetch-Dest", "image"),
+    ];
+    let table: &[Case<'_>] = &[
         (
-            "GET",
-            &control,
-            "/api/session",
-            &[with_token, ("Origin", &control_origin)],
+            control,
+            "GET /api/session",
+            &[with_token, ("Origin", &own)],
             200,
         ),
         (
-            "GET",
-            &control,
-            "/api/session",
-            &[with_token, ("Origin", &site_origin)],
+            control,
+            "GET /api/session",
+            &[with_token, ("Origin", &site)],
             403,
         ),
         (
-            "GET",
-            &control,
-            "/api/session",
+            control,
+            "GET /api/session",
             &[with_token, ("Origin", "null")],
             403,
         ),
-        ("GET", &control, "/api/session", &[with_token, cross], 403),
+        (control, "GET /api/session", &[with_token, CROSS], 403),
+        (control, "GET /api/session", &[with_token, SAME_SITE], 403),
+        (control, "GET /api/session", &[with_token, CROSS, LINK], 403),
+        (control, &page, image, 403),
         (
-            "GET",
-            &control,
-            "/api/session",
-            &[with_token, same_site],
-            403,
-        ),
-        (
-            "GET",
-            &control,
-            "/api/session",
-            &[with_token, cross, ("Sec-Fetch-Mode", "navigate")],
-            403,
-        ),
-        (
-            "GET",
-            &control,
-            &own,
-            &[
-                cross,
-                ("Sec-Fetch-Mode", "no-cors"),
-                ("Sec-Fetch-Dest", "image"),
-            ],
-            403,
-        ),
-        (
-            "GET",
-            &control,
-            &own,
-            &[
-                cross,
-                ("Sec-Fetch-Mode", "navigate"),
-                ("Sec-Fetch-Dest", "document"),
-            ],
+            control,
+            &page,
+            &[CROSS, LINK, ("Sec-Fetch-Dest", "document")],
             307,
         ),
-        // A site's origin
-        ("GET", &site, &own, &[], 200),
-        ("GET", &site, &own, NAVIGATION, 200),
-        (
-            "GET",
-            &site,
-            &own,
-            &[
-                cross,
-                ("Sec-Fetch-Mode", "navigate"),
-                ("Sec-Fetch-Dest", "iframe"),
-            ],
-            200,
-        ),
-        (
-            "GET",
-            &site,
-            &own,
-            &[
-                cross,
-                ("Sec-Fetch-Mode", "cors"),
-                ("Sec-Fetch-Dest", "empty"),
-            ],
-            403,
-        ),
-        (
-            "GET",
-            &site,
-            &own,
-            &[
-                ("Service-Worker", "script"),
-                ("Sec-Fetch-Site", "same-origin"),
-            ],
-            403,
-        ),
-        ("POST", &site, &own, &[], 405),
-        (
-            "GET",
-            &site,
-            &data,
-            &[("Sec-Fetch-Site", "same-origin")],
-            200,
-        ),
-        ("GET", &site, &data, &[("Origin", &site_origin)], 200),
-        ("GET", &site, &data, &[("Origin", &control_origin)], 403),
-        (
-            "GET",
-            &site,
-            &data,
-            &[cross, ("Sec-Fetch-Mode", "navigate")],
-            403,
-        ),
-        ("GET", &site, &stranger_data, &[], 403),
-        ("GET", &site, &stranger_data, &[with_token], 403),
-        (
-            "GET",
-            &site,
-            &stranger_page,
-            &[("Sec-Fetch-Mode", "cors")],
-            403,
-        ),
-        ("GET", &site, "/api/p/nobody/data/tables", &[], 400),
-        ("GET", &site, "/api/self", &[], 200),
-        ("POST", &site, "/api/self", &[], 405),
-        ("GET", &site, "/api/peers", &[], 200),
-        // The user's API is not there, with or without the token
-        ("GET", &site, "/api/session", &[with_token], 404),
-        ("GET", &site, "/api/snapshot", &[with_token], 404),
-        ("GET", &site, "/api/events", &[with_token], 404),
-        ("GET", &site, "/api/peers/events", &[with_token], 404),
-        ("GET", &site, "/api/data/tables", &[with_token], 404),
-        ("POST", &site, "/api/place", &[with_token], 404),
     ];
-    for (method, host, path, headers, status) in table {
-        let answer = world.send(method, host, path, headers, "").await;
-        assert_eq!(
-            answer.status,
-            *status,
-            "{method} {host} {path} {headers:?}: {}",
-            answer.text()
-        );
-        assert!(
-            !answer
-                .header_names()
-                .any(|name| name.starts_with("access-control-")),
-            "{path}"
-        );
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_ne!(answer.header("content-security-policy"), "", "{path}");
-    }
+    check(&world, table).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_only_link_to_a_site() {
+    let world = World::start().await;
+    let site = &*world.site(&world.owner);
+    let page = &*format!("GET /p/{}/", world.owner.id());
+    let data = &*format!("GET /api/p/{}/data/tables", world.owner.id());
+    let own = format!("http://{site}");
+    let control = format!("http://{}", world.control());
+    let fetched: Headers<'_> = &[
+        CROSS,
+        ("Sec-Fetch-Mode", "cors"),
+        ("Sec-Fetch-Dest", "empty"),
+    ];
+    let table: &[Case<'_>] = &[
+        (site, page, &[], 200),
+        (site, page, NAVIGATION, 200),
+        (
+            site,
+            page,
+            &[CROSS, LINK, ("Sec-Fetch-Dest", "iframe")],
+            200,
+        ),
+        (site, page, fetched, 403),
+        (
+            site,
+            page,
+            &[("Service-Worker", "script"), SAME_ORIGIN],
+            403,
+        ),
+        (site, &page.replace("GET", "POST"), &[], 405),
+        (site, data, &[SAME_ORIGIN], 200),
+        (site, data, &[("Origin", &own)], 200),
+        (site, data, &[("Origin", &control)], 403),
+        (site, data, &[CROSS, LINK], 403),
+    ];
+    check(&world, table).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_site_has_its_own_data_and_nothing_of_the_user_or_of_others() {
+    let world = World::start().await;
+    let (site, visitor) = (&*world.site(&world.owner), world.visitor.id());
+    let token = world.token();
+    let with_token = ("Authorization", token.as_str());
+    let strangers_data = &*format!("GET /api/p/{visitor}/data/tables");
+    let strangers_page = format!("GET /p/{visitor}/");
+    let table: &[Case<'_>] = &[
+        (site, strangers_data, &[], 403),
+        (site, strangers_data, &[with_token], 403),
+        (site, &strangers_page, &[("Sec-Fetch-Mode", "cors")], 403),
+        (site, "GET /api/p/nobody/data/tables", &[], 400),
+        (site, "GET /api/self", &[], 200),
+        (site, "POST /api/self", &[], 405),
+        (site, "GET /api/peers", &[], 200),
+        // The user's API is not there, with or without the token
+        (site, "GET /api/session", &[with_token], 404),
+        (site, "GET /api/snapshot", &[with_token], 404),
+        (site, "GET /api/events", &[with_token], 404),
+        (site, "GET /api/peers/events", &[with_token], 404),
+        (site, "GET /api/data/tables", &[with_token], 404),
+        (site, "POST /api/place", &[with_token], 404),
+    ];
+    check(&world, table).await;
     world.end().await;
 }
 
@@ -358,4 +330,17 @@ async fn an_owner_may_allow_sources_to_their_own_site_only() {
         }
     }
     world.end().await;
+}
+
+async fn check(world: &World, table: &[Case<'_>]) {
+    for (host, line, headers, status) in table {
+        let (method, path) = line.split_once(' ').unwrap();
+        let answer = world.send(method, host, path, headers, "").await;
+        let case = format!("{line} at {host} {headers:?}: {}", answer.text());
+        assert_eq!(answer.status, *status, "{case}");
+        let cors = |name: &String| name.starts_with("access-control-");
+        assert!(!answer.header_names().any(cors), "{case}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{case}");
+        assert_ne!(answer.header("content-security-policy"), "", "{case}");
+    }
 }
