@@ -1,4 +1,4 @@
-// A plain HTML form needs no script: the browser posts it, the owner's database has the row, and the page is there again.
+// A plain HTML form needs no script: the browser posts it, the owner's database gets the row, and the browser returns to the page.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -42,19 +42,19 @@ describe('a form without any script', () => {
     assert.deepEqual(rows.map((row) => [row._owner, row.name, row.message]), [[visitor.id, 'Mira & Co; ☃', 'two\r\nlines + 100 %']])
   })
 
-  test('may come back, and is not sent again', async () => {
+  test('is not sent again when the page is reloaded', async () => {
     await page.reload()
     assert.equal((await host.rows('guestbook')).length, 1)
   })
 
-  test('joins what was ticked', async () => {
+  test('joins the values of checkboxes', async () => {
     await page.goto(await visitor.site(host, '/boxes.html'))
     await page.getByRole('button', { name: 'Sign' }).click()
     await page.waitForURL(await visitor.site(host, '/boxes.html'))
     assert.equal((await host.rows('guestbook')).at(-1).message, 'a, b')
   })
 
-  test('is told why the owner does not take it, and finds back', async () => {
+  test('shows why the owner rejects it, and a way back', async () => {
     await page.goto(await visitor.site(host, '/news.html'))
     await page.getByRole('button', { name: 'Sign' }).click()
     await page.getByRole('heading', { name: 'Not sent' }).waitFor()
@@ -64,13 +64,13 @@ describe('a form without any script', () => {
     assert.deepEqual(await host.rows('news'), [])
   })
 
-  test('says when it is not for any table', async () => {
+  test('says when it is not for a table', async () => {
     await page.goto(await visitor.site(host, '/nowhere.html'))
     await page.getByRole('button', { name: 'Sign' }).click()
     await page.getByText('It needs a field named “table”').waitFor()
   })
 
-  test('is told when the owner is gone', async () => {
+  test('says when the owner is offline', async () => {
     await page.goto(await visitor.site(host, '/form.html'))
     await host.stop()
     await page.getByRole('button', { name: 'Sign' }).click()

@@ -1,5 +1,5 @@
-// Every request on the viewer's port says for whom it is and who sent it. Anything but the user's own window, or a site's own
-// page, is turned away before anything else is looked at.
+// Every request on the viewer's port says which site it is for and who sent it. Unless the user's own window or a site's own
+// page sent it, it is refused before anything else in it is read.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -33,7 +33,7 @@ const json = ['Content-Type', 'application/json']
 const place = () => JSON.stringify({ text: host.id })
 
 describe('the host', () => {
-  test('is this machine, by one of its names', async () => {
+  test('is this computer, by one of its names', async () => {
     for (const name of [own, `localhost:${port}`, `[::1]:${port}`]) {
       assert.equal((await send('GET /api/session', [['Host', name]])).status, 200, name)
     }
@@ -41,7 +41,7 @@ describe('the host', () => {
     assert.equal((await send(`GET /p/${host.id}/`, [['Host', site]])).text.trim(), 'theirs')
   })
 
-  test('is no other, whatever leads here', async () => {
+  test('is not any other name, even if it resolves to this computer', async () => {
     const [label] = site.split('.')
     for (const name of [
       'evil.example',
@@ -91,7 +91,7 @@ describe('the host', () => {
     }
   })
 
-  test('is one', async () => {
+  test('is a single one', async () => {
     assert.equal((await send('GET /api/session', [])).status, 400)
     assert.equal((await send('GET /api/session', [['Host', own], ['Host', own]])).status, 400)
     assert.equal((await send('GET /api/session', [['Host', own], ['Host', 'evil.example']])).status, 400)
@@ -143,7 +143,7 @@ describe('the sender', () => {
     }
   })
 
-  test('is no page of another origin', async () => {
+  test('is not a page of another origin', async () => {
     for (const origin of foreign()) {
       for (const path of ['/api/place', '/api/address', '/api/data/insert', '/api/data/query', `/api/p/${visitor.id}/data/insert`]) {
         for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
@@ -154,7 +154,7 @@ describe('the sender', () => {
     }
   })
 
-  test('is no page that hides where it is', async () => {
+  test('is not a page that hides its origin', async () => {
     for (const sent of ['cross-site', 'same-site', 'none-such', '']) {
       for (const mode of ['cors', 'no-cors', 'navigate', 'websocket']) {
         for (const line of ['POST /api/place', 'GET /api/session', 'GET /api/events', 'GET /api/snapshot']) {
@@ -220,7 +220,7 @@ describe('the token', () => {
     assert.equal((await raw(port, 'GET /api/session', [['Host', own], ['Authorization', `Bearer ${secret}`]])).status, 200)
   })
 
-  test('is given only to whoever has it', async () => {
+  test('is set as a cookie only for its holder', async () => {
     const entry = async (query) => (await raw(port, `GET /${query}`, [['Host', own], ['Accept', 'text/html']])).headers['set-cookie']
     for (const query of ['', '?token=', '?token=x', `?token=${'0'.repeat(64)}`, `?Token=${visitor.cookie.split('=')[1]}`]) assert.equal(await entry(query), undefined, query)
     const cookie = await entry(`?token=${visitor.cookie.split('=')[1]}`)
@@ -239,12 +239,12 @@ describe('the token', () => {
 describe('the address that people know', () => {
   const path = () => `/p/${host.id}/index.html?a=b`
 
-  test('leads a browser to the site’s own origin', async () => {
+  test('redirects a browser to the site’s own origin', async () => {
     const { status, headers } = await raw(port, `GET ${path()}`, [['Host', own], ['Sec-Fetch-Site', 'none'], ['Sec-Fetch-Mode', 'navigate'], ['Accept', 'text/html']])
     assert.deepEqual([status, headers.location], [307, `http://${site}${path()}`])
   })
 
-  test('gives any other program the file, good for nothing but reading', async () => {
+  test('gives any other program the file, which may run nothing', async () => {
     const { status, headers, text } = await raw(port, `GET ${path()}`, [['Host', own]])
     assert.deepEqual([status, headers['content-security-policy'], text], [200, 'sandbox', 'theirs'])
   })

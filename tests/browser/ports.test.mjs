@@ -1,5 +1,5 @@
-// A browser in which names under `.localhost` lead nowhere, as in some Safari: the window finds that out by itself and shows
-// sites at ports of their own, between the same walls.
+// A browser in which names under `.localhost` don't resolve, as in some versions of Safari: the window detects that and shows
+// each site at its own port, behind the same walls.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -57,13 +57,13 @@ function names() {
 
 const hint = () => window.page.getByText('does not arrive')
 
-test('names lead nowhere here', async () => {
+test('names do not resolve here', async () => {
   const tab = await context.newPage()
   await assert.rejects(tab.goto(await visitor.site(anna)), /ERR_NAME_NOT_RESOLVED/)
   await tab.close()
 })
 
-test('the first page comes all the same, in a window opened anew', async () => {
+test('the first page loads nevertheless, in a reloaded window', async () => {
   const asked = names()
   frames.anna = await visit(anna)
   assert.notDeepEqual(asked, [])
@@ -73,7 +73,7 @@ test('the first page comes all the same, in a window opened anew', async () => {
   assert.equal(await hint().count(), 0)
 })
 
-test('the next ones come at once, each peer at a port of its own', async () => {
+test('the next ones load at once, each peer at its own port', async () => {
   frames.anna = await visit(anna)
   const annas = new URL(frames.anna.url()).origin
   const moved = await visit(bo)
@@ -94,7 +94,7 @@ test('its data works, and is its owner’s', async () => {
   assert.deepEqual(await bo.rows('guestbook'), [])
 })
 
-test('what one site keeps another does not see, and it is there at the next visit', async () => {
+test('what one site stores is hidden from others and still there at the next visit', async () => {
   const frame = await visit(anna)
   await frame.evaluate(() => localStorage.setItem('kept', 'by Anna'))
   assert.equal(await (await visit(bo)).evaluate(() => localStorage.getItem('kept')), null)
@@ -136,7 +136,7 @@ describe('a site at a port', () => {
   })
 })
 
-test('a link leads to a site that was visited, and says how to go to one that was not', async () => {
+test('a link leads to a site that was visited, and says how to open one that was not', async () => {
   let frame = await visit(anna)
   frame = await shown(bo, '/', () => frame.evaluate((id) => void (location.href = `/p/${id}/`), bo.id))
   await window.address.filter({ hasText: 'Bo' }).waitFor()
@@ -155,7 +155,7 @@ test('a download leaves the window where it is', async () => {
   await window.address.filter({ hasText: 'next' }).waitFor()
 })
 
-test('a window that is reloaded need not find out again', async () => {
+test('a reloaded window need not detect it again', async () => {
   const asked = names()
   await window.page.reload()
   await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
@@ -163,7 +163,7 @@ test('a window that is reloaded need not find out again', async () => {
   assert.deepEqual(asked, [])
 })
 
-test('whoever has no key has no ports opened', async () => {
+test('without a token no ports are opened', async () => {
   const named = async (headers) => (await fetch(`${visitor.url}?ports`, { headers })).headers.get('content-security-policy').match(/\/\/localhost:\d+(?=[ ;])/g)
   assert.equal(await named({}), null)
   assert.equal((await named({ cookie: visitor.cookie })).length, 32)

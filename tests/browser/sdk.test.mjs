@@ -1,4 +1,4 @@
-// Every function of the site SDK, called once from a page as existing sites call it: on a visited site and on the own one.
+// Every function of the site SDK, called once from a page as existing sites call it: on a visited site and on the user's own.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -76,7 +76,7 @@ for (const [generation, path] of [['/assets/js/', '/feb.html'], ['/sdk/', '/head
       assert.equal(await call(page, 'Goop.data.dropTable("guestbook")'), refused)
     })
 
-    test('Goop.data says that there are no functions', async () => {
+    test('Goop.data reports that there are no functions', async () => {
       assert.deepEqual(await call(page, 'Goop.data.functions()'), [])
       assert.equal(await call(page, 'Goop.data.call("score", { a: 1 })'), 'Error: lua scripting not enabled')
     })
@@ -135,7 +135,7 @@ for (const [generation, path] of [['/assets/js/', '/feb.html'], ['/sdk/', '/head
       for (const { _id } of await host.rows('guestbook')) await host.api('api/data/delete', { table: 'guestbook', id: _id })
     })
 
-    test('Goop.ui tells and asks', async () => {
+    test('Goop.ui shows messages and questions', async () => {
       await call(page, 'Goop.ui.toast("<b>Hello</b>")')
       await page.getByText('<b>Hello</b>').waitFor()
       await call(page, 'Goop.ui.toast({ title: "Title", message: "Text", duration: 20 })')
@@ -159,7 +159,7 @@ for (const [generation, path] of [['/assets/js/', '/feb.html'], ['/sdk/', '/head
       assert.equal(await call(page, 'Goop.ui.theme()'), 'light')
     })
 
-    test('Goop.log is heard', async () => {
+    test('Goop.log reaches the viewer', async () => {
       for (const level of ['debug', 'info', 'warn', 'error']) {
         const answered = page.waitForResponse((response) => response.url().endsWith('/api/logs/client'))
         assert.equal(await call(page, `Goop.log.${level}("page", "hello")`), undefined)
@@ -169,7 +169,7 @@ for (const [generation, path] of [['/assets/js/', '/feb.html'], ['/sdk/', '/head
   })
 }
 
-describe('on the own site', () => {
+describe('on the user’s own site', () => {
   let page
   before(async () => (page = await open(visitor, '/feb.html')))
 
@@ -191,7 +191,7 @@ describe('on the own site', () => {
     for (const code of ['files()', 'upload("a.txt", new Blob())', 'remove("a.txt")']) assert.match(await call(page, `Goop.site.${code}`), /^Error: Goop\.site\.\w+ is not available in this version/)
   })
 
-  test('a form makes its own table', async () => {
+  test('a form creates its table', async () => {
     await call(page, 'Goop.form.render("#place", { table: "fresh", fields: [{ name: "word", label: "Word" }] })')
     await page.getByLabel('Word').fill('made')
     await page.getByRole('button', { name: 'Submit' }).click()
@@ -202,7 +202,7 @@ describe('on the own site', () => {
 
 describe('what this version lacks', () => {
   for (const path of ['/missing-feb.html', '/missing-head.html']) {
-    test(`says so, and the rest of the page goes on: ${path}`, async () => {
+    test(`says so, and the rest of the page keeps working: ${path}`, async () => {
       const failed = []
       const page = await context.newPage()
       page.on('pageerror', (error) => failed.push(error.message))

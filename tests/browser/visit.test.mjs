@@ -1,4 +1,4 @@
-// The main way of a person: somebody appears, one visits them, reads, writes into their guestbook, and they go again.
+// What people mostly do: someone comes online, you visit their site, read it and sign the guestbook, and they go offline again.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -32,13 +32,13 @@ after(async () => {
 const shown = (text) => window.address.filter({ hasText: text }).waitFor()
 const copied = () => window.page.evaluate(() => navigator.clipboard.readText())
 
-describe('who is there', () => {
+describe('who is online', () => {
   test('nobody at first, and what to do about it', async () => {
     await window.page.getByText('Nobody in sight yet.').waitFor()
     await window.page.getByRole('heading', { name: 'What to do next' }).waitFor()
   })
 
-  test('a neighbour, added by address in the window', async () => {
+  test('a neighbor, added by address in the window', async () => {
     const address = neighbour.listen.find((text) => text.startsWith('/ip4/127.0.0.1/tcp/'))
     await window.page.getByRole('complementary').getByRole('button', { name: 'Add by address' }).click()
     const dialog = window.page.getByRole('dialog', { name: 'Add by address' })
@@ -53,7 +53,7 @@ describe('who is there', () => {
     await window.page.getByRole('heading', { name: 'Here now' }).waitFor()
   })
 
-  test('has a link that a phone reads, as one has oneself', async () => {
+  test('has a link that a phone can scan, as the user does', async () => {
     const read = async (button, link) => {
       await button.click()
       assert.equal(await scan(window.page, window.page.getByRole('img', { name: `QR code of ${link}` })), link)
@@ -66,7 +66,7 @@ describe('who is there', () => {
     await window.page.getByRole('dialog').waitFor({ state: 'detached' })
   })
 
-  test('can be looked for by name', async () => {
+  test('can be searched by name', async () => {
     await window.search.fill('nobody of this name')
     await window.page.getByText('Nobody here has this name.').waitFor()
     await window.search.fill('ansel')
@@ -76,7 +76,7 @@ describe('who is there', () => {
 })
 
 describe('a visit', () => {
-  test('shows the page of whom one clicks', async () => {
+  test('shows the page of the peer that was clicked', async () => {
     await window.row('Nearby', 'Anselm — field notes').click()
     await window.site.getByRole('heading', { level: 1 }).waitFor()
     await shown('Anselm — field notes')
@@ -97,7 +97,7 @@ describe('a visit', () => {
     await window.site.getByRole('heading', { name: 'Guestbook' }).waitFor()
   })
 
-  test('lets one sign the guestbook', async () => {
+  test('can sign the guestbook', async () => {
     // Its script says so, which from then on takes the form.
     await window.site.getByText('No entries yet.').waitFor()
     await window.site.getByRole('textbox', { name: 'Your name' }).fill('Mira')
@@ -108,19 +108,19 @@ describe('a visit', () => {
     assert.deepEqual(rows.map((row) => [row._owner, row.name, row.message]), [[visitor.id, 'Mira', 'The heron picture! <b>👋</b>']])
   })
 
-  test('lets one take one’s own entry back', async () => {
+  test('can remove your own entry', async () => {
     await window.site.getByRole('button', { name: 'Remove the entry by Mira' }).click()
     await window.site.getByText('No entries yet.').waitFor()
     assert.deepEqual(await neighbour.rows('guestbook'), [])
   })
 
-  test('has a link to give away', async () => {
+  test('has a link to share', async () => {
     await window.copyLink.click()
     await window.toolbar.getByRole('button', { name: 'Copied' }).waitFor()
     assert.equal(await copied(), `goop://${neighbour.id}/guestbook.html`)
   })
 
-  test('goes on in another browser', async () => {
+  test('continues in another browser', async () => {
     const opened = context.waitForEvent('page')
     await window.toolbar.getByRole('button', { name: 'Open in browser' }).click()
     const tab = await opened
@@ -130,7 +130,7 @@ describe('a visit', () => {
     await tab.close()
   })
 
-  test('at the own site', async () => {
+  test('shows your own site', async () => {
     await window.page.getByRole('button', { name: 'My site', exact: true }).click()
     await window.site.getByRole('heading', { name: 'My own' }).waitFor()
     await shown('Visitor')
@@ -170,7 +170,7 @@ describe('an address', () => {
     await shown('/guestbook.html')
   })
 
-  test('that means nothing is explained, and nothing moves', async () => {
+  test('that is not understood is explained, and the page stays', async () => {
     for (const text of ['goop://nobody/', 'https://example.org/', `goop://${neighbour.id.slice(0, -1)}/`]) {
       await window.go(text)
       const alert = window.page.getByRole('complementary').getByRole('alert')
@@ -183,19 +183,19 @@ describe('an address', () => {
 })
 
 describe('when things go wrong', () => {
-  test('a page that is not there says so', async () => {
+  test('a page that does not exist says so', async () => {
     await window.go(`goop://${neighbour.id}/no-such-page.html`)
     await window.site.getByRole('heading', { name: 'Page not found' }).waitFor()
     await window.site.getByText('There is no such page on this site.').waitFor()
   })
 
-  test('a neighbour that leaves is seen to be gone', async () => {
+  test('a neighbor that quits is shown as offline', async () => {
     await neighbour.stop()
     await window.row('Seen earlier', 'Anselm — field notes').waitFor()
     assert.equal(await window.group('Nearby').count(), 0)
   })
 
-  test('a page of somebody offline says so, and can be tried again', async () => {
+  test('a page of someone offline says so, and can be tried again', async () => {
     await window.go(`goop://${neighbour.id}/2026/autumn.html`)
     await window.site.getByRole('heading', { name: 'Not online right now' }).waitFor()
     await window.site.getByText('It is probably offline').waitFor()
@@ -208,12 +208,12 @@ describe('when things go wrong', () => {
     await window.row('Nearby', 'Anselm — field notes').waitFor()
   })
 
-  test('a neighbour that is cut off is given up', async () => {
+  test('a neighbor that is cut off is shown as offline', async () => {
     await neighbour.kill()
     await window.row('Seen earlier', 'Anselm — field notes').waitFor()
   })
 
-  test('a window whose peer ends says so, and one with an old key is told how to get a new one', async () => {
+  test('a window whose peer stops says so, and explains how to sign in again', async () => {
     const { port } = visitor
     await visitor.kill()
     await window.page.getByRole('alert').getByText('Goop2 is not running.').waitFor()
@@ -225,7 +225,7 @@ describe('when things go wrong', () => {
     await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
   })
 
-  test('a window without a key says what to open', async () => {
+  test('a window that is not signed in says what to open', async () => {
     const stranger = await profile(browser)
     const opened = await stranger.newPage()
     await opened.goto(visitor.url)

@@ -1,5 +1,5 @@
-// A visited site is a stranger's program in an origin of its own. From there it gets at nothing that is the visitor's, and at
-// nothing of another site. Each wall stands by itself: what the page's own policy forbids is tried again from a page without one.
+// A visited site is a stranger's program in its own origin. From there it cannot access anything of the visitor or of another
+// site. Each wall is tested alone: what the page's policy forbids is tried again from a page without a policy.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -169,13 +169,13 @@ for (const place of ['in the window', 'in a tab']) {
       assert.deepEqual(rows.map((row) => row._owner), [visitor.id])
     })
 
-    test('learns of nobody but its owner and the visitor', async () => {
+    test('sees only its owner and the visitor', async () => {
       const { text } = await ask(document, '/api/peers')
       assert.deepEqual(JSON.parse(text).map((peer) => peer.ID).sort(), [host.id, visitor.id].sort())
       assert.equal((await ask(document, `/api/avatar/peer/${other.id}`)).status >= 400, true)
     })
 
-    test('does not read scripts that run on its owner’s machine', async () => {
+    test('does not read scripts that run on its owner’s computer', async () => {
       for (const path of ['lua/secret.lua', 'LUA/secret.lua', 'Lua/functions/secret.lua', '%6cua/secret.lua', './lua/secret.lua', 'x/../lua/secret.lua', 'lua%2fsecret.lua', '/lua/secret.lua']) {
         for (const base of [`/p/${host.id}/`, '/']) {
           const { status, text } = await ask(document, base + path)
@@ -194,7 +194,7 @@ for (const place of ['in the window', 'in a tab']) {
       assert.deepEqual(context.serviceWorkers(), [])
     })
 
-    test('is lent no device', async () => {
+    test('gets no device', async () => {
       await context.grantPermissions(['geolocation', 'camera', 'microphone', 'clipboard-read', 'notifications'])
       const outcomes = await document.evaluate(async () => {
         const asked = {
@@ -215,7 +215,7 @@ for (const place of ['in the window', 'in a tab']) {
 }
 
 describe('the visitor’s own site', () => {
-  test('keeps its scripts for itself as well', async () => {
+  test('does not serve its scripts either', async () => {
     const own = await tab(visitor)
     for (const path of ['lua/secret.lua', 'LUA/secret.lua', '/lua/secret.lua']) {
       const { status, text } = await ask(own, path)
@@ -277,14 +277,14 @@ describe('two sites', () => {
 })
 
 // Browsers count every port of 127.0.0.1 as the same site: the user's cookie goes along with these requests.
-describe('a page without any policy, on another port of this machine', () => {
+describe('a page without any policy, on another port of this computer', () => {
   let page
   before(async () => {
     page = await context.newPage()
     await page.goto(elsewhere.url)
   })
 
-  test('does send the cookie', async () => {
+  test('sends the cookie', async () => {
     const third = await Canary.start()
     await page.evaluate((url) => fetch(url, { credentials: 'include' }), third.url)
     assert.match(third.cookies.at(-1), /^goop2-/)
@@ -307,7 +307,7 @@ describe('a page without any policy, on another port of this machine', () => {
     })
   }
 
-  test('sends the user’s writes in vain', async () => {
+  test('changes nothing by sending the user’s writes', async () => {
     for (const [path, body] of Object.entries(userApi())) {
       if (!body) continue
       await page.evaluate(([url, body]) => fetch(url, { method: 'POST', mode: 'no-cors', credentials: 'include', body }), [visitor.url + path, JSON.stringify(body)])
