@@ -9,9 +9,9 @@ use tokio::{
 use crate::world::{World, patient};
 
 #[tokio::test]
-async fn the_ui_gets_its_session_and_looks_up_addresses() {
+async fn the_ui_gets_its_session_and_the_state() {
     let world = World::start().await;
-    let (owner, visitor) = (world.owner.id().to_base58(), world.visitor.id().to_base58());
+    let visitor = world.visitor.id().to_base58();
     let (_, session) = world.ask("GET", "/api/session", Value::Null).await;
     assert_eq!(
         (&session["peer"], &session["viewer_port"]),
@@ -22,7 +22,13 @@ async fn the_ui_gets_its_session_and_looks_up_addresses() {
         (&snapshot["me"]["id"], &snapshot["me"]["label"]),
         (&json!(visitor), &json!("Visitor"))
     );
+    world.end().await;
+}
 
+#[tokio::test]
+async fn addresses_are_looked_up_and_remembered() {
+    let world = World::start().await;
+    let owner = world.owner.id().to_base58();
     let place = world
         .ask(
             "POST",
@@ -60,7 +66,7 @@ async fn the_ui_gets_its_session_and_looks_up_addresses() {
 }
 
 #[tokio::test]
-async fn rendezvous_and_network_requests_are_json() {
+async fn rendezvous_requests_are_json() {
     let world = World::start().await;
     let wan = || world.visitor.config().presence.rendezvous_wan;
     // A server can be joined while nothing answers at its address.
@@ -97,9 +103,22 @@ async fn rendezvous_and_network_requests_are_json() {
             .await,
         (200, none)
     );
+    world.end().await;
+}
 
-    let (_, qr) = world.ask("POST", "/api/qr", json!({ "text": url })).await;
+#[tokio::test]
+async fn a_text_becomes_a_qr_code() {
+    let world = World::start().await;
+    let (_, qr) = world
+        .ask("POST", "/api/qr", json!({ "text": "http://127.0.0.1:1" }))
+        .await;
     assert_eq!(qr["size"], json!(33));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn network_requests_are_json() {
+    let world = World::start().await;
     let (_, report) = world
         .ask("POST", "/api/network/report", json!({ "redacted": true }))
         .await;
@@ -157,7 +176,30 @@ async fn a_site_knows_its_owner_and_its_visitor() {
             .as_str()
             .is_some_and(|at| at.ends_with('Z') && at.contains('T'))
     );
+    world.end().await;
+}
 
+#[tokio::test]
+async fn a_site_sends_lines_for_the_log() {
+    let world = World::start().await;
+    let site = world.site(&world.owner);
+    let log = world
+        .send(
+            "POST",
+            &site,
+            "/api/logs/client",
+            &[],
+            r#"{"level":"info","source":"x","message":"y"}"#,
+        )
+        .await;
+    assert_eq!(log.status, 204);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_site_sees_the_pictures_of_its_owner_and_its_visitor() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
     let nobody = goop2_proto::PeerId::random();
     for (path, status) in [
         (format!("/api/avatar/peer/{owner}"), 200),
@@ -180,16 +222,6 @@ async fn a_site_knows_its_owner_and_its_visitor() {
             );
         }
     }
-    let log = world
-        .send(
-            "POST",
-            &site,
-            "/api/logs/client",
-            &[],
-            r#"{"level":"info","source":"x","message":"y"}"#,
-        )
-        .await;
-    assert_eq!(log.status, 204);
     world.end().await;
 }
 
@@ -210,7 +242,14 @@ async fn event_streams_begin_with_the_whole_state_and_continue_with_changes() {
         json!({ "place": { "peer": owner, "path": "/" }, "status": null })
     );
     assert_eq!(events.next("navigated").await["status"], 200);
+    world.end().await;
+}
 
+#[tokio::test]
+async fn the_stream_of_peers_begins_with_all_and_continues_with_changes() {
+    let world = World::start().await;
+    world.introduced().await;
+    let owner = world.owner.id().to_base58();
     let mut peers = Events::open(&world, "/api/peers/events").await;
     let snapshot = peers.next("snapshot").await;
     assert_eq!(

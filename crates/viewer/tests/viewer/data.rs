@@ -4,197 +4,124 @@ use serde_json::{Value, json};
 
 use crate::world::{NAVIGATION, World};
 
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// The suffix, the body, and the status and text of the answer.
+type Case = (&'static str, Value, u16, &'static str);
+
 #[tokio::test]
-async fn a_page_reads_and_writes_its_owners_tables_under_the_owners_policy() {
+async fn a_page_reads_and_writes_its_owners_tables() {
     let world = World::start().await;
-    let (site, base) = (
-        world.site(&world.owner),
-        format!("/api/p/{}/data", world.owner.id()),
-    );
+    let hello = json!({"table": "guestbook", "data": {"message": "<b>&"}});
+    let changed = json!({"table": "guestbook", "id": 1, "data": {"message": "b"}});
+    let columns = json!({"table": "guestbook", "columns": ["message"]});
+    let row = "[{\"message\":\"\\u003cb\\u003e\\u0026\"}]\n";
+    let inserted = "{\"id\":1,\"status\":\"inserted\"}\n";
+    let id = json!({"table": "guestbook", "id": 1});
     let table = [
         ("query", json!({"table": "guestbook"}), 200, "null\n"),
-        (
-            "insert",
-            json!({"table": "guestbook", "data": {"message": "<b>&"}}),
-            200,
-            "{\"id\":1,\"status\":\"inserted\"}\n",
-        ),
-        (
-            "query",
-            json!({"table": "guestbook", "columns": ["message"]}),
-            200,
-            "[{\"message\":\"\\u003cb\\u003e\\u0026\"}]\n",
-        ),
-        (
-            "update",
-            json!({"table": "guestbook", "id": 1, "data": {"message": "b"}}),
-            200,
-            "{\"status\":\"updated\"}\n",
-        ),
-        (
-            "delete",
-            json!({"table": "guestbook", "id": 1}),
-            200,
-            "{\"status\":\"deleted\"}\n",
-        ),
-        (
-            "insert",
-            json!({"table": "notices", "data": {"message": "b"}}),
-            500,
-            "insert not allowed: this table only accepts data from the site owner\n",
-        ),
-        ("query", json!({}), 500, "table name required\n"),
-        (
-            "tables/create",
-            json!({"name": "t", "columns": [{"name": "a", "type": "TEXT"}]}),
-            500,
-            "schema operations not allowed for remote peers\n",
-        ),
-        (
-            "tables/set-policy",
-            json!({"table": "guestbook", "policy": "owner"}),
-            404,
-            "unknown data operation\n",
-        ),
-        ("find", json!({}), 404, "unknown data operation\n"),
-        (
-            "lua/call",
-            json!({"function": "x"}),
-            500,
-            "lua scripting not enabled\n",
-        ),
+        ("insert", hello, 200, inserted),
+        ("query", columns, 200, row),
+        ("update", changed, 200, "{\"status\":\"updated\"}\n"),
+        ("delete", id, 200, "{\"status\":\"deleted\"}\n"),
         ("lua/list", Value::Null, 200, "{\"functions\":[]}\n"),
     ];
-    for (suffix, body, status, text) in table {
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        let answer = world
-            .send("POST", &site, &format!("{base}/{suffix}"), &[], &body)
-            .await;
-        assert_eq!(
-            (answer.status, answer.text().as_str()),
-            (status, text),
-            "{suffix} {body}"
-        );
-        let kind = if status == 200 {
-            "application/json"
-        } else {
-            "text/plain; charset=utf-8"
-        };
-        assert_eq!(answer.header("content-type"), kind);
-    }
-    let bad = world
-        .send("POST", &site, &format!("{base}/query"), &[], "{")
-        .await;
-    assert_eq!(bad.status, 400);
-    let large = format!("{{\"table\":\"{}\"}}", "x".repeat(1024 * 1024));
-    assert_eq!(
-        world
-            .send("POST", &site, &format!("{base}/query"), &[], &large)
-            .await
-            .status,
-        413
-    );
+    check(&world, table).await;
     world.end().await;
 }
 
 #[tokio::test]
-async fn the_users_database_is_open_to_the_user_and_to_their_own_site() {
+async fn a_page_gets_no_further_than_the_owners_policy() {
+    let world = World::start().await;
+    let notice = json!({"table": "notices", "data": {"message": "b"}});
+    let owners = "insert not allowed: this table only accepts data from the site owner\n";
+    let columns = json!({"name": "t", "columns": [{"name": "a", "type": "TEXT"}]});
+    let schema = "schema operations not allowed for remote peers\n";
+    let policy = json!({"table": "guestbook", "policy": "owner"});
+    let call = json!({"function": "x"});
+    let table = [
+        ("insert", notice, 500, owners),
+        ("query", json!({}), 500, "table name required\n"),
+        ("tables/create", columns, 500, schema),
+        ("tables/set-policy", policy, 404, "unknown data operation\n"),
+        ("find", json!({}), 404, "unknown data operation\n"),
+        ("lua/call", call, 500, "lua scripting not enabled\n"),
+    ];
+    check(&world, table).await;
+    let query = format!("/api/p/{}/data/query", world.owner.id());
+    let large = format!("{{\"table\":\"{}\"}}", "x".repeat(1024 * 1024));
+    for (body, status) in [("{", 400), (&large, 413)] {
+        let site = world.site(&world.owner);
+        let answer = world.send("POST", &site, &query, &[], body).await;
+        assert_eq!(answer.status, status);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_users_database_is_open_to_the_user() {
     let world = World::start().await;
     let columns = json!([{"name": "a", "type": "TEXT"}]);
+    let column = json!({"table": "t", "column": {"name": "b", "type": "TEXT"}});
+    let create = json!({"name": "t", "columns": columns});
+    let rename = json!({"old_name": "t", "new_name": "u"});
+    let drop = json!({"table": "t", "column": "b"});
+    let policy = |policy: &str| json!({"table": "t", "policy": policy});
     let table = [
+        ("POST tables/create", create, 200),
+        ("POST tables/add-column", column, 200),
+        ("POST tables/drop-column", drop, 200),
+        ("POST tables/set-policy", policy("open"), 200),
+        ("POST tables/set-policy", policy("nonsense"), 400),
+        ("GET tables/set-policy", Value::Null, 405),
         (
-            "POST",
-            "tables/create",
-            json!({"name": "t", "columns": columns}),
-            200,
-        ),
-        (
-            "POST",
-            "tables/add-column",
-            json!({"table": "t", "column": {"name": "b", "type": "TEXT"}}),
-            200,
-        ),
-        (
-            "POST",
-            "tables/drop-column",
-            json!({"table": "t", "column": "b"}),
-            200,
-        ),
-        (
-            "POST",
-            "tables/set-policy",
-            json!({"table": "t", "policy": "open"}),
-            200,
-        ),
-        (
-            "POST",
-            "tables/set-policy",
-            json!({"table": "t", "policy": "nonsense"}),
-            400,
-        ),
-        ("GET", "tables/set-policy", Value::Null, 405),
-        (
-            "POST",
-            "insert",
+            "POST insert",
             json!({"table": "t", "data": {"a": "1"}}),
             200,
         ),
-        ("GET", "tables", Value::Null, 200),
-        ("POST", "tables", Value::Null, 405),
-        ("GET", "query", Value::Null, 405),
-        ("POST", "query", json!({}), 400),
-        ("POST", "update", json!({"table": "t", "data": {}}), 400),
-        ("POST", "lua/call", json!({"function": "x"}), 404),
-        (
-            "POST",
-            "tables/rename",
-            json!({"old_name": "t", "new_name": "u"}),
-            200,
-        ),
+        ("GET tables", Value::Null, 200),
+        ("POST tables", Value::Null, 405),
+        ("GET query", Value::Null, 405),
+        ("POST query", json!({}), 400),
+        ("POST update", json!({"table": "t", "data": {}}), 400),
+        ("POST lua/call", json!({"function": "x"}), 404),
+        ("POST tables/rename", rename, 200),
     ];
-    for (method, suffix, body, status) in table {
-        let (answered, answer) = world
-            .ask(method, &format!("/api/data/{suffix}"), body)
-            .await;
-        assert_eq!(answered, status, "{suffix}: {answer}");
+    for (line, body, status) in table {
+        let (method, suffix) = line.split_once(' ').unwrap();
+        let path = format!("/api/data/{suffix}");
+        let (answered, answer) = world.ask(method, &path, body).await;
+        assert_eq!(answered, status, "{line}: {answer}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn answers_of_the_users_database_are_those_of_existing_viewers() {
+    let world = World::start().await;
+    let policy = json!({"table": "notices", "policy": "email"});
     let (_, policy) = world
-        .ask(
-            "POST",
-            "/api/data/tables/set-policy",
-            json!({"table": "u", "policy": "email"}),
-        )
+        .ask("POST", "/api/data/tables/set-policy", policy)
         .await;
     assert_eq!(policy, json!({"status": "updated", "policy": "email"}));
+    let (control, token) = (world.control(), world.token());
+    let headers = [("Authorization", token.as_str())];
     let bad = world
-        .send(
-            "POST",
-            &world.control(),
-            "/api/data/query",
-            &[("Authorization", &world.token())],
-            "{",
-        )
+        .send("POST", &control, "/api/data/query", &headers, "{")
         .await;
     assert!(bad.text().starts_with("invalid json: "), "{}", bad.text());
+    world.end().await;
+}
 
-    let base = format!("/api/p/{}/data", world.visitor.id());
-    let dropped = world
-        .send(
-            "POST",
-            &world.site(&world.visitor),
-            &format!("{base}/tables/delete"),
-            &[],
-            r#"{"table":"u"}"#,
-        )
-        .await;
-    assert_eq!(
-        (dropped.status, dropped.text().as_str()),
-        (200, "{\"status\":\"deleted\",\"table\":\"u\"}\n")
-    );
+#[tokio::test]
+async fn the_users_own_site_may_change_the_users_tables() {
+    let world = World::start().await;
+    let (site, visitor) = (world.site(&world.visitor), world.visitor.id());
+    let path = format!("/api/p/{visitor}/data/tables/delete");
+    let table = r#"{"table":"notices"}"#;
+    let dropped = world.send("POST", &site, &path, &[], table).await;
+    let text = "{\"status\":\"deleted\",\"table\":\"notices\"}\n";
+    assert_eq!((dropped.status, &*dropped.text()), (200, text));
     world.end().await;
 }
 
@@ -220,93 +147,77 @@ async fn a_plain_form_inserts_a_row_and_returns_to_its_page() {
     let world = World::start().await;
     let (site, owner) = (world.site(&world.owner), world.owner.id());
     let path = format!("/api/p/{owner}/data/insert");
-    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let row = "table=guestbook&message=Hello+%C3%A9";
+    let (page, first) = (
+        format!("http://{site}/p/{owner}/guestbook.html?x"),
+        format!("http://{site}/p/{owner}/"),
+    );
+    let slashes = format!("http://{site}//evil.example/");
     let referers = [
-        (
-            format!("http://{site}/p/{owner}/guestbook.html?x"),
-            format!("http://{site}/p/{owner}/guestbook.html?x"),
-        ),
-        (
-            "http://evil.example/p/".into(),
-            format!("http://{site}/p/{owner}/"),
-        ),
-        (
-            format!("http://{site}.evil.example/"),
-            format!("http://{site}/p/{owner}/"),
-        ),
-        (
-            format!("http://{site}//evil.example/"),
-            format!("http://{site}//evil.example/"),
-        ),
+        (page.clone(), page),
+        ("http://evil.example/p/".into(), first.clone()),
+        (format!("http://{site}.evil.example/"), first),
+        (slashes.clone(), slashes),
     ];
     for (referer, location) in referers {
-        let headers = [NAVIGATION, &[form, ("Referer", &referer)]].concat();
-        let answer = world
-            .send(
-                "POST",
-                &site,
-                &path,
-                &headers,
-                "table=guestbook&message=Hello+%C3%A9",
-            )
-            .await;
-        assert_eq!(
-            (answer.status, answer.header("location")),
-            (303, location.as_str()),
-            "{}",
-            answer.text()
-        );
+        let headers = [NAVIGATION, &[FORM, ("Referer", &referer)]].concat();
+        let answer = world.send("POST", &site, &path, &headers, row).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        assert_eq!(answer.header("location"), location);
     }
-    let rows = world
-        .send(
-            "POST",
-            &site,
-            &format!("/api/p/{owner}/data/query"),
-            &[],
-            r#"{"table":"guestbook"}"#,
-        )
-        .await;
+    let query = format!("/api/p/{owner}/data/query");
+    let all = r#"{"table":"guestbook"}"#;
+    let rows = world.send("POST", &site, &query, &[], all).await;
     let rows: Vec<Value> = serde_json::from_str(&rows.text()).unwrap();
-    assert_eq!(
-        (rows.len(), &rows[0]["message"], &rows[0]["_owner"]),
-        (4, &json!("Hello é"), &json!(world.visitor.id().to_base58()))
-    );
+    assert_eq!((rows.len(), &rows[0]["message"]), (4, &json!("Hello é")));
+    assert_eq!(rows[0]["_owner"], json!(world.visitor.id().to_base58()));
+    world.end().await;
+}
 
-    let headers = [NAVIGATION, &[form]].concat();
+#[tokio::test]
+async fn a_plain_form_that_is_refused_says_why() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let path = format!("/api/p/{owner}/data/insert");
+    let headers = [NAVIGATION, &[FORM]].concat();
+    let owners = "only accepts data from the site owner";
+    let back = format!("<a href=\"/p/{owner}/\">Back</a>");
     for (body, status, words) in [
         ("message=x", 400, "“table”"),
-        (
-            "table=notices&message=x",
-            500,
-            "only accepts data from the site owner",
-        ),
+        ("table=notices&message=x", 500, owners),
     ] {
         let answer = world.send("POST", &site, &path, &headers, body).await;
-        assert_eq!(
-            (answer.status, answer.header("content-type")),
-            (status, "text/html; charset=utf-8")
-        );
-        assert!(answer.text().contains(words), "{}", answer.text());
-        assert!(
-            answer
-                .text()
-                .contains(&format!("<a href=\"/p/{owner}/\">Back</a>")),
-            "{}",
-            answer.text()
-        );
+        let (kind, page) = (answer.header("content-type"), answer.text());
+        assert_eq!((answer.status, kind), (status, "text/html; charset=utf-8"));
+        assert!(page.contains(words) && page.contains(&back), "{page}");
     }
     let foreign = [
-        form,
+        FORM,
         ("Origin", "http://evil.example"),
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Mode", "navigate"),
     ];
-    assert_eq!(
-        world
-            .send("POST", &site, &path, &foreign, "table=guestbook&message=x")
-            .await
-            .status,
-        403
-    );
+    let row = "table=guestbook&message=x";
+    let answer = world.send("POST", &site, &path, &foreign, row).await;
+    assert_eq!(answer.status, 403);
     world.end().await;
+}
+
+async fn check<const N: usize>(world: &World, table: [Case; N]) {
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    for (suffix, body, status, text) in table {
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        let path = format!("/api/p/{owner}/data/{suffix}");
+        let answer = world.send("POST", &site, &path, &[], &body).await;
+        let (got, case) = (answer.text(), format!("{suffix} {body}"));
+        assert_eq!((answer.status, &*got), (status, text), "{case}");
+        let kind = match status {
+            200 => "application/json",
+            _ => "text/plain; charset=utf-8",
+        };
+        assert_eq!(answer.header("content-type"), kind, "{case}");
+    }
 }

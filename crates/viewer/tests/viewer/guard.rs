@@ -1,9 +1,6 @@
 //! Who may request what from which origin.
 
-use crate::world::{Headers, NAVIGATION, World};
-
-/// A host, a method and path, headers, and the status of the answer.
-type Case<'a> = (&'a str, &'a str, Headers<'a>, u16);
+use crate::world::{Case, Headers, NAVIGATION, World};
 
 const CROSS: (&str, &str) = ("Sec-Fetch-Site", "cross-site");
 const SAME_SITE: (&str, &str) = ("Sec-Fetch-Site", "same-site");
@@ -32,7 +29,7 @@ async fn only_the_names_of_the_viewer_get_an_answer() {
         (&by_name, "GET /", &[], 307),
         (&by_name, "GET /api/session", &[with_token], 200),
     ];
-    check(&world, table).await;
+    world.check(table).await;
     world.end().await;
 }
 
@@ -62,7 +59,7 @@ async fn the_users_api_needs_the_token() {
         (control, "GET /api/unknown", &[with_token], 404),
         (control, "POST /api/session", &[with_token], 405),
     ];
-    check(&world, table).await;
+    world.check(table).await;
     world.end().await;
 }
 
@@ -72,26 +69,16 @@ async fn pages_of_other_origins_may_only_link_to_the_users_origin() {
     let (control, token) = (&*world.control(), world.token());
     let with_token = ("Authorization", token.as_str());
     let own = format!("http://{control}");
+    let own = ("Origin", own.as_str());
     let site = format!("http://{}", world.site(&world.owner));
+    let site = ("Origin", site.as_str());
     let page = format!("GET /p/{}/", world.owner.id());
-    let image: Headers<'_> = &[
-        CROSS,
-        ("Sec-Fetch-Mode", "no-cors"),
-        ("Sec-Fetch-Dest", "image"),
-    ];
+    let mode = |value| ("Sec-Fetch-Mode", value);
+    let dest = |value| ("Sec-Fetch-Dest", value);
+    let image: Headers<'_> = &[CROSS, mode("no-cors"), dest("image")];
     let table: &[Case<'_>] = &[
-        (
-            control,
-            "GET /api/session",
-            &[with_token, ("Origin", &own)],
-            200,
-        ),
-        (
-            control,
-            "GET /api/session",
-            &[with_token, ("Origin", &site)],
-            403,
-        ),
+        (control, "GET /api/session", &[with_token, own], 200),
+        (control, "GET /api/session", &[with_token, site], 403),
         (
             control,
             "GET /api/session",
@@ -102,14 +89,9 @@ async fn pages_of_other_origins_may_only_link_to_the_users_origin() {
         (control, "GET /api/session", &[with_token, SAME_SITE], 403),
         (control, "GET /api/session", &[with_token, CROSS, LINK], 403),
         (control, &page, image, 403),
-        (
-            control,
-            &page,
-            &[CROSS, LINK, ("Sec-Fetch-Dest", "document")],
-            307,
-        ),
+        (control, &page, &[CROSS, LINK, dest("document")], 307),
     ];
-    check(&world, table).await;
+    world.check(table).await;
     world.end().await;
 }
 
@@ -148,7 +130,7 @@ async fn pages_of_other_origins_may_only_link_to_a_site() {
         (site, data, &[("Origin", &control)], 403),
         (site, data, &[CROSS, LINK], 403),
     ];
-    check(&world, table).await;
+    world.check(table).await;
     world.end().await;
 }
 
@@ -176,7 +158,7 @@ async fn a_site_has_its_own_data_and_nothing_of_the_user_or_of_others() {
         (site, "GET /api/data/tables", &[with_token], 404),
         (site, "POST /api/place", &[with_token], 404),
     ];
-    check(&world, table).await;
+    world.check(table).await;
     world.end().await;
 }
 
@@ -235,61 +217,51 @@ async fn the_printed_address_leaves_a_cookie_and_no_token_in_the_address_bar() {
 }
 
 #[tokio::test]
-async fn each_origin_has_a_policy_for_browsers() {
+async fn a_site_has_a_policy_for_browsers() {
     let world = World::start().await;
-    let port = world.port();
-    let site = world
-        .get(
-            &world.site(&world.owner),
-            &format!("/p/{}/", world.owner.id()),
-            NAVIGATION,
+    let (port, page) = (world.port(), format!("/p/{}/", world.owner.id()));
+    let host = world.site(&world.owner);
+    let site = world.get(&host, &page, NAVIGATION).await;
+    assert_eq!(
+        site.header("content-security-policy"),
+        format!(
+            "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
+             frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; \
+             frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} tauri://localhost \
+             http://tauri.localhost https://tauri.localhost; report-uri /api/denied"
         )
-        .await;
-    let expected = [
-        (
-            "content-security-policy",
-            format!(
-                "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
-                 frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; \
-                 frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} tauri://localhost \
-                 http://tauri.localhost https://tauri.localhost; report-uri /api/denied"
-            ),
-        ),
-        ("referrer-policy", "same-origin".into()),
-        ("cross-origin-resource-policy", "same-origin".into()),
-        ("cross-origin-opener-policy", "same-origin".into()),
-        ("origin-agent-cluster", "?1".into()),
-        ("x-content-type-options", "nosniff".into()),
-        ("cache-control", "no-store".into()),
-        ("x-dns-prefetch-control", "off".into()),
-    ];
-    for (name, value) in expected {
+    );
+    for (name, value) in [
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("origin-agent-cluster", "?1"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+        ("x-dns-prefetch-control", "off"),
+    ] {
         assert_eq!(site.header(name), value);
     }
-    for feature in [
-        "camera",
-        "microphone",
-        "geolocation",
-        "usb",
-        "serial",
-        "bluetooth",
-        "midi",
-        "display-capture",
-        "payment",
-    ] {
-        assert!(
-            site.header("permissions-policy")
-                .contains(&format!("{feature}=()")),
-            "{feature}"
-        );
+    let features =
+        "camera microphone geolocation usb serial bluetooth midi display-capture payment";
+    for feature in features.split(' ') {
+        let none = format!("{feature}=()");
+        assert!(site.header("permissions-policy").contains(&none), "{none}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_users_origin_has_a_policy_for_browsers() {
+    let world = World::start().await;
+    let port = world.port();
     let control = world.get(&world.control(), "/", NAVIGATION).await;
     assert_eq!(
         control.header("content-security-policy"),
         format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
              frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
     assert_eq!(control.header("referrer-policy"), "no-referrer");
@@ -330,17 +302,4 @@ async fn an_owner_may_allow_sources_to_their_own_site_only() {
         }
     }
     world.end().await;
-}
-
-async fn check(world: &World, table: &[Case<'_>]) {
-    for (host, line, headers, status) in table {
-        let (method, path) = line.split_once(' ').unwrap();
-        let answer = world.send(method, host, path, headers, "").await;
-        let case = format!("{line} at {host} {headers:?}: {}", answer.text());
-        assert_eq!(answer.status, *status, "{case}");
-        let cors = |name: &String| name.starts_with("access-control-");
-        assert!(!answer.header_names().any(cors), "{case}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{case}");
-        assert_ne!(answer.header("content-security-policy"), "", "{case}");
-    }
 }

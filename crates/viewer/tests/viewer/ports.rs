@@ -7,7 +7,7 @@ use goop2_viewer::ports::MAX_SITES;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::world::{Headers, NAVIGATION, World};
+use crate::world::{Case, Headers, NAVIGATION, World};
 
 const FRAME: Headers<'_> = &[
     ("Sec-Fetch-Mode", "navigate"),
@@ -41,126 +41,105 @@ async fn framed(world: &World, headers: Headers<'_>) -> HashSet<u16> {
 async fn a_port_is_one_peers_site_and_nothing_else() {
     let world = World::start().await;
     let (owner, visitor) = (world.owner.id(), world.visitor.id());
-    let site = host_of(&world, owner).await;
-    let other = host_of(&world, visitor).await;
-    assert_ne!(site, other);
+    let site = &*host_of(&world, owner).await;
+    assert_ne!(host_of(&world, visitor).await, site);
     assert_eq!(host_of(&world, owner).await, site);
-    let port: u16 = site.strip_prefix("localhost:").unwrap().parse().unwrap();
-    let page = format!("/p/{owner}/");
-    let data = format!("/api/p/{owner}/data/tables");
+    let page = &*format!("GET /p/{owner}/");
+    let data = format!("GET /api/p/{owner}/data/tables");
     let token = world.token();
     let with_token = ("Authorization", token.as_str());
-    let (own, others) = (format!("http://{site}"), format!("http://{other}"));
-    let control = format!("http://{}", world.control());
-    let unused = format!(
-        "localhost:{}",
-        *framed(&world, &[with_token])
-            .await
-            .iter()
-            .find(|open| ![&site, &other].contains(&&format!("localhost:{open}")))
-            .unwrap()
-    );
-
-    let table: &[(&str, &str, &str, Headers<'_>, u16)] = &[
-        ("GET", &site, &page, FRAME, 200),
-        ("GET", &site, &page, NAVIGATION, 200),
-        ("GET", &site, "/a/b%20c.css", &[], 200),
-        (
-            "GET",
-            &site,
-            &data,
-            &[("Sec-Fetch-Site", "same-origin")],
-            200,
-        ),
-        ("GET", &site, &data, &[("Origin", &own)], 200),
-        // Other names of the port, and ports without a site
-        ("GET", &format!("127.0.0.1:{port}"), &page, NAVIGATION, 421),
-        ("GET", &format!("[::1]:{port}"), &page, NAVIGATION, 421),
-        (
-            "GET",
-            &format!("evil.example:{port}"),
-            &page,
-            NAVIGATION,
-            421,
-        ),
-        (
-            "GET",
-            &world
-                .site(&world.owner)
-                .replace(&world.port().to_string(), &port.to_string()),
-            &page,
-            NAVIGATION,
-            421,
-        ),
-        ("GET", &unused, "/", NAVIGATION, 421),
-        // Another port is another origin, though the same site
-        ("GET", &site, &data, &[("Origin", &others)], 403),
-        ("GET", &site, &data, &[("Origin", &control)], 403),
-        ("GET", &site, &data, &[("Sec-Fetch-Site", "same-site")], 403),
-        (
-            "GET",
-            &site,
-            &page,
-            &[("Sec-Fetch-Site", "same-site"), ("Sec-Fetch-Mode", "cors")],
-            403,
-        ),
-        (
-            "GET",
-            &world.control(),
-            "/api/session",
-            &[with_token, ("Origin", &own)],
-            403,
-        ),
+    let table: &[Case<'_>] = &[
+        (site, page, FRAME, 200),
+        (site, page, NAVIGATION, 200),
+        (site, "GET /a/b%20c.css", &[], 200),
+        (site, &data, &[("Sec-Fetch-Site", "same-origin")], 200),
+        (site, &data, &[("Origin", &format!("http://{site}"))], 200),
         // Another peer
-        ("GET", &site, &format!("/p/{visitor}/"), &[], 403),
+        (site, &format!("GET /p/{visitor}/"), &[], 403),
         (
-            "GET",
-            &site,
-            &format!("/api/p/{visitor}/data/tables"),
+            site,
+            &data.replace(&owner.to_base58(), &visitor.to_base58()),
             &[with_token],
             403,
         ),
         // The user's API is not there
-        ("GET", &site, "/api/session", &[with_token], 404),
-        ("GET", &site, "/api/events", &[with_token], 404),
-        ("GET", &site, "/api/data/tables", &[with_token], 404),
-        ("POST", &site, "/api/origin", &[with_token], 404),
-        ("POST", &world.control(), "/api/origin", &[], 401),
+        (site, "GET /api/session", &[with_token], 404),
+        (site, "GET /api/events", &[with_token], 404),
+        (site, "GET /api/data/tables", &[with_token], 404),
+        (site, "POST /api/origin", &[with_token], 404),
+        (&world.control(), "POST /api/origin", &[], 401),
     ];
-    for (method, host, path, headers, status) in table {
-        let answer = world.send(method, host, path, headers, "").await;
-        assert_eq!(
-            answer.status,
-            *status,
-            "{method} {host} {path} {headers:?}: {}",
-            answer.text()
-        );
+    world.check(table).await;
+    let nobody = json!({ "peer": "x" });
+    assert_eq!(world.ask("POST", "/api/origin", nobody).await.0, 400);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_port_has_one_name_and_a_peer() {
+    let world = World::start().await;
+    let site = host_of(&world, world.owner.id()).await;
+    let page = &*format!("GET /p/{}/", world.owner.id());
+    let port: u16 = site.strip_prefix("localhost:").unwrap().parse().unwrap();
+    let open = framed(&world, &[("Authorization", &world.token())]).await;
+    let unused = open.into_iter().find(|open| *open != port).unwrap();
+    let label = world.site(&world.owner);
+    let label = label.replace(&world.port().to_string(), &port.to_string());
+    let table: &[Case<'_>] = &[
+        (&format!("127.0.0.1:{port}"), page, NAVIGATION, 421),
+        (&format!("[::1]:{port}"), page, NAVIGATION, 421),
+        (&format!("evil.example:{port}"), page, NAVIGATION, 421),
+        (&label, page, NAVIGATION, 421),
+        (&format!("localhost:{unused}"), "GET /", NAVIGATION, 421),
+    ];
+    world.check(table).await;
+    // The port itself answers, on both loopback addresses like the main one.
+    let ipv6 = TcpStream::connect(("::1", world.port())).await.is_ok();
+    for address in ["127.0.0.1", "::1"].into_iter().take(1 + usize::from(ipv6)) {
+        TcpStream::connect((address, port)).await.unwrap();
     }
-    assert_eq!(
-        world
-            .ask("POST", "/api/origin", json!({ "peer": "x" }))
-            .await
-            .0,
-        400
-    );
-    let named = world
-        .get(&world.site(&world.owner), &page, NAVIGATION)
-        .await;
-    let ported = world.get(&site, &page, NAVIGATION).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn another_port_is_another_origin_though_the_same_site() {
+    let world = World::start().await;
+    let owner = world.owner.id();
+    let (site, control) = (&*host_of(&world, owner).await, &*world.control());
+    let others = format!("http://{}", host_of(&world, world.visitor.id()).await);
+    let (own, users) = (format!("http://{site}"), format!("http://{control}"));
+    let page = format!("GET /p/{owner}/");
+    let data = &*format!("GET /api/p/{owner}/data/tables");
+    let token = world.token();
+    let same_site = ("Sec-Fetch-Site", "same-site");
+    let from_own: Headers<'_> = &[("Authorization", &token), ("Origin", &own)];
+    let table: &[Case<'_>] = &[
+        (site, data, &[("Origin", &others)], 403),
+        (site, data, &[("Origin", &users)], 403),
+        (site, data, &[same_site], 403),
+        (site, &page, &[same_site, ("Sec-Fetch-Mode", "cors")], 403),
+        (control, "GET /api/session", from_own, 403),
+    ];
+    world.check(table).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_site_has_the_same_policy_at_its_port_as_at_its_name() {
+    let world = World::start().await;
+    let page = format!("/p/{}/", world.owner.id());
+    let at_name = world.site(&world.owner);
+    let at_port = host_of(&world, world.owner.id()).await;
+    let named = world.get(&at_name, &page, NAVIGATION).await;
+    let ported = world.get(&at_port, &page, NAVIGATION).await;
     for name in [
         "content-security-policy",
         "permissions-policy",
         "cross-origin-resource-policy",
         "cache-control",
     ] {
+        assert_ne!(ported.header(name), "");
         assert_eq!(ported.header(name), named.header(name));
-    }
-    // The port itself answers, on both loopback addresses like the main one.
-    for address in ["127.0.0.1", "::1"] {
-        if address == "::1" && TcpStream::connect(("::1", world.port())).await.is_err() {
-            continue;
-        }
-        TcpStream::connect((address, port)).await.unwrap();
     }
     world.end().await;
 }
@@ -211,6 +190,14 @@ async fn links_lead_to_sites_that_have_a_port_and_assign_none() {
     // In a separate tab, names may resolve.
     let tab = world.get(&world.control(), &to_visitor, NAVIGATION).await;
     assert!(tab.header("location").contains(".localhost"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_form_returns_to_the_port() {
+    let world = World::start().await;
+    let owner = world.owner.id();
+    let site = host_of(&world, owner).await;
     let form = [
         ("Content-Type", "application/x-www-form-urlencoded"),
         ("Referer", &format!("http://{site}/book?x")),

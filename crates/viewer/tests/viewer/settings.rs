@@ -70,11 +70,10 @@ async fn a_picture_is_set_shown_and_removed() {
 }
 
 #[tokio::test]
-async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
+async fn the_user_notes_something_about_a_peer() {
     let world = World::start().await;
     world.introduced().await;
-    let (owner, visitor) = (world.owner.id().to_base58(), world.visitor.id().to_base58());
-    let stranger = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+    let owner = world.owner.id().to_base58();
     let note = |note: Value| json!({ "peer": owner, "note": note });
     let allow = note(json!({ "sees_peers": true, "name": "Next door", "favourite": true }));
     assert_eq!(
@@ -94,6 +93,22 @@ async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
             .await;
     assert_eq!(noted.unwrap().peers[0].name, "Next door");
 
+    for wrong in [
+        json!({ "peer": "x", "note": {} }),
+        json!({ "peer": owner, "note": { "rating": 5 } }),
+        note(json!({ "name": "x".repeat(300) })),
+    ] {
+        assert_eq!(world.ask("POST", "/api/peer/note", wrong).await.0, 400);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
+    let world = World::start().await;
+    world.introduced().await;
+    let (owner, visitor) = (world.owner.id().to_base58(), world.visitor.id().to_base58());
+    let stranger = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
     // A site of someone else sees only the visitor; once allowed, the owner too.
     let site = format!(
         "{}.localhost:{}",
@@ -111,14 +126,6 @@ async fn a_site_sees_who_is_online_once_its_visitor_allows_it() {
     let allow = json!({ "peer": stranger, "note": { "sees_peers": true } });
     assert_eq!(world.ask("POST", "/api/peer/note", allow).await.0, 200);
     assert_eq!(seen().await, [owner.as_str(), visitor.as_str()]);
-
-    for wrong in [
-        json!({ "peer": "x", "note": {} }),
-        json!({ "peer": owner, "note": { "rating": 5 } }),
-        note(json!({ "name": "x".repeat(300) })),
-    ] {
-        assert_eq!(world.ask("POST", "/api/peer/note", wrong).await.0, 400);
-    }
     world.end().await;
 }
 
@@ -157,6 +164,23 @@ async fn denied_requests_of_a_page_are_reported_to_the_window() {
             "http://192.168.1.1"
         )
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn only_pages_of_a_site_report_denied_requests() {
+    let world = World::start().await;
+    let site = world.site(&world.owner);
+    let report = json!({ "csp-report": {
+        "document-uri": "http://x/", "effective-directive": "img-src", "violated-directive": "img-src",
+        "blocked-uri": "http://192.168.1.1/secret?x",
+    } });
+    let own = format!("http://{site}");
+    let headers = [
+        ("Origin", own.as_str()),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Content-Type", "application/csp-report"),
+    ];
     let nonsense = world
         .send("POST", &site, "/api/denied", &headers, "{}")
         .await;

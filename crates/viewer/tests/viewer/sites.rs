@@ -12,53 +12,35 @@ use crate::world::{NAVIGATION, World, patient};
 #[tokio::test]
 async fn addresses_lead_to_the_sites_own_origin() {
     let world = World::start().await;
-    let (control, site) = (world.control(), world.site(&world.owner));
+    let (control, site) = (&*world.control(), &*world.site(&world.owner));
     let (owner, visitor) = (world.owner.id(), world.visitor.id());
     let label = id::to_label(&owner);
     let other = world.site(&world.visitor);
+    let named = |path: &str| format!("http://{site}/p/{owner}{path}");
     let table = [
         (
-            &control,
+            control,
             format!("/p/{owner}/a/b%20c.css?x=%20y"),
-            format!("http://{site}/p/{owner}/a/b%20c.css?x=%20y"),
+            named("/a/b%20c.css?x=%20y"),
         ),
+        (control, format!("/p/{owner}"), named("/")),
+        (control, format!("/p/{owner}?x"), named("/?x")),
+        (control, format!("///p/{owner}/"), named("/")),
+        (control, format!("/p/{label}/a"), named("/a")),
+        (site, "/".into(), format!("/p/{owner}/")),
+        (site, "/?x".into(), format!("/p/{owner}/?x")),
+        (site, format!("/p/{owner}"), format!("/p/{owner}/")),
+        (site, format!("/p/{label}/a?x"), format!("/p/{owner}/a?x")),
         (
-            &control,
-            format!("/p/{owner}"),
-            format!("http://{site}/p/{owner}/"),
-        ),
-        (
-            &control,
-            format!("/p/{owner}?x"),
-            format!("http://{site}/p/{owner}/?x"),
-        ),
-        (
-            &control,
-            format!("///p/{owner}/"),
-            format!("http://{site}/p/{owner}/"),
-        ),
-        (
-            &control,
-            format!("/p/{label}/a"),
-            format!("http://{site}/p/{owner}/a"),
-        ),
-        (&site, "/".into(), format!("/p/{owner}/")),
-        (&site, "/?x".into(), format!("/p/{owner}/?x")),
-        (&site, format!("/p/{owner}"), format!("/p/{owner}/")),
-        (&site, format!("/p/{label}/a?x"), format!("/p/{owner}/a?x")),
-        (
-            &site,
+            site,
             format!("/p/{visitor}/a?x"),
             format!("http://{other}/p/{visitor}/a?x"),
         ),
     ];
     for (host, path, location) in table {
         let answer = world.get(host, &path, NAVIGATION).await;
-        assert_eq!(
-            (answer.status, answer.header("location")),
-            (307, location.as_str()),
-            "{host} {path}"
-        );
+        assert_eq!(answer.status, 307, "{host} {path}");
+        assert_eq!(answer.header("location"), location, "{host} {path}");
     }
     world.end().await;
 }
@@ -115,6 +97,13 @@ async fn files_come_with_type_and_length() {
         (head.status, head.header("content-length"), head.body.len()),
         (200, "14", 0)
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn only_shared_files_are_answered() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
     for (path, status) in [
         ("nope", 404),
         ("lua/x.lua", 403),
@@ -165,7 +154,12 @@ async fn errors_are_pages_for_people_and_a_line_for_programs() {
             "There is no such page on this site.\n"
         )
     );
+    world.end().await;
+}
 
+#[tokio::test]
+async fn a_page_of_an_offline_peer_can_be_tried_again() {
+    let world = World::start().await;
     let nobody = PeerId::random();
     let host = format!("{}.localhost:{}", id::to_label(&nobody), world.port());
     let path = format!("/p/{nobody}/%22%3E%3Cscript%3E?x=%22'");

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
+/// A host, a method and path, headers, and the status of the answer.
+pub(crate) type Case<'a> = (&'a str, &'a str, Headers<'a>, u16);
+
 /// The headers of a browser that opens a page.
 pub(crate) const NAVIGATION: Headers = &[
     ("Sec-Fetch-Mode", "navigate"),
@@ -121,6 +124,21 @@ impl World {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         self.raw(&format!("{request}\r\n{body}")).await
+    }
+
+    /// Compares each answer's status. No answer has a header that allows other origins anything, and
+    /// each has a policy.
+    pub(crate) async fn check(&self, table: &[Case<'_>]) {
+        for (host, line, headers, status) in table {
+            let (method, path) = line.split_once(' ').unwrap();
+            let answer = self.send(method, host, path, headers, "").await;
+            let case = format!("{line} at {host} {headers:?}: {}", answer.text());
+            assert_eq!(answer.status, *status, "{case}");
+            let cors = |name: &String| name.starts_with("access-control-");
+            assert!(!answer.header_names().any(cors), "{case}");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{case}");
+            assert_ne!(answer.header("content-security-policy"), "", "{case}");
+        }
     }
 
     /// Sends the text and reads until the viewer closes the connection.
