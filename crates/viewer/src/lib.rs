@@ -51,8 +51,8 @@ pub use door::{listen::Error, ports};
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// `viewer.http_addr` of `goop.json`: `127.0.0.1:<port>`, or `:<port>` and other ways to write
-    /// the same (PROTOCOL §10.2). Port 0 takes any free port. Empty: port 8080, or the next free
-    /// one of the 32 from there on, or else any free one.
+    /// the same (PROTOCOL §10.2). Port 0 takes any free port. Empty: the first free port from 8080
+    /// to 8111, or else any free port.
     pub http_addr: String,
     /// The pass of the previous viewer, so that windows in browsers stay signed in. `None`: a new
     /// token.

@@ -36,7 +36,7 @@ pub enum Error {
     /// The operating system refused to bind the port.
     #[error("The viewer can’t listen on port {port}: {source}")]
     Io {
-        /// The port to bind; 0 for any free one.
+        /// The port to bind; 0 stands for any free port.
         port: u16,
         /// The error of the operating system.
         source: io::Error,
