@@ -1,6 +1,6 @@
 // Pretended rendezvous: every state that joining, hosting and registering have. Development only, as `mock.ts`.
 
-import { Refusal, type Host, type Hosting, type Joined, type Qr, type Rendezvous, type RendezvousApi } from './index';
+import { Refusal, type Host, type Hosting, type Joined, type Qr, type Rendezvous, type RendezvousApi } from '..';
 
 const MINUTE = 60_000;
 /** How long a pretended server takes to answer. */

@@ -1,6 +1,6 @@
 // How pretended peers change, in a thread of its own: as with real ones it costs the page nothing, and arrives as text.
 
-import type { PeerCard } from './types/PeerCard';
+import type { PeerCard } from '../types/PeerCard';
 
 export interface Drift {
   readonly peers: readonly PeerCard[];

@@ -1,6 +1,6 @@
 // Pretended networks, in the words of the peer: what the page and the report show. Development only, as `mock.ts`.
 
-import type { Fact, Network, NetworkApi, PeerReach } from './index';
+import type { Fact, Network, NetworkApi, PeerReach } from '..';
 
 const TEST_MS = 2500;
 

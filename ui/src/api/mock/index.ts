@@ -1,16 +1,16 @@
 // A pretended peer: every state the window has, with nothing behind it. `?scenario=` chooses one; the names are the keys
 // of SCENARIOS, or of those in `mock-rendezvous.ts` and `mock-network.ts`. Development only: no build contains it.
 
-import { link } from '../lib/place';
-import { siteLabel } from '../lib/id';
-import { mockShell } from './mock-shell';
-import { Refusal, type Api, type Denied, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from './index';
-import type { Drift } from './mock-drift';
-import { MockNetwork } from './mock-network';
-import { MockRendezvous, qr } from './mock-rendezvous';
-import { MockSettings } from './mock-settings';
-import { Reader } from './reader';
-import { prefer, preference } from './storage';
+import { link } from '../../lib/place';
+import { siteLabel } from '../../lib/id';
+import { mockShell } from './shell';
+import { Refusal, type Api, type Denied, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from '..';
+import type { Drift } from './drift';
+import { MockNetwork } from './network';
+import { MockRendezvous, qr } from './rendezvous';
+import { MockSettings } from './settings';
+import { Reader } from '../reader';
+import { prefer, preference } from '../storage';
 
 const MINUTE = 60_000;
 /** A port at which nothing is served. */
@@ -97,7 +97,7 @@ export function mock(): Api {
     notices: scenario.notices ?? [],
   };
 
-  const drifting = scenario.changing ? new Worker(new URL('./mock-drift.ts', import.meta.url), { type: 'module' }) : null;
+  const drifting = scenario.changing ? new Worker(new URL('./drift.ts', import.meta.url), { type: 'module' }) : null;
   const drift = (): void => drifting?.postMessage({ peers: stand.peers, every: scenario.changing ?? 0 } satisfies Drift);
   const reader = new Reader(({ peers }) => {
     stand.peers = peers;

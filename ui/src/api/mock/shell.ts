@@ -1,7 +1,7 @@
 // The pretended app around a pretended peer. `?scenario=` chooses what it shows; the names are the keys of SCENARIOS, and any other
 // is a peer that is online.
 
-import { Refusal, type Refused, type Shell, type ShellApi, type Stage, type Wish } from './index';
+import { Refusal, type Refused, type Shell, type ShellApi, type Stage, type Wish } from '..';
 
 /** Time that a start or a stop takes, in milliseconds. */
 const TAKES = 500;

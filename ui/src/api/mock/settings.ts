@@ -1,6 +1,6 @@
 // The pretended peer's settings, people and log.
 
-import { Refusal, type Details, type LogLevel, type LogLine, type Note, type PeerCard, type PeopleApi, type Settings, type SettingsApi, type Snapshot } from './index';
+import { Refusal, type Details, type LogLevel, type LogLine, type Note, type PeerCard, type PeopleApi, type Settings, type SettingsApi, type Snapshot } from '..';
 
 /** What the pretended peer says of itself and others; changed in place. */
 export interface Stand {
