@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Refusal, type Api, type Hosting, type Joined } from '../src/api';
-import { standing } from '../src/lib/standing';
+import { joinedStatus } from '../src/lib/joined';
 import { fromHosting, HostForm, mistakes, toHost, type Form } from '../src/state/hosting.svelte';
 import { Joining } from '../src/state/joining.svelte';
 
@@ -31,7 +31,7 @@ describe('how it stands', () => {
     [{ registration: 'required', peers: 3 }, 'warn', 'Connected, but not registered: nobody there sees you yet.'],
     [{ registration: 'registered', peers: 3 }, 'good', 'Connected · 3 peers'],
   ])('%j', (more, tone, text) => {
-    const how = standing(joined(more));
+    const how = joinedStatus(joined(more));
     expect([how.tone, how.said + how.more]).toEqual([tone, text]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PeerCard } from '../src/api';
 import { displayName, fold, hue, initial } from '../src/lib/names';
-import { leg, route } from '../src/lib/route';
+import { summary, connection } from '../src/lib/connection';
 import { size } from '../src/lib/bytes';
 import { search } from '../src/lib/search';
 import { ago, roundTrip } from '../src/lib/time';
@@ -77,14 +77,14 @@ it.each([
   [peer({ group: 'earlier', path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null } }), 'Offline', 'off'],
   [undefined, 'Not seen yet', 'off'],
 ] as const)('says how a peer is reached (%#)', (card, text, tone) => {
-  expect(route(card)).toMatchObject({ text, tone });
+  expect(connection(card)).toMatchObject({ text, tone });
 });
 
 it.each([
   [{ kind: 'direct', transport: 'quic', rtt_ms: 34, relay: null } as const, 'Direct · QUIC · 34 ms'],
   [{ kind: 'lan', transport: 'tcp', rtt_ms: null, relay: null } as const, 'Direct · LAN · TCP'],
   [{ kind: 'relayed', transport: 'tcp', rtt_ms: 88, relay: { id: '12D3KooW', label: 'meet.example' } } as const, 'Relayed by meet.example · TCP · 88 ms'],
-])('writes one connection: %j', (path, text) => expect(leg(path)).toBe(text));
+])('writes one connection: %j', (path, text) => expect(summary(path)).toBe(text));
 
 it.each([
   [0, '0 bytes'],

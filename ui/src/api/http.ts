@@ -2,7 +2,7 @@
 // is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
-import { onHeld } from './held';
+import { onBlockedNavigation } from './blocked-navigation';
 import {
   Refusal,
   type Api,
@@ -54,7 +54,7 @@ export function http(): Api {
     people,
     logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
     onDenied: (callback) => events.onDenied(callback),
-    onLeaving: onHeld,
+    onLeaving: onBlockedNavigation,
     leave: async (url) => void window.open(url, '_blank', 'noopener'),
     mayNotify,
     notify,

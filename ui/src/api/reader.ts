@@ -6,7 +6,7 @@ import type { PeerCard } from './types/PeerCard';
 import type { Snapshot } from './types/Snapshot';
 
 export class Reader {
-  #worker = new Worker(new URL('./reading.ts', import.meta.url), { type: 'module' });
+  #worker = new Worker(new URL('./reader-worker.ts', import.meta.url), { type: 'module' });
   #peers: PeerCard[] = [];
   /** Texts that are being read, and how many of them, the oldest, nobody wants to hear any more. */
   #reading = 0;

@@ -1,7 +1,7 @@
 // The site browser: the history, what the frame is to load, and what is known of how that goes.
 
 import { Refusal, type Api, type Navigated, type Place, type Stop } from '../api';
-import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/place';
+import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/address';
 import type { Backend } from './backend.svelte';
 import { canGo, cleared, current, go, start, told, visit, type Entry } from './history';
 

@@ -4,7 +4,7 @@
 // Plain values and pure functions; `browser.svelte.ts` holds the current one.
 
 import type { Place } from '../api/types/Place';
-import { sameDocument } from '../lib/place';
+import { sameDocument } from '../lib/address';
 
 /** null is the welcome page. */
 export type Entry = Place | null;

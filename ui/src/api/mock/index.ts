@@ -1,7 +1,7 @@
 // A pretended peer: every state the window has, with nothing behind it. `?scenario=` chooses one; the names are the keys
 // of SCENARIOS, or of those in `mock-rendezvous.ts` and `mock-network.ts`. Development only: no build contains it.
 
-import { link } from '../../lib/place';
+import { link } from '../../lib/address';
 import { siteLabel } from '../../lib/id';
 import { mockShell } from './shell';
 import { Refusal, type Api, type Denied, type Group, type Listener, type Navigated, type Notice, type Path, type PeerCard, type Snapshot, type Stop } from '..';

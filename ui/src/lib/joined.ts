@@ -4,7 +4,7 @@ import type { Joined } from '../api';
 
 const RELAY = { none: '', offered: 'has a relay', ready: 'relay ready' } as const;
 
-export interface Standing {
+export interface JoinedStatus {
   readonly tone: 'good' | 'warn' | 'off';
   /** What has happened: said aloud when it changes. */
   readonly said: string;
@@ -12,7 +12,7 @@ export interface Standing {
   readonly more: string;
 }
 
-export function standing(joined: Joined): Standing {
+export function joinedStatus(joined: Joined): JoinedStatus {
   const reason = joined.reason ?? '';
   switch (joined.state) {
     case 'connecting':

@@ -4,7 +4,7 @@ import type { Path } from '../api/types/Path';
 import type { PeerCard } from '../api/types/PeerCard';
 import { roundTrip } from './time';
 
-export interface Route {
+export interface Connection {
   /** "Direct · LAN · 2 ms" */
   text: string;
   /** "2 ms": what is left of it where there is little room. */
@@ -20,7 +20,7 @@ const KINDS = {
   relayed: { parts: ['Relayed'], long: 'Connected through a relay, which sees only encrypted traffic' },
 } as const;
 
-export function route(peer: PeerCard | undefined): Route {
+export function connection(peer: PeerCard | undefined): Connection {
   if (!peer) return { text: 'Not seen yet', brief: 'Not seen', long: 'This peer has not been seen since Goop2 started', tone: 'off' };
   if (peer.group === 'earlier') return { text: 'Offline', brief: 'Offline', long: 'This peer is not online now', tone: 'off' };
   if (!peer.path) return { text: 'Not connected yet', brief: 'Not connected', long: 'This peer is online; a connection is made when you visit', tone: 'off' };
@@ -29,19 +29,19 @@ export function route(peer: PeerCard | undefined): Route {
   return {
     text: [...KINDS[kind].parts, ...time].join(' · '),
     brief: (kind === 'relayed' ? undefined : time[0]) ?? KINDS[kind].parts[0],
-    long: way(peer.path),
+    long: sentence(peer.path),
     tone: kind === 'relayed' ? 'warn' : 'good',
   };
 }
 
 /** "Direct · QUIC · 34 ms", "Relayed by meet.example · TCP" */
-export function leg({ kind, transport, rtt_ms: rtt, relay }: Path): string {
-  const way = relay ? [`Relayed by ${relay.label}`] : KINDS[kind].parts;
-  return [...way, transport === 'quic' ? 'QUIC' : 'TCP', ...(rtt === null ? [] : [roundTrip(rtt)])].join(' · ');
+export function summary({ kind, transport, rtt_ms: rtt, relay }: Path): string {
+  const kindParts = relay ? [`Relayed by ${relay.label}`] : KINDS[kind].parts;
+  return [...kindParts, transport === 'quic' ? 'QUIC' : 'TCP', ...(rtt === null ? [] : [roundTrip(rtt)])].join(' · ');
 }
 
 /** A sentence of all that is known of a path. */
-export function way({ kind, transport, rtt_ms: rtt, relay }: Path): string {
+export function sentence({ kind, transport, rtt_ms: rtt, relay }: Path): string {
   const through = kind === 'relayed' && relay ? `Connected through the relay of ${relay.label}, which sees only encrypted traffic` : KINDS[kind].long;
   return `${through}, by ${transport === 'quic' ? 'QUIC' : 'TCP'}${rtt === null ? '' : `; a round trip takes ${roundTrip(rtt)}`}`;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { HEAD, ROW, stacked, visible } from '../src/lib/slice';
+import { HEAD, ROW, stacked, visible } from '../src/lib/rows';
 
 const many = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 

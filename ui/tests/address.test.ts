@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { frameUrl, isMultiaddr, isPage, link, looksLikeAddress, readable, sameDocument, siteOrigin, tidy } from '../src/lib/place';
+import { frameUrl, isMultiaddr, isPage, link, looksLikeAddress, readable, sameDocument, siteOrigin, tidy } from '../src/lib/address';
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
