@@ -20,7 +20,7 @@ describe('by keyboard alone', () => {
     const at = document.activeElement
     return at && at !== document.body ? (at.getAttribute('aria-label') ?? at.textContent ?? '').trim().replace(/\s+/g, ' ') : null
   })
-  async function open(scenario = 'favourites') {
+  async function open(scenario = 'favorites') {
     const context = await profile(browser, { reducedMotion: 'reduce' })
     const page = await context.newPage()
     await page.goto(mock.at(scenario))
@@ -58,7 +58,7 @@ describe('by keyboard alone', () => {
   test('starting at login and staying in the tray are switched, and switched back', async () => {
     const page = await open('desktop')
     await page.keyboard.press('Control+,')
-    for (const [name, what, before] of [['Start when I log in', 'Starting at login', 'false'], ['Keep running when the window is closed', 'Closing the window', 'false']]) {
+    for (const [name, what, before] of [['Start when I log in', 'Start at login', 'false'], ['Keep running when the window is closed', 'Close behavior', 'false']]) {
       const on = page.getByRole('switch', { name })
       await tabTo(page, name)
       assert.equal(await on.getAttribute('aria-checked'), before)
@@ -72,13 +72,13 @@ describe('by keyboard alone', () => {
       assert.notEqual(await named(page), null, 'the focus was lost')
     }
     // How it was before was neither: it is asked the first time.
-    await page.getByText('You are asked the first time.').waitFor()
+    await page.getByText('You’ll be asked the first time.').waitFor()
   })
 
   test('a desktop without a tray cannot keep it, and a browser has neither', async () => {
     const trayless = await open('trayless')
     await trayless.keyboard.press('Control+,')
-    await trayless.getByText('no tray to come back from').waitFor()
+    await trayless.getByText('There’s no system tray here').waitFor()
     assert.ok(await trayless.getByRole('switch', { name: 'Keep running' }).isDisabled())
     const tab = await open('tab')
     await tab.keyboard.press('Control+,')
@@ -99,13 +99,13 @@ describe('by keyboard alone', () => {
   test('the settings of a peer that is offline are reached, and left with the focus where it was', async () => {
     const page = await (await profile(browser, { reducedMotion: 'reduce' })).newPage()
     await page.goto(mock.at('offline'))
-    await page.getByRole('heading', { name: 'You are offline' }).waitFor()
+    await page.getByRole('heading', { name: 'You’re offline' }).waitFor()
     await tabTo(page, 'Settings')
     await page.keyboard.press('Enter')
-    await page.getByText('Your peer is offline.').waitFor()
+    await page.getByText('Changes apply when your peer goes back online.').waitFor()
     await tabTo(page, 'Edit goop.json')
     await page.keyboard.press('Escape')
-    await page.getByRole('heading', { name: 'You are offline' }).waitFor()
+    await page.getByRole('heading', { name: 'You’re offline' }).waitFor()
     assert.equal(await named(page), 'Settings')
   })
 
@@ -127,7 +127,7 @@ describe('by keyboard alone', () => {
       await page.waitForFunction((before) => document.querySelector('dialog canvas').toDataURL() !== before, before)
       before = await cut()
     }
-    await tabTo(page, 'Part of the picture')
+    await tabTo(page, 'Visible part of the picture')
     await changed('ArrowRight')
     await page.keyboard.press('Tab')
     await changed('ArrowRight')
@@ -153,7 +153,7 @@ describe('by keyboard alone', () => {
     await page.getByRole('button', { name: /^QR code of/ }).first().waitFor()
     await tabTo(page, 'QR code of')
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog', { name: 'Meet here' }).waitFor()
+    await page.getByRole('dialog', { name: 'Connect URL' }).waitFor()
     await page.keyboard.press('Escape')
     assert.match(await named(page), /^QR code of/)
   })
@@ -179,14 +179,14 @@ describe('by keyboard alone', () => {
     assert.equal(await at(), first)
   })
 
-  test('a peer is looked at, made a favourite, blocked and let in again', async () => {
+  test('a peer is looked at, made a favorite, blocked and let in again', async () => {
     const page = await open('still')
     await tabTo(page, 'About Anselm')
     await page.keyboard.press('Enter')
     await page.getByRole('dialog', { name: 'About this peer' }).waitFor()
-    await tabTo(page, 'Favourite')
+    await tabTo(page, 'Favorite')
     await page.keyboard.press('Space')
-    await page.getByRole('region', { name: /^Favourites/ }).getByRole('button', { name: /^Anselm/ }).waitFor()
+    await page.getByRole('region', { name: /^Favorites/ }).getByRole('button', { name: /^Anselm/ }).waitFor()
     await tabTo(page, 'Block')
     await page.keyboard.press('Enter')
     await page.getByText('is blocked.').waitFor()
@@ -202,7 +202,7 @@ describe('by keyboard alone', () => {
   test('the colours are the user’s choice, at once and the next time', async () => {
     const page = await open()
     await page.keyboard.press('Control+,')
-    await page.getByRole('radio', { name: 'As the system' }).focus()
+    await page.getByRole('radio', { name: 'Same as system' }).focus()
     await page.keyboard.press('ArrowRight')
     await page.keyboard.press('ArrowRight')
     const dark = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
@@ -216,7 +216,7 @@ describe('by keyboard alone', () => {
 test('nothing moves for those who do not want it', async () => {
   const context = await profile(browser, { reducedMotion: 'reduce' })
   const page = await context.newPage()
-  await page.goto(mock.at('favourites'))
+  await page.goto(mock.at('favorites'))
   await page.getByRole('navigation', { name: 'Peers' }).waitFor()
   await page.keyboard.press('Control+,')
   await page.getByRole('button', { name: 'Edit goop.json' }).click()

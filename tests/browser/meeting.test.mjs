@@ -45,7 +45,7 @@ class Page {
     this.page = window.page
     this.field = this.page.getByRole('textbox', { name: 'Connect URL' })
     this.connect = this.page.getByRole('button', { name: 'Connect', exact: true })
-    this.toggle = this.page.getByRole('switch', { name: 'Host a rendezvous on this computer' })
+    this.toggle = this.page.getByRole('switch', { name: 'Host a rendezvous' })
   }
 
   row(name) {
@@ -53,7 +53,7 @@ class Page {
   }
 
   async on(is) {
-    await this.page.getByRole('switch', { name: 'Host a rendezvous on this computer', checked: is }).waitFor()
+    await this.page.getByRole('switch', { name: 'Host a rendezvous', checked: is }).waitFor()
   }
 }
 
@@ -64,7 +64,7 @@ describe('a rendezvous of one’s own', () => {
     await page.getByText('Port and address').click()
     const field = page.getByRole('textbox', { name: 'Port', exact: true })
     await field.fill('70000')
-    await page.getByText('A number from 1 to 65535.').waitFor()
+    await page.getByText('Enter a number from 1 to 65535.').waitFor()
     await hosting.toggle.click()
     await hosting.on(false)
     await field.fill(String(port))
@@ -111,8 +111,8 @@ describe('a rendezvous of another', () => {
     await page.getByText(`Connects to ${url}`).waitFor()
     await joining.field.press('Enter')
     await joining.row(url.slice('http://'.length)).getByText('Connected · 1 peer').waitFor()
-    await joining.window.row('Elsewhere', 'Host').waitFor()
-    await hosting.window.row('Elsewhere', 'Guest').waitFor()
+    await joining.window.row('Other networks', 'Host').waitFor()
+    await hosting.window.row('Other networks', 'Guest').waitFor()
     await guest.event((event) => event.event === 'rendezvous' && event.url === url && event.state === 'connected')
     await usable(page)
   })
@@ -166,12 +166,12 @@ test('where registration is required, it is asked for, waited for and seen', asy
   await joining.field.fill(members.url)
   await joining.connect.click()
   const row = joining.row(members.url.slice('http://'.length))
-  await row.getByText('nobody there sees you yet').waitFor()
+  await row.getByText('nobody there can see you').waitFor()
   await usable(page)
-  const email = row.getByRole('textbox', { name: /^Your e-mail address/ })
+  const email = row.getByRole('textbox', { name: /^Your email address/ })
   await email.fill('nobody')
   await row.getByRole('button', { name: 'Register' }).click()
-  await row.getByText('Give an e-mail address').waitFor()
+  await row.getByText('Enter an email address').waitFor()
   await email.fill('guest@example.org')
   await row.getByRole('button', { name: 'Register' }).click()
   await row.getByText('is not confirmed yet').waitFor()
@@ -203,9 +203,9 @@ test('all of it by keyboard alone', async () => {
   assert.equal(await focused(), 'Rendezvous')
   await tabTo('Connect URL')
   await page.keyboard.type(url)
-  await tabTo('Host a rendezvous on this computer')
+  await tabTo('Host a rendezvous')
   await page.keyboard.press('Shift+Tab')
-  await tabTo('Host a rendezvous on this computer')
+  await tabTo('Host a rendezvous')
   await tabTo('Port and address')
   await page.keyboard.press('Enter')
   await page.getByRole('textbox', { name: 'Port', exact: true }).waitFor()

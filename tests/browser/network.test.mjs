@@ -1,4 +1,4 @@
-// What the window says of the network: the verdict, what it rests on, a report, and the way to a peer.
+// What the window says of the network: the verdict, the details, a report, and the connection to a peer.
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -27,7 +27,7 @@ test('the page says what is so, as the peer sees it', async () => {
   const { network } = await visitor.api('api/snapshot')
   assert.ok(network.facts.length > 0)
   await page.getByRole('heading', { level: 2 }).filter({ hasText: network.headline }).waitFor()
-  const facts = page.getByRole('list', { name: 'What it rests on' })
+  const facts = page.getByRole('list', { name: 'Details' })
   for (const { title, detail, remedy } of network.facts) {
     const fact = facts.getByRole('listitem').filter({ has: page.getByRole('heading', { level: 3, name: title }) })
     await fact.getByText(detail).waitFor()
@@ -42,7 +42,7 @@ test('a report leaves out who and where, unless it should not', async () => {
   assert.ok(address, 'a peer with an address in some network')
   const [, , ip] = address.split('/')
   await page.getByRole('button', { name: 'Copy report…' }).click()
-  const dialog = page.getByRole('dialog', { name: 'Report about the network' })
+  const dialog = page.getByRole('dialog', { name: 'Network report' })
   await dialog.getByRole('region', { name: 'Report' }).filter({ hasText: 'Goop2 ' }).waitFor()
   const copied = async () => {
     await dialog.getByRole('button', { name: 'Copy report' }).click()
@@ -58,12 +58,12 @@ test('a report leaves out who and where, unless it should not', async () => {
   await page.getByRole('heading', { level: 1, name: 'Network' }).waitFor()
 })
 
-test('the way to a peer, and what was tried', async () => {
+test('the connection to a peer, and recent attempts', async () => {
   await window.visit(visitor, host)
-  const badge = window.toolbar.getByRole('button', { name: /^Way:/ })
+  const badge = window.toolbar.getByRole('button', { name: /^Connection:/ })
   await badge.filter({ hasText: 'Direct' }).waitFor()
   await badge.click()
-  const dialog = page.getByRole('dialog', { name: 'The way to Host' })
+  const dialog = page.getByRole('dialog', { name: 'Connection to Host' })
   const reach = await visitor.api('api/network/reach', { peer: host.id })
   assert.equal(reach.links[0].path.relay, null)
   await dialog.getByText(reach.links[0].remote, { exact: true }).first().waitFor()

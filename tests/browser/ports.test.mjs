@@ -55,7 +55,7 @@ function names() {
   return asked
 }
 
-const hint = () => window.page.getByText('does not arrive')
+const hint = () => window.page.getByText('didn’t load')
 
 test('names do not resolve here', async () => {
   const tab = await context.newPage()

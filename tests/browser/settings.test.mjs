@@ -81,7 +81,7 @@ describe('settings', () => {
   })
 
   test('the own site gets what its owner lets it use here, at once, and loses it again', async () => {
-    const name = 'What your own site may use here beside the https web'
+    const name = 'Extra sources your site may load on this computer'
     const source = `http://${process.env.LAN}:8123`
     const site = await mira.site(mira)
     const policy = (frame) => frame.evaluate(() => fetch(location.href).then((answer) => answer.headers.get('content-security-policy')))
@@ -98,7 +98,7 @@ describe('settings', () => {
 
   /** What is said meanwhile may stand there for half a second, so each frame is looked at. */
   async function restarted(act, ...told) {
-    const text = 'Goop2 starts again to apply what you changed.'
+    const text = 'Goop2 is restarting to apply your changes.'
     const says = (text) => window.page.waitForFunction((text) => document.body.innerText.includes(text), text)
     await Promise.all([...[text, ...told].map(says), act()])
     await window.page.getByText(text).last().waitFor({ state: 'detached' })
@@ -107,7 +107,7 @@ describe('settings', () => {
 
   test('what needs another start gets it by itself, and the window goes on', async () => {
     const tag = await field('Tag').inputValue()
-    await restarted(() => fill('Tag', 'elsewhere'), 'Tag changed. Goop2 starts again to apply it.')
+    await restarted(() => fill('Tag', 'elsewhere'), 'Tag changed. Goop2 is restarting to apply it.')
     assert.equal(await field('Tag').inputValue(), 'elsewhere')
     await restarted(() => fill('Tag', tag))
     // Nobody found it by themselves here; who met before knows the way.
@@ -143,15 +143,15 @@ describe('settings', () => {
 })
 
 describe('people', () => {
-  test('a favourite with a name of one’s own is there after a restart, also while it is away', async () => {
+  test('a favorite with a name of your own is there after a restart, also while it is away', async () => {
     await window.row('Nearby', 'Anselm').click({ button: 'right' })
     const about = window.page.getByRole('dialog', { name: 'About this peer' })
-    await about.getByRole('switch', { name: 'Favourite' }).click()
-    await about.getByRole('textbox', { name: 'Your name for it' }).fill('The neighbour')
-    await about.getByRole('textbox', { name: 'Your name for it' }).press('Enter')
-    await about.getByText('calls itself Anselm').waitFor()
+    await about.getByRole('switch', { name: 'Favorite' }).click()
+    await about.getByRole('textbox', { name: 'Your name for this person' }).fill('The neighbour')
+    await about.getByRole('textbox', { name: 'Your name for this person' }).press('Enter')
+    await about.getByText('Their name: Anselm').waitFor()
     await about.getByRole('button', { name: 'Close' }).click()
-    await window.row('Favourites', 'The neighbour').waitFor()
+    await window.row('Favorites', 'The neighbour').waitFor()
     await mira.stop()
     await anselm.stop()
     await mira.run()
@@ -166,12 +166,12 @@ describe('people', () => {
       }
     })
     window = await Window.open(context, mira)
-    await window.row('Favourites', 'The neighbour').getByText('left').waitFor()
+    await window.row('Favorites', 'The neighbour').getByText('left').waitFor()
   })
 
   test('and is told of when it comes online, if one wants that', async () => {
     await bar(window, 'Settings')
-    const tell = window.page.getByRole('switch', { name: 'Tell me when a favourite comes online' })
+    const tell = window.page.getByRole('switch', { name: 'Tell me when a favorite comes online' })
     await tell.click()
     await tell.and(window.page.locator('[aria-checked=true]')).waitFor()
     await window.page.keyboard.press('Escape')
@@ -183,14 +183,14 @@ describe('people', () => {
   })
 
   test('who is blocked is gone from the list, and let in again in the settings', async () => {
-    await window.row('Favourites', 'The neighbour').click({ button: 'right' })
+    await window.row('Favorites', 'The neighbour').click({ button: 'right' })
     await window.page.getByRole('dialog').getByRole('button', { name: 'Block' }).click()
     await window.page.getByText('The neighbour is blocked.').waitFor()
-    await window.row('Favourites', 'The neighbour').waitFor({ state: 'detached' })
+    await window.row('Favorites', 'The neighbour').waitFor({ state: 'detached' })
     await bar(window, 'Settings')
     await window.page.getByRole('button', { name: 'Unblock The neighbour' }).click()
     await mira.join(anselm)
-    await window.row('Favourites', 'The neighbour').waitFor()
+    await window.row('Favorites', 'The neighbour').waitFor()
     await window.page.keyboard.press('Escape')
   })
 })
@@ -217,7 +217,7 @@ describe('the browser', () => {
     await window.site.getByRole('link', { name: 'Out' }).click()
     await dialog.getByRole('button', { name: 'Stay here' }).click()
     // One answer is enough: in a browser the strip of the app's own window does not ask again.
-    assert.equal(await window.page.getByText('leads out of Goop2').count(), 0)
+    assert.equal(await window.page.getByText('This link leaves Goop2').count(), 0)
     await window.site.getByRole('heading', { name: 'Anselm’s site' }).waitFor()
     assert.equal(window.page.context().pages().length, 1)
   })

@@ -43,8 +43,8 @@ async function settled(window) {
 }
 
 try {
-  await shoot('empty', (window) => window.page.getByText('Nobody in sight yet.').waitFor(), { pictures: 1 })
-  await shoot('no-token', (window) => window.page.getByRole('heading', { name: 'This page has no key' }).waitFor(), { key: false, pictures: 0 })
+  await shoot('empty', (window) => window.page.getByText('Nobody nearby yet.').waitFor(), { pictures: 1 })
+  await shoot('no-token', (window) => window.page.getByRole('heading', { name: 'This browser isn’t signed in' }).waitFor(), { key: false, pictures: 0 })
 
   await demo.join(neighbour)
   await demo.join(kitchen)

@@ -34,7 +34,7 @@ const copied = () => window.page.evaluate(() => navigator.clipboard.readText())
 
 describe('who is online', () => {
   test('nobody at first, and what to do about it', async () => {
-    await window.page.getByText('Nobody in sight yet.').waitFor()
+    await window.page.getByText('Nobody nearby yet.').waitFor()
     await window.page.getByRole('heading', { name: 'What to do next' }).waitFor()
   })
 
@@ -50,7 +50,7 @@ describe('who is online', () => {
     await dialog.waitFor({ state: 'hidden' })
     await window.row('Nearby', 'Anselm — field notes').waitFor()
     await window.page.getByTitle('Welcome page').click()
-    await window.page.getByRole('heading', { name: 'Here now' }).waitFor()
+    await window.page.getByRole('heading', { name: 'Online now' }).waitFor()
   })
 
   test('has a link that a phone can scan, as the user does', async () => {
@@ -68,7 +68,7 @@ describe('who is online', () => {
 
   test('can be searched by name', async () => {
     await window.search.fill('nobody of this name')
-    await window.page.getByText('Nobody here has this name.').waitFor()
+    await window.page.getByText('Nobody here has that name.').waitFor()
     await window.search.fill('ansel')
     await window.row('Nearby', 'Anselm — field notes').waitFor()
     await window.search.fill('')
@@ -220,7 +220,7 @@ describe('when things go wrong', () => {
     await visitor.configure({ viewer: { http_addr: `127.0.0.1:${port}` } })
     await visitor.run()
     await window.page.getByRole('button', { name: /^Try (now|again)$/ }).first().click()
-    await window.page.getByRole('heading', { name: 'This page has no key' }).waitFor()
+    await window.page.getByRole('heading', { name: 'This browser isn’t signed in' }).waitFor()
     await window.page.goto(visitor.openUrl)
     await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
   })
@@ -229,7 +229,7 @@ describe('when things go wrong', () => {
     const stranger = await profile(browser)
     const opened = await stranger.newPage()
     await opened.goto(visitor.url)
-    await opened.getByRole('heading', { name: 'This page has no key' }).waitFor()
+    await opened.getByRole('heading', { name: 'This browser isn’t signed in' }).waitFor()
     await opened.getByText('?token=…').waitFor()
     await opened.goto(`${visitor.url}?token=${'0'.repeat(64)}`)
     await opened.getByRole('heading', { name: 'This link has expired' }).waitFor()

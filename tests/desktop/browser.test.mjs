@@ -58,7 +58,7 @@ const shows = (title) => inSiteUntil(`the page “${title}”`, (title) => docum
 /** Goes to a page of Anselm's, with the focus in it. */
 async function visit(path, title) {
   await startAgain(`goop://${anselm.id}${path}`)
-  await window.answer('Visit')
+  await window.answer('Open')
   await shows(title)
   await touch(title)
 }
@@ -165,7 +165,7 @@ describe('a link that wants a window of its own', () => {
   })
   beforeEach(async () => {
     await visit('/links.html', 'Links')
-    assert.doesNotMatch(await window.text(), /leads out of Goop2/, 'a window that nobody asked for')
+    assert.doesNotMatch(await window.text(), /This link leaves Goop2/, 'a window that nobody asked for')
   })
   const follow = (name) => inSite(() => window.press('link', name))
   const one = async () => assert.equal((await window.ask('GET', '/window/handles')).length, 1)
@@ -186,7 +186,7 @@ describe('a link that wants a window of its own', () => {
 
   test('to the web is asked about', async () => {
     await follow('The web')
-    await window.says('This page leads out of Goop2, to https://example.org/there')
+    await window.says('This link leaves Goop2: https://example.org/there')
     await shows('Links')
     await window.press('button', 'Dismiss this notice')
     await one()

@@ -62,9 +62,9 @@ describe('without a tray', () => {
   test('offline is offline: goodbye is said, and no socket is open', async () => {
     assert.ok((await listening(pid)).length > 0)
     neighbour.forget()
-    await window.press('button', 'Online: your peers')
+    await window.press('button', 'Online: your sites')
     await window.press('button', 'Go offline')
-    await window.says('You are offline')
+    await window.says('You’re offline')
     await seen('offline')
     // A UDP socket stays a moment for what is under way.
     await until('no open socket', async () => (await listening(pid)).length === 0)
@@ -72,7 +72,7 @@ describe('without a tray', () => {
 
   test('its settings are changed all the same', async () => {
     await window.press('button', 'Settings')
-    await window.says('Your peer is offline.')
+    await window.says('Changes apply when your peer goes back online.')
     const name = await window.find('textbox', 'Name')
     await name.fill('Mira at Rest')
     await window.key(KEY.enter)
@@ -81,7 +81,7 @@ describe('without a tray', () => {
     await window.press('button', 'Undo')
     await until('the name from before', async () => JSON.parse(await readFile(config, 'utf8')).profile.label === 'Mira Sol')
     await window.press('button', 'Close this page')
-    await window.says('You are offline')
+    await window.says('You’re offline')
     assert.deepEqual(await listening(pid), [])
   })
 
@@ -95,16 +95,16 @@ describe('without a tray', () => {
 describe('settings that no peer starts with', () => {
   let good
   test('are said, and mended in the window', async () => {
-    await window.press('button', 'Online: your peers')
+    await window.press('button', 'Online: your sites')
     await window.press('button', 'Go offline')
-    await window.says('You are offline')
+    await window.says('You’re offline')
     good = await readFile(config, 'utf8')
     await writeFile(config, '{ "p2p": { "listen_port": "x" } }')
     await window.press('button', 'Go online')
-    await window.says('Goop2 had to stop your peer')
+    await window.says('Your peer stopped')
     await window.says('p2p.listen_port is "x"; allowed is a port from 0 to 65535')
     await window.press('button', 'Settings')
-    await window.says('Your peer cannot start with this.')
+    await window.says('Your peer can’t start with these settings.')
     await window.press('button', 'Edit goop.json')
     const text = await window.find('textbox', 'goop.json')
     assert.equal(await text.value(), '{ "p2p": { "listen_port": "x" } }')
@@ -127,7 +127,7 @@ describe('a failure of the peer', () => {
     neighbour.forget()
     const port = await window.run(() => window.__TAURI_INTERNALS__.invoke('session').then(({ viewer_port }) => viewer_port))
     await deafen(pid, port)
-    await window.says('Goop2 had to stop your peer')
+    await window.says('Your peer stopped')
     await window.says(`lost its port ${port}`)
     await window.says('Last lines of the log')
     await seen('offline')
@@ -144,7 +144,7 @@ describe('a failure of the peer', () => {
 describe('a panic in the peer', () => {
   test('is shown with the log, and the app stays', async () => {
     const whole = await panicIn(pid, 'goop2_peer::controller::Controller::publish')
-    await window.says('Goop2 had to stop your peer')
+    await window.says('Your peer stopped')
     await window.says('What tells others of you failed: called `Option::unwrap()`')
     await window.says('Last lines of the log')
     assert.equal(await pidOfWindow(), pid)
@@ -169,7 +169,7 @@ describe('with a tray', () => {
     neighbour.forget()
     await tray.has('Go offline')
     await tray.click('Go offline')
-    await window.says('You are offline')
+    await window.says('You’re offline')
     await seen('offline')
     await tray.has('Go online')
     neighbour.forget()
@@ -187,19 +187,19 @@ describe('with a tray', () => {
     await until('the window', () => window.run(() => document.visibilityState === 'visible'))
   })
 
-  test('a favourite that comes online is told of', async () => {
+  test('a favorite that comes online is told of', async () => {
     const told = await Notifications.start()
     try {
       await window.press('button', /^About Anselm/)
-      await window.press('switch', 'Favourite')
+      await window.press('switch', 'Favorite')
       await window.press('button', 'Close')
       await window.press('button', 'Settings')
-      await window.press('switch', 'Tell me when a favourite comes online')
+      await window.press('switch', 'Tell me when a favorite comes online')
       await window.press('button', 'Close this page')
       await neighbour.stop()
       await window.says('left')
       await neighbour.run()
-      assert.deepEqual(await told.next(), ['Anselm — field notes is online', 'One of your favourites in Goop2.'])
+      assert.deepEqual(await told.next(), ['Anselm — field notes is online', 'One of your favorites in Goop2.'])
       await seen('online')
     } finally {
       told.stop()

@@ -43,7 +43,7 @@ test('hosting is switched on and off, and its port with it', async () => {
   const hosts = async () => (await listening(pid)).includes(HOSTED)
   assert.equal(await hosts(), false)
   for (const on of [true, false, true, false]) {
-    await window.press('switch', 'Host a rendezvous on this computer')
+    await window.press('switch', 'Host a rendezvous')
     await until(`hosting ${on ? 'on' : 'off'}`, async () => (await hosts()) === on, () => window.text())
     await until('the switch to follow', () => window.run((on) => document.querySelector('[role=switch]').getAttribute('aria-checked') === String(on), on))
     await until('the page to follow', async () => (await window.text()).includes('Open public page') === on)

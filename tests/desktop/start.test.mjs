@@ -87,14 +87,13 @@ test('the log is saved without names', async () => {
 describe('links', () => {
   test('a link to a page asks first, and does nothing on a no', async () => {
     await startAgain(`goop://${neighbour.id}/`)
-    await window.find('dialog', 'Visit this peer?')
-    await window.says('Anselm — field notes')
-    await window.answer('No')
+    await window.find('dialog', 'Open a page by Anselm — field notes?')
+    await window.answer('Cancel')
   })
 
   test('and goes there on a yes', async () => {
     await startAgain(`goop://${neighbour.id}/`)
-    await window.answer('Visit')
+    await window.answer('Open')
     await window.inSite(() => window.says('Anselm'))
   })
 
@@ -102,7 +101,7 @@ describe('links', () => {
     await startAgain('goop://connect?url=https://meet.example')
     await window.find('dialog', 'Join this rendezvous?')
     await window.says('https://meet.example/')
-    await window.answer('No')
+    await window.answer('Cancel')
   })
 
   test('and joins it on a yes', async () => {
@@ -127,7 +126,7 @@ describe('what a page wants and does not get', () => {
   const wants = async (name, link) => {
     await neighbour.write(`${name}.html`, `<!doctype html><title>Wants</title><h1>A page that wants ${name}</h1>${link}`)
     await startAgain(`goop://${neighbour.id}/${name}.html`)
-    await window.answer('Visit')
+    await window.answer('Open')
     await window.inSite(async () => {
       await window.says(`A page that wants ${name}`)
       await window.press('link', 'this')
@@ -136,13 +135,13 @@ describe('what a page wants and does not get', () => {
 
   test('a link out of Goop2 is offered to the browser', async () => {
     await wants('out', '<a href="https://example.org/there">this</a>')
-    await window.says('This page leads out of Goop2, to https://example.org')
+    await window.says('This link leaves Goop2: https://example.org')
     await window.press('button', 'Dismiss this notice')
   })
 
   test('a file is not saved, with a word', async () => {
     await wants('a-file', '<a download="x.txt" href="index.html">this</a>')
-    await window.says('This page wanted to save a file.')
+    await window.says('This page wants to save a file.')
     await window.press('button', 'Dismiss this notice')
   })
 })
@@ -159,15 +158,15 @@ describe('a second start', () => {
     await mkdir(other)
     await writeFile(join(other, 'goop.json'), JSON.stringify({ profile: { label: 'The workshop' } }))
     await startAgain('window', other)
-    await window.find('dialog', 'Switch to another peer?')
+    await window.find('dialog', 'Switch to another site?')
     await window.anew(() => window.press('button', 'Switch'))
     await window.says('Hello, The workshop')
     await neighbour.event((event) => event.event === 'peer' && event.label === 'The workshop' && event.state === 'online')
   })
 
-  test('and one’s peers are a list to switch by', async () => {
+  test('and your sites are a list to switch by', async () => {
     neighbour.forget()
-    await window.press('button', 'Online: your peers')
+    await window.press('button', 'Online: your sites')
     await window.anew(() => window.press('button', 'Switch to Mira the Second'))
     await window.says('Hello, Mira the Second')
     await neighbour.event((event) => event.event === 'peer' && event.label === 'Mira the Second' && event.state === 'online')

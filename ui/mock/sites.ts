@@ -41,12 +41,12 @@ export function sites(): Plugin {
 function page(path: string, status: number): string {
   const body =
     status === 404
-      ? '<h1>Not there</h1><p>This site has no such page.</p><p><a href="./">Its front page</a></p>'
+      ? '<h1>Page not found</h1><p><a href="./">Go to the first page</a></p>'
       : path === '/' || path === '/index.html'
-        ? `<h1>Field notes</h1><p>This page is read straight from its owner’s machine. When the laptop closes, it is gone.</p>
-           <ul><li><a href="autumn.html">Autumn</a></li><li><a href="old.html">An address that moved</a></li><li><a href="missing.html">A page that is not there</a></li><li><a href="autumn.html?slow">A slow page</a></li></ul>`
+        ? `<h1>Field notes</h1><p>This page comes straight from its owner’s computer. When the laptop closes, it goes offline.</p>
+           <ul><li><a href="autumn.html">Autumn</a></li><li><a href="old.html">An address that moved</a></li><li><a href="missing.html">A missing page</a></li><li><a href="autumn.html?slow">A slow page</a></li></ul>`
         : `<h1>Autumn field notes</h1><p>The heron stood in the shallows again this morning, and did not mind being drawn.</p>
-           <h3>Guestbook</h3><form><input name="text" placeholder="Say something" aria-label="Message"> <button>Sign</button></form><p>☘ Mira: “The heron picture!”</p><p><a href="./">Back to the front page</a></p>`;
+           <h3>Guestbook</h3><form><input name="text" placeholder="Say something" aria-label="Message"> <button>Sign</button></form><p>☘ Mira: “The heron picture!”</p><p><a href="./">Back to the first page</a></p>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Site</title>
 <style>body{font:17px/1.6 Georgia,serif;max-width:38em;margin:48px auto;padding:0 24px;color:#222}a{color:#23694a}input,button{font:inherit}</style>${body}</html>`;
 }

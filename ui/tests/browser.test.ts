@@ -157,7 +157,7 @@ it('says so when ports do not help either', async () => {
   await vi.advanceTimersByTimeAsync(7000);
   expect(browser.trouble).toBeNull();
   await vi.advanceTimersByTimeAsync(7000);
-  expect(browser.trouble).toContain('does not arrive');
+  expect(browser.trouble).toContain('didn’t load');
   browser.reload();
   expect(browser.trouble).toBeNull();
   atPort = async () => {

@@ -7,7 +7,7 @@ import { sectioned } from '../src/state/reconcile';
 
 const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: null, ...more });
 
-test('a favourite that comes online is told of once, and not when it was there already', () => {
+test('a favorite that comes online is told of once, and not when it was there already', () => {
   const anna = peer('anna', { favourite: true });
   const away = { ...anna, group: 'earlier' as const };
   expect(arrivals(null, [anna])).toEqual([]);
@@ -16,9 +16,9 @@ test('a favourite that comes online is told of once, and not when it was there a
   expect(arrivals([anna], [{ ...anna, group: 'elsewhere' }])).toEqual([]);
 });
 
-test('favourites stand first, wherever they are', () => {
+test('favorites stand first, wherever they are', () => {
   const sections = sectioned([peer('a'), peer('b', { favourite: true, group: 'earlier' }), peer('c', { group: 'elsewhere' })]);
-  expect(Object.fromEntries(Object.entries(sections).map(([name, list]) => [name, list.map(({ id }) => id)]))).toEqual({ favourites: ['b'], nearby: ['a'], elsewhere: ['c'], earlier: [] });
+  expect(Object.fromEntries(Object.entries(sections).map(([name, list]) => [name, list.map(({ id }) => id)]))).toEqual({ favorites: ['b'], nearby: ['a'], elsewhere: ['c'], earlier: [] });
 });
 
 test('what was denied is listed once, for the page on show only, and not without end', () => {

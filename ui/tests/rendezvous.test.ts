@@ -25,10 +25,10 @@ describe('how it stands', () => {
     [{}, 'good', 'Connected · nobody else yet'],
     [{ peers: 1 }, 'good', 'Connected · 1 peer'],
     [{ peers: 12408, relay: 'ready' }, 'good', 'Connected · 12,408 peers · relay ready'],
-    [{ relay: 'offered' }, 'good', 'Connected · nobody else yet · has a relay'],
+    [{ relay: 'offered' }, 'good', 'Connected · nobody else yet · relay available'],
     [{ state: 'lost', reason: 'No server answers at x.' }, 'warn', 'No server answers at x. Goop2 keeps trying.'],
     [{ state: 'refused', reason: 'This rendezvous is full.' }, 'warn', 'This rendezvous is full.'],
-    [{ registration: 'required', peers: 3 }, 'warn', 'Connected, but not registered: nobody there sees you yet.'],
+    [{ registration: 'required', peers: 3 }, 'warn', 'Connected, but not registered yet: nobody there can see you.'],
     [{ registration: 'registered', peers: 3 }, 'good', 'Connected · 3 peers'],
   ])('%j', (more, tone, text) => {
     const how = joinedStatus(joined(more));

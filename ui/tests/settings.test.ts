@@ -30,7 +30,7 @@ test('what is as it was is not sent, and what needs another start says so', asyn
   expect(await form.set('p2p.mdns_tag', 'home', 'Tag')).toBe(true);
   expect(changed).not.toHaveBeenCalled();
   await form.set('p2p.mdns_tag', 'work', 'Tag');
-  expect(toasts.current?.text).toBe('Tag changed. Goop2 starts again to apply it.');
+  expect(toasts.current?.text).toBe('Tag changed. Goop2 is restarting to apply it.');
 });
 
 test('a refusal stands at its setting, and goes with the next attempt', async () => {

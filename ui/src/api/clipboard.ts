@@ -6,7 +6,7 @@ export async function copyText(text: string): Promise<void> {
     await navigator.clipboard.writeText(text);
   } catch {
     if (!copySelection(text)) {
-      throw new Refusal({ code: 'clipboard', message: 'The clipboard could not be used. Select the address and copy it by hand.' });
+      throw new Refusal({ code: 'clipboard', message: 'Goop2 couldn’t use the clipboard. Select the text and copy it yourself.' });
     }
   }
 }

@@ -222,9 +222,9 @@ async function notify(title: string, text: string): Promise<void> {
 async function request<T>(path: string, body?: object, method = 'POST'): Promise<T> {
   const response = await ask(path, body, method);
   const value: unknown = await response.json().catch(() => null);
-  if (response.status === 401) throw new Refusal({ code: 'locked', message: 'This page has no key to Goop2. Open the address that goop2 printed.' });
+  if (response.status === 401) throw new Refusal({ code: 'locked', message: 'This browser isn’t signed in. Open the link that goop2 printed.' });
   if (response.ok) return value as T;
-  throw Refusal.from(value, `Goop2 answered with an error it did not explain (${response.status}). Try again.`);
+  throw Refusal.from(value, `Something went wrong (error ${response.status}). Try again.`);
 }
 
 async function ask(path: string, body: object | undefined, method: string): Promise<Response> {
@@ -235,7 +235,7 @@ async function ask(path: string, body: object | undefined, method: string): Prom
   try {
     return await fetch(path, init);
   } catch {
-    throw new Refusal({ code: 'unreachable', message: 'Goop2 does not answer. It may have been closed.' });
+    throw new Refusal({ code: 'unreachable', message: 'Goop2 isn’t responding. It may have been closed.' });
   }
 }
 

@@ -185,7 +185,7 @@ export class Refusal extends Error implements Failure {
     this.code = failure.code;
   }
 
-  /** What was thrown, as a refusal: ours unchanged, a serialised failure revived, anything else under `fallback`. */
+  /** What was thrown, as a refusal: ours unchanged, a serialized failure revived, anything else under `fallback`. */
   static from(thrown: unknown, fallback: string): Refusal {
     if (thrown instanceof Refusal) return thrown;
     return new Refusal(isFailure(thrown) ? thrown : { code: 'failed', message: fallback });

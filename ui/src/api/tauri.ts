@@ -167,6 +167,6 @@ async function call<T>(command: string, args?: Record<string, unknown>): Promise
   try {
     return await invoke<T>(command, args);
   } catch (thrown) {
-    throw Refusal.from(thrown, typeof thrown === 'string' ? thrown : 'Goop2 could not do this. Try again.');
+    throw Refusal.from(thrown, typeof thrown === 'string' ? thrown : 'That didn’t work. Try again.');
   }
 }

@@ -16,14 +16,14 @@ export interface Connection {
 
 const KINDS = {
   lan: { parts: ['Direct', 'LAN'], long: 'Connected directly over the local network' },
-  direct: { parts: ['Direct'], long: 'Connected directly over the internet' },
+  direct: { parts: ['Direct'], long: 'Connected directly over the Internet' },
   relayed: { parts: ['Relayed'], long: 'Connected through a relay, which sees only encrypted traffic' },
 } as const;
 
 export function connection(peer: PeerCard | undefined): Connection {
-  if (!peer) return { text: 'Not seen yet', brief: 'Not seen', long: 'This peer has not been seen since Goop2 started', tone: 'off' };
-  if (peer.group === 'earlier') return { text: 'Offline', brief: 'Offline', long: 'This peer is not online now', tone: 'off' };
-  if (!peer.path) return { text: 'Not connected yet', brief: 'Not connected', long: 'This peer is online; a connection is made when you visit', tone: 'off' };
+  if (!peer) return { text: 'Not seen yet', brief: 'Not seen', long: 'Not seen since Goop2 started', tone: 'off' };
+  if (peer.group === 'earlier') return { text: 'Offline', brief: 'Offline', long: 'Not online right now', tone: 'off' };
+  if (!peer.path) return { text: 'Not connected yet', brief: 'Not connected', long: 'Online. Goop2 connects when you visit', tone: 'off' };
   const { kind, rtt_ms: rtt } = peer.path;
   const time = rtt === null ? [] : [roundTrip(rtt)];
   return {
@@ -42,6 +42,6 @@ export function summary({ kind, transport, rtt_ms: rtt, relay }: Path): string {
 
 /** A sentence of all that is known of a path. */
 export function sentence({ kind, transport, rtt_ms: rtt, relay }: Path): string {
-  const through = kind === 'relayed' && relay ? `Connected through the relay of ${relay.label}, which sees only encrypted traffic` : KINDS[kind].long;
-  return `${through}, by ${transport === 'quic' ? 'QUIC' : 'TCP'}${rtt === null ? '' : `; a round trip takes ${roundTrip(rtt)}`}`;
+  const through = kind === 'relayed' && relay ? `Connected through the relay at ${relay.label}, which sees only encrypted traffic` : KINDS[kind].long;
+  return `${through} (${[transport === 'quic' ? 'QUIC' : 'TCP', ...(rtt === null ? [] : [`${roundTrip(rtt)} round trip`])].join(', ')})`;
 }

@@ -2,7 +2,7 @@
 
 import type { Joined } from '../api';
 
-const RELAY = { none: '', offered: 'has a relay', ready: 'relay ready' } as const;
+const RELAY = { none: '', offered: 'relay available', ready: 'relay ready' } as const;
 
 export interface JoinedStatus {
   readonly tone: 'good' | 'warn' | 'off';
@@ -18,11 +18,11 @@ export function joinedStatus(joined: Joined): JoinedStatus {
     case 'connecting':
       return { tone: 'off', said: 'Connecting…', more: '' };
     case 'refused':
-      return { tone: 'warn', said: reason || 'It refuses this peer.', more: '' };
+      return { tone: 'warn', said: reason || 'This rendezvous refused your peer.', more: '' };
     case 'lost':
-      return { tone: 'warn', said: `${reason || 'It cannot be reached.'} Goop2 keeps trying.`, more: '' };
+      return { tone: 'warn', said: `${reason || 'This rendezvous can’t be reached.'} Goop2 keeps trying.`, more: '' };
     case 'connected':
-      if (joined.registration === 'required') return { tone: 'warn', said: 'Connected, but not registered: nobody there sees you yet.', more: '' };
+      if (joined.registration === 'required') return { tone: 'warn', said: 'Connected, but not registered yet: nobody there can see you.', more: '' };
       return { tone: 'good', said: 'Connected', more: [others(joined.peers), RELAY[joined.relay]].filter(Boolean).map((part) => ` · ${part}`).join('') };
   }
 }

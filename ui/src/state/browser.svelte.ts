@@ -8,7 +8,7 @@ import { canGo, cleared, current, go, start, told, visit, type Entry } from './h
 /** A document request that has not even reached the viewer by now never will: names under `.localhost` lead nowhere here. */
 const UNREACHED_MS = 6000;
 
-const UNREACHED = 'The page does not arrive. This window may not understand addresses that end in “.localhost”; another browser on this computer usually does.';
+const UNREACHED = 'The page didn’t load. This browser may not support addresses that end in “.localhost”. Try another browser on this computer.';
 
 /** Word of a document can come this much later than the frame's own word that it is loaded. */
 const LATE_MS = 1000;
@@ -235,4 +235,4 @@ export class Browser {
 }
 
 /** Every failure of `open`, in words. */
-export const reason = (thrown: unknown): string => Refusal.from(thrown, 'This address could not be opened.').message;
+export const reason = (thrown: unknown): string => Refusal.from(thrown, 'Goop2 couldn’t open this address.').message;

@@ -31,9 +31,9 @@ const KINDS: Record<string, string> = {
   'script-src-elem': 'Script',
   'script-src': 'Script',
   'connect-src': 'Connection',
-  'frame-src': 'Page within the page',
+  'frame-src': 'Embedded page',
   'object-src': 'Plugin',
-  'form-action': 'Form sent elsewhere',
+  'form-action': 'Form',
   'worker-src': 'Background script',
 };
 

@@ -120,10 +120,10 @@ export class HostForm {
 
 /** What is wrong with each field, in words; empty where nothing is. */
 export function mistakes(form: Form): { port: string; bind: string; relayPort: string; any: boolean } {
-  const port = isPort(form.port) ? '' : 'A number from 1 to 65535.';
-  const bind = form.reach !== 'one' || isIp(form.bind) ? '' : 'An IP address of this computer, such as 192.168.1.20.';
-  const own = form.relayPort.trim() === form.port.trim() ? 'Another port than that of the rendezvous.' : '';
-  const relayPort = !form.relay ? '' : isPort(form.relayPort) ? own : 'A number from 1 to 65535.';
+  const port = isPort(form.port) ? '' : 'Enter a number from 1 to 65535.';
+  const bind = form.reach !== 'one' || isIp(form.bind) ? '' : 'Enter an IP address of this computer, such as 192.168.1.20.';
+  const own = form.relayPort.trim() === form.port.trim() ? 'Must differ from the rendezvous port.' : '';
+  const relayPort = !form.relay ? '' : isPort(form.relayPort) ? own : 'Enter a number from 1 to 65535.';
   return { port, bind, relayPort, any: port !== '' || bind !== '' || relayPort !== '' };
 }
 

@@ -123,4 +123,4 @@ export class Joining {
 }
 
 /** Every failure of these, in words. */
-export const words = (thrown: unknown): string => Refusal.from(thrown, 'Goop2 could not do this. Try again.').message;
+export const words = (thrown: unknown): string => Refusal.from(thrown, 'That didn’t work. Try again.').message;

@@ -4,7 +4,7 @@ import type { Api } from '../api';
 
 export type Theme = 'system' | 'light' | 'dark';
 
-export const THEMES: Record<Theme, string> = { system: 'As the system', light: 'Light', dark: 'Dark' };
+export const THEMES: Record<Theme, string> = { system: 'Same as system', light: 'Light', dark: 'Dark' };
 
 export class Preferences {
   theme = $state<Theme>('system');

@@ -25,16 +25,16 @@ export function grouped(peers: readonly PeerCard[]): Record<PeerCard['group'], P
 
 /** The parts of the list, top down. */
 export const SECTIONS = [
-  ['favourites', 'Favourites'],
+  ['favorites', 'Favorites'],
   ['nearby', 'Nearby'],
-  ['elsewhere', 'Elsewhere'],
+  ['elsewhere', 'Other networks'],
   ['earlier', 'Seen earlier'],
-] as const satisfies readonly (readonly ['favourites' | PeerCard['group'], string])[];
+] as const satisfies readonly (readonly ['favorites' | PeerCard['group'], string])[];
 
-/** The list in its parts: favourites first, wherever they are, those who are there before those who are not. */
+/** The list in its parts: favorites first, wherever they are, those who are there before those who are not. */
 export function sectioned(peers: readonly PeerCard[]): Record<(typeof SECTIONS)[number][0], PeerCard[]> {
-  const sections: Record<(typeof SECTIONS)[number][0], PeerCard[]> = { favourites: [], nearby: [], elsewhere: [], earlier: [] };
-  for (const peer of peers) sections[peer.favourite ? 'favourites' : peer.group].push(peer);
+  const sections: Record<(typeof SECTIONS)[number][0], PeerCard[]> = { favorites: [], nearby: [], elsewhere: [], earlier: [] };
+  for (const peer of peers) sections[peer.favourite ? 'favorites' : peer.group].push(peer);
   return sections;
 }
 

@@ -45,7 +45,7 @@ export class SettingsForm {
     this.problems[setting] = '';
     if (before === undefined || equal(before, value)) return true;
     if (!(await this.#change(setting, { [setting]: value }))) return false;
-    const again = this.current?.restarting ? ' Goop2 starts again to apply it.' : '';
+    const again = this.current?.restarting ? ' Goop2 is restarting to apply it.' : '';
     this.#toasts.show(`${what} changed.${again}`, () => void this.#change(setting, { [setting]: before }));
     return true;
   }
@@ -110,4 +110,4 @@ export const origins = (text: string): string[] =>
     .filter(Boolean)
     .map((word) => word.replace(/\/$/, ''));
 
-export const words = (thrown: unknown): string => Refusal.from(thrown, 'This could not be done. Try again.').message;
+export const words = (thrown: unknown): string => Refusal.from(thrown, 'That didn’t work. Try again.').message;

@@ -39,11 +39,11 @@ const NORMAL: PeerCard[] = [
 ];
 
 const NOTICES: Notice[] = [
-  { code: 'no-multicast', message: 'This computer’s network does not pass on multicast, so peers nearby cannot be found by themselves. Add them by address, or connect to another network.' },
-  { code: 'port-taken', message: 'Port 8080 was taken by another program; Goop2 uses 8081 for now.' },
+  { code: 'no-multicast', message: 'This network blocks multicast, so nearby peers can’t be found automatically. Add them by address, or connect to another network.' },
+  { code: 'port-taken', message: 'Port 8080 is in use, so Goop2 uses 8081 for now.' },
 ];
 
-const BROKEN = 'p2p.listen_port is "x"; allowed is a port from 0 to 65535 (0: any free one)';
+const BROKEN = 'p2p.listen_port is "x", but must be a number from 0 to 65535.';
 
 const DENIED: Omit<Denied, 'peer'>[] = [
   { kind: 'img-src', target: 'http://192.168.1.1' },
@@ -57,10 +57,10 @@ const SCENARIOS: Record<string, () => Scenario> = {
   empty: () => ({ peers: [] }),
   many: () => ({ peers: crowd(500), changing: 1000 }),
   crowd: () => ({ peers: crowd(5000), changing: 200 }),
-  favourites: () => ({ peers: favourites(), changing: 2000 }),
+  favorites: () => ({ peers: favorites(), changing: 2000 }),
   denied: () => ({ peers: NORMAL }),
   leaving: () => ({ peers: NORMAL }),
-  desktop: () => ({ peers: favourites() }),
+  desktop: () => ({ peers: favorites() }),
   tab: () => ({ peers: NORMAL }),
   names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
   rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
@@ -122,7 +122,7 @@ export function mock(): Api {
     reconnect: () => location.reload(),
     opening: () => ({ ports: false, place: null }),
     origin: async () => {
-      if (scenario.names !== 'ports') throw new Refusal({ code: 'used-up', message: 'This window has shown 32 sites since Goop2 started, and can show no more of them.' });
+      if (scenario.names !== 'ports') throw new Refusal({ code: 'used-up', message: 'This window has opened 32 sites, which is the limit. Restart Goop2 to open more.' });
       return `http://localhost:${port}`;
     },
     onNavigated: (callback) => {
@@ -133,7 +133,7 @@ export function mock(): Api {
     addAddress: async (address) => {
       await new Promise((done) => setTimeout(done, 400));
       const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1];
-      if (!peer || !siteLabel(peer)) throw new Refusal({ code: 'invalid', message: 'The address must end in /p2p/ and the id of the peer, so that nobody else can answer in its place.' });
+      if (!peer || !siteLabel(peer)) throw new Refusal({ code: 'invalid', message: 'The address must end in /p2p/ and the peer ID.' });
       return peer;
     },
     avatar: async (_, hash) => (hash === '' ? null : HERON),
@@ -179,12 +179,12 @@ function place(text: string): { peer: string; path: string } {
   const goop = /^(?:goop:\/\/|https?:\/\/[^/]+\/p\/)?([1-9A-HJ-NP-Za-km-z]{30,})(\/.*)?$/.exec(text);
   const peer = goop?.[1];
   if (!peer || !siteLabel(peer)) {
-    throw new Refusal({ code: 'invalid', message: `This is no address of a peer. It looks like ${link({ peer: id('me'), path: '/' }).slice(0, 18)}… and is best copied whole.` });
+    throw new Refusal({ code: 'invalid', message: `Not a Goop2 address. Goop2 addresses look like ${link({ peer: id('me'), path: '/' }).slice(0, 18)}…` });
   }
   return { peer, path: goop[2] ?? '/' };
 }
 
-function favourites(): PeerCard[] {
+function favorites(): PeerCard[] {
   return NORMAL.map((peer, i) => (i === 0 || i === 5 ? { ...peer, favourite: true } : i === 1 ? { ...peer, name: 'Downstairs' } : peer));
 }
 

@@ -6,89 +6,89 @@ const TEST_MS = 2500;
 
 const fact = (code: string, verdict: Fact['verdict'], title: string, detail: string, more: Partial<Fact> = {}): Fact => ({ code, verdict, title, detail, remedy: null, items: [], ...more });
 
-const MACHINE = fact('address', 'good', 'This machine', 'It is in a network, and others in it can reach this peer.', {
+const COMPUTER = fact('address', 'good', 'This computer', 'Connected. Others on this network can reach you.', {
   items: ['/ip4/192.168.1.17/tcp/40123', '/ip4/192.168.1.17/udp/40123/quic-v1', '/ip6/fd12:3456:789a::17/udp/40123/quic-v1'],
 });
-const MEET = fact('rendezvous', 'good', 'Rendezvous rendezvous.example', 'Connected; 2 other peers are there.');
-const MULTICAST = fact('multicast', 'good', 'This network', 'Peers on this network find each other by themselves.');
-const RELAY = fact('relay', 'good', 'Relay', 'It passes on, encrypted, what cannot go directly, and helps two peers to find a direct way.', {
-  items: ['rendezvous.example: keeps a place for this peer'],
+const JOINED = fact('rendezvous', 'good', 'Rendezvous rendezvous.example', 'Connected. 2 other peers are online there.');
+const MULTICAST = fact('multicast', 'good', 'This network', 'Peers on this network find each other automatically.');
+const RELAY = fact('relay', 'good', 'Relay', 'Passes on encrypted traffic when a direct connection isn’t possible, and helps peers connect directly.', {
+  items: ['rendezvous.example: reservation for this peer'],
 });
-const CLOSED = fact('reachable', 'limited', 'Calls from outside', 'Another machine called this peer from outside, and did not get through: your router or a firewall lets in only answers. Peers who want to visit you are called back instead.', {
-  remedy: 'Nothing, if visits work. For the fastest way, let the router pass port 40123 (TCP and UDP) on to this machine, or allow Goop2 in this machine’s firewall.',
-  items: ['/ip4/203.0.113.7/udp/40123/quic-v1 does not arrive'],
+const CLOSED = fact('reachable', 'limited', 'Incoming connections', 'Computers outside this network can’t connect to you first: your router or a firewall blocks it. Goop2 connects back to them instead.', {
+  remedy: 'Nothing, if visits work. For faster connections, forward port 40123 (TCP and UDP) to this computer in your router, or allow Goop2 in this computer’s firewall.',
+  items: ['/ip4/203.0.113.7/udp/40123/quic-v1 timed out'],
 });
-const FORWARD = 'Switch on UPnP or NAT-PMP in the router, or let it pass port 40123 (TCP and UDP) on to this machine.';
-const UNMAPPED = fact('mapping', 'limited', 'Port mapping', 'The router was asked to let calls in, and does not know how, or does not want to.', {
-  remedy: 'Switch on UPnP or NAT-PMP in the router’s settings, or let it pass port 40123 (TCP and UDP) on to this machine.',
+const FORWARD = 'Turn on UPnP or NAT-PMP in your router, or forward port 40123 (TCP and UDP) to this computer.';
+const UNMAPPED = fact('mapping', 'limited', 'Port mapping', 'The router didn’t open a port. UPnP or NAT-PMP may be turned off.', {
+  remedy: 'Turn on UPnP or NAT-PMP in your router’s settings, or forward port 40123 (TCP and UDP) to this computer.',
 });
 
 /** By the name of the scenario; any other has `home`. */
 const STANDS: Record<string, Network> = {
   home: {
     verdict: 'good',
-    headline: 'Peers everywhere reach this one, nearly all of them directly.',
+    headline: 'Others can reach you from anywhere, almost always directly.',
     facts: [
-      MACHINE,
+      COMPUTER,
       CLOSED,
-      fact('nat', 'good', 'Your router', 'It hides this machine, but in a way that others can get through once both sides want it.', { items: ['/ip4/203.0.113.7/udp/40123/quic-v1 seen by 2 others'] }),
-      fact('mapping', 'good', 'Port mapping', 'The router passes on what comes to this peer.', { items: ['/ip4/203.0.113.7/udp/40123/quic-v1', '/ip4/203.0.113.7/tcp/40123'] }),
+      fact('nat', 'good', 'Your router', 'It hides this computer, but direct connections work once both sides try.', { items: ['/ip4/203.0.113.7/udp/40123/quic-v1 seen by 2 others'] }),
+      fact('mapping', 'good', 'Port mapping', 'Your router forwards incoming connections to this computer.', { items: ['/ip4/203.0.113.7/udp/40123/quic-v1', '/ip4/203.0.113.7/tcp/40123'] }),
       RELAY,
-      MEET,
+      JOINED,
       MULTICAST,
     ],
     testing: false,
   },
   symmetric: {
     verdict: 'limited',
-    headline: 'Peers everywhere reach this one, but some only through a relay, which is slower.',
+    headline: 'Others can reach you from anywhere, but some only through a relay, which is slower.',
     facts: [
-      MACHINE,
+      COMPUTER,
       CLOSED,
-      fact('nat', 'limited', 'Your router', 'It hides this machine behind a new port for every other machine, so that nobody can be told where to call. Peers behind such routers meet only through a relay.', { remedy: FORWARD }),
+      fact('nat', 'limited', 'Your router', 'It uses a different port for every connection, so others can’t connect directly. Peers behind routers like this need a relay to connect.', { remedy: FORWARD }),
       UNMAPPED,
       RELAY,
-      MEET,
+      JOINED,
       MULTICAST,
     ],
     testing: false,
   },
   hotel: {
     verdict: 'limited',
-    headline: 'Many peers elsewhere cannot reach this one: your router lets nothing in, and there is no relay to help.',
+    headline: 'Many people outside this network can’t reach you: your router blocks incoming connections, and there’s no relay.',
     facts: [
-      MACHINE,
+      COMPUTER,
       CLOSED,
-      fact('nat', 'limited', 'Your router', 'Something in between, the router or a firewall, lets no UDP through. Connections use TCP instead: they work, but fewer are direct.', {
-        remedy: 'Allow UDP in the firewall, if it is yours; networks of companies and hotels often do not.',
+      fact('nat', 'limited', 'Your router', 'Your router or a firewall blocks UDP. Connections use TCP instead: they work, but fewer are direct.', {
+        remedy: 'Allow UDP in the firewall if it’s yours. Company and hotel networks often block it.',
       }),
       UNMAPPED,
-      fact('relay', 'limited', 'Relay', 'No rendezvous of yours has one. Two peers whose routers both let nothing in cannot meet without.', {
-        remedy: 'Ask whoever runs the rendezvous to switch its relay on (presence.relay_port), or join another one that has it.',
+      fact('relay', 'limited', 'Relay', 'None of your rendezvous has one. Two peers whose routers both block incoming connections need a relay to connect.', {
+        remedy: 'Ask the administrator of the rendezvous to turn on its relay (presence.relay_port), or join one that has a relay.',
       }),
-      MEET,
-      fact('multicast', 'limited', 'This network', 'Peers on this network are not found by themselves: the network does not pass on multicast.', {
-        remedy: 'Visit a peer by its address, or join a rendezvous. In a guest network, devices are often kept apart.',
+      JOINED,
+      fact('multicast', 'limited', 'This network', 'Peers on this network aren’t found automatically: the network blocks multicast.', {
+        remedy: 'Add a peer by address, or join a rendezvous. Guest networks often keep devices apart.',
       }),
     ],
     testing: false,
   },
   unplugged: {
     verdict: 'broken',
-    headline: 'This machine is in no network: nobody can be met.',
+    headline: 'This computer is not connected to a network.',
     facts: [
-      fact('address', 'broken', 'This machine', 'It has no address in any network.', { remedy: 'Connect it to a network: Wi-Fi or cable.' }),
-      fact('rendezvous', 'broken', 'Rendezvous rendezvous.example', 'It cannot be reached: there is no network that leads to rendezvous.example. It is tried again all the time.', {
-        remedy: 'Check that this machine is on the Internet. If other pages open, the server is down: ask whoever runs it.',
+      fact('address', 'broken', 'This computer', 'No network address.', { remedy: 'Connect it to a network by Wi-Fi or cable.' }),
+      fact('rendezvous', 'broken', 'Rendezvous rendezvous.example', 'Can’t reach rendezvous.example: no network connection. Goop2 keeps trying.', {
+        remedy: 'Check that this computer is on the Internet. If other websites open, the server may be down: ask its administrator.',
       }),
-      fact('multicast', 'good', 'This network', 'Peers on this network are being looked for.'),
+      fact('multicast', 'good', 'This network', 'Looking for peers on this network.'),
     ],
     testing: false,
   },
   local: {
     verdict: 'good',
-    headline: 'Peers on this network are met by themselves. To meet others, join a rendezvous.',
-    facts: [MACHINE, MULTICAST],
+    headline: 'Peers on this network are found automatically. To reach others, join a rendezvous.',
+    facts: [COMPUTER, MULTICAST],
     testing: false,
   },
 };
@@ -135,7 +135,7 @@ function reach(id: string): PeerReach {
       { path: { kind: 'relayed', transport: 'tcp', rtt_ms: 88, relay }, remote: '/dns4/rendezvous.example/tcp/4001', since: now - 59_500, received_bytes: 912, sent_bytes: 640 },
     ],
     attempts: [
-      { at: now - 60_000, what: 'Dialled 3 addresses', outcome: 'none of them answers', worked: false },
+      { at: now - 60_000, what: 'Dialed 3 addresses', outcome: 'none of them answered', worked: false },
       { at: now - 59_500, what: 'Asked the relay rendezvous.example', outcome: 'connected through it', worked: true },
       { at: now - 58_000, what: 'Hole punching, started by the other side', outcome: 'connected over QUIC', worked: true },
     ],

@@ -44,21 +44,21 @@ const STANDS: Record<string, Rendezvous> = {
       FRIENDS,
       joined('https://alone.example', { peers: 0 }),
       joined('https://new.example', { state: 'connecting' }),
-      joined('https://meet.exmaple', { state: 'lost', reason: 'The name meet.exmaple was not found: check how it is spelled, and whether this computer is online.' }),
-      joined('https://old-certificate.example', { state: 'lost', reason: 'The identity of old-certificate.example could not be checked: certificate has expired.' }),
-      joined('http://192.168.1.5:8787', { state: 'lost', reason: 'No server answers at 192.168.1.5.' }),
-      joined('https://www.example', { state: 'refused', reason: 'There is no rendezvous at https://www.example.' }),
-      joined('https://strict.example', { state: 'refused', reason: 'The operator of this rendezvous has blocked this peer.' }),
+      joined('https://meet.exmaple', { state: 'lost', reason: 'Can’t find meet.exmaple. Check the spelling and your Internet connection.' }),
+      joined('https://old-certificate.example', { state: 'lost', reason: 'Can’t verify old-certificate.example: its certificate has expired.' }),
+      joined('http://192.168.1.5:8787', { state: 'lost', reason: '192.168.1.5:8787 doesn’t answer.' }),
+      joined('https://www.example', { state: 'refused', reason: 'There’s no rendezvous at https://www.example.' }),
+      joined('https://strict.example', { state: 'refused', reason: 'This rendezvous’s administrator has blocked you.' }),
       joined('https://a-rather-long-name-of-a-rendezvous-that-somebody-chose.dynamic.provider.example:8787/behind/a/path', { peers: 12408, relay: 'offered' }),
     ],
     hosting: OFF,
   },
   register: { joined: [joined('https://members.example', { registration: 'required', peers: 31, relay: 'offered' })], hosting: OFF },
   registered: { joined: [joined('https://members.example', { registration: 'registered', peers: 31, relay: 'offered' })], hosting: OFF },
-  taken: { joined: [], hosting: { ...OFF, state: 'failed', problem: 'Port 8787 is used by another program. Choose another one, or stop that program.' } },
+  taken: { joined: [], hosting: { ...OFF, state: 'failed', problem: 'Port 8787 is in use by another program. Choose another port or stop that program.' } },
   unreachable: {
     joined: [],
-    hosting: { ...ON, connect_urls: [], peers: 1, messages_per_second: 0, problem: 'This computer is in no network now, so nobody else can reach it. That changes by itself once it is in one.' },
+    hosting: { ...ON, connect_urls: [], peers: 1, messages_per_second: 0, problem: 'This computer isn’t connected to a network, so nobody else can reach it.' },
   },
 };
 
@@ -92,7 +92,7 @@ export class MockRendezvous {
     register: async (url) => {
       await later();
       void later(6).then(() => this.#put(this.stand.joined.map((known) => (known.url === url ? { ...known, registration: 'registered' } : known))));
-      return 'We have sent you a link. Open it within 24 hours to finish.';
+      return 'We’ve sent you a link. Open it within 24 hours to finish.';
     },
   };
 
@@ -124,14 +124,14 @@ export function qr(text: string): Qr {
 
 function hosting(host: Host): Hosting {
   if (!host.on) return { ...OFF, port: host.port, bind: host.bind };
-  if (host.port < 1024) return { ...OFF, state: 'failed', port: host.port, problem: `Port ${host.port} may not be used without special rights. Choose one above 1023.` };
+  if (host.port < 1024) return { ...OFF, state: 'failed', port: host.port, problem: `Port ${host.port} requires administrator rights. Choose a port above 1023.` };
   return { ...ON, port: host.port, bind: host.bind, relay_port: host.relay_port, relayed: host.relay_port ? 0 : null, connect_urls: [`http://${host.bind || '192.168.1.20'}:${host.port}`], peers: 1, messages_per_second: 0 };
 }
 
 function answer(url: string): Joined {
   const { hostname } = new URL(url);
   if (hostname.startsWith('members')) return joined(url, { registration: 'required' });
-  if (hostname.startsWith('www')) return joined(url, { state: 'refused', reason: `There is no rendezvous at ${url}.` });
+  if (hostname.startsWith('www')) return joined(url, { state: 'refused', reason: `There’s no rendezvous at ${url}.` });
   return joined(url, { peers: 2, relay: 'ready' });
 }
 
@@ -142,14 +142,14 @@ function address(text: string): string {
   };
   const inner = /^goop:\/\/connect\?url=(.*)$/.exec(text.trim())?.[1];
   const trimmed = inner === undefined ? text.trim() : decodeURIComponent(inner);
-  if (trimmed === '') return refuse('The address is empty.');
+  if (trimmed === '') return refuse('Enter an address.');
   const [, scheme] = /^([a-z]+):\/\//i.exec(trimmed) ?? [];
-  if (scheme && !/^https?$/i.test(scheme)) return refuse(`An address of a rendezvous begins with http:// or https://, not with ${scheme}:.`);
+  if (scheme && !/^https?$/i.test(scheme)) return refuse('Start the address with https:// or http://.');
   try {
     const url = new URL(scheme ? trimmed : `https://${trimmed}`);
     return `${url.origin}${url.pathname.replace(/\/(register|admin|docs|verify)?\/?$/, '')}`;
   } catch {
-    return refuse(`"${trimmed}" is not a web address; it should look like https://goop.example.org or http://192.168.1.5:8787.`);
+    return refuse('Not a web address. It should look like https://goop.example.org or http://192.168.1.5:8787.');
   }
 }
 

@@ -57,12 +57,12 @@ export class MockSettings {
       return this.#done();
     },
     replace: async (before, text) => {
-      if (before !== this.#settings.text) throw new Refusal({ code: 'invalid', message: 'goop.json was changed meanwhile: look at it again, then make your change (nothing was changed)' });
+      if (before !== this.#settings.text) throw new Refusal({ code: 'invalid', message: 'goop.json changed in the meantime. Open it again, then make your change.' });
       let json: { profile?: { label?: string } };
       try {
         json = JSON.parse(text) as typeof json;
       } catch (error) {
-        throw new Refusal({ code: 'setting', message: `the file is not valid JSON (${String(error)}); allowed is a JSON object in UTF-8` });
+        throw new Refusal({ code: 'setting', message: `This isn’t valid JSON: ${String(error)}` });
       }
       if (json.profile?.label !== undefined) this.#settings.label = this.#stand.me.label = json.profile.label;
       this.#settings.text = text;
@@ -108,9 +108,9 @@ export class MockSettings {
   #set(name: string, value: unknown): void {
     const key = name.slice(name.indexOf('.') + 1) as keyof Settings;
     if (name === 'p2p.mdns_tag' && !/^[\w-]{1,63}$/.test(String(value)))
-      throw new Refusal({ code: 'setting', message: `p2p.mdns_tag is ${JSON.stringify(value)}; allowed is 1 to 63 letters, digits, "-" and "_", e.g. "goop-mdns"` });
+      throw new Refusal({ code: 'setting', message: 'Use 1–63 letters, digits, "-" or "_".' });
     if (name === 'viewer.site_sources' && !(value as string[]).every((source) => /^(https?|wss?):\/\/[\w.-]+(:\d+)?$/.test(source)))
-      throw new Refusal({ code: 'setting', message: `viewer.site_sources is ${JSON.stringify(value)}; allowed is a list of at most 16 origins, e.g. ["http://192.168.1.20:8123"]` });
+      throw new Refusal({ code: 'setting', message: 'Use up to 16 addresses such as http://192.168.1.20:8123.' });
     Object.assign(this.#settings, { [key]: value, restarting: !LIVE.test(name) });
   }
 

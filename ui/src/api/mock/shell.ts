@@ -20,7 +20,7 @@ const SCENARIOS: Record<string, Scenario> = {
   offline: { stage: { is: 'offline' } },
   stopping: { stage: { is: 'stopping' } },
   crashed: { stage: { is: 'crashed', reason: 'Goop2 lost its port 8080 on this computer, where it shows sites.' } },
-  broken: { stage: { is: 'crashed', reason: 'p2p.listen_port is "x"; allowed is a port from 0 to 65535 (0: any free one)' } },
+  broken: { stage: { is: 'crashed', reason: 'p2p.listen_port is "x", but must be a number from 0 to 65535.' } },
   'ask-visit': { wish: { to: 'visit', peer: PEER, path: '/guestbook.html' } },
   'ask-connect': { wish: { to: 'connect', url: 'https://meet.example.org/' } },
   'ask-switch': { wish: { to: 'switch', folder: '/home/mira/peers/workshop' } },
@@ -69,12 +69,12 @@ export function mockShell(name: string): ShellApi {
     onKey: () => () => {},
     find: async () => {},
     create: async (label) => {
-      if (label.trim() === '') throw new Refusal({ code: 'name', message: 'A name is needed: it is what others see.' });
+      if (label.trim() === '') throw new Refusal({ code: 'name', message: 'Enter a name. It’s what others see.' });
       const folder = `/home/mira/.local/share/goop2/peers/${label}`;
       await becomes({ is: 'starting' }, { is: 'online' }, { folder, profiles: [...shell.profiles, { folder, label }] });
     },
     open: async (folder) => {
-      if (!folder.startsWith('/')) throw new Refusal({ code: 'folder', message: `There is no goop.json in ${folder}, so it is not a peer’s folder.` });
+      if (!folder.startsWith('/')) throw new Refusal({ code: 'folder', message: `${folder} isn’t a Goop2 site: there’s no goop.json in it.` });
       await becomes({ is: 'starting' }, { is: 'online' }, { folder });
     },
     goOnline: () => becomes({ is: 'starting' }, { is: 'online' }),
