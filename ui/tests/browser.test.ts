@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Refusal, type Api, type Navigated, type Opening, type Place } from '../src/api';
 import type { Backend } from '../src/state/backend.svelte';
-import { Browser, reason } from '../src/state/browser.svelte';
+import { Browser } from '../src/state/browser.svelte';
+import { words } from '../src/state/failure';
 
 const ANNA = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const BO = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N';
@@ -190,6 +191,6 @@ it('shows nothing of a page that was stopped, until it is loaded again', () => {
 it('opens pasted text, and passes on why it could not', async () => {
   await browser.open(' goop://… ');
   expect(browser.entry).toEqual({ peer: ANNA, path: '/pasted%20page' });
-  const refused = await browser.open('/ip4/10.0.0.1/tcp/1').catch(reason);
+  const refused = await browser.open('/ip4/10.0.0.1/tcp/1').catch(words);
   expect(refused).toBe('No.');
 });

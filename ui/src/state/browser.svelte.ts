@@ -1,8 +1,9 @@
 // The site browser: the history, what the frame is to load, and what is known of how that goes.
 
-import { Refusal, type Api, type Navigated, type Place, type Stop } from '../api';
+import type { Api, Navigated, Place, Stop } from '../api';
 import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/address';
 import type { Backend } from './backend.svelte';
+import { words } from './failure';
 import { canGo, cleared, current, go, start, told, visit, type Entry } from './history';
 
 /** A document request that has not even reached the viewer by now never will: names under `.localhost` lead nowhere here. */
@@ -182,7 +183,7 @@ export class Browser {
     } catch (thrown) {
       if (!wanted()) return;
       this.#wait(false);
-      this.trouble = reason(thrown);
+      this.trouble = words(thrown);
     }
   }
 
@@ -233,6 +234,3 @@ export class Browser {
     if (loading) this.#enough = setTimeout(() => (this.loading = false), LOADING_MS);
   }
 }
-
-/** Every failure of `open`, in words. */
-export const reason = (thrown: unknown): string => Refusal.from(thrown, 'Goop2 couldn’t open this address.').message;

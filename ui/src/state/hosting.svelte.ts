@@ -1,7 +1,7 @@
 // The form of the rendezvous on this computer: what it is to be, until the peer says what it is.
 
 import type { Api, Host, Hosting } from '../api';
-import { words } from './joining.svelte';
+import { words } from './failure';
 
 /** The switch shows what was wished for this long; then it shows what is. */
 const WISH_MS = 4000;

@@ -1,6 +1,7 @@
 // The field for a connect URL: what it means is asked while it is typed. And what this window remembers of rendezvous.
 
-import { Refusal, type Api } from '../api';
+import type { Api } from '../api';
+import { words } from './failure';
 
 /** A pause in typing: what stands there may be meant. */
 const PAUSE_MS = 350;
@@ -121,6 +122,3 @@ export class Joining {
     void this.#api.prefer(name, value).catch(() => {});
   }
 }
-
-/** Every failure of these, in words. */
-export const words = (thrown: unknown): string => Refusal.from(thrown, 'That didn’t work. Try again.').message;

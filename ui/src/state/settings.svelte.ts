@@ -1,7 +1,8 @@
 // The settings as they stand, and each change of one of them: checked by the peer, applied at once, and taken back at will.
 
-import { Refusal, type Api, type Settings } from '../api';
+import type { Api, Settings } from '../api';
 import { equal } from '../lib/equal';
+import { words } from './failure';
 import type { Toasts } from './toasts.svelte';
 
 /** The name of a setting in `goop.json`, and where the page has it. */
@@ -109,5 +110,3 @@ export const origins = (text: string): string[] =>
     .split(/[\s,]+/)
     .filter(Boolean)
     .map((word) => word.replace(/\/$/, ''));
-
-export const words = (thrown: unknown): string => Refusal.from(thrown, 'That didn’t work. Try again.').message;
