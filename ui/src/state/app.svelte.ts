@@ -1,0 +1,122 @@
+// The state of one window, made once from its api, and what acts on several parts of it.
+
+import type { Api, PeerCard, ShellApi, Stop } from '../api';
+import { displayName } from '../lib/names';
+import { arrivals } from './arrivals';
+import { Backend } from './backend.svelte';
+import { Browser } from './browser.svelte';
+import { Denials } from './denials.svelte';
+import { words } from './failure';
+import { Navigation, PAGE_NAMES } from './navigation.svelte';
+import { Preferences } from './preferences.svelte';
+import { ShellState } from './shell.svelte';
+import { Toasts } from './toasts.svelte';
+import { Zoom } from './zoom.svelte';
+
+export class AppState {
+  readonly api: Api;
+  readonly backend: Backend;
+  readonly browser: Browser;
+  readonly navigation: Navigation;
+  readonly preferences: Preferences;
+  readonly shell: ShellState;
+  readonly zoom: Zoom;
+  readonly toasts = new Toasts();
+  readonly denials = new Denials();
+  /** The favorites last seen, to tell who arrives. */
+  #seen: readonly PeerCard[] | null = null;
+
+  constructor(api: Api) {
+    this.api = api;
+    this.backend = new Backend(api);
+    this.browser = new Browser(api, this.backend);
+    this.navigation = new Navigation(this.browser);
+    this.preferences = new Preferences(api);
+    this.shell = new ShellState(api.shell);
+    this.zoom = new Zoom(api);
+  }
+
+  start(): Stop {
+    void this.preferences.load();
+    void this.zoom.load();
+    const stops = [
+      this.backend.start(),
+      this.browser.start(),
+      this.shell.start(),
+      this.api.onDenied((denied) => this.denials.hear(denied)),
+      this.api.onLeaving((url) => {
+        // A browser has replaced the page that was left with an empty one.
+        this.browser.reload();
+        this.navigation.askToLeave(url);
+      }),
+    ];
+    if (this.api.shell) stops.push(this.api.shell.onOpened((place) => this.navigation.visit(place)));
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** The app runs and its peer does not. */
+  get resting(): boolean {
+    return this.shell.value !== null && this.shell.value.stage.is !== 'online';
+  }
+
+  /** There is something to show. */
+  get ready(): boolean {
+    return this.backend.snapshot !== null && this.backend.session !== null && this.backend.link !== 'locked';
+  }
+
+  /** The peer whose site is shown. */
+  get current(): string | null {
+    return this.browser.entry?.peer ?? null;
+  }
+
+  get title(): string {
+    const { page } = this.navigation;
+    if (page) return `${PAGE_NAMES[page]} — Goop2`;
+    const me = this.backend.snapshot?.me;
+    const peer = this.current === null ? undefined : this.current === me?.id ? me : this.backend.peer(this.current);
+    return peer ? `${displayName(peer)} — Goop2` : 'Goop2';
+  }
+
+  /** Notifies of favorites that came online, where the user wants that. */
+  greet(peers: readonly PeerCard[]): void {
+    const arrived = arrivals(this.#seen, peers);
+    this.#seen = peers;
+    if (!this.preferences.notify) return;
+    for (const peer of arrived) void this.api.notify(`${displayName(peer)} is online`, 'One of your favorites in Goop2.').catch(() => {});
+  }
+
+  resize(by: 1 | -1 | 0): void {
+    if (this.current === null) return;
+    if (by === 0) this.zoom.reset(this.current);
+    else this.zoom.step(this.current, by);
+  }
+
+  /** In the visited page, not in what is around it. A browser has its own search. */
+  find(shell: ShellApi): void {
+    this.navigation.site?.focusPage();
+    void shell.find().catch((thrown: unknown) => this.toasts.show(words(thrown)));
+  }
+
+  toggleFavorite(peer: PeerCard): void {
+    const favorite = !peer.favourite;
+    const set = (favourite: boolean): void => void this.api.people.note(peer.id, { favourite }).catch((thrown: unknown) => this.toasts.show(words(thrown)));
+    set(favorite);
+    this.toasts.show(`${displayName(peer)} ${favorite ? 'added to' : 'removed from'} favorites.`, () => set(!favorite));
+  }
+
+  /** Joins a rendezvous and shows it; rejects with a refusal to show. */
+  async join(url: string): Promise<void> {
+    await this.api.rendezvous.join(url);
+    this.navigation.show('rendezvous');
+  }
+
+  leave(url: string): void {
+    this.navigation.leaving = null;
+    void this.api.leave(url).catch((thrown: unknown) => this.toasts.show(words(thrown)));
+  }
+
+  async openRefused(url: string): Promise<void> {
+    await this.api.openExternal(url);
+    this.shell.refused = null;
+  }
+}
