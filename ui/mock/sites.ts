@@ -1,10 +1,10 @@
-// Pretended sites of pretended peers, for `npm run dev:mock`. Served by the development server under the same addresses
-// as the viewer's, so that the frame, its origins and its history behave as they will.
+// Mock sites of the mock peers, for `npm run dev:mock`. The development server serves them under the same addresses as the viewer,
+// so that the frame, its origins and its history behave the same.
 
 import type { Plugin } from 'vite';
 import type { Navigated } from '../src/api';
 
-/** `/p/<peer>/<path>`; `?slow` makes the page take its time. */
+/** `/p/<peer>/<path>`; `?slow` delays the page. */
 const SITE = /^\/p\/([1-9A-HJ-NP-Za-km-z]+)(\/[^?#]*)?(\?.*)?$/;
 const SLOW_MS = 8000;
 

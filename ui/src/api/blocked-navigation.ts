@@ -1,4 +1,4 @@
-// Where a page leads its frame to the web outside: the policy of this document holds it back, and tells.
+// Reports when a page tries to navigate its frame out of Goop2: this document's policy blocks it.
 
 import type { Stop } from '.';
 

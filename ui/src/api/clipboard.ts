@@ -1,6 +1,6 @@
 import { Refusal } from './index';
 
-/** Copies by the clipboard API, or the old way where a webview withholds it. */
+/** Copies with the clipboard API, or with `execCommand` where a webview has none. */
 export async function copyText(text: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,5 +1,5 @@
-// The UI in a browser, served by the viewer itself. The key is a cookie that the printed address left behind, so there
-// is nothing to send; what can be missing is the cookie (401) or the viewer (no answer).
+// The UI in a browser, served by the viewer itself. The key is a cookie set by the printed link, so there is nothing to send; what
+// can be missing is the cookie (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
 import { onBlockedNavigation } from './blocked-navigation';
@@ -30,7 +30,7 @@ import { prefer, preference } from './storage';
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 
-/** A local answer that takes longer than this is not coming. Reaching a peer is the viewer's business and has its own deadline. */
+/** A local answer that takes longer than this is not coming. Requests to peers have the viewer's own deadline. */
 const ANSWER_MS = 30_000;
 
 export function http(): Api {
@@ -92,8 +92,8 @@ const people: PeopleApi = {
 };
 
 /**
- * One event stream for everything, opened while someone listens. The browser's own reconnection says neither why it
- * failed nor when it tries again, so each attempt is ours: ask for the session first, which tells "gone" from "locked".
+ * One event stream for everything, open while there are listeners. The browser's own reconnection reports neither why it failed
+ * nor when it retries, so we retry ourselves: the session request tells "gone" from "locked".
  */
 class Events {
   #listeners = new Set<Listener>();
@@ -103,7 +103,7 @@ class Events {
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** Attempts since the last snapshot. */
   #attempts = 0;
-  /** Only the newest attempt may act on what it learns. */
+  /** Only the newest attempt may act on its result. */
   #newest = 0;
   #last: Snapshot | null = null;
   #reader = new Reader((value) => this.#read(value));
@@ -191,7 +191,7 @@ class Events {
   }
 }
 
-/** In this tab's storage: where a window that needs ports opens itself anew. Said by address, anybody's link could say it. */
+/** In this tab's storage: where a window that needs ports reloads itself. In the address, anyone's link could set it. */
 const PLACE = 'goop2.place';
 
 const framesPorts = (): boolean => new URLSearchParams(location.search).has('ports');
@@ -203,7 +203,7 @@ function opening(): Opening {
   return { ports: true, place: JSON.parse(kept) as Place | null };
 }
 
-/** The policy of a document is fixed: the one that names the ports belongs to another answer. */
+/** A document's policy is fixed: the one that allows the ports comes with another response. */
 async function origin(place: Place): Promise<string> {
   if (framesPorts()) return (await request<{ origin: string }>('/api/origin', { peer: place.peer })).origin;
   sessionStorage.setItem(PLACE, JSON.stringify(place));

@@ -1,5 +1,5 @@
-// The one port between the UI and whatever runs the peer. Three implementations: the desktop shell (`tauri.ts`), the
-// viewer's own page in a browser (`http.ts`) and a pretended peer (`mock.ts`). Views and state know only this file.
+// The one interface between the UI and the peer. Three implementations: the desktop app (`tauri.ts`), the viewer's own page in a
+// browser (`http.ts`) and a mock peer (`mock/`). Views and state know only this file.
 
 import type { Closing } from './types/Closing';
 import type { Denied } from './types/Denied';
@@ -38,8 +38,8 @@ export type { Stage } from './types/Stage';
 export type { Wish } from './types/Wish';
 
 /**
- * Whether the peer can be heard: `connecting` until the first snapshot, `live`, `lost` while it does not answer
- * (attempts go on by themselves), `locked` when it answers but this page has no key to it.
+ * The connection to the peer: `connecting` until the first snapshot, `live`, `lost` while it does not answer (retried
+ * automatically), `locked` when it answers but this browser is not signed in.
  */
 export type Link = 'connecting' | 'live' | 'lost' | 'locked';
 
@@ -50,7 +50,7 @@ export interface Listener {
   link(value: Link): void;
 }
 
-/** How a window begins: anew, or where it left off to look for sites at ports. */
+/** How a window starts: fresh, or where it left off when it reloaded to use ports. */
 export interface Opening {
   readonly ports: boolean;
   readonly place: Place | null;
@@ -59,26 +59,26 @@ export interface Opening {
 /** Every method that can fail rejects with a {@link Refusal}. */
 export interface Api {
   session(): Promise<Session>;
-  /** Snapshots, the first at once, until stopped; and how well they come. */
+  /** Snapshots and the state of the connection, the first immediately, until stopped. */
   subscribe(listener: Listener): Stop;
   /** Try now instead of waiting for the next attempt. */
   reconnect(): void;
   opening(): Opening;
   /**
-   * The origin at a port of the site of this place, for a window that finds no names under `.localhost`. A window that may not
-   * frame such origins yet opens itself anew, at this place, and gets no answer before.
+   * The origin, at a port, of the site of this place, for a window where names under `.localhost` do not resolve. A window that
+   * may not frame such origins yet reloads itself at this place, and never gets an answer.
    */
   origin(place: Place): Promise<string>;
   onNavigated(callback: (event: Navigated) => void): Stop;
-  /** Where a typed or pasted text leads. */
+  /** The place that a typed or pasted text means. */
   place(text: string): Promise<Place>;
-  /** Remembers a multiaddr ending in `/p2p/<id>` and answers that id. */
+  /** Remembers a multiaddr ending in `/p2p/<id>` and resolves to that id. */
   addAddress(address: string): Promise<string>;
   /** An address for `<img>`, or null where there is no picture. */
   avatar(peer: string, hash: string): Promise<string | null>;
   readonly rendezvous: RendezvousApi;
   readonly network: NetworkApi;
-  /** A short text as a picture for a phone's camera. */
+  /** A short text as a QR code. */
   qr(text: string): Promise<Qr>;
   /** What this window remembers for its user under a name; null when there is nothing. */
   preference(name: string): Promise<unknown>;
@@ -88,83 +88,83 @@ export interface Api {
   /** The lines of the log from this number on. */
   logs(since: number): Promise<LogLine[]>;
   onDenied(callback: (denied: Denied) => void): Stop;
-  /** The page on show led its frame to the web outside, and was held. */
+  /** The page tried to navigate its frame out of Goop2, and was stopped. */
   onLeaving(callback: (url: string) => void): Stop;
-  /** Opens an address of the web, after the user said yes, in the system's browser. */
+  /** Opens a web address in the system's browser, after the user agreed. */
   leave(url: string): Promise<void>;
-  /** Whether messages of the system may be shown; asks the user where that is needed. */
+  /** Whether notifications are allowed; asks the user where needed. */
   mayNotify(): Promise<boolean>;
   notify(title: string, text: string): Promise<void>;
   openExternal(url: string): Promise<void>;
   copy(text: string): Promise<void>;
-  /** The app around the peer; none in a browser, where the page ends with the peer. */
+  /** The app around the peer; null in a browser, where the page ends with the peer. */
   readonly shell: ShellApi | null;
 }
 
-/** The app, which outlives its peer. What comes of a call is in the next {@link Shell}. */
+/** The app, which outlives its peer. The result of a call is in the next {@link Shell}. */
 export interface ShellApi {
-  /** The first value at once, until stopped. */
+  /** The first value immediately, until stopped. */
   subscribe(listener: (value: Shell) => void): Stop;
-  /** What a page wanted and did not get. */
+  /** Something a page wanted and did not get. */
   onRefused(callback: (refused: Refused) => void): Stop;
-  /** A page's link that opens no window, and leads to this place of a site. */
+  /** A page's link for a new window that leads to this place of a site. */
   onOpened(callback: (place: Place) => void): Stop;
-  /** One of the user's keys, pressed wherever the focus is, a site included. */
+  /** A shortcut, pressed wherever the focus is, even in a site. */
   onKey(callback: (key: Key) => void): Stop;
-  /** Looks for a text in what has the focus, with a bar of the window's own. */
+  /** Opens the window's search bar for what has the focus. */
   find(): Promise<void>;
-  /** Makes a peer of this name and goes online with it. */
+  /** Creates a peer with this name and goes online with it. */
   create(name: string): Promise<void>;
-  /** Goes online with the peer in a folder, in place of the one that is. */
+  /** Goes online with the peer in a folder, instead of the current one. */
   open(folder: string): Promise<void>;
   goOnline(): Promise<void>;
   goOffline(): Promise<void>;
-  /** The question of this number needs no answer any more. */
+  /** The question with this number has been answered. */
   answered(number: number): Promise<void>;
   /** Shows the peer's folder in the system's file manager. */
   openFolder(): Promise<void>;
-  /** Saves a log where the user's downloads are, and answers its path. */
+  /** Saves a log in the user's downloads, and resolves to its path. */
   saveLog(text: string): Promise<string>;
   setClosing(closing: Closing): Promise<void>;
   setAutostart(on: boolean): Promise<void>;
-  /** As the window's own button for it. */
+  /** Like the window's own close button. */
   close(): Promise<void>;
-  /** The window goes, and stays within reach in the tray. */
+  /** Hides the window; the tray icon brings it back. */
   hide(): Promise<void>;
   quit(): Promise<void>;
   /** A notification of the desktop. */
   notify(title: string, body: string): Promise<void>;
 }
 
-/** What came of a change is in the next snapshots. */
+/** The result of a change is in the next snapshots. */
 export interface RendezvousApi {
-  /** The address that a text typed or pasted means, in its one form. */
+  /** The address that a typed or pasted text means, in canonical form. */
   address(text: string): Promise<string>;
-  /** Joins what a text means, and answers its address. */
+  /** Joins the rendezvous that a text means, and resolves to its address. */
   join(text: string): Promise<string>;
   leave(url: string): Promise<void>;
   host(host: Host): Promise<void>;
-  /** For the administration of the one hosted here; empty before the first time. */
+  /** Of the administration page hosted here; empty before the first time. */
   password(): Promise<string>;
-  /** Asks for a confirmation mail, puts the address into the profile, and answers what the server says. */
+  /** Requests a confirmation email, adds the address to the profile, and resolves to the server's answer. */
   register(url: string, email: string): Promise<string>;
 }
 
 export interface NetworkApi {
-  /** Finds out anew how this peer is reached; the next snapshots tell. */
+  /** Tests again how this peer can be reached; the result is in the next snapshots. */
   test(): Promise<void>;
-  /** What is known, as a text for somebody else: with addresses, names of servers and ids, or without. */
+  /** The facts as text for someone else: with addresses, server names and ids, or without. */
   report(redacted: boolean): Promise<string>;
-  /** How a peer is reached, and what was tried. */
+  /** The connections to a peer, and recent attempts. */
   reach(peer: string): Promise<PeerReach>;
 }
 
-/** Each change is checked by the rules of `goop.json`, applied live, and answered with all settings as they are then. */
+/** Each change is checked by the rules of `goop.json`, applied live, and resolves to all settings. */
 export interface SettingsApi {
   all(): Promise<Settings>;
-  /** Single settings by their names in `goop.json`, `section.key`. */
+  /** Single settings by name in `goop.json`, `section.key`. */
   change(values: Record<string, unknown>): Promise<Settings>;
-  /** All of `goop.json`, made from the text `before`. */
+  /** Replaces all of `goop.json`, based on the text `before`. */
   replace(before: string, text: string): Promise<Settings>;
   /** A PNG of at most 256 KiB, or none. */
   setAvatar(png: Blob | null): Promise<void>;
@@ -185,7 +185,7 @@ export class Refusal extends Error implements Failure {
     this.code = failure.code;
   }
 
-  /** What was thrown, as a refusal: ours unchanged, a serialized failure revived, anything else under `fallback`. */
+  /** Anything thrown, as a refusal: ours unchanged, a serialized failure revived, anything else as `fallback`. */
   static from(thrown: unknown, fallback: string): Refusal {
     if (thrown instanceof Refusal) return thrown;
     return new Refusal(isFailure(thrown) ? thrown : { code: 'failed', message: fallback });

@@ -1,4 +1,4 @@
-// The thread of `Reader`.
+// The worker of `Reader`.
 
 import { changes } from '../lib/changes';
 import type { PeerCard } from './types/PeerCard';

@@ -1,5 +1,5 @@
-// Reads snapshots in a thread of its own. With thousands of peers they are megabytes of text several times a second; to read them, and
-// to clear away what was read, takes longer than a frame has. The page gets what changed.
+// Parses snapshots in a worker. With thousands of peers they are megabytes of text several times a second; parsing them and
+// collecting the garbage takes longer than a frame. The page gets only the changes.
 
 import { whole, type Changes } from '../lib/changes';
 import type { PeerCard } from './types/PeerCard';
@@ -8,11 +8,11 @@ import type { Snapshot } from './types/Snapshot';
 export class Reader {
   #worker = new Worker(new URL('./reader-worker.ts', import.meta.url), { type: 'module' });
   #peers: PeerCard[] = [];
-  /** Texts that are being read, and how many of them, the oldest, nobody wants to hear any more. */
+  /** Texts being parsed, and how many of them, the oldest, are to be ignored. */
   #reading = 0;
   #past = 0;
 
-  /** In the order of the texts. */
+  /** Calls back in the order of the texts. */
   constructor(hear: (snapshot: Snapshot) => void) {
     this.#worker.onmessage = ({ data }: MessageEvent<Changes>) => {
       const snapshot = whole(this.#peers, data);
@@ -28,7 +28,7 @@ export class Reader {
     this.#worker.postMessage(text);
   }
 
-  /** Whoever sent the texts so far is gone: what is still being read is no sign of life. */
+  /** The sender is gone: texts still being parsed are not a sign of life. */
   forget(): void {
     this.#past = this.#reading;
   }

@@ -1,4 +1,4 @@
-// What a browser remembers for its user. Private windows and full disks may refuse; then nothing is remembered.
+// Preferences in a browser. Private windows and full disks may refuse; then nothing is remembered.
 
 const KEY = 'goop2.';
 

@@ -51,7 +51,7 @@ export function tauri(): Api {
     people,
     logs: (since) => call<LogLine[]>('logs', { since }),
     onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
-    // The window holds what leaves before it happens, and says so as what a page was refused.
+    // The window stops such navigations itself, and reports them as refused.
     onLeaving: () => () => {},
     leave: (url) => call<void>('open_external', { url }),
     mayNotify: async () => true,
@@ -119,7 +119,7 @@ async function base64(blob: Blob): Promise<string> {
   return btoa(text);
 }
 
-/** Snapshots come while the peer runs; between two runs of it nothing does. */
+/** Snapshots arrive while the peer runs; between two runs nothing does. */
 function subscribe(listener: Listener): Stop {
   const reader = new Reader((value) => {
     listener.snapshot(value);
@@ -136,7 +136,7 @@ function subscribe(listener: Listener): Stop {
   return () => stops.forEach((stop) => stop());
 }
 
-/** Listens before it asks, so that no change falls between the two; an event that overtakes the answer is the newer one. */
+/** Listens before it asks, so that no change is missed; an event that overtakes the answer is newer. */
 function follow<T>(name: string, hear: (value: T) => void, refused: () => void): Stop {
   let heard = false;
   let stopped = false;

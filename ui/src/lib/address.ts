@@ -8,7 +8,7 @@ export const home = (peer: string): Place => ({ peer, path: '/' });
 /** `goop://<peer id>/<path>`: what is shown, copied and pasted. */
 export const link = (place: Place): string => `goop://${place.peer}${tidy(place.path)}`;
 
-/** The origin that a peer's site has by its name; null when the peer id is none. */
+/** The origin that a peer's site has by its name; null when the peer id is invalid. */
 export function siteOrigin(peer: string, port: number): string | null {
   const label = siteLabel(peer);
   return label && `http://${label}.localhost:${port}`;
@@ -16,10 +16,10 @@ export function siteOrigin(peer: string, port: number): string | null {
 
 export const frameUrl = (place: Place, origin: string): string => `${origin}/p/${place.peer}${tidy(place.path)}`;
 
-/** Whether the name of a file is that of a page, which a frame shows rather than saves. */
+/** Whether a path looks like a page, which a frame shows, rather than a download. */
 export const isPage = (path: string): boolean => /(\/|\/[^/.]+|\.html?)$/i.test(path.split(/[?#]/, 1)[0] ?? '');
 
-/** One spelling per path: absolute, escaped as URLs are, so that what was typed and what was fetched compare equal. */
+/** One spelling per path: absolute, escaped as URLs are, so that typed and fetched paths compare equal. */
 export function tidy(path: string): string {
   try {
     const url = new URL(`http://site${path.startsWith('/') ? '' : '/'}${path}`);
@@ -29,12 +29,12 @@ export function tidy(path: string): string {
   }
 }
 
-/** The same document: fragments stay in the browser, so they are never told back. */
+/** The same document: fragments stay in the browser and are never reported back. */
 export function sameDocument(a: Place, b: Place): boolean {
   return a.peer === b.peer && withoutFragment(a.path) === withoutFragment(b.path);
 }
 
-/** As people read it: unescaped where that is possible. */
+/** Readable: unescaped where possible. */
 export function readable(path: string): string {
   try {
     return decodeURI(path);
@@ -43,7 +43,7 @@ export function readable(path: string): string {
   }
 }
 
-/** Whether a text was meant as an address rather than as a name to look for. */
+/** Whether a text is meant as an address rather than a name to search for. */
 export function looksLikeAddress(text: string): boolean {
   const trimmed = text.trim();
   return (

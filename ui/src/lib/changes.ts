@@ -1,13 +1,13 @@
-// A snapshot as what is new in it: of thousands of peers most are as they were, and of the others little changed.
+// A snapshot as a difference: of thousands of peers, most have not changed, and the others only a little.
 
 import type { PeerCard } from '../api/types/PeerCard';
 import type { Snapshot } from '../api/types/Snapshot';
 import { equal } from './equal';
 
-/** The place a peer had in the snapshot before, and what changed of it since. */
+/** The index of a peer in the previous snapshot, and the fields that changed. */
 type Changed = readonly [place: number, now: Partial<PeerCard>];
 
-/** A peer that is as it was is only its place. */
+/** An unchanged peer is only its index. */
 export interface Changes extends Omit<Snapshot, 'peers'> {
   readonly peers: readonly (PeerCard | number | Changed)[];
 }
@@ -24,7 +24,7 @@ export function changes(before: readonly PeerCard[], { peers, ...rest }: Snapsho
   return { ...rest, peers: peers.map(short) };
 }
 
-/** Peers that are as they were are the objects they were, and so is the list where nothing in it changed. */
+/** Unchanged peers stay the same objects, and so does the list if nothing in it changed. */
 export function whole(before: PeerCard[], { peers, ...rest }: Changes): Snapshot {
   if (peers.length === before.length && peers.every((peer, place) => peer === place)) return { ...rest, peers: before };
   const long = (peer: PeerCard | number | Changed): PeerCard | undefined => {

@@ -1,4 +1,4 @@
-// How this machine reaches a peer, in words.
+// How this computer is connected to a peer, in words.
 
 import type { Path } from '../api/types/Path';
 import type { PeerCard } from '../api/types/PeerCard';
@@ -7,9 +7,9 @@ import { roundTrip } from './time';
 export interface Connection {
   /** "Direct · LAN · 2 ms" */
   text: string;
-  /** "2 ms": what is left of it where there is little room. */
+  /** "2 ms": where there is little room. */
   brief: string;
-  /** A sentence, for the tooltip and for screen readers. */
+  /** A phrase for the tooltip and for screen readers. */
   long: string;
   tone: 'good' | 'warn' | 'off';
 }
@@ -40,7 +40,7 @@ export function summary({ kind, transport, rtt_ms: rtt, relay }: Path): string {
   return [...kindParts, transport === 'quic' ? 'QUIC' : 'TCP', ...(rtt === null ? [] : [roundTrip(rtt)])].join(' · ');
 }
 
-/** A sentence of all that is known of a path. */
+/** Everything known about a path, in one phrase. */
 export function sentence({ kind, transport, rtt_ms: rtt, relay }: Path): string {
   const through = kind === 'relayed' && relay ? `Connected through the relay at ${relay.label}, which sees only encrypted traffic` : KINDS[kind].long;
   return `${through} (${[transport === 'quic' ? 'QUIC' : 'TCP', ...(rtt === null ? [] : [`${roundTrip(rtt)} round trip`])].join(', ')})`;

@@ -7,10 +7,10 @@ const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 /** CID version 1, content type `libp2p-key`. */
 const CID_PREFIX = [0x01, 0x72];
 
-/** Longer text is no peer id; decoding takes time quadratic in the length. */
+/** Longer text is not a peer id; decoding takes time quadratic in the length. */
 const MAX_ID_CHARS = 128;
 
-/** The DNS label of a peer's site, or null when the text is no peer id. */
+/** The DNS label of a peer's site, or null when the text is not a peer id. */
 export function siteLabel(id: string): string | null {
   const multihash = decode58(id);
   return multihash && wellFormed(multihash) ? `k${encode36([...CID_PREFIX, ...multihash])}` : null;
@@ -44,7 +44,7 @@ function encode36(bytes: number[]): string {
     .join('');
 }
 
-/** Big-endian digits in another base; leading zeros are kept one for one, as both alphabets want it. */
+/** Big-endian digits in another base; leading zeros are kept one for one, as both encodings require. */
 function rebase(digits: number[], from: number, to: number): number[] {
   const out: number[] = [];
   for (const digit of digits) {

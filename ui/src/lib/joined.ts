@@ -1,4 +1,4 @@
-// How it stands with a rendezvous, in the words of one line.
+// The status of a joined rendezvous, in one line.
 
 import type { Joined } from '../api';
 
@@ -6,9 +6,9 @@ const RELAY = { none: '', offered: 'relay available', ready: 'relay ready' } as 
 
 export interface JoinedStatus {
   readonly tone: 'good' | 'warn' | 'off';
-  /** What has happened: said aloud when it changes. */
+  /** The state: announced when it changes. */
   readonly said: string;
-  /** What changes all the time. */
+  /** Details that change all the time. */
   readonly more: string;
 }
 

@@ -5,12 +5,12 @@ import { shortId } from './id';
 /** More characters than any window shows; a label may have thousands. */
 const MAX_NAME_CHARS = 160;
 
-/** How many avatar colours tokens.css has. */
+/** How many avatar colors tokens.css has. */
 const HUES = 12;
 
 const segmenter = new Intl.Segmenter();
 
-/** What the owner calls a peer, else what it calls itself, else its id. */
+/** The user's name for a peer, else its own name, else its id. */
 export function displayName(peer: { id: string; label: string; name?: string }): string {
   const name = (peer.name || peer.label)
     .slice(0, MAX_NAME_CHARS)
@@ -27,14 +27,14 @@ export function initial(name: string): string {
   return '?';
 }
 
-/** A colour that stays with the id, whatever the peer calls itself (FNV-1a). */
+/** A color derived from the id, so that it stays when the name changes (FNV-1a). */
 export function hue(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
   return (hash >>> 0) % HUES;
 }
 
-/** Case and accents do not matter when looking for someone. */
+/** For a search that ignores case and accents. */
 export function fold(text: string): string {
   return text.normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase();
 }

@@ -1,12 +1,12 @@
-// A log that can be shown to strangers: who and where stand in it as numbers, the same one for the same thing every time.
+// Makes a log safe to share: people and addresses are replaced with numbers, the same one for the same thing.
 
-/** Whom the log may speak of, by whatever they are called. */
+/** Someone the log may mention, under any of their names. */
 export interface Person {
   readonly id: string;
   readonly names: readonly string[];
 }
 
-/** Shorter names are words of the log's own too often. */
+/** Shorter names are too often words of the log itself. */
 const MIN_NAME_CHARS = 3;
 
 const PATTERNS: readonly (readonly [string, string])[] = [
@@ -17,7 +17,7 @@ const PATTERNS: readonly (readonly [string, string])[] = [
   ['address', String.raw`\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])`],
 ];
 
-/** Says nothing about anybody: everyone has these. */
+/** Everyone has these: they identify nobody. */
 const COMMON = new Set(['127.0.0.1', '0.0.0.0', '::1', '::', 'localhost']);
 
 export function redact(text: string, people: readonly Person[]): string {
@@ -30,7 +30,7 @@ export function redact(text: string, people: readonly Person[]): string {
     aliases.set(found, known);
     return known;
   };
-  // Only those in the text: a pattern of thousands of names would be tried at every letter.
+  // Only names that occur: a pattern of thousands would be tried at every letter.
   for (const { id, names } of people) {
     const called = [id, ...names].filter((name) => name.length >= MIN_NAME_CHARS && !aliases.has(name) && text.includes(name));
     if (called.length === 0) continue;
@@ -43,7 +43,7 @@ export function redact(text: string, people: readonly Person[]): string {
   return text.replace(all, (found, ...groups: (string | undefined)[]) => alias(patterns[groups.findIndex((group) => group !== undefined)]?.[0] ?? 'name', found));
 }
 
-/** What has colons and is no time of day. */
+/** Has colons but is not a time of day. */
 const isAddress = (text: string): boolean => text.includes('::') || text.split(':').length === 8;
 
 const quoted = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');

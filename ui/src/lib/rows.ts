@@ -1,17 +1,17 @@
-// Which rows of a long list are in view. Only those exist: thousands of rows that change cost more than a frame has time for.
+// Which rows of a long list are visible. Only those exist: updating thousands of rows takes longer than a frame.
 
-/** Height of a row and of a heading, in pixels; PeerList.svelte gives them to both. */
+/** Height of a row and of a heading, in pixels; PeerList.svelte sets both. */
 export const ROW = 52;
 export const HEAD = 36;
 
-/** Rows kept above and below what is in view, so that scrolling does not outrun them. */
+/** Rows kept above and below the visible ones, so that scrolling does not outrun them. */
 const SPARE = 6;
 
 export interface Section<T> {
   readonly items: readonly T[];
-  /** How many stand in the sections above. */
+  /** How many items the sections above have. */
   readonly before: number;
-  /** Where its first row is. */
+  /** Where its first row starts. */
   readonly top: number;
 }
 
@@ -27,7 +27,7 @@ export function stacked<T>(lists: readonly (readonly T[])[]): Section<T>[] {
   });
 }
 
-/** The numbers of the rows of a section that are in view between two heights, and `kept` where it is one of the section's. */
+/** The indexes of a section's rows that are visible between two heights, and `kept` if it is one of the section's. */
 export function visible<T>({ items, top }: Section<T>, from: number, to: number, kept: number): number[] {
   const first = Math.max(0, Math.floor((from - top) / ROW) - SPARE);
   const last = Math.min(items.length - 1, Math.ceil((to - top) / ROW) + SPARE);

@@ -1,13 +1,13 @@
 import type { PeerCard } from '../api/types/PeerCard';
 import { fold } from './names';
 
-/** More than a list has: then all is forgotten, rather than kept of everybody who ever was there. */
+/** More than a list has: then the cache is cleared, rather than kept for everyone ever seen. */
 const MAX_FOLDED = 20_000;
 
-/** By id, what each was found by last. It hardly ever changes, and a list of thousands is searched many times a second. */
+/** The folded text of each peer, by id. It rarely changes, and a list of thousands is searched many times a second. */
 const folded = new Map<string, { readonly peer: PeerCard; readonly hay: string }>();
 
-/** The peers whose name, e-mail or id holds every word typed. */
+/** The peers whose name, email or id holds every word typed. */
 export function search(peers: readonly PeerCard[], text: string): readonly PeerCard[] {
   const words = fold(text).split(/\s+/).filter(Boolean);
   if (words.length === 0) return peers;

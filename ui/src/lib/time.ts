@@ -1,10 +1,10 @@
-// Durations in the few words there is room for.
+// Durations in few words.
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** "just now", "14 min ago", "3 h ago", "yesterday", "5 days ago", then the date. Clocks that disagree count as now. */
+/** "just now", "14 min ago", "3 h ago", "yesterday", "5 days ago", then the date. Times in the future, from clocks that disagree, count as now. */
 export function ago(then: number, now: number): string {
   const past = now - then;
   if (past < MINUTE) return 'just now';

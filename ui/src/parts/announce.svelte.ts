@@ -1,10 +1,10 @@
-// What happened, said to those who cannot see it. One polite region for the whole window.
+// Announces events to screen readers. One polite region for the whole window.
 
 class Announcer {
   text = $state('');
 
   say(text: string): void {
-    // The same words twice are a change only if something stood between.
+    // The same text twice is announced only if it changed in between.
     this.text = '';
     queueMicrotask(() => (this.text = text));
   }

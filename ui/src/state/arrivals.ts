@@ -1,8 +1,8 @@
-// Favourites that come online, to be told of.
+// Favorites that come online, for notifications.
 
 import type { PeerCard } from '../api/types/PeerCard';
 
-/** Which of the favourites are online now and were not before. The first look is no arrival: they were there already. */
+/** Favorites that are online now and were not before. The first snapshot has no arrivals. */
 export function arrivals(before: readonly PeerCard[] | null, now: readonly PeerCard[]): PeerCard[] {
   if (!before) return [];
   const here = now.filter((peer) => peer.favourite && peer.group !== 'earlier');

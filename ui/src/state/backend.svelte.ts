@@ -1,4 +1,4 @@
-// What the running peer last said, and whether it is still there.
+// The last snapshot of the running peer, and whether it is still connected.
 
 import { Refusal, type Api, type Link, type Notice, type PeerCard, type Session, type Snapshot, type Stop } from '../api';
 import { grouped, reconcile } from './reconcile';
@@ -6,18 +6,18 @@ import { grouped, reconcile } from './reconcile';
 /** Snapshots closer together than this are shown as one: nobody reads faster, and a busy network sends hundreds. */
 const SNAPSHOT_MS = 100;
 
-/** From taking a snapshot in to showing it: with thousands of peers each takes much of a frame, so they get one each. */
+/** Between receiving a snapshot and showing it: with thousands of peers each step takes much of a frame, so they get one each. */
 const APART_MS = 40;
 
-/** How often "14 min ago" is looked at again. */
+/** How often "14 min ago" is updated. */
 const TICK_MS = 20_000;
 
-/** A start takes less; a peer that is not there by then is not coming. */
+/** A restart takes less; a peer that is not back by then is not coming back. */
 const RESTART_MS = 15_000;
 
 export class Backend {
   link = $state<Link>('connecting');
-  /** It is about to be away for a moment, and comes back by itself. */
+  /** The peer is about to restart and will be away for a moment. */
   restarting = $state(false);
   session = $state.raw<Session | null>(null);
   snapshot = $state.raw<Snapshot | null>(null);
@@ -70,7 +70,7 @@ export class Backend {
     this.#dismissed = [...this.#dismissed, keyOf(notice)];
   }
 
-  /** What was changed makes the peer start again. */
+  /** A changed setting makes the peer restart. */
   expectRestart(): void {
     this.restarting = true;
     clearTimeout(this.#restart);
@@ -82,7 +82,7 @@ export class Backend {
     this.#api.reconnect();
   }
 
-  /** A peer that comes back may be another run of it, on another port: each return asks anew. */
+  /** A peer that comes back may have restarted on another port: each time, the session is asked for again. */
   async #linked(link: Link): Promise<void> {
     const returned = link === 'live' && this.link !== 'live';
     if (link !== this.link) this.link = link;
@@ -96,5 +96,5 @@ export class Backend {
   }
 }
 
-/** A notice comes back when it has something else to say. */
+/** A dismissed notice comes back when its message changes. */
 const keyOf = (notice: Notice): string => `${notice.code}\n${notice.message}`;

@@ -1,4 +1,4 @@
-// The site browser: the history, what the frame is to load, and what is known of how that goes.
+// The site browser: its history, what the frame loads, and the progress of that.
 
 import type { Api, Navigated, Place, Stop } from '../api';
 import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/address';
@@ -6,18 +6,18 @@ import type { Backend } from './backend.svelte';
 import { words } from './failure';
 import { canGo, cleared, current, go, start, told, visit, type Entry } from './history';
 
-/** A document request that has not even reached the viewer by now never will: names under `.localhost` lead nowhere here. */
+/** A document request that has not reached the viewer by then never will: names under `.localhost` do not resolve here. */
 const UNREACHED_MS = 6000;
 
 const UNREACHED = 'The page didn’t load. This browser may not support addresses that end in “.localhost”. Try another browser on this computer.';
 
-/** Word of a document can come this much later than the frame's own word that it is loaded. */
+/** A document may be reported this much later than the frame's own load event. */
 const LATE_MS = 1000;
 
-/** The frame never says that a page became a download or an empty answer; the progress line is not shown for longer. */
+/** The frame does not report downloads or empty answers; the progress line is not shown for longer than this. */
 const LOADING_MS = 30_000;
 
-/** What the frame is told to load. Another generation is another frame: nothing of the old page stays behind. */
+/** What the frame is to load. Another generation is another frame: nothing of the old page remains. */
 export interface Target {
   readonly url: string;
   readonly generation: number;
@@ -26,14 +26,14 @@ export interface Target {
 export class Browser {
   target = $state.raw<Target | null>(null);
   loading = $state(false);
-  /** The user stopped a page from loading; there is nothing to show in its place. */
+  /** The user stopped the page from loading; there is nothing to show. */
   stopped = $state(false);
-  /** Why no page comes, in words: no request for it ever arrived where sites are served. */
+  /** Why no page appears, in words: no request for it reached the viewer. */
   trouble = $state.raw<string | null>(null);
 
   #history = $state.raw(start);
   readonly entry: Entry = $derived(current(this.#history));
-  /** Everywhere this window has been; {@link position} is where it is. */
+  /** All entries of the history; {@link position} is the current one. */
   readonly entries: readonly Entry[] = $derived(this.#history.entries);
   readonly position = $derived(this.#history.index);
   readonly canBack = $derived(canGo(this.#history, -1));
@@ -41,22 +41,22 @@ export class Browser {
 
   #api: Api;
   #backend: Backend;
-  /** What we sent the frame to and have not heard of yet; words about other documents are echoes of earlier pages. */
+  /** Where we sent the frame, until that is reported; reports of other documents are echoes of earlier pages. */
   #expected: Place | null = null;
   /**
-   * The first document heard of since the frame last loaded, not where we sent it. Word of documents comes from every frame of
-   * every window, and from any page that frames a site only to be heard of here: it is ours when our frame loads. Later ones
-   * are then frames within it.
+   * The first document reported since the frame last loaded, other than where we sent it. Reports come from every frame of every
+   * window, and from any page that frames a site just to be reported here: it is ours if our frame loads. Later ones are then
+   * frames within it.
    */
   #held: { event: Navigated; at: number } | null = null;
-  /** The document that the frame loads is known already: we sent it there, or it loads again what it shows. */
+  /** The document that the frame loads is already known: we sent it there, or it reloads. */
   #known = false;
-  /** The frame loaded what nobody had told of yet. */
+  /** The frame loaded something that was not reported yet. */
   #owed = false;
   #everTold = false;
   #loadedAt = 0;
   #generation = 0;
-  /** This window finds no names: sites are looked for at ports. */
+  /** Names do not resolve in this window: sites are at ports. */
   #ports = false;
   /** Origins at ports, by peer. */
   #origins = $state.raw<Readonly<Record<string, string>>>({});
@@ -75,13 +75,13 @@ export class Browser {
     return this.#api.onNavigated((event) => this.#hear(event));
   }
 
-  /** Goes where a typed or pasted text leads; rejects with a refusal to show. */
+  /** Opens a typed or pasted text; rejects with a refusal to show. */
   async open(text: string): Promise<void> {
     if (isMultiaddr(text)) await this.add(text);
     else this.visit(await this.#api.place(text.trim()));
   }
 
-  /** Remembers a network address and goes to the peer behind it; rejects with a refusal to show. */
+  /** Remembers a network address and visits the peer there; rejects with a refusal to show. */
   async add(address: string): Promise<void> {
     this.visit(home(await this.#api.addAddress(address.trim())));
   }
@@ -109,7 +109,7 @@ export class Browser {
     this.#load(here);
   }
 
-  /** A new frame: an address with a fragment would otherwise only scroll. */
+  /** In a new frame: an address with a fragment would otherwise only scroll. */
   reload(): void {
     this.#load(null, true);
   }
@@ -120,7 +120,7 @@ export class Browser {
     this.stopped = true;
   }
 
-  /** The frame finished a document, whichever it was. */
+  /** The frame finished loading a document, whichever it was. */
   loaded(): void {
     const held = this.#held && Date.now() - this.#held.at < LOADING_MS ? this.#held.event : null;
     const known = this.#known;
@@ -131,7 +131,7 @@ export class Browser {
     this.#wait(false);
   }
 
-  /** The page shown, for a browser: at its port where this window needs that, else by its name. */
+  /** The address of the page for a browser: at its port where this window needs that, else by name. */
   get outside(): string | null {
     const entry = this.entry;
     const origin = entry && (this.#origins[entry.peer] ?? this.#named(entry.peer));
@@ -165,13 +165,13 @@ export class Browser {
     if (!this.#everTold && isPage(entry.path)) this.#patience = setTimeout(() => this.#unreached(entry), UNREACHED_MS);
   }
 
-  /** Names were tried first; ports are what remains. */
+  /** Names were tried first; then ports. */
   #unreached(entry: Place): void {
     if (this.#ports || this.#backend.link !== 'live') this.trouble = UNREACHED;
     else void this.#find(entry);
   }
 
-  /** Asks where the site is at a port, and goes there if it is still wanted. */
+  /** Asks for the site's port, and loads it there if it is still wanted. */
   async #find(entry: Place): Promise<void> {
     const wanted = (): boolean => this.entry === entry && !this.stopped;
     this.#wait(true);
@@ -194,7 +194,7 @@ export class Browser {
     this.trouble = null;
   }
 
-  /** What was heard belongs to a document that is over. */
+  /** Earlier reports belong to a previous document. */
   #forget(): void {
     this.#expected = null;
     this.#held = null;

@@ -1,15 +1,15 @@
-// What the page on show wanted and did not get. The site's own browser tells, and the site could too: a short list of texts.
+// What the page tried and was denied. The browser reports it, and the site could fake it: a short list of texts.
 
 import type { Denied } from '../api/types/Denied';
 
-/** Entries kept for a page; it may want any number of things. */
+/** Entries kept for a page, which may try any number of things. */
 const MAX_DENIALS = 20;
 
 export class Denials {
   list = $state.raw<readonly Denied[]>([]);
   #peer: string | null = null;
 
-  /** Another page is on show. */
+  /** Another page is shown. */
   begin(peer: string | null): void {
     this.#peer = peer;
     this.list = [];

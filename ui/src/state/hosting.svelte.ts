@@ -1,23 +1,23 @@
-// The form of the rendezvous on this computer: what it is to be, until the peer says what it is.
+// The form of the rendezvous hosted on this computer: shows what the user asked for until the peer confirms it.
 
 import type { Api, Host, Hosting } from '../api';
 import { words } from './failure';
 
-/** The switch shows what was wished for this long; then it shows what is. */
-const WISH_MS = 4000;
+/** How long the switch shows what the user asked for; then it shows the actual state. */
+const WANTED_MS = 4000;
 
 /** A relay's usual port. */
 const RELAY_PORT = 4001;
 
-/** Under which the window remembers the port of the relay: `goop.json` cannot while hosting is off. */
+/** The preference that keeps the relay port: `goop.json` cannot while hosting is off. */
 const RELAY = 'hosting.relay';
 
-/** Whom it listens to. */
+/** Which addresses it listens on. */
 export type Reach = 'all' | 'here' | 'one';
 
 const LOOPBACK = '127.0.0.1';
 
-/** What is typed; numbers as text, since that is what a field holds. */
+/** The form's input; numbers as text, as fields hold them. */
 export interface Form {
   port: string;
   reach: Reach;
@@ -29,15 +29,15 @@ export interface Form {
 export class HostForm {
   form = $state<Form>({ port: '', reach: 'all', bind: '', relay: false, relayPort: String(RELAY_PORT) });
   busy = $state(false);
-  /** Why the last attempt came to nothing, in words. */
+  /** Why the last attempt failed, in words. */
   problem = $state('');
-  #wish = $state<boolean | null>(null);
-  /** What the peer said last. */
-  #is = false;
-  /** Whether that is from before the wish before: what is wished already, and yet not what is. */
-  #late = false;
+  #wanted = $state<boolean | null>(null);
+  /** The state the peer last reported. */
+  #on = false;
+  /** Whether that report is older than the last request: it matches the request by chance and does not confirm it. */
+  #stale = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** What is asked of the peer next: of what is wished while it is busy, only the last. */
+  /** The next request: of those made while the peer is busy, only the last counts. */
   #next: Host | null = null;
   #kept: number | null = null;
   #api: Api;
@@ -55,7 +55,7 @@ export class HostForm {
     this.form.relayPort = String(kept || RELAY_PORT);
   }
 
-  /** What stands there is what is. */
+  /** Fills the form with the current state. */
   reset(hosting: Hosting): void {
     this.form = fromHosting(hosting, this.#kept);
     this.problem = '';
@@ -63,14 +63,14 @@ export class HostForm {
 
   /** Whether the switch is on. */
   on(hosting: Hosting): boolean {
-    return this.#wish ?? hosting.state !== 'off';
+    return this.#wanted ?? hosting.state !== 'off';
   }
 
-  /** The peer said how it is. */
+  /** The peer reported its state. */
   heard(hosting: Hosting): void {
-    this.#is = hosting.state !== 'off';
-    if (this.#is !== this.#wish) this.#late = false;
-    else if (!this.#late) this.#settle();
+    this.#on = hosting.state !== 'off';
+    if (this.#on !== this.#wanted) this.#stale = false;
+    else if (!this.#stale) this.#settle();
   }
 
   changed(hosting: Hosting): boolean {
@@ -81,15 +81,15 @@ export class HostForm {
   async apply(on: boolean): Promise<void> {
     if (on && mistakes(this.form).any) return;
     this.problem = '';
-    this.#late = this.#is === on;
-    this.#wish = on;
+    this.#stale = this.#on === on;
+    this.#wanted = on;
     this.#next = toHost(this.form, on);
     if (this.busy) return;
     this.busy = true;
     try {
       for (let host = this.#take(); host; host = this.#take()) await this.#ask(host);
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#settle(), WISH_MS);
+      this.#timer = setTimeout(() => this.#settle(), WANTED_MS);
     } catch (thrown) {
       this.#next = null;
       this.#settle();
@@ -114,11 +114,11 @@ export class HostForm {
 
   #settle(): void {
     clearTimeout(this.#timer);
-    this.#wish = null;
+    this.#wanted = null;
   }
 }
 
-/** What is wrong with each field, in words; empty where nothing is. */
+/** What is wrong with each field, in words; empty where it is valid. */
 export function mistakes(form: Form): { port: string; bind: string; relayPort: string; any: boolean } {
   const port = isPort(form.port) ? '' : 'Enter a number from 1 to 65535.';
   const bind = form.reach !== 'one' || isIp(form.bind) ? '' : 'Enter an IP address of this computer, such as 192.168.1.20.';
@@ -149,5 +149,5 @@ export function toHost(form: Form, on: boolean): Host {
 
 const isPort = (text: string): boolean => /^\s*[0-9]{1,5}\s*$/.test(text) && Number(text) >= 1 && Number(text) <= 65535;
 
-/** Roughly: whether it is one of this computer's only the peer can say. */
+/** A rough check: only the peer knows whether it is an address of this computer. */
 const isIp = (text: string): boolean => /^\s*(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)\s*$/i.test(text);

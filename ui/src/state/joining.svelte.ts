@@ -1,18 +1,18 @@
-// The field for a connect URL: what it means is asked while it is typed. And what this window remembers of rendezvous.
+// The field for a connect URL, checked while it is typed, and what this window remembers about rendezvous.
 
 import type { Api } from '../api';
 import { words } from './failure';
 
-/** A pause in typing: what stands there may be meant. */
+/** A pause in typing: the text may be complete. */
 const PAUSE_MS = 350;
-/** Remembered beyond those that are joined; more than anyone has is of no use. */
+/** How many are remembered. */
 const MAX_RECENT = 8;
 
-/** Under which the window remembers them. */
+/** The preferences they are kept under. */
 const RECENT = 'rendezvous.recent';
 const ASKED = 'rendezvous.asked';
 
-/** A registration that was asked for, and what the server said. */
+/** A requested registration and the server's answer. */
 export interface Asked {
   readonly email: string;
   readonly message: string;
@@ -20,14 +20,14 @@ export interface Asked {
 
 export class Joining {
   text = $state('');
-  /** What the text means, once that is known. */
+  /** The address that the text means, once known. */
   address = $state.raw<string | null>(null);
-  /** Why the text means nothing, in words. */
+  /** Why the text is not an address, in words. */
   problem = $state('');
   busy = $state(false);
-  /** Addresses once joined, the last one first. */
+  /** Addresses joined before, the latest first. */
   recent = $state.raw<readonly string[]>([]);
-  /** By the address of the rendezvous. */
+  /** By address of the rendezvous. */
   asked = $state.raw<Readonly<Record<string, Asked>>>({});
 
   #api: Api;
@@ -54,7 +54,7 @@ export class Joining {
     if (this.text.trim() !== '') this.#timer = setTimeout(() => void this.#check(), PAUSE_MS);
   }
 
-  /** Joins what was typed, or one remembered; true when that began. */
+  /** Joins the typed address or a remembered one; resolves to whether that began. */
   async join(text = this.text): Promise<boolean> {
     if (this.busy) return false;
     clearTimeout(this.#timer);
@@ -91,7 +91,7 @@ export class Joining {
     this.#ask({ ...this.asked, [url]: { email: email.trim(), message } });
   }
 
-  /** The registration of this rendezvous is settled, or to be asked for anew. */
+  /** Forgets a registration that is complete or to be requested again. */
   settled(url: string): void {
     if (!(url in this.asked)) return;
     const { [url]: _settled, ...rest } = this.asked;

@@ -1,14 +1,14 @@
-// The log while its page is open: asked for again and again, and only what is new.
+// The log while its page is open: polled, for new lines only.
 
 import type { Api, LogLevel, LogLine, Stop } from '../api';
 import { fold } from '../lib/names';
 
-/** As often as one can read. */
+/** As fast as one can read. */
 const ASK_MS = 700;
 /** As many as the peer keeps. */
 const MAX_LINES = 2000;
 
-/** From the gravest to the most talkative. */
+/** From the most severe to the most verbose. */
 export const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const satisfies readonly LogLevel[];
 
 export class Log {
@@ -40,7 +40,7 @@ export class Log {
   }
 }
 
-/** Lines at least this grave that hold every word. */
+/** Lines at least this severe that contain every word. */
 export function filtered(lines: readonly LogLine[], level: LogLevel, text: string): readonly LogLine[] {
   const most = LEVELS.indexOf(level);
   const words = fold(text).split(/\s+/).filter(Boolean);

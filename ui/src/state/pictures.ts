@@ -1,8 +1,8 @@
-// Avatars, asked for once per picture. The hash names the content, so an answer never grows stale.
+// Avatars, loaded once per picture. The hash identifies the content, so an answer never goes stale.
 
 import type { Api } from '../api';
 
-/** More pictures than fit on any screen; the oldest go first. */
+/** More pictures than fit on any screen; the oldest are dropped first. */
 const MAX_PICTURES = 512;
 
 export class Pictures {
@@ -19,7 +19,7 @@ export class Pictures {
     if (known) return known;
     const asked = this.#api.avatar(peer, hash).catch(() => null);
     this.#known.set(key, asked);
-    // A picture that could not be had is asked for again when it is next wanted.
+    // A picture that failed to load is requested again when it is next needed.
     void asked.then((url) => url === null && this.#known.delete(key));
     const [oldest] = this.#known.keys();
     if (this.#known.size > MAX_PICTURES && oldest !== undefined) this.#forget(oldest);

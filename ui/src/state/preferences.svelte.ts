@@ -1,4 +1,4 @@
-// What this window remembers for its user beside the peer: how it looks and when it speaks up.
+// What this window remembers for its user apart from the peer: its appearance and notifications.
 
 import type { Api } from '../api';
 
@@ -8,7 +8,7 @@ export const THEMES: Record<Theme, string> = { system: 'Same as system', light: 
 
 export class Preferences {
   theme = $state<Theme>('system');
-  /** Tell when a favourite comes online. */
+  /** Notify when a favorite comes online. */
   notify = $state(false);
   #api: Api;
 
@@ -29,7 +29,7 @@ export class Preferences {
     void this.#api.prefer('theme', theme).catch(() => {});
   }
 
-  /** Answers whether the system lets it. */
+  /** Resolves to whether the system allows it. */
   async setNotify(on: boolean): Promise<boolean> {
     this.notify = on && (await this.#api.mayNotify());
     void this.#api.prefer('notify', this.notify).catch(() => {});

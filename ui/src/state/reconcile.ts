@@ -1,5 +1,5 @@
-// A snapshot arrives whole; most of it is what was there before. Handing the old objects on where nothing changed lets the page touch
-// only what did, which is what keeps thousands of peers smooth. The peers themselves arrive so already (lib/changes.ts).
+// A snapshot arrives whole, and most of it has not changed. Reusing the old objects lets the page update only what did, which
+// keeps thousands of peers smooth. The peers arrive that way already (lib/changes.ts).
 
 import type { PeerCard } from '../api/types/PeerCard';
 import type { Snapshot } from '../api/types/Snapshot';
@@ -16,14 +16,14 @@ export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
   };
 }
 
-/** The list in its groups, each in the order the snapshot gave. */
+/** The peers by group, each in the order of the snapshot. */
 export function grouped(peers: readonly PeerCard[]): Record<PeerCard['group'], PeerCard[]> {
   const groups: Record<PeerCard['group'], PeerCard[]> = { nearby: [], elsewhere: [], earlier: [] };
   for (const peer of peers) groups[peer.group].push(peer);
   return groups;
 }
 
-/** The parts of the list, top down. */
+/** The sections of the list, from the top. */
 export const SECTIONS = [
   ['favorites', 'Favorites'],
   ['nearby', 'Nearby'],

@@ -1,11 +1,11 @@
-// The settings as they stand, and each change of one of them: checked by the peer, applied at once, and taken back at will.
+// The current settings, and changes to them: checked by the peer, applied immediately, and undone on request.
 
 import type { Api, Settings } from '../api';
 import { equal } from '../lib/equal';
 import { words } from './failure';
 import type { Toasts } from './toasts.svelte';
 
-/** The name of a setting in `goop.json`, and where the page has it. */
+/** The name of a setting in `goop.json`, and its field here. */
 const NAMES = {
   'profile.label': 'label',
   'profile.email': 'email',
@@ -21,7 +21,7 @@ export type Setting = keyof typeof NAMES;
 
 export class SettingsForm {
   current = $state.raw<Settings | null>(null);
-  /** Why a setting could not be changed, by its name; '' is everything else. */
+  /** Why a setting could not be changed, by name; '' is everything else. */
   problems = $state<Partial<Record<Setting | 'text' | 'avatar' | '', string>>>({});
   #api: Api;
   #toasts: Toasts;
@@ -40,7 +40,7 @@ export class SettingsForm {
     }
   }
 
-  /** `what` names it in the toast: "Name". Answers whether it stands now. */
+  /** `what` names it in the toast: "Name". Resolves to whether it was accepted. */
   async set(setting: Setting, value: string | number | boolean | string[], what: string): Promise<boolean> {
     const before = this.current?.[NAMES[setting]];
     this.problems[setting] = '';
@@ -51,11 +51,11 @@ export class SettingsForm {
     return true;
   }
 
-  /** All of `goop.json`, made from `before`. */
+  /** Replaces all of `goop.json`, based on `before`. */
   async replace(before: string, text: string): Promise<boolean> {
     this.problems.text = '';
-    /** There is no way back to what no peer starts with. */
-    const mended = this.current?.problem !== null;
+    /** No undo to a file that no peer can start with. */
+    const repaired = this.current?.problem !== null;
     try {
       this.current = await this.#api.settings.replace(before, text);
     } catch (thrown) {
@@ -63,7 +63,7 @@ export class SettingsForm {
       return false;
     }
     const after = this.current.text;
-    this.#toasts.show('goop.json changed.', mended ? undefined : () => void this.replace(after, before));
+    this.#toasts.show('goop.json changed.', repaired ? undefined : () => void this.replace(after, before));
     return true;
   }
 
@@ -104,7 +104,7 @@ export class SettingsForm {
   }
 }
 
-/** Several in one line, each perhaps as an address bar has it. */
+/** Several in one line, each perhaps with the trailing slash of an address bar. */
 export const origins = (text: string): string[] =>
   text
     .split(/[\s,]+/)

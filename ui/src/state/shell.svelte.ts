@@ -1,10 +1,10 @@
-// The app around the peer, as it last said it is; in a browser there is none.
+// The last state of the app around the peer; there is none in a browser.
 
 import type { Refused, Shell, ShellApi, Stop } from '../api';
 
 export class ShellState {
   value = $state.raw<Shell | null>(null);
-  /** What the page on show wanted and did not get. The first stays until it is seen to: nobody's click meets another one. */
+  /** What the page wanted and did not get. The first stays until it is dismissed, so that a click never hits another one. */
   refused = $state.raw<Refused | null>(null);
 
   readonly #api: ShellApi | null;

@@ -1,4 +1,4 @@
-// What was just done, and the way back. One at a time: a newer one takes the place of the older.
+// What was just done, and Undo. One at a time: a newer one replaces the older.
 
 export interface Toast {
   readonly text: string;
@@ -17,7 +17,7 @@ export class Toasts {
     this.resume();
   }
 
-  /** Whoever looks at it or has the focus in it keeps it. */
+  /** It stays while the pointer or the focus is on it. */
   hold(): void {
     clearTimeout(this.#timer);
   }

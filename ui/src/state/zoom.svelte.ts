@@ -1,9 +1,9 @@
-// How large each site is shown, as its visitor last wanted it.
+// The zoom of each site, as the user last set it.
 
 import type { Api } from '../api';
 
 const STEPS = [0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3] as const;
-/** Sites remembered; the ones changed longest ago are forgotten. */
+/** Sites remembered; the least recently changed are forgotten first. */
 const MAX_SITES = 200;
 
 export class Zoom {

@@ -1,4 +1,4 @@
-// How pretended peers change, in a thread of its own: as with real ones it costs the page nothing, and arrives as text.
+// Changes the mock peers in a worker: as with real ones this costs the page nothing, and arrives as text.
 
 import type { PeerCard } from '../types/PeerCard';
 
@@ -8,7 +8,7 @@ export interface Drift {
   readonly every: number;
 }
 
-/** So many that some always come and go. */
+/** From this many on, some always come and go. */
 const CROWD = 100;
 
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -22,13 +22,13 @@ self.onmessage = ({ data }: MessageEvent<Drift>): void => {
   }, data.every);
 };
 
-/** Some measure another round trip. */
+/** Some round trips change. */
 function drift(peer: PeerCard): PeerCard {
   if (!peer.path?.rtt_ms || Math.random() > 0.2) return peer;
   return { ...peer, last_seen: Date.now(), path: { ...peer.path, rtt_ms: Math.max(0.4, peer.path.rtt_ms + Math.random() * 2 - 1) } };
 }
 
-/** Hardly anyone is away or back again, but of thousands someone always is. */
+/** Few leave or return, but of thousands someone always does. */
 function goes(peer: PeerCard): PeerCard {
   if (peer.group === 'nearby' || Math.random() > 0.002) return peer;
   return peer.group === 'elsewhere' ? { ...peer, group: 'earlier', path: null } : { ...peer, group: 'elsewhere', path: { kind: 'direct', transport: 'quic', rtt_ms: 40, relay: null } };

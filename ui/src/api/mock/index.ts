@@ -1,5 +1,5 @@
-// A pretended peer: every state the window has, with nothing behind it. `?scenario=` chooses one; the names are the keys
-// of SCENARIOS, or of those in `mock-rendezvous.ts` and `mock-network.ts`. Development only: no build contains it.
+// A mock peer with every state the window can show. `?scenario=` chooses one; the names are the keys of SCENARIOS here, and of
+// those in `rendezvous.ts`, `network.ts` and `shell.ts`. Development only: no build contains it.
 
 import { link } from '../../lib/address';
 import { siteLabel } from '../../lib/id';
@@ -13,7 +13,7 @@ import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
 
 const MINUTE = 60_000;
-/** A port at which nothing is served. */
+/** A port where nothing is served. */
 const NOBODY = 9;
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
@@ -23,9 +23,9 @@ interface Scenario {
   label?: string;
   /** What happens to the connection, and after how many milliseconds. */
   link?: { to: 'lost' | 'locked' | 'never'; after: number };
-  /** Names under `.localhost` lead nowhere; ports help, or not. */
+  /** Names under `.localhost` do not resolve; ports help, or not. */
   names?: 'ports' | 'nowhere';
-  /** Peers answer faster and slower, this often. */
+  /** Round trips change this often, in milliseconds. */
   changing?: number;
 }
 
@@ -80,12 +80,12 @@ export function mock(): Api {
   const port = Number(location.port);
   const listeners = new Set<Listener>();
   const tell = (): void => {
-    const { peers, ...rest } = stand;
-    for (const listener of listeners) listener.snapshot({ ...structuredClone({ ...rest, rendezvous: rendezvous.stand, network: network.stand }), peers });
+    const { peers, ...rest } = snapshot;
+    for (const listener of listeners) listener.snapshot({ ...structuredClone({ ...rest, rendezvous: rendezvous.state, network: network.state }), peers });
   };
   const rendezvous = new MockRendezvous(name, tell);
   const network = new MockNetwork(name, tell);
-  const stand: Omit<Snapshot, 'rendezvous' | 'network'> = {
+  const snapshot: Omit<Snapshot, 'rendezvous' | 'network'> = {
     me: {
       id: me,
       label: scenario.label ?? 'Mira’s corner',
@@ -98,9 +98,9 @@ export function mock(): Api {
   };
 
   const drifting = scenario.changing ? new Worker(new URL('./drift.ts', import.meta.url), { type: 'module' }) : null;
-  const drift = (): void => drifting?.postMessage({ peers: stand.peers, every: scenario.changing ?? 0 } satisfies Drift);
+  const drift = (): void => drifting?.postMessage({ peers: snapshot.peers, every: scenario.changing ?? 0 } satisfies Drift);
   const reader = new Reader(({ peers }) => {
-    stand.peers = peers;
+    snapshot.peers = peers;
     tell();
   });
   drifting?.addEventListener('message', ({ data }: MessageEvent<string>) => reader.read(data));
@@ -110,12 +110,12 @@ export function mock(): Api {
     tell();
     drift();
   };
-  const settings = new MockSettings(stand, changed, 900, name === 'broken' ? BROKEN : null);
+  const settings = new MockSettings(snapshot, changed, 900, name === 'broken' ? BROKEN : null);
 
   return {
     session: async () => ({ version: '0.1.0', peer: me, viewer_port: scenario.names ? NOBODY : port }),
     subscribe: (listener) => {
-      const stops = [arrive(listener, scenario, { ...stand, rendezvous: rendezvous.stand, network: network.stand }), () => listeners.delete(listener)];
+      const stops = [arrive(listener, scenario, { ...snapshot, rendezvous: rendezvous.state, network: network.state }), () => listeners.delete(listener)];
       listeners.add(listener);
       return () => stops.forEach((stop) => stop());
     },
@@ -163,15 +163,15 @@ export function mock(): Api {
   };
 }
 
-function arrive(listener: Listener, { link: fate }: Scenario, first: Snapshot): Stop {
-  if (fate?.to === 'never') return () => {};
-  if (fate && fate.after === 0) {
-    listener.link(fate.to === 'locked' ? 'locked' : 'lost');
+function arrive(listener: Listener, { link: change }: Scenario, first: Snapshot): Stop {
+  if (change?.to === 'never') return () => {};
+  if (change && change.after === 0) {
+    listener.link(change.to === 'locked' ? 'locked' : 'lost');
     return () => {};
   }
   listener.snapshot(first);
   listener.link('live');
-  const timer = fate && setTimeout(() => listener.link(fate.to === 'locked' ? 'locked' : 'lost'), fate.after);
+  const timer = change && setTimeout(() => listener.link(change.to === 'locked' ? 'locked' : 'lost'), change.after);
   return () => clearTimeout(timer);
 }
 
@@ -251,7 +251,7 @@ function id(seed: string): string {
   return `1${text}`;
 }
 
-/** A picture of nobody, to see pictures with. */
+/** An example picture. */
 const HERON = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 30 30"><rect width="30" height="30" fill="#d8e6e4"/><circle cx="21" cy="9" r="4" fill="#eeb35c"/><path d="M0 22q8-5 15 0t15 0v8H0z" fill="#4f8a8b"/><path d="M12 24V12q0-4 4-3l4 2-5 1v4" fill="none" stroke="#2b3a42" stroke-width="1.6"/></svg>',
 )}`;

@@ -1,4 +1,4 @@
-// Pretended networks, in the words of the peer: what the page and the report show. Development only, as `mock.ts`.
+// Mock networks, in the peer's own words: what the page and the report show.
 
 import type { Fact, Network, NetworkApi, PeerReach } from '..';
 
@@ -24,7 +24,7 @@ const UNMAPPED = fact('mapping', 'limited', 'Port mapping', 'The router didn’t
 });
 
 /** By the name of the scenario; any other has `home`. */
-const STANDS: Record<string, Network> = {
+const SCENARIOS: Record<string, Network> = {
   home: {
     verdict: 'good',
     headline: 'Others can reach you from anywhere, almost always directly.',
@@ -94,11 +94,11 @@ const STANDS: Record<string, Network> = {
 };
 
 export class MockNetwork {
-  stand: Network;
+  state: Network;
   #changed: () => void;
 
   constructor(scenario: string, changed: () => void) {
-    this.stand = { ...(STANDS[scenario] ?? (STANDS.home as Network)), testing: scenario === 'testing' };
+    this.state = { ...(SCENARIOS[scenario] ?? (SCENARIOS.home as Network)), testing: scenario === 'testing' };
     this.#changed = changed;
   }
 
@@ -107,12 +107,12 @@ export class MockNetwork {
       this.#testing(true);
       setTimeout(() => this.#testing(false), TEST_MS);
     },
-    report: async (redacted) => report(this.stand, redacted),
+    report: async (redacted) => report(this.state, redacted),
     reach: async (peer) => reach(peer),
   };
 
   #testing(testing: boolean): void {
-    this.stand = { ...this.stand, testing };
+    this.state = { ...this.state, testing };
     this.#changed();
   }
 }

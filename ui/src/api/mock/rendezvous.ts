@@ -1,9 +1,9 @@
-// Pretended rendezvous: every state that joining, hosting and registering have. Development only, as `mock.ts`.
+// Mock rendezvous: every state of joining, hosting and registering.
 
 import { Refusal, type Host, type Hosting, type Joined, type Qr, type Rendezvous, type RendezvousApi } from '..';
 
 const MINUTE = 60_000;
-/** How long a pretended server takes to answer. */
+/** How long a mock server takes to answer. */
 const ANSWER_MS = 900;
 
 const OFF: Hosting = {
@@ -35,7 +35,7 @@ const ON: Hosting = {
 const FRIENDS = joined('https://rendezvous.example', { peers: 2, relay: 'ready' });
 
 /** By the name of the scenario; any other has `one`. */
-const STANDS: Record<string, Rendezvous> = {
+const SCENARIOS: Record<string, Rendezvous> = {
   one: { joined: [FRIENDS], hosting: OFF },
   none: { joined: [], hosting: OFF },
   hosting: { joined: [FRIENDS], hosting: ON },
@@ -63,11 +63,11 @@ const STANDS: Record<string, Rendezvous> = {
 };
 
 export class MockRendezvous {
-  stand: Rendezvous;
+  state: Rendezvous;
   #changed: () => void;
 
   constructor(scenario: string, changed: () => void) {
-    this.stand = STANDS[scenario] ?? (STANDS.one as Rendezvous);
+    this.state = SCENARIOS[scenario] ?? (SCENARIOS.one as Rendezvous);
     this.#changed = changed;
   }
 
@@ -76,33 +76,33 @@ export class MockRendezvous {
     join: async (text) => {
       const url = address(text);
       await later();
-      if (!this.stand.joined.some((known) => known.url === url)) {
-        this.#put([...this.stand.joined, joined(url, { state: 'connecting' })]);
-        void later().then(() => this.#put(this.stand.joined.map((known) => (known.url === url ? answer(url) : known))));
+      if (!this.state.joined.some((known) => known.url === url)) {
+        this.#put([...this.state.joined, joined(url, { state: 'connecting' })]);
+        void later().then(() => this.#put(this.state.joined.map((known) => (known.url === url ? answer(url) : known))));
       }
       return url;
     },
-    leave: async (url) => this.#put(this.stand.joined.filter((known) => known.url !== url)),
+    leave: async (url) => this.#put(this.state.joined.filter((known) => known.url !== url)),
     host: async (host) => {
       await later();
-      this.stand = { ...this.stand, hosting: hosting(host) };
+      this.state = { ...this.state, hosting: hosting(host) };
       this.#changed();
     },
     password: async () => 'k3wap-7hnqz-mvb4e-2dfxt',
     register: async (url) => {
       await later();
-      void later(6).then(() => this.#put(this.stand.joined.map((known) => (known.url === url ? { ...known, registration: 'registered' } : known))));
+      void later(6).then(() => this.#put(this.state.joined.map((known) => (known.url === url ? { ...known, registration: 'registered' } : known))));
       return 'We’ve sent you a link. Open it within 24 hours to finish.';
     },
   };
 
   #put(joined: Joined[]): void {
-    this.stand = { ...this.stand, joined };
+    this.state = { ...this.state, joined };
     this.#changed();
   }
 }
 
-/** A picture that looks like a code and means nothing. */
+/** Looks like a QR code and means nothing. */
 export function qr(text: string): Qr {
   const size = 37;
   let path = '';
@@ -135,7 +135,7 @@ function answer(url: string): Joined {
   return joined(url, { peers: 2, relay: 'ready' });
 }
 
-/** Much as the peer understands it, which is the one to ask. */
+/** Roughly as the peer understates it. */
 function address(text: string): string {
   const refuse = (message: string): never => {
     throw new Refusal({ code: 'invalid', message });

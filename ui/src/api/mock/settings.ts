@@ -1,9 +1,9 @@
-// The pretended peer's settings, people and log.
+// The mock peer's settings, people and log.
 
 import { Refusal, type Details, type LogLevel, type LogLine, type Note, type PeerCard, type PeopleApi, type Settings, type SettingsApi, type Snapshot } from '..';
 
-/** What the pretended peer says of itself and others; changed in place. */
-export interface Stand {
+/** What the mock peer knows about itself and others; changed in place. */
+export interface World {
   me: Snapshot['me'];
   peers: PeerCard[];
 }
@@ -16,24 +16,24 @@ const NOISE: readonly (readonly [LogLevel, string, string])[] = [
   ['error', 'goop2_store', 'cannot write /home/mira/peers/mine/goop.json: no space left on device'],
 ];
 
-/** What is in force without another start. */
+/** Settings that take effect without a restart. */
 const LIVE = /^profile\.|^viewer\.site_sources$/;
 
 export class MockSettings {
-  /** Kept as the peer keeps them; `fails` refuses every change. */
+  /** As the peer keeps them. */
   #settings: Settings;
   #blocked = new Map<string, PeerCard>();
   #trusted = new Set<string>();
   #lines: LogLine[] = [];
-  #stand: Stand;
+  #world: World;
   #tell: () => void;
 
-  constructor(stand: Stand, tell: () => void, lines: number, problem: string | null) {
-    this.#stand = stand;
+  constructor(world: World, tell: () => void, lines: number, problem: string | null) {
+    this.#world = world;
     this.#tell = tell;
     this.#settings = {
-      label: stand.me.label,
-      email: stand.me.email,
+      label: world.me.label,
+      email: world.me.email,
       mdns: true,
       mdns_tag: 'goop-mdns',
       listen_port: 0,
@@ -64,14 +64,14 @@ export class MockSettings {
       } catch (error) {
         throw new Refusal({ code: 'setting', message: `This isn’t valid JSON: ${String(error)}` });
       }
-      if (json.profile?.label !== undefined) this.#settings.label = this.#stand.me.label = json.profile.label;
+      if (json.profile?.label !== undefined) this.#settings.label = this.#world.me.label = json.profile.label;
       this.#settings.text = text;
       this.#settings.problem = null;
       this.#tell();
       return structuredClone(this.#settings);
     },
     setAvatar: async (png) => {
-      this.#stand.me = { ...this.#stand.me, avatar_hash: png ? String(png.size).padStart(16, '0') : '' };
+      this.#world.me = { ...this.#world.me, avatar_hash: png ? String(png.size).padStart(16, '0') : '' };
       this.#tell();
     },
   };
@@ -93,14 +93,14 @@ export class MockSettings {
 
   #note(id: string, note: Note): void {
     if (note.sees_peers !== undefined) this.#trusted[note.sees_peers ? 'add' : 'delete'](id);
-    const peers = this.#stand.peers.map((peer) => (peer.id === id ? { ...peer, name: note.name?.trim() ?? peer.name, favourite: note.favourite ?? peer.favourite } : peer));
+    const peers = this.#world.peers.map((peer) => (peer.id === id ? { ...peer, name: note.name?.trim() ?? peer.name, favourite: note.favourite ?? peer.favourite } : peer));
     const found = peers.find((peer) => peer.id === id) ?? this.#blocked.get(id);
     if (note.blocked === true && found) this.#blocked.set(id, found);
     if (note.blocked === false && found) {
       this.#blocked.delete(id);
       if (!peers.includes(found)) peers.push(found);
     }
-    this.#stand.peers = peers.filter((peer) => !this.#blocked.has(peer.id));
+    this.#world.peers = peers.filter((peer) => !this.#blocked.has(peer.id));
     this.#settings.blocked = [...this.#blocked.values()].map((peer) => ({ id: peer.id, label: peer.name || peer.label }));
     this.#tell();
   }
@@ -116,8 +116,8 @@ export class MockSettings {
 
   #done(): Settings {
     this.#settings.text = this.#text();
-    Object.assign(this.#stand.me, { label: this.#settings.label, email: this.#settings.email });
-    this.#stand.me = { ...this.#stand.me };
+    Object.assign(this.#world.me, { label: this.#settings.label, email: this.#settings.email });
+    this.#world.me = { ...this.#world.me };
     this.#tell();
     setTimeout(() => (this.#settings.restarting = false), 1500);
     return structuredClone(this.#settings);

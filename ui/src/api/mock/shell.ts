@@ -1,10 +1,10 @@
-// The pretended app around a pretended peer. `?scenario=` chooses what it shows; the names are the keys of SCENARIOS, and any other
-// is a peer that is online.
+// The mock app around the mock peer. `?scenario=` chooses what it shows; the names are the keys of SCENARIOS, and any other is a
+// peer that is online.
 
 import { Refusal, type Refused, type Shell, type ShellApi, type Stage, type Wish } from '..';
 
-/** Time that a start or a stop takes, in milliseconds. */
-const TAKES = 500;
+/** How long a start or a stop takes. */
+const TRANSITION_MS = 500;
 
 interface Scenario {
   stage?: Stage;
@@ -51,7 +51,7 @@ export function mockShell(name: string): ShellApi {
   };
   const becomes = async (through: Stage, then: Stage, part: Partial<Shell> = {}): Promise<void> => {
     change({ stage: through, ...part });
-    await new Promise((done) => setTimeout(done, TAKES));
+    await new Promise((done) => setTimeout(done, TRANSITION_MS));
     change({ stage: then });
   };
 
