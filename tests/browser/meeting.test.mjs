@@ -120,7 +120,7 @@ describe('a rendezvous of another', () => {
   test('that cannot be is refused while it is typed', async () => {
     const { page } = joining
     await joining.field.fill('ftp://somewhere.example')
-    await page.getByText('begins with http:// or https://').waitFor()
+    await page.getByText('the address with https:// or http://').waitFor()
     await Promise.all([page.waitForResponse('**/api/rendezvous/join'), joining.connect.click()])
     await joining.field.and(page.locator('[aria-invalid=true]')).waitFor()
     await joining.field.fill('')

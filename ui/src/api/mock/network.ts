@@ -14,9 +14,9 @@ const MULTICAST = fact('multicast', 'good', 'This network', 'Peers on this netwo
 const RELAY = fact('relay', 'good', 'Relay', 'Passes on encrypted traffic when a direct connection isn’t possible, and helps peers connect directly.', {
   items: ['rendezvous.example: reservation for this peer'],
 });
-const CLOSED = fact('reachable', 'limited', 'Incoming connections', 'Computers outside this network can’t connect to you first: your router or a firewall blocks it. Goop2 connects back to them instead.', {
+const CLOSED = fact('reachable', 'limited', 'Incoming connections', 'A test connection from outside failed: your router or a firewall blocks it. Goop2 connects back to visitors instead.', {
   remedy: 'Nothing, if visits work. For faster connections, forward port 40123 (TCP and UDP) to this computer in your router, or allow Goop2 in this computer’s firewall.',
-  items: ['/ip4/203.0.113.7/udp/40123/quic-v1 timed out'],
+  items: ['/ip4/203.0.113.7/udp/40123/quic-v1 not reachable'],
 });
 const FORWARD = 'Turn on UPnP or NAT-PMP in your router, or forward port 40123 (TCP and UDP) to this computer.';
 const UNMAPPED = fact('mapping', 'limited', 'Port mapping', 'The router didn’t open a port. UPnP or NAT-PMP may be turned off.', {
@@ -45,7 +45,7 @@ const SCENARIOS: Record<string, Network> = {
     facts: [
       COMPUTER,
       CLOSED,
-      fact('nat', 'limited', 'Your router', 'It uses a different port for every connection, so others can’t connect directly. Peers behind routers like this need a relay to connect.', { remedy: FORWARD }),
+      fact('nat', 'limited', 'Your router', 'It uses a different port for every connection, so others can’t know where to connect. Peers behind routers like this need a relay to connect.', { remedy: FORWARD }),
       UNMAPPED,
       RELAY,
       JOINED,
@@ -55,7 +55,7 @@ const SCENARIOS: Record<string, Network> = {
   },
   hotel: {
     verdict: 'limited',
-    headline: 'Many people outside this network can’t reach you: your router blocks incoming connections, and there’s no relay.',
+    headline: 'Many people on other networks may not reach you: there is no relay to help.',
     facts: [
       COMPUTER,
       CLOSED,
@@ -63,12 +63,12 @@ const SCENARIOS: Record<string, Network> = {
         remedy: 'Allow UDP in the firewall if it’s yours. Company and hotel networks often block it.',
       }),
       UNMAPPED,
-      fact('relay', 'limited', 'Relay', 'None of your rendezvous has one. Two peers whose routers both block incoming connections need a relay to connect.', {
+      fact('relay', 'limited', 'Relay', 'None of your rendezvous servers has one. Two peers whose routers both block incoming connections need a relay to connect.', {
         remedy: 'Ask the administrator of the rendezvous to turn on its relay (presence.relay_port), or join one that has a relay.',
       }),
       JOINED,
       fact('multicast', 'limited', 'This network', 'Peers on this network aren’t found automatically: the network blocks multicast.', {
-        remedy: 'Add a peer by address, or join a rendezvous. Guest networks often keep devices apart.',
+        remedy: 'Add a peer by its address, or join a rendezvous. If this computer has a firewall, allow UDP port 5353. Guest networks often keep devices apart.',
       }),
     ],
     testing: false,
@@ -78,7 +78,7 @@ const SCENARIOS: Record<string, Network> = {
     headline: 'This computer is not connected to a network.',
     facts: [
       fact('address', 'broken', 'This computer', 'No network address.', { remedy: 'Connect it to a network by Wi-Fi or cable.' }),
-      fact('rendezvous', 'broken', 'Rendezvous rendezvous.example', 'Can’t reach rendezvous.example: no network connection. Goop2 keeps trying.', {
+      fact('rendezvous', 'broken', 'Rendezvous rendezvous.example', 'It can’t be reached: rendezvous.example can’t be reached from this network. Goop2 keeps trying.', {
         remedy: 'Check that this computer is on the Internet. If other websites open, the server may be down: ask its administrator.',
       }),
       fact('multicast', 'good', 'This network', 'Looking for peers on this network.'),

@@ -44,11 +44,11 @@ const SCENARIOS: Record<string, Rendezvous> = {
       FRIENDS,
       joined('https://alone.example', { peers: 0 }),
       joined('https://new.example', { state: 'connecting' }),
-      joined('https://meet.exmaple', { state: 'lost', reason: 'Can’t find meet.exmaple. Check the spelling and your Internet connection.' }),
-      joined('https://old-certificate.example', { state: 'lost', reason: 'Can’t verify old-certificate.example: its certificate has expired.' }),
+      joined('https://meet.exmaple', { state: 'lost', reason: 'meet.exmaple was not found. Check the spelling, and whether this computer is online.' }),
+      joined('https://old-certificate.example', { state: 'lost', reason: 'The certificate of old-certificate.example could not be verified: certificate has expired.' }),
       joined('http://192.168.1.5:8787', { state: 'lost', reason: '192.168.1.5:8787 doesn’t answer.' }),
       joined('https://www.example', { state: 'refused', reason: 'There’s no rendezvous at https://www.example.' }),
-      joined('https://strict.example', { state: 'refused', reason: 'This rendezvous’s administrator has blocked you.' }),
+      joined('https://strict.example', { state: 'refused', reason: 'The administrator of this rendezvous has blocked you.' }),
       joined('https://a-rather-long-name-of-a-rendezvous-that-somebody-chose.dynamic.provider.example:8787/behind/a/path', { peers: 12408, relay: 'offered' }),
     ],
     hosting: OFF,
@@ -144,7 +144,7 @@ function address(text: string): string {
   const trimmed = inner === undefined ? text.trim() : decodeURIComponent(inner);
   if (trimmed === '') return refuse('Enter an address.');
   const [, scheme] = /^([a-z]+):\/\//i.exec(trimmed) ?? [];
-  if (scheme && !/^https?$/i.test(scheme)) return refuse('Start the address with https:// or http://.');
+  if (scheme && !/^https?$/i.test(scheme)) return refuse(`Start the address with https:// or http://, not ${scheme}:.`);
   try {
     const url = new URL(scheme ? trimmed : `https://${trimmed}`);
     return `${url.origin}${url.pathname.replace(/\/(register|admin|docs|verify)?\/?$/, '')}`;
