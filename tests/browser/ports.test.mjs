@@ -7,7 +7,7 @@ import { forbidden } from './lib/attack.mjs'
 import { launchKeeping, Window } from './lib/browser.mjs'
 import { Canary } from './lib/canary.mjs'
 import { guestbook, Peer, removeAll } from './lib/peer.mjs'
-import { ways } from './lib/ways.mjs'
+import { requests } from './lib/requests.mjs'
 
 const NO_NAMES = '--host-resolver-rules=MAP *.localhost ~NOTFOUND, EXCLUDE localhost'
 
@@ -110,7 +110,7 @@ describe('a site at a port', () => {
 
   for (const how of ['fetch', 'beacon', 'WebSocket', 'script', 'image', 'frame', 'form']) {
     test(`does not reach another port by ${how}`, async () => {
-      const [directive, way] = ways[how]
+      const [directive, way] = requests[how]
       for (const url of [canary.at('127.0.0.1'), canary.at('localhost'), `${others}/p/${bo.id}/`, `${visitor.url}api/snapshot`]) await forbidden(frame, way, directive, url)
       assert.equal(canary.heard, 0)
     })

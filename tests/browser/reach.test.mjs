@@ -7,7 +7,7 @@ import { forbidden } from './lib/attack.mjs'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { Canary } from './lib/canary.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
-import { ways } from './lib/ways.mjs'
+import { requests } from './lib/requests.mjs'
 
 /** Given to the loopback interface by `isolated`, so that a request would arrive. */
 const LAN = process.env.LAN
@@ -44,7 +44,7 @@ describe('without a policy each way works, so that its failing means something',
     page = await context.newPage()
     await page.goto(elsewhere.url)
   })
-  for (const [name, [, way]] of Object.entries(ways)) {
+  for (const [name, [, way]] of Object.entries(requests)) {
     test(name, async () => {
       const canary = await Canary.start()
       const path = `/${encodeURIComponent(name)}`
@@ -58,7 +58,7 @@ describe('without a policy each way works, so that its failing means something',
 for (const place of ['in the window', 'in a tab']) {
   for (const [target, name] of Object.entries(targets)) {
     describe(`a page ${place} does not reach ${target}`, () => {
-      for (const [how, [directive, way]] of Object.entries(ways)) {
+      for (const [how, [directive, way]] of Object.entries(requests)) {
         test(`by ${how}`, async () => {
           await forbidden(documents[place], way, directive, quiet.at(name))
           assert.equal(quiet.heard, 0)
@@ -71,7 +71,7 @@ for (const place of ['in the window', 'in a tab']) {
   test(`a page ${place} does not reach another port over https`, async () => {
     const canary = await Canary.start()
     for (const how of ['fetch', 'WebSocket', 'image', 'script']) {
-      const [directive, way] = ways[how]
+      const [directive, way] = requests[how]
       for (const name of ['127.0.0.1', LAN]) await forbidden(documents[place], way, directive, canary.at(name, 'https'))
     }
     assert.equal(canary.heard, 0)

@@ -7,7 +7,7 @@ import { forbidden } from './lib/attack.mjs'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { Canary } from './lib/canary.mjs'
 import { guestbook, Peer, removeAll } from './lib/peer.mjs'
-import { ways } from './lib/ways.mjs'
+import { requests } from './lib/requests.mjs'
 
 const page = (title, text) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
 const secret = 'return "a secret script"'
@@ -83,7 +83,7 @@ for (const place of ['in the window', 'in a tab']) {
 
     for (const how of ['fetch', 'fetch without CORS', 'XMLHttpRequest', 'beacon', 'EventSource', 'WebSocket', 'script', 'image', 'frame', 'form']) {
       test(`may not use the user's API by ${how}`, async () => {
-        const [directive, way] = ways[how]
+        const [directive, way] = requests[how]
         for (const path of ['', 'api/session', 'api/address', 'api/data/insert']) await forbidden(document, way, directive, visitor.url + path)
         for (const name of ['localhost', '[::1]']) await forbidden(document, way, directive, `http://${name}:${visitor.port}/api/snapshot`)
         await untouched()
@@ -121,7 +121,7 @@ for (const place of ['in the window', 'in a tab']) {
     test('does not read another site', async () => {
       const url = await visitor.site(other)
       for (const how of ['fetch', 'fetch without CORS', 'XMLHttpRequest', 'script', 'image', 'frame', 'form', 'EventSource']) {
-        const [directive, way] = ways[how]
+        const [directive, way] = requests[how]
         await forbidden(document, way, directive, url)
       }
       for (const path of [`/p/${other.id}/`, `/p/${other.id}/index.html`, `/p/${host.id}/../${other.id}/`, `//p/${other.id}/`]) {
@@ -298,7 +298,7 @@ describe('a page without any policy, on another port of this computer', () => {
         const url = `${visitor.url}${path}`
         const ended = ['requestfinished', 'requestfailed'].map((event) => page.waitForEvent(event, { predicate: (request) => request.url() === url }))
         for (const promise of ended) promise.catch(() => {})
-        await page.evaluate(ways[how][1], url)
+        await page.evaluate(requests[how][1], url)
         const request = await Promise.race(ended)
         // Where the browser itself has already refused, it does not say with which status.
         assert.ok([403, undefined].includes((await request.response())?.status()), path)

@@ -1,8 +1,8 @@
-// Every way in which a page can send something somewhere. Each runs in the page itself and gets an address; none waits for an
-// answer, since the page may be forbidden to know one.
+// Every kind of request that a page can make. Each runs in the page itself and gets an address; none waits for an answer, since
+// the page may not be allowed to see one.
 
-/** What a page's policy calls the way, and the way. */
-export const ways = {
+/** The policy directive it falls under, and the request. */
+export const requests = {
   'fetch': ['connect-src', (url) => void fetch(url, { credentials: 'include' }).catch(() => {})],
   'fetch without CORS': ['connect-src', (url) => void fetch(url, { mode: 'no-cors', method: 'POST', body: 'x' }).catch(() => {})],
   'XMLHttpRequest': ['connect-src', (url) => {
