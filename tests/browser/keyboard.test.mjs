@@ -158,6 +158,23 @@ describe('by keyboard alone', () => {
     assert.match(await named(page), /^QR code of/)
   })
 
+  test('both are in the settings, too', async () => {
+    const page = await open('none')
+    await page.keyboard.press('Control+,')
+    await tabTo(page, 'Connect URL')
+    await page.keyboard.type('https://meet.example')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: /^Leave/ }).waitFor()
+    await tabTo(page, 'Host a rendezvous')
+    await page.keyboard.press('Space')
+    await page.getByRole('switch', { name: 'Host a rendezvous', checked: true }).waitFor()
+    await page.getByRole('list', { name: 'Connect URLs' }).waitFor()
+    // It is the same state on the page of its own.
+    await page.keyboard.press('Escape')
+    await page.getByRole('navigation', { name: 'Goop2' }).getByRole('button', { name: 'Rendezvous' }).click()
+    await page.getByRole('switch', { name: 'Host a rendezvous', checked: true }).waitFor()
+  })
+
   test('the list of peers is one stop, and its rows are reached by arrows however many there are', async () => {
     const page = await open('many')
     await tabTo(page, 'Add by address')

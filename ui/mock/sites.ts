@@ -18,18 +18,18 @@ export function sites(): Plugin {
         if (!match) return next();
         const [, peer = '', path = '/', query = ''] = match;
         const status = path.includes('missing') ? 404 : 200;
-        const tell = (status: number | null): void => {
+        const report = (status: number | null): void => {
           const event: Navigated = { place: { peer, path: path + query }, status };
           if (request.headers['sec-fetch-dest'] === 'iframe') server.ws.send('goop2:navigated', event);
         };
         if (path === '/old.html') {
-          tell(302);
+          report(302);
           response.writeHead(302, { Location: `/p/${peer}/autumn.html` }).end();
           return;
         }
-        tell(null);
+        report(null);
         const answer = (): void => {
-          tell(status);
+          report(status);
           response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8' }).end(page(path, status));
         };
         setTimeout(answer, query.includes('slow') ? SLOW_MS : 0);

@@ -7,12 +7,12 @@ import { words } from '../src/state/failure';
 const ANNA = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const BO = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N';
 
-let tell: (event: Navigated) => void;
+let report: (event: Navigated) => void;
 let atPort: (place: Place) => Promise<string>;
 let opening: Opening;
 let browser: Browser;
 
-const heard = (path: string, status: number | null = 200, peer = ANNA): void => tell({ place: { peer, path }, status });
+const reported = (path: string, status: number | null = 200, peer = ANNA): void => report({ place: { peer, path }, status });
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -20,7 +20,7 @@ beforeEach(() => {
   opening = { ports: false, place: null };
   const api: Partial<Api> = {
     onNavigated: (callback) => {
-      tell = callback;
+      report = callback;
       return () => {};
     },
     opening: () => opening,
@@ -53,7 +53,7 @@ it('loads what is visited, in one frame per peer', () => {
 
 it('waits for no load where the frame only scrolls, and not forever anywhere', () => {
   browser.visit({ peer: ANNA, path: '/a' });
-  heard('/a');
+  reported('/a');
   browser.loaded();
   browser.visit({ peer: ANNA, path: '/a#part' });
   expect([browser.loading, browser.target?.url.endsWith('/a#part')]).toEqual([false, true]);
@@ -75,56 +75,56 @@ it('reloads in a new frame and adds no entry', () => {
 it('does not take the echo of the page it just left for a step back', () => {
   browser.visit({ peer: BO, path: '/' });
   browser.visit({ peer: ANNA, path: '/' });
-  heard('/', 200, BO);
+  reported('/', 200, BO);
   expect(browser.entry?.peer).toBe(ANNA);
-  heard('/');
+  reported('/');
   browser.loaded();
-  heard('/next');
+  reported('/next');
   browser.loaded();
   expect(browser.entry?.path).toBe('/next');
 });
 
 it('follows the frame when it loads, and knows a page is loaded though word of it came late', () => {
   browser.visit({ peer: ANNA, path: '/' });
-  heard('/');
+  reported('/');
   browser.loaded();
-  heard('/fast', null);
+  reported('/fast', null);
   expect([browser.entry?.path, browser.loading]).toEqual(['/', true]);
-  heard('/fast', 200);
+  reported('/fast', 200);
   browser.loaded();
   expect([browser.entry?.path, browser.loading]).toEqual(['/fast', false]);
   browser.loaded();
-  heard('/late', null);
-  heard('/late', 200);
+  reported('/late', null);
+  reported('/late', 200);
   expect([browser.entry?.path, browser.loading]).toEqual(['/late', false]);
 });
 
 it('believes what it hears of another window only if its own frame loads', () => {
   browser.visit({ peer: ANNA, path: '/' });
-  heard('/', null);
-  heard('/');
+  reported('/', null);
+  reported('/');
   browser.loaded();
-  heard('/', 200, BO);
+  reported('/', 200, BO);
   expect([browser.entry?.peer, browser.loading]).toEqual([ANNA, false]);
   vi.advanceTimersByTime(31_000);
-  heard('/here', null);
-  heard('/here');
+  reported('/here', null);
+  reported('/here');
   browser.loaded();
   expect(browser.entry).toEqual({ peer: ANNA, path: '/here' });
 });
 
 it('is where its frame is, not the frames within', () => {
   browser.visit({ peer: ANNA, path: '/outer' });
-  heard('/outer', null);
-  heard('/outer');
-  heard('/inner', null);
-  heard('/inner');
+  reported('/outer', null);
+  reported('/outer');
+  reported('/inner', null);
+  reported('/inner');
   browser.loaded();
   expect(browser.entry?.path).toBe('/outer');
-  heard('/next', null);
-  heard('/next');
-  heard('/inner', null);
-  heard('/inner');
+  reported('/next', null);
+  reported('/next');
+  reported('/inner', null);
+  reported('/inner');
   browser.loaded();
   expect(browser.entry?.path).toBe('/next');
 });
@@ -138,7 +138,7 @@ it('looks for sites at ports when no request by name ever arrives, and only then
   await vi.advanceTimersByTimeAsync(7000);
   expect([browser.target?.url, browser.entry?.path, browser.trouble]).toEqual([`http://localhost:9001/p/${ANNA}/a`, '/a', null]);
   expect(browser.outside).toBe(browser.target?.url);
-  heard('/a');
+  reported('/a');
   browser.loaded();
   browser.visit({ peer: BO, path: '/' });
   expect(browser.target).toBeNull();
@@ -148,7 +148,7 @@ it('looks for sites at ports when no request by name ever arrives, and only then
 
 it('stays with names where they work', async () => {
   browser.visit({ peer: ANNA, path: '/' });
-  heard('/', null);
+  reported('/', null);
   await vi.advanceTimersByTimeAsync(7000);
   expect([browser.target?.url.includes('.localhost:8080/'), browser.trouble]).toEqual([true, null]);
 });
@@ -182,7 +182,7 @@ it('shows nothing of a page that was stopped, until it is loaded again', () => {
   browser.visit({ peer: ANNA, path: '/' });
   browser.stop();
   expect([browser.target, browser.stopped, browser.loading]).toEqual([null, true, false]);
-  heard('/');
+  reported('/');
   expect(browser.loading).toBe(false);
   browser.reload();
   expect([browser.target === null, browser.stopped]).toEqual([false, false]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { canGo, current, go, start, told, visit, type History } from '../src/state/history';
+import { canGo, current, go, start, reported, visit, type History } from '../src/state/history';
 
 const at = (path: string, peer = 'anna') => ({ peer, path });
 const paths = (history: History) => history.entries.map((entry) => entry && entry.path);
@@ -32,35 +32,35 @@ describe('what the user does', () => {
 
 describe('what the frame did', () => {
   it('is an entry of its own when it is somewhere new', () => {
-    const history = told(visit(start, at('/a')), at('/b'), 200);
+    const history = reported(visit(start, at('/a')), at('/b'), 200);
     expect(paths(history)).toEqual([null, '/a', '/b']);
     expect(current(history)).toEqual(at('/b'));
   });
 
   it('is nothing new when we sent it there, however often it is said', () => {
-    const history = told(told(visit(start, at('/a#part')), at('/a'), null), at('/a'), 200);
+    const history = reported(reported(visit(start, at('/a#part')), at('/a'), null), at('/a'), 200);
     expect(paths(history)).toEqual([null, '/a#part']);
   });
 
   it('is a step back or forward when a neighbour is meant', () => {
-    const back = told(abc, at('/b'), 200);
+    const back = reported(abc, at('/b'), 200);
     expect([paths(back).length, back.index]).toEqual([4, 2]);
-    expect(told(back, at('/c'), 200).index).toBe(3);
+    expect(reported(back, at('/c'), 200).index).toBe(3);
   });
 
   it('takes the entry of the page that redirected to it', () => {
-    const history = told(told(told(visit(start, at('/old')), at('/old'), 302), at('/new'), null), at('/new'), 200);
+    const history = reported(reported(reported(visit(start, at('/old')), at('/old'), 302), at('/new'), null), at('/new'), 200);
     expect(paths(history)).toEqual([null, '/new']);
-    expect(paths(told(history, at('/next'), 200))).toEqual([null, '/new', '/next']);
+    expect(paths(reported(history, at('/next'), 200))).toEqual([null, '/new', '/next']);
   });
 
   it('is not redirected by an answer that nothing changed', () => {
-    const history = told(told(visit(start, at('/a')), at('/a'), 304), at('/b'), 200);
+    const history = reported(reported(visit(start, at('/a')), at('/a'), 304), at('/b'), 200);
     expect(paths(history)).toEqual([null, '/a', '/b']);
   });
 
   it('leaves the welcome page reachable', () => {
-    const history = told(visit(start, at('/a')), at('/', 'bo'), 200);
+    const history = reported(visit(start, at('/a')), at('/', 'bo'), 200);
     expect(current(go(go(history, -1), -1))).toBeNull();
   });
 });

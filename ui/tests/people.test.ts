@@ -24,12 +24,12 @@ test('favorites stand first, wherever they are', () => {
 test('what was denied is listed once, for the page on show only, and not without end', () => {
   const denials = new Denials();
   const denied = (target: string, peer = 'anna'): Denied => ({ peer, kind: 'img-src', target });
-  denials.hear(denied('early'));
+  denials.add(denied('early'));
   denials.begin('anna');
-  for (const target of ['a', 'a', 'b']) denials.hear(denied(target));
-  denials.hear(denied('c', 'bo'));
+  for (const target of ['a', 'a', 'b']) denials.add(denied(target));
+  denials.add(denied('c', 'bo'));
   expect(denials.list.map(({ target }) => target)).toEqual(['a', 'b']);
-  for (let i = 0; i < 100; i++) denials.hear(denied(String(i)));
+  for (let i = 0; i < 100; i++) denials.add(denied(String(i)));
   expect(denials.list.length).toBe(20);
   denials.begin('bo');
   expect(denials.list).toEqual([]);

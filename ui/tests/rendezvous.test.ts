@@ -19,7 +19,7 @@ const refused = (message: string): Refusal => new Refusal({ code: 'invalid', mes
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-describe('how it stands', () => {
+describe('the status of a joined rendezvous', () => {
   it.each<[Partial<Joined>, string, string]>([
     [{ state: 'connecting' }, 'off', 'Connecting…'],
     [{}, 'good', 'Connected · nobody else yet'],
@@ -91,11 +91,11 @@ describe('a connect URL that is typed', () => {
 
 it('a registration waits, over a restart too, until it is settled', async () => {
   const kept: Record<string, unknown> = {};
-  const joining = new Joining(api({ register: async () => 'We have sent you a link.' }, kept));
+  const joining = new Joining(api({ register: async () => 'We’ve sent you a link.' }, kept));
   await joining.register(MEET, ' ann@example.org ');
   const again = new Joining(api({}, kept));
   await again.load();
-  expect(again.asked).toEqual({ [MEET]: { email: 'ann@example.org', message: 'We have sent you a link.' } });
+  expect(again.asked).toEqual({ [MEET]: { email: 'ann@example.org', message: 'We’ve sent you a link.' } });
   again.settled(MEET);
   expect(again.asked).toEqual({});
 });
@@ -129,35 +129,35 @@ describe('the form of a host', () => {
 
   it('shows what was wished until the peer says how it is', async () => {
     const asked: unknown[] = [];
-    const host = new HostForm(api({ host: async (wish) => void asked.push(wish) }));
+    const host = new HostForm(api({ host: async (request) => void asked.push(request) }));
     await host.load(OFF);
     expect(host.on(OFF)).toBe(false);
     await host.apply(true);
     expect([host.on(OFF), asked]).toEqual([true, [{ on: true, port: 8787, bind: '', relay_port: 0 }]]);
-    host.heard({ ...OFF, state: 'on' });
+    host.reported({ ...OFF, state: 'on' });
     expect(host.on({ ...OFF, state: 'on' })).toBe(true);
-    // A wish that never comes true is given up.
+    // A request that is never confirmed is given up.
     await host.apply(false);
     expect(host.on({ ...OFF, state: 'on' })).toBe(false);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(host.on({ ...OFF, state: 'on' })).toBe(true);
   });
 
-  it('is not misled by what the peer said before the wish before', async () => {
+  it('is not misled by a report from before the last request', async () => {
     const host = new HostForm(api({ host: async () => {} }));
     await host.load(OFF);
     const on: Hosting = { ...OFF, state: 'on' };
-    host.heard(OFF);
+    host.reported(OFF);
     await host.apply(true);
-    host.heard(OFF);
+    host.reported(OFF);
     await host.apply(false);
     // Only now what came of each arrives.
-    host.heard(OFF);
-    host.heard(on);
+    host.reported(OFF);
+    host.reported(on);
     expect(host.on(on)).toBe(false);
-    host.heard(OFF);
+    host.reported(OFF);
     expect(host.on(OFF)).toBe(false);
-    host.heard(on);
+    host.reported(on);
     expect(host.on(on)).toBe(true);
   });
 
@@ -168,15 +168,15 @@ describe('the form of a host', () => {
     const on: Hosting = { ...OFF, state: 'on' };
     const first = host.apply(true);
     // The peer hosts already, and yet has not answered.
-    host.heard(on);
-    for (const wish of [false, true, false]) await host.apply(wish);
+    host.reported(on);
+    for (const request of [false, true, false]) await host.apply(request);
     expect(host.on(on)).toBe(false);
     asked[0]?.[1]();
     await vi.advanceTimersByTimeAsync(0);
-    expect(asked.map(([wish]) => wish)).toEqual([true, false]);
+    expect(asked.map(([request]) => request)).toEqual([true, false]);
     asked[1]?.[1]();
     await first;
-    host.heard(OFF);
+    host.reported(OFF);
     expect([host.on(OFF), host.busy]).toEqual([false, false]);
   });
 

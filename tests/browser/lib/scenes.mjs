@@ -58,6 +58,7 @@ export const scenes = [
   ['settings-tab', 'tab', then(bar('Settings'), seen('Under the hood'))],
   ['settings-long-name', 'names', then(bar('Settings'), seen('Under the hood'))],
   ['settings-refused', 'still', then(bar('Settings'), field('Tag', 'a b'), seen('Use 1–63 letters'))],
+  ['settings-rendezvous', 'hosting', then(bar('Settings'), (page) => page.getByRole('switch', { name: 'Host a rendezvous' }).focus())],
   ['settings-undo', 'still', then(bar('Settings'), field('Name', 'Mira'), seen('Name changed'))],
   ['settings-blocked', 'still', then(about, button('Block'), bar('Settings'), (page) => page.getByRole('button', { name: /^Unblock/ }).focus())],
   ['settings-picture', 'still', then(bar('Settings'), picture, seen('Drag the picture'))],

@@ -3,9 +3,9 @@
 import type { Stop } from '.';
 
 export function onBlockedNavigation(callback: (url: string) => void): Stop {
-  const hear = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
+  const report = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
     if (effectiveDirective === 'frame-src' && /^https?:/.test(blockedURI)) callback(blockedURI);
   };
-  document.addEventListener('securitypolicyviolation', hear);
-  return () => document.removeEventListener('securitypolicyviolation', hear);
+  document.addEventListener('securitypolicyviolation', report);
+  return () => document.removeEventListener('securitypolicyviolation', report);
 }

@@ -140,7 +140,7 @@ class Events {
       await request<Session>('/api/session');
     } catch (thrown) {
       if (attempt !== this.#newest) return;
-      if (thrown instanceof Refusal && thrown.code === 'locked') this.#tell((to) => to.link('locked'));
+      if (thrown instanceof Refusal && thrown.code === 'locked') this.#emit((to) => to.link('locked'));
       else this.#lost();
       return;
     }
@@ -165,7 +165,7 @@ class Events {
   #read(value: Snapshot): void {
     this.#last = value;
     this.#attempts = 0;
-    this.#tell((to) => {
+    this.#emit((to) => {
       to.snapshot(value);
       to.link('live');
     });
@@ -173,7 +173,7 @@ class Events {
 
   #lost(): void {
     this.#close();
-    this.#tell((to) => to.link('lost'));
+    this.#emit((to) => to.link('lost'));
     const pause = RETRY_MS[Math.min(this.#attempts++, RETRY_MS.length - 1)];
     this.#retry = setTimeout(() => void this.#connect(), pause);
   }
@@ -186,7 +186,7 @@ class Events {
     this.#reader.forget();
   }
 
-  #tell(message: (to: Listener) => void): void {
+  #emit(message: (to: Listener) => void): void {
     for (const listener of this.#listeners) message(listener);
   }
 }

@@ -13,13 +13,13 @@ export class Reader {
   #past = 0;
 
   /** Calls back in the order of the texts. */
-  constructor(hear: (snapshot: Snapshot) => void) {
+  constructor(receive: (snapshot: Snapshot) => void) {
     this.#worker.onmessage = ({ data }: MessageEvent<Changes>) => {
       const snapshot = whole(this.#peers, data);
       this.#peers = snapshot.peers;
       this.#reading--;
       if (this.#past > 0) this.#past--;
-      else hear(snapshot);
+      else receive(snapshot);
     };
   }
 

@@ -137,20 +137,20 @@ function subscribe(listener: Listener): Stop {
 }
 
 /** Listens before it asks, so that no change is missed; an event that overtakes the answer is newer. */
-function follow<T>(name: string, hear: (value: T) => void, refused: () => void): Stop {
-  let heard = false;
+function follow<T>(name: string, receive: (value: T) => void, refused: () => void): Stop {
+  let received = false;
   let stopped = false;
-  const tell = (value: T): void => {
+  const emit = (value: T): void => {
     if (stopped) return;
-    heard = true;
-    hear(value);
+    received = true;
+    receive(value);
   };
-  const listening = listen<T>(name, ({ payload }) => tell(payload));
+  const listening = listen<T>(name, ({ payload }) => emit(payload));
   listening
     .then(() => call<T>(name))
     .then(
-      (value) => void (heard || tell(value)),
-      () => void (heard || stopped || refused()),
+      (value) => void (received || emit(value)),
+      () => void (received || stopped || refused()),
     );
   return () => {
     stopped = true;

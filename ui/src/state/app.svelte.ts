@@ -43,7 +43,7 @@ export class AppState {
       this.backend.start(),
       this.browser.start(),
       this.shell.start(),
-      this.api.onDenied((denied) => this.denials.hear(denied)),
+      this.api.onDenied((denied) => this.denials.add(denied)),
       this.api.onLeaving((url) => {
         // A browser has replaced the page that was left with an empty one.
         this.browser.reload();

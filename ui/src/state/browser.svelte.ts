@@ -4,7 +4,7 @@ import type { Api, Navigated, Place, Stop } from '../api';
 import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/address';
 import type { Backend } from './backend.svelte';
 import { words } from './failure';
-import { canGo, cleared, current, go, start, told, visit, type Entry } from './history';
+import { canGo, cleared, current, go, start, reported, visit, type Entry } from './history';
 
 /** A document request that has not reached the viewer by then never will: names under `.localhost` do not resolve here. */
 const UNREACHED_MS = 6000;
@@ -48,12 +48,12 @@ export class Browser {
    * window, and from any page that frames a site just to be reported here: it is ours if our frame loads. Later ones are then
    * frames within it.
    */
-  #held: { event: Navigated; at: number } | null = null;
+  #pending: { event: Navigated; at: number } | null = null;
   /** The document that the frame loads is already known: we sent it there, or it reloads. */
   #known = false;
   /** The frame loaded something that was not reported yet. */
-  #owed = false;
-  #everTold = false;
+  #unreported = false;
+  #everReported = false;
   #loadedAt = 0;
   #generation = 0;
   /** Names do not resolve in this window: sites are at ports. */
@@ -72,7 +72,7 @@ export class Browser {
     const { ports, place } = this.#api.opening();
     this.#ports = ports;
     if (place) this.visit(place);
-    return this.#api.onNavigated((event) => this.#hear(event));
+    return this.#api.onNavigated((event) => this.#onNavigated(event));
   }
 
   /** Opens a typed or pasted text; rejects with a refusal to show. */
@@ -122,12 +122,12 @@ export class Browser {
 
   /** The frame finished loading a document, whichever it was. */
   loaded(): void {
-    const held = this.#held && Date.now() - this.#held.at < LOADING_MS ? this.#held.event : null;
+    const pending = this.#pending && Date.now() - this.#pending.at < LOADING_MS ? this.#pending.event : null;
     const known = this.#known;
     this.#loadedAt = Date.now();
     this.#forget();
-    this.#owed = !known && !held;
-    if (held && !known) this.#follow(held);
+    this.#unreported = !known && !pending;
+    if (pending && !known) this.#follow(pending);
     this.#wait(false);
   }
 
@@ -162,7 +162,7 @@ export class Browser {
     if (scrolls) return;
     this.#expected = entry;
     this.#wait(true);
-    if (!this.#everTold && isPage(entry.path)) this.#patience = setTimeout(() => this.#unreached(entry), UNREACHED_MS);
+    if (!this.#everReported && isPage(entry.path)) this.#patience = setTimeout(() => this.#unreached(entry), UNREACHED_MS);
   }
 
   /** Names were tried first; then ports. */
@@ -197,33 +197,33 @@ export class Browser {
   /** Earlier reports belong to a previous document. */
   #forget(): void {
     this.#expected = null;
-    this.#held = null;
+    this.#pending = null;
     this.#known = false;
-    this.#owed = false;
+    this.#unreported = false;
   }
 
-  #hear(event: Navigated): void {
+  #onNavigated(event: Navigated): void {
     if (!this.entry || !this.target) return;
     const { place, status } = event;
-    const late = this.#owed && Date.now() - this.#loadedAt < LATE_MS;
+    const late = this.#unreported && Date.now() - this.#loadedAt < LATE_MS;
     if (this.#expected && !sameDocument(this.#expected, place)) return;
     if (this.#expected || late || sameDocument(this.entry, place)) {
       this.#known ||= this.#expected !== null || (status === null && !late);
       this.#follow(event);
     } else if (!this.#known) {
-      const first = this.#held && Date.now() - this.#held.at < LOADING_MS ? this.#held.event.place : place;
+      const first = this.#pending && Date.now() - this.#pending.at < LOADING_MS ? this.#pending.event.place : place;
       if (!sameDocument(first, place)) return;
-      this.#held = { event, at: Date.now() };
+      this.#pending = { event, at: Date.now() };
       this.#wait(status === null);
     }
   }
 
   #follow({ place, status }: Navigated): void {
     clearTimeout(this.#patience);
-    this.#everTold = true;
+    this.#everReported = true;
     this.trouble = null;
     this.#expected = null;
-    this.#history = told(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
+    this.#history = reported(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
     if (status === null) this.#wait(true);
     else if (Date.now() - this.#loadedAt < LATE_MS) this.#wait(false);
   }

@@ -15,7 +15,7 @@ export class Denials {
     this.list = [];
   }
 
-  hear(denied: Denied): void {
+  add(denied: Denied): void {
     const known = this.list.some(({ kind, target }) => kind === denied.kind && target === denied.target);
     if (denied.peer !== this.#peer || known || this.list.length >= MAX_DENIALS) return;
     this.list = [...this.list, denied];

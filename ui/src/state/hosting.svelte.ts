@@ -67,7 +67,7 @@ export class HostForm {
   }
 
   /** The peer reported its state. */
-  heard(hosting: Hosting): void {
+  reported(hosting: Hosting): void {
     this.#on = hosting.state !== 'off';
     if (this.#on !== this.#wanted) this.#stale = false;
     else if (!this.#stale) this.#settle();

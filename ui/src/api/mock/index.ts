@@ -79,12 +79,12 @@ export function mock(): Api {
   const me = id('me');
   const port = Number(location.port);
   const listeners = new Set<Listener>();
-  const tell = (): void => {
+  const emit = (): void => {
     const { peers, ...rest } = snapshot;
     for (const listener of listeners) listener.snapshot({ ...structuredClone({ ...rest, rendezvous: rendezvous.state, network: network.state }), peers });
   };
-  const rendezvous = new MockRendezvous(name, tell);
-  const network = new MockNetwork(name, tell);
+  const rendezvous = new MockRendezvous(name, emit);
+  const network = new MockNetwork(name, emit);
   const snapshot: Omit<Snapshot, 'rendezvous' | 'network'> = {
     me: {
       id: me,
@@ -101,13 +101,13 @@ export function mock(): Api {
   const drift = (): void => drifting?.postMessage({ peers: snapshot.peers, every: scenario.changing ?? 0 } satisfies Drift);
   const reader = new Reader(({ peers }) => {
     snapshot.peers = peers;
-    tell();
+    emit();
   });
   drifting?.addEventListener('message', ({ data }: MessageEvent<string>) => reader.read(data));
   drift();
 
   const changed = (): void => {
-    tell();
+    emit();
     drift();
   };
   const settings = new MockSettings(snapshot, changed, 900, name === 'broken' ? BROKEN : null);

@@ -12,8 +12,8 @@ const NOISE: readonly (readonly [LogLevel, string, string])[] = [
   ['info', 'goop2_viewer', 'viewer listens port=8080'],
   ['debug', 'goop2_node::event_loop', 'connected peer=12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA remote=/ip4/192.168.1.20/tcp/40123 dialled=true'],
   ['debug', 'goop2_node::event_loop', 'identified peer=12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA agent="goop2/0.1.0"'],
-  ['warn', 'goop2_rendezvous::client', 'the rendezvous does not answer url=https://rendezvous.example/'],
-  ['error', 'goop2_store', 'cannot write /home/mira/peers/mine/goop.json: no space left on device'],
+  ['warn', 'goop2_rendezvous::client', 'the rendezvous doesn’t answer url=https://rendezvous.example/'],
+  ['error', 'goop2_store', 'can’t write /home/mira/peers/mine/goop.json: no space left on device'],
 ];
 
 /** Settings that take effect without a restart. */
@@ -26,11 +26,11 @@ export class MockSettings {
   #trusted = new Set<string>();
   #lines: LogLine[] = [];
   #world: World;
-  #tell: () => void;
+  #emit: () => void;
 
-  constructor(world: World, tell: () => void, lines: number, problem: string | null) {
+  constructor(world: World, emit: () => void, lines: number, problem: string | null) {
     this.#world = world;
-    this.#tell = tell;
+    this.#emit = emit;
     this.#settings = {
       label: world.me.label,
       email: world.me.email,
@@ -67,12 +67,12 @@ export class MockSettings {
       if (json.profile?.label !== undefined) this.#settings.label = this.#world.me.label = json.profile.label;
       this.#settings.text = text;
       this.#settings.problem = null;
-      this.#tell();
+      this.#emit();
       return structuredClone(this.#settings);
     },
     setAvatar: async (png) => {
       this.#world.me = { ...this.#world.me, avatar_hash: png ? String(png.size).padStart(16, '0') : '' };
-      this.#tell();
+      this.#emit();
     },
   };
 
@@ -102,7 +102,7 @@ export class MockSettings {
     }
     this.#world.peers = peers.filter((peer) => !this.#blocked.has(peer.id));
     this.#settings.blocked = [...this.#blocked.values()].map((peer) => ({ id: peer.id, label: peer.name || peer.label }));
-    this.#tell();
+    this.#emit();
   }
 
   #set(name: string, value: unknown): void {
@@ -118,7 +118,7 @@ export class MockSettings {
     this.#settings.text = this.#text();
     Object.assign(this.#world.me, { label: this.#settings.label, email: this.#settings.email });
     this.#world.me = { ...this.#world.me };
-    this.#tell();
+    this.#emit();
     setTimeout(() => (this.#settings.restarting = false), 1500);
     return structuredClone(this.#settings);
   }
