@@ -4,7 +4,7 @@ import { frameUrl, isMultiaddr, isPage, link, looksLikeAddress, readable, sameDo
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
 
-it('writes a place as link and as frame address', () => {
+it('writes a place as a link and as a frame address', () => {
   const place = { peer: PEER, path: '/a b/ü.html?q=1#top' };
   expect(link(place)).toBe(`goop://${PEER}/a%20b/%C3%BC.html?q=1#top`);
   expect(siteOrigin(PEER, 8080)).toBe(`http://${LABEL}.localhost:8080`);
@@ -34,7 +34,7 @@ it('compares documents without their fragments, however they are spelled', () =>
   expect(sameDocument(at('/a'), at('/a', 'other'))).toBe(false);
 });
 
-it('shows paths unescaped where that is possible', () => {
+it('shows paths unescaped where possible', () => {
   expect(readable('/a%20b')).toBe('/a b');
   expect(readable('/%zz')).toBe('/%zz');
 });
@@ -46,7 +46,7 @@ describe('looksLikeAddress', () => {
   it.each(['', 'kitchen', 'http', '/', 'Anna: notes', '12D3Koo'])('leaves %j to the search', (text) => expect(looksLikeAddress(text)).toBe(false));
 });
 
-it('knows network addresses', () => {
+it('recognizes network addresses', () => {
   expect(isMultiaddr('/ip6/::1/udp/1/quic-v1')).toBe(true);
   expect(isMultiaddr('/index.html')).toBe(false);
 });

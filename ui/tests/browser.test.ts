@@ -51,7 +51,7 @@ it('loads what is visited, in one frame per peer', () => {
   expect(browser.loading).toBe(false);
 });
 
-it('waits for no load where the frame only scrolls, and not forever anywhere', () => {
+it('does not wait for a load when the frame only scrolls, and never waits forever', () => {
   browser.visit({ peer: ANNA, path: '/a' });
   reported('/a');
   browser.loaded();
@@ -72,7 +72,7 @@ it('reloads in a new frame and adds no entry', () => {
   expect(browser.entry).toBeNull();
 });
 
-it('does not take the echo of the page it just left for a step back', () => {
+it('does not mistake the echo of the page it just left for a step back', () => {
   browser.visit({ peer: BO, path: '/' });
   browser.visit({ peer: ANNA, path: '/' });
   reported('/', 200, BO);
@@ -84,7 +84,7 @@ it('does not take the echo of the page it just left for a step back', () => {
   expect(browser.entry?.path).toBe('/next');
 });
 
-it('follows the frame when it loads, and knows a page is loaded though word of it came late', () => {
+it('follows the frame when it loads, and knows a page is loaded even if that is reported late', () => {
   browser.visit({ peer: ANNA, path: '/' });
   reported('/');
   browser.loaded();
@@ -99,7 +99,7 @@ it('follows the frame when it loads, and knows a page is loaded though word of i
   expect([browser.entry?.path, browser.loading]).toEqual(['/late', false]);
 });
 
-it('believes what it hears of another window only if its own frame loads', () => {
+it('believes a report of another window only if its own frame loads', () => {
   browser.visit({ peer: ANNA, path: '/' });
   reported('/', null);
   reported('/');
@@ -113,7 +113,7 @@ it('believes what it hears of another window only if its own frame loads', () =>
   expect(browser.entry).toEqual({ peer: ANNA, path: '/here' });
 });
 
-it('is where its frame is, not the frames within', () => {
+it('follows its frame, not the frames within it', () => {
   browser.visit({ peer: ANNA, path: '/outer' });
   reported('/outer', null);
   reported('/outer');
@@ -129,7 +129,7 @@ it('is where its frame is, not the frames within', () => {
   expect(browser.entry?.path).toBe('/next');
 });
 
-it('looks for sites at ports when no request by name ever arrives, and only then', async () => {
+it('uses ports when no request by name arrives, and only then', async () => {
   browser.visit({ peer: ANNA, path: '/a.zip' });
   await vi.advanceTimersByTimeAsync(7000);
   browser.visit({ peer: ANNA, path: '/a' });
@@ -146,14 +146,14 @@ it('looks for sites at ports when no request by name ever arrives, and only then
   expect([browser.target?.url, browser.trouble]).toEqual([`http://localhost:9002/p/${BO}/`, null]);
 });
 
-it('stays with names where they work', async () => {
+it('keeps using names where they work', async () => {
   browser.visit({ peer: ANNA, path: '/' });
   reported('/', null);
   await vi.advanceTimersByTimeAsync(7000);
   expect([browser.target?.url.includes('.localhost:8080/'), browser.trouble]).toEqual([true, null]);
 });
 
-it('says so when ports do not help either', async () => {
+it('reports it when ports do not help either', async () => {
   browser.visit({ peer: ANNA, path: '/' });
   await vi.advanceTimersByTimeAsync(7000);
   expect(browser.trouble).toBeNull();
@@ -169,7 +169,7 @@ it('says so when ports do not help either', async () => {
   expect([browser.target, browser.trouble, browser.loading]).toEqual([null, 'No more.', false]);
 });
 
-it('goes on at its place in a window opened anew for ports', async () => {
+it('continues at its place in a window reloaded for ports', async () => {
   browser.start();
   expect(browser.entry).toBeNull();
   opening = { ports: true, place: { peer: ANNA, path: '/a' } };
@@ -178,7 +178,7 @@ it('goes on at its place in a window opened anew for ports', async () => {
   expect([browser.target?.url, browser.canBack]).toEqual([`http://localhost:9001/p/${ANNA}/a`, true]);
 });
 
-it('shows nothing of a page that was stopped, until it is loaded again', () => {
+it('shows nothing of a stopped page until it is loaded again', () => {
   browser.visit({ peer: ANNA, path: '/' });
   browser.stop();
   expect([browser.target, browser.stopped, browser.loading]).toEqual([null, true, false]);
@@ -188,7 +188,7 @@ it('shows nothing of a page that was stopped, until it is loaded again', () => {
   expect([browser.target === null, browser.stopped]).toEqual([false, false]);
 });
 
-it('opens pasted text, and passes on why it could not', async () => {
+it('opens pasted text, and passes on why it failed', async () => {
   await browser.open(' goop://… ');
   expect(browser.entry).toEqual({ peer: ANNA, path: '/pasted%20page' });
   const refused = await browser.open('/ip4/10.0.0.1/tcp/1').catch(words);

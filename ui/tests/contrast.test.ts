@@ -27,20 +27,20 @@ const EDGES: typeof PAIRS = [
 describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
   for (const [ink, grounds] of PAIRS) {
     it.each(grounds)(`${ink} is readable on %s`, (ground) => {
-      expect(contrast(colour(ink, theme), colour(ground, theme))).toBeGreaterThanOrEqual(AA);
+      expect(contrast(color(ink, theme), color(ground, theme))).toBeGreaterThanOrEqual(AA);
     });
   }
   for (const [edge, grounds] of EDGES) {
     it.each(grounds)(`${edge} is found on %s`, (ground) => {
-      expect(contrast(colour(edge, theme), colour(ground, theme))).toBeGreaterThanOrEqual(FOUND);
+      expect(contrast(color(edge, theme), color(ground, theme))).toBeGreaterThanOrEqual(FOUND);
     });
   }
 });
 
-function colour(token: string, theme: 'light' | 'dark'): string {
+function color(token: string, theme: 'light' | 'dark'): string {
   const value = new RegExp(`--${token}: (?:light-dark\\((#\\w{6}), (#\\w{6})\\)|(#\\w{6}));`).exec(css);
   const found = value?.[3] ?? value?.[theme === 'light' ? 1 : 2];
-  if (!found) throw new Error(`tokens.css has no colour --${token}`);
+  if (!found) throw new Error(`tokens.css has no color --${token}`);
   return found;
 }
 

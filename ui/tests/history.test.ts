@@ -13,13 +13,13 @@ describe('what the user does', () => {
     expect(go(start, -1)).toBe(start);
   });
 
-  it('goes back and forward, and a new place drops what lay ahead', () => {
+  it('goes back and forward, and a new place drops the forward entries', () => {
     const back = go(go(abc, -1), -1);
     expect(current(back)).toEqual(at('/a'));
     expect(current(go(back, 1))).toEqual(at('/b'));
-    const elsewhere = visit(back, at('/d'));
-    expect(paths(elsewhere)).toEqual([null, '/a', '/d']);
-    expect(canGo(elsewhere, 1)).toBe(false);
+    const other = visit(back, at('/d'));
+    expect(paths(other)).toEqual([null, '/a', '/d']);
+    expect(canGo(other, 1)).toBe(false);
   });
 
   it('forgets the oldest entries first', () => {
@@ -31,35 +31,35 @@ describe('what the user does', () => {
 });
 
 describe('what the frame did', () => {
-  it('is an entry of its own when it is somewhere new', () => {
+  it('adds an entry when it is a new place', () => {
     const history = reported(visit(start, at('/a')), at('/b'), 200);
     expect(paths(history)).toEqual([null, '/a', '/b']);
     expect(current(history)).toEqual(at('/b'));
   });
 
-  it('is nothing new when we sent it there, however often it is said', () => {
+  it('adds nothing when we sent it there, however often it is reported', () => {
     const history = reported(reported(visit(start, at('/a#part')), at('/a'), null), at('/a'), 200);
     expect(paths(history)).toEqual([null, '/a#part']);
   });
 
-  it('is a step back or forward when a neighbour is meant', () => {
+  it('is a step back or forward when it is a neighboring entry', () => {
     const back = reported(abc, at('/b'), 200);
     expect([paths(back).length, back.index]).toEqual([4, 2]);
     expect(reported(back, at('/c'), 200).index).toBe(3);
   });
 
-  it('takes the entry of the page that redirected to it', () => {
+  it('replaces the entry of the page that redirected to it', () => {
     const history = reported(reported(reported(visit(start, at('/old')), at('/old'), 302), at('/new'), null), at('/new'), 200);
     expect(paths(history)).toEqual([null, '/new']);
     expect(paths(reported(history, at('/next'), 200))).toEqual([null, '/new', '/next']);
   });
 
-  it('is not redirected by an answer that nothing changed', () => {
+  it('is not redirected by a 304 answer', () => {
     const history = reported(reported(visit(start, at('/a')), at('/a'), 304), at('/b'), 200);
     expect(paths(history)).toEqual([null, '/a', '/b']);
   });
 
-  it('leaves the welcome page reachable', () => {
+  it('keeps the welcome page reachable', () => {
     const history = reported(visit(start, at('/a')), at('/', 'bo'), 200);
     expect(current(go(go(history, -1), -1))).toBeNull();
   });

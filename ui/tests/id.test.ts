@@ -4,11 +4,11 @@ import { shortId, siteLabel } from '../src/lib/id';
 const ID = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 
 describe('siteLabel', () => {
-  it('spells an Ed25519 key as the design says', () => {
+  it('writes an Ed25519 key as specified', () => {
     expect(siteLabel(ID)).toBe('k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or');
   });
 
-  it('spells the hash of a longer key, within a DNS label', () => {
+  it('writes the hash of a longer key within a DNS label', () => {
     const label = siteLabel('QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N');
     expect(label).toMatch(/^k[0-9a-z]+$/);
     expect(label?.length).toBeLessThanOrEqual(63);

@@ -7,7 +7,7 @@ import { sectioned } from '../src/state/reconcile';
 
 const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: null, ...more });
 
-test('a favorite that comes online is told of once, and not when it was there already', () => {
+test('a favorite that comes online is reported once, and not if it was online already', () => {
   const anna = peer('anna', { favourite: true });
   const away = { ...anna, group: 'earlier' as const };
   expect(arrivals(null, [anna])).toEqual([]);
@@ -16,12 +16,12 @@ test('a favorite that comes online is told of once, and not when it was there al
   expect(arrivals([anna], [{ ...anna, group: 'elsewhere' }])).toEqual([]);
 });
 
-test('favorites stand first, wherever they are', () => {
+test('favorites come first, on any network', () => {
   const sections = sectioned([peer('a'), peer('b', { favourite: true, group: 'earlier' }), peer('c', { group: 'elsewhere' })]);
   expect(Object.fromEntries(Object.entries(sections).map(([name, list]) => [name, list.map(({ id }) => id)]))).toEqual({ favorites: ['b'], nearby: ['a'], elsewhere: ['c'], earlier: [] });
 });
 
-test('what was denied is listed once, for the page on show only, and not without end', () => {
+test('denials are listed once, for the current page only, up to a limit', () => {
   const denials = new Denials();
   const denied = (target: string, peer = 'anna'): Denied => ({ peer, kind: 'img-src', target });
   denials.add(denied('early'));
@@ -37,7 +37,7 @@ test('what was denied is listed once, for the page on show only, and not without
   expect(denialText({ peer: 'x', kind: '', target: '' })).toBe('Something — unknown');
 });
 
-test('the log is filtered by how grave and by words', () => {
+test('the log is filtered by level and by words', () => {
   const line = (seq: number, level: LogLine['level'], text: string): LogLine => ({ seq, at: 0, level, target: 'goop2_node', text });
   const lines = [line(0, 'error', 'Cannot write'), line(1, 'info', 'Listening'), line(2, 'debug', 'Connécted')];
   expect(filtered(lines, 'info', '').map(({ seq }) => seq)).toEqual([0, 1]);

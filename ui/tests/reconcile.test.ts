@@ -7,7 +7,7 @@ const HOSTING = { state: 'off', problem: null, port: 8787, bind: '', relay_port:
 const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null }, ...more });
 const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [], network: { verdict: 'good', headline: '', facts: [], testing: false }, rendezvous: { joined: [], hosting: { ...HOSTING, connect_urls: [] } } });
 
-/** As it arrives: what changed, from another thread. */
+/** As it arrives: the changes, from a worker. */
 const arrive = (old: Snapshot, next: Snapshot): Snapshot => reconcile(old, whole(old.peers, structuredClone(changes(old.peers, next))));
 
 it('takes the first snapshot as it is', () => {
@@ -15,7 +15,7 @@ it('takes the first snapshot as it is', () => {
   expect(reconcile(null, first)).toBe(first);
 });
 
-it('hands on everything that did not change', () => {
+it('keeps everything that did not change', () => {
   const old = snapshot(peer('a'), peer('b'));
   const next = arrive(old, structuredClone(old));
   expect(next.me).toBe(old.me);
@@ -32,7 +32,7 @@ it('replaces only the peers that changed, in the new order', () => {
   expect(next.peers[1]).toBe(old.peers[0]);
 });
 
-it('is carried as what changed, and is whole again', () => {
+it('is transferred as changes, and restored whole', () => {
   const old = snapshot(peer('a'), peer('b'), peer('gone'));
   const next = snapshot(peer('b'), peer('a', { path: null }), peer('new'));
   const carried = changes(old.peers, next);

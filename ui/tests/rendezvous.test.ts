@@ -8,7 +8,7 @@ const MEET = 'https://meet.example';
 const OFF: Hosting = { state: 'off', problem: null, port: 8787, bind: '', relay_port: 0, connect_urls: [], public_page: '', admin_page: '', peers: 0, relayed: null, messages_per_second: 0 };
 const joined = (more: Partial<Joined> = {}): Joined => ({ url: MEET, name: 'meet.example', state: 'connected', reason: null, peers: 0, relay: 'none', since: 0, next: null, registration: 'none', ...more });
 
-/** An api of which only what these states ask is there, with a memory. */
+/** An api with only what these states need, and a memory. */
 function api(rendezvous: Partial<Api['rendezvous']>, kept: Record<string, unknown> = {}): Api {
   const prefer = async (name: string, value: unknown): Promise<void> => void (kept[name] = structuredClone(value));
   return { rendezvous, prefer, preference: async (name: string) => kept[name] ?? null } as unknown as Api;
@@ -37,7 +37,7 @@ describe('the status of a joined rendezvous', () => {
 });
 
 describe('a connect URL that is typed', () => {
-  it('is looked at after a pause, and only the newest answer counts', async () => {
+  it('is checked after a pause, and only the newest answer counts', async () => {
     const asked: ((url: string) => void)[] = [];
     const joining = new Joining(api({ address: () => new Promise((answer) => asked.push(answer)) }));
     for (const text of ['meet.ex', 'meet.example']) {
@@ -52,7 +52,7 @@ describe('a connect URL that is typed', () => {
     expect(joining.address).toBe(MEET);
   });
 
-  it('that means nothing says why, until it is changed', async () => {
+  it('that is invalid says why, until it is changed', async () => {
     const joining = new Joining(api({ address: async () => Promise.reject(refused('No.')) }));
     joining.text = 'x:';
     joining.typed();
@@ -64,7 +64,7 @@ describe('a connect URL that is typed', () => {
     expect(joining.problem).toBe('');
   });
 
-  it('is joined, and remembered once, the last first', async () => {
+  it('is joined, and remembered once, the latest first', async () => {
     const kept: Record<string, unknown> = {};
     const joining = new Joining(api({ join: async (text) => `https://${text}`, leave: async () => {} }, kept));
     for (const text of ['a', 'b', 'a']) expect(await joining.join(text)).toBe(true);
@@ -82,14 +82,14 @@ describe('a connect URL that is typed', () => {
     expect([joining.text, joining.problem, joining.busy, joining.recent.length]).toEqual(['meet.example', '16 are enough.', false, 0]);
   });
 
-  it('is not undone by what a window remembers wrongly', async () => {
+  it('ignores invalid remembered values', async () => {
     const joining = new Joining(api({}, { 'rendezvous.recent': [1, 'https://a', null], 'rendezvous.asked': 'x' }));
     await joining.load();
     expect([joining.recent, joining.asked]).toEqual([['https://a'], {}]);
   });
 });
 
-it('a registration waits, over a restart too, until it is settled', async () => {
+it('a registration waits, even across a restart, until it is complete', async () => {
   const kept: Record<string, unknown> = {};
   const joining = new Joining(api({ register: async () => 'We’ve sent you a link.' }, kept));
   await joining.register(MEET, ' ann@example.org ');
@@ -127,7 +127,7 @@ describe('the form of a host', () => {
     expect(toHost(form(more), true)).toEqual({ on: true, ...host });
   });
 
-  it('shows what was wished until the peer says how it is', async () => {
+  it('shows what was requested until the peer reports its state', async () => {
     const asked: unknown[] = [];
     const host = new HostForm(api({ host: async (request) => void asked.push(request) }));
     await host.load(OFF);
@@ -161,7 +161,7 @@ describe('the form of a host', () => {
     expect(host.on(on)).toBe(true);
   });
 
-  it('loses no press while the peer is busy with the one before', async () => {
+  it('loses no click while the peer is busy with the previous one', async () => {
     const asked: [boolean, () => void][] = [];
     const host = new HostForm(api({ host: ({ on }) => new Promise((done) => asked.push([on, done])) }));
     await host.load(OFF);
@@ -180,7 +180,7 @@ describe('the form of a host', () => {
     expect([host.on(OFF), host.busy]).toEqual([false, false]);
   });
 
-  it('asks for nothing that cannot be, and says what was refused', async () => {
+  it('requests nothing invalid, and shows why it was refused', async () => {
     const host = new HostForm(api({ host: async () => Promise.reject(refused('Not now.')) }));
     await host.load(OFF);
     host.form.port = '0';

@@ -3,14 +3,14 @@ import { HEAD, ROW, stacked, visible } from '../src/lib/rows';
 
 const many = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-test('sections stand below each other, and an empty one takes no room', () => {
+test('sections are stacked, and an empty one takes no space', () => {
   const [none, first, second] = stacked([[], many(3), many(2)]);
   expect(none?.items).toEqual([]);
   expect(first?.top).toBe(HEAD);
   expect(second?.top).toBe(HEAD + 3 * ROW + HEAD);
 });
 
-test('only what is in view exists, with some to spare and the row that has the focus', () => {
+test('only the visible rows exist, with a few spare and the focused one', () => {
   const [section] = stacked([many(5000)]);
   if (!section) throw new Error('no section');
   const rows = visible(section, 0, 700, -1);

@@ -12,7 +12,7 @@ function world(change: (values: Record<string, unknown>) => Settings) {
   return { form: new SettingsForm(api, toasts), toasts, changed };
 }
 
-test('a change is applied, told and taken back', async () => {
+test('a change is applied, announced and undone', async () => {
   const { form, toasts, changed } = world((values) => ({ ...START, label: String(values['profile.label']) }));
   await form.load();
   expect(await form.set('profile.label', 'Anna', 'Name')).toBe(true);
@@ -24,7 +24,7 @@ test('a change is applied, told and taken back', async () => {
   expect(toasts.current).toBeNull();
 });
 
-test('what is as it was is not sent, and what needs another start says so', async () => {
+test('an unchanged value is not sent, and one that needs a restart says so', async () => {
   const { form, toasts, changed } = world(() => ({ ...START, mdns_tag: 'work', restarting: true }));
   await form.load();
   expect(await form.set('p2p.mdns_tag', 'home', 'Tag')).toBe(true);
@@ -33,15 +33,15 @@ test('what is as it was is not sent, and what needs another start says so', asyn
   expect(toasts.current?.text).toBe('Tag changed. Goop2 is restarting to apply it.');
 });
 
-test('a refusal stands at its setting, and goes with the next attempt', async () => {
+test('an error is shown at its setting, and cleared by the next attempt', async () => {
   let refuse = true;
   const { form, toasts } = world(() => {
-    if (refuse) throw new Refusal({ code: 'setting', message: 'p2p.mdns_tag is "a b"; allowed is …' });
+    if (refuse) throw new Refusal({ code: 'setting', message: 'p2p.mdns_tag is "a b", but must be …' });
     return { ...START, mdns_tag: 'ab' };
   });
   await form.load();
   expect(await form.set('p2p.mdns_tag', 'a b', 'Tag')).toBe(false);
-  expect(form.problems['p2p.mdns_tag']).toBe('p2p.mdns_tag is "a b"; allowed is …');
+  expect(form.problems['p2p.mdns_tag']).toBe('p2p.mdns_tag is "a b", but must be …');
   expect(form.current?.mdns_tag).toBe('home');
   expect(toasts.current).toBeNull();
   refuse = false;
@@ -49,7 +49,7 @@ test('a refusal stands at its setting, and goes with the next attempt', async ()
   expect(form.problems['p2p.mdns_tag']).toBe('');
 });
 
-test('a list is changed only by another one, and taken back as a whole', async () => {
+test('a list is changed only by a different one, and undone as a whole', async () => {
   const { form, toasts, changed } = world((values) => ({ ...START, site_sources: values['viewer.site_sources'] as string[] }));
   await form.load();
   expect(await form.set('viewer.site_sources', origins('  '), 'Sources')).toBe(true);
@@ -60,7 +60,7 @@ test('a list is changed only by another one, and taken back as a whole', async (
   await vi.waitFor(() => expect(form.current?.site_sources).toEqual([]));
 });
 
-test('from a file that no peer starts with there is a way forward and none back', async () => {
+test('a file that no peer can start with can be repaired, with no undo', async () => {
   const broken = { ...START, text: '{ broken', problem: 'not valid JSON' };
   const replace = vi.fn(async (_: string, text: string) => ({ ...START, text }));
   const api = { settings: { all: async () => broken, replace } } as unknown as Api;

@@ -48,7 +48,7 @@ describe('names of strangers', () => {
     ['…', '?'],
   ])('of %j show %j', (name, letter) => expect(initial(name)).toBe(letter));
 
-  it('keep their colour', () => {
+  it('keep their color', () => {
     expect(hue('12D3KooWabc')).toBe(hue('12D3KooWabc'));
     const hues = new Set(Array.from({ length: 200 }, (_, i) => hue(`12D3KooW${i}`)));
     expect(hues.size).toBe(12);
@@ -62,7 +62,7 @@ describe('names of strangers', () => {
     expect(search([peer(), peer()], '  ')).toHaveLength(2);
   });
 
-  it('are found by what they are called now', () => {
+  it('are found by their current name', () => {
     expect(search([peer({ label: 'Radio' })], 'tomas')).toHaveLength(0);
     expect(search([peer({ label: 'Radio', name: 'Tomás again' })], 'tomas')).toHaveLength(1);
     expect(search([peer({ label: 'Radio', email: 'tomas@example.org' })], 'again')).toHaveLength(0);
@@ -76,7 +76,7 @@ it.each([
   [peer(), 'Not connected yet', 'off'],
   [peer({ group: 'earlier', path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null } }), 'Offline', 'off'],
   [undefined, 'Not seen yet', 'off'],
-] as const)('says how a peer is reached (%#)', (card, text, tone) => {
+] as const)('describes the connection to a peer (%#)', (card, text, tone) => {
   expect(connection(card)).toMatchObject({ text, tone });
 });
 
