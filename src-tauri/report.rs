@@ -309,10 +309,10 @@ pub(crate) fn words(error: &anyhow::Error) -> String {
     error
         .chain()
         .map(ToString::to_string)
-        .fold(String::new(), |reported, cause| {
-            if reported.contains(&cause) {
+        .fold(String::new(), |said, cause| {
+            if said.contains(&cause) {
                 said
-            } else if reported.is_empty() {
+            } else if said.is_empty() {
                 cause
             } else {
                 format!("{said}: {cause}")

@@ -49,7 +49,7 @@ use tokio::{
 use self::{
     app::App,
     events::{forward, wanted},
-    main_window::{MAIN, emit, show},
+    main_window::{MAIN, emit},
     profiles::Profiles,
     running::Running,
     shell::{Closing, Refused, Shell, Stage, Wish},
@@ -142,7 +142,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     app.run(move |app, event| match event {
         RunEvent::Exit => end(app, &runtime),
         #[cfg(target_os = "macos")]
-        RunEvent::Reopen { .. } => show(app),
+        RunEvent::Reopen { .. } => main_window::show(app),
         _ => {}
     });
     Ok(())
