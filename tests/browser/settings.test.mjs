@@ -59,7 +59,7 @@ describe('settings', () => {
 
   test('what cannot be is refused with the key, the value and what is allowed', async () => {
     await fill('Tag', 'a b')
-    await window.page.getByText('p2p.mdns_tag is "a b"; allowed is 1 to 63 letters').waitFor()
+    await window.page.getByText('p2p.mdns_tag is "a b", but must be 1 to 63 letters').waitFor()
     await field('Tag').press('Escape')
     assert.notEqual(await field('Tag').inputValue(), 'a b')
   })
@@ -88,7 +88,7 @@ describe('settings', () => {
     assert.ok(!(await policy(await window.visit(mira, mira))).includes(source))
     await bar(window, 'Settings')
     await fill(name, 'nonsense')
-    await window.page.getByText('viewer.site_sources is ["nonsense"]; allowed is a list of at most 16 origins').waitFor()
+    await window.page.getByText('viewer.site_sources is ["nonsense"], but must be a list of at most 16 origins').waitFor()
     const frame = await window.arrival(site, () => fill(name, `${source}/`))
     assert.ok((await policy(frame)).includes(source))
     assert.equal(await field(name).inputValue(), source)
@@ -131,7 +131,7 @@ describe('settings', () => {
     const before = await text.inputValue()
     await text.fill('{ "viewer": { "theme": "blue" } }')
     await window.page.getByRole('button', { name: 'Save' }).click()
-    await window.page.getByText('viewer.theme is "blue"; allowed is "light" or "dark"').waitFor()
+    await window.page.getByText('viewer.theme is "blue", but must be "light" or "dark"').waitFor()
     const config = JSON.parse(before)
     await text.fill(JSON.stringify({ ...config, ours: [1], profile: { ...config.profile, label: 'By hand' } }))
     await window.page.getByRole('button', { name: 'Save' }).click()

@@ -102,7 +102,7 @@ describe('settings that no peer starts with', () => {
     await writeFile(config, '{ "p2p": { "listen_port": "x" } }')
     await window.press('button', 'Go online')
     await window.says('Your peer stopped')
-    await window.says('p2p.listen_port is "x"; allowed is a port from 0 to 65535')
+    await window.says('p2p.listen_port is "x", but must be a port from 0 to 65535')
     await window.press('button', 'Settings')
     await window.says('Your peer can’t start with these settings.')
     await window.press('button', 'Edit goop.json')

@@ -1,4 +1,4 @@
-//! Why a peer folder could not be used, in words that name the file and what to do about it.
+//! Why a peer folder could not be used: each message names the file and what to do about it.
 
 use std::{io, path::PathBuf};
 
@@ -18,26 +18,26 @@ pub enum Error {
     },
     /// A folder without `goop.json` is not a peer folder.
     #[error(
-        "{0} is missing: this folder is not a peer; create a peer in it first, or give another folder"
+        "{0} is missing: this is not a peer folder; create a peer in it first, or choose another folder"
     )]
     NoConfig(PathBuf),
     /// [`crate::Folder::create`] never replaces a peer.
-    #[error("{0} exists already: there is a peer in this folder")]
+    #[error("{0} already exists: this folder has a peer")]
     Exists(PathBuf),
-    /// `goop.json` says something that cannot be.
+    /// `goop.json` has a mistake.
     #[error(
-        "{path}: {problem} (nothing was changed; correct the file with a text editor and start again)"
+        "{path}: {problem} (nothing was changed; correct the file in a text editor and start again)"
     )]
     Config {
         /// The configuration file.
         path: PathBuf,
-        /// The key, its value and what is allowed.
+        /// The mistake.
         problem: Problem,
     },
-    /// The key file is there but holds no key.
+    /// The key file exists but does not contain a key.
     #[error(
         "the identity key {path} cannot be used: {why} (nothing was changed; restore it from a backup, or move it away \
-         to start with a new identity under which nobody knows you yet)"
+         to start with a new identity that nobody knows yet)"
     )]
     Key {
         /// The key file.
@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// A newer version has changed the database in ways this one does not know.
     #[error(
-        "the database {path} was written by a newer Goop2 (its layout is number {found}, this program knows up to {known}): \
+        "the database {path} was written by a newer Goop2 (format {found}; this version supports up to {known}): \
          update Goop2 (nothing was changed)"
     )]
     Newer {
@@ -71,13 +71,13 @@ pub enum Error {
     },
     /// Two processes on one folder would be two peers with one identity.
     #[error(
-        "the folder {0} is in use: another Goop2 runs with it; stop that one first, or give another folder"
+        "the folder {0} is in use by another Goop2; stop that one first, or choose another folder"
     )]
     InUse(PathBuf),
     /// The site folder would publish what must stay private.
     #[error(
-        "paths.site_root is {site_root}, a folder that holds {file}, which would be published; \
-         allowed is a folder with nothing but the site in it"
+        "paths.site_root is {site_root}, but {file} is in that folder and would be published; \
+         choose a folder that contains nothing but the site"
     )]
     Exposed {
         /// The site folder.
@@ -85,15 +85,15 @@ pub enum Error {
         /// The private file in it.
         file: PathBuf,
     },
-    /// [`crate::Folder::replace_config`] was given a text made from another one than stands there.
+    /// [`crate::Folder::replace_config`] was given a text made from an older one.
     #[error(
-        "{0} was changed meanwhile: look at it again, then make your change (nothing was changed)"
+        "{0} has changed since you opened it: reload it, then make your change again (nothing was saved)"
     )]
     Changed(PathBuf),
-    /// [`crate::Folder::set_avatar`] was given something else than it takes.
-    #[error("a picture is a PNG file of at most 256 KiB")]
+    /// [`crate::Folder::set_avatar`] was given something that is not such a picture.
+    #[error("the picture must be a PNG file of at most 256 KiB")]
     Picture,
-    /// Everything else the file system refuses.
+    /// Any other error of the file system.
     #[error("cannot {action} {path}: {source}")]
     Io {
         /// What was tried: "read", "write", …

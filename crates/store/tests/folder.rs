@@ -158,7 +158,7 @@ fn a_folder_without_goop_json_is_no_peer() {
     assert!(
         error
             .to_string()
-            .contains("goop.json is missing: this folder is not a peer"),
+            .contains("goop.json is missing: this is not a peer folder"),
         "{error}"
     );
     assert_eq!(
@@ -262,7 +262,7 @@ fn what_was_edited_by_hand_meanwhile_stays() {
     assert!(
         error
             .to_string()
-            .contains("presence.ttl_seconds is 0; allowed is a whole number above 0"),
+            .contains("presence.ttl_seconds is 0, but must be a whole number above 0"),
         "{error}"
     );
     assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -318,17 +318,17 @@ fn damage_stops_the_start_and_is_left_alone() {
         (
             "goop.json",
             &|path| fs::write(path.join("goop.json"), "{").unwrap(),
-            &["goop.json: the file is not valid JSON", "correct the file"],
+            &["goop.json: Line 1, column 1: ", "correct the file"],
         ),
         (
             "goop.json",
             &|path| fs::write(path.join("goop.json"), b"\xff\xfe{}").unwrap(),
-            &["goop.json: the file is not valid JSON"],
+            &["goop.json: Line 1, column 1: "],
         ),
         (
             "goop.json",
             &|path| fs::write(path.join("goop.json"), r#"{"viewer":{"theme":"x"}}"#).unwrap(),
-            &["viewer.theme is \"x\"; allowed is"],
+            &["viewer.theme is \"x\", but must be"],
         ),
         (
             "data/identity.key",
@@ -416,10 +416,7 @@ fn a_site_never_publishes_the_folder_itself() {
 fn one_process_per_folder() {
     let (dir, folder) = new_peer();
     let error = Folder::open(dir.path()).unwrap_err().to_string();
-    assert!(
-        error.contains("is in use: another Goop2 runs with it"),
-        "{error}"
-    );
+    assert!(error.contains("is in use by another Goop2"), "{error}");
     assert_eq!(child("tries_to_open", dir.path()), "in use");
     assert_eq!(
         identity(dir.path()).unwrap(),

@@ -70,7 +70,7 @@ fn the_whole_file_is_replaced_only_by_one_that_is_right_and_was_made_from_it() {
     assert!(
         problem
             .to_string()
-            .contains(r#"viewer.theme is "blue"; allowed is "light" or "dark""#)
+            .contains(r#"viewer.theme is "blue", but must be "light" or "dark""#)
     );
     assert_eq!(folder.config_text().unwrap(), text);
 }

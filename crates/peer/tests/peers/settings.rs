@@ -67,12 +67,12 @@ async fn a_wrong_setting_is_refused_by_its_name_and_changes_nothing() {
         .await;
     assert!(matches!(
         wrong,
-        Err(Error::Setting(problem)) if problem.to_string() == "p2p.mdns_tag is \"a.b\"; allowed is 1 to 63 letters, digits, \"-\" and \"_\", e.g. \"goop-mdns\""
+        Err(Error::Setting(problem)) if problem.to_string() == "p2p.mdns_tag is \"a.b\", but must be 1 to 63 letters, digits, \"-\" or \"_\", such as \"goop-mdns\""
     ));
     let settings = peer.peer.settings().await.unwrap();
     assert_eq!(settings.label, "Peer");
     let changed = peer.peer.replace_settings("{}".into(), "{}".into()).await;
-    assert!(matches!(changed, Err(Error::Invalid(text)) if text.contains("was changed meanwhile")));
+    assert!(matches!(changed, Err(Error::Invalid(text)) if text.contains("has changed since")));
     let text = settings.text.replace("\"Peer\"", "\"By hand\"");
     let settings = peer
         .peer
@@ -122,7 +122,7 @@ async fn a_peer_that_does_not_run_is_changed_too_and_says_why_it_cannot_start() 
     let broken = settings_at_rest(at()).await.unwrap();
     assert_eq!(
         broken.problem.as_deref(),
-        Some("p2p.listen_port is \"x\"; allowed is a port from 0 to 65535 (0: any free one)")
+        Some("p2p.listen_port is \"x\", but must be a port from 0 to 65535 (0: any free one)")
     );
     let mended = replace_at_rest(at(), broken.text, good).await.unwrap();
     assert_eq!((mended.label.as_str(), mended.problem), ("Peer", None));

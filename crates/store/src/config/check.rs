@@ -1,226 +1,146 @@
-//! What `goop.json` may say, and how a mistake in it is told: the key, its value, and what is
-//! allowed.
+//! What `goop.json` may say, and how a mistake in it is reported: the key, its value, and what it
+//! must be.
 
 use std::{fmt, net::IpAddr};
 
 use goop2_proto::{Multiaddr, mdns};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, error::Category};
 use url::{Host, Url};
 
-use super::Config;
+use super::{Config, Lua, Paths, Presence};
 
 /// Longest part of a wrong value repeated in the message.
 const SHOWN_CHARS: usize = 80;
 
 /// Servers joined at once: each costs a connection and a message every heartbeat.
-const MAX_WANS: usize = 16;
-/// Origins that the own site may use: a policy of a few lines.
-const MAX_SOURCES: usize = 16;
-
-/// Addresses of a relay: more than a machine with several names and lines has.
-const MAX_RELAY_ADDRS: usize = 16;
+pub(super) const MAX_WANS: usize = 16;
+/// Origins that your own site may use: a policy of a few lines.
+pub(super) const MAX_SOURCES: usize = 16;
+/// Addresses of a relay: more than a host with several names and lines has.
+pub(super) const MAX_RELAY_ADDRS: usize = 16;
 
 /// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// `section.key`; empty when the file as a whole is meant.
-    pub key: String,
-    /// The value as it stands in the file.
-    pub value: String,
-    /// What it could be.
-    pub allowed: String,
+pub enum Problem {
+    /// The file is not JSON.
+    Json {
+        /// Where the parser stopped, from 1 on.
+        line: usize,
+        /// In the line, from 1 on.
+        column: usize,
+        /// What to do there.
+        remedy: String,
+    },
+    /// The file is JSON, but not an object.
+    NoObject,
+    /// There is no such key.
+    Unknown(String),
+    /// A key has a value that it cannot have.
+    Value {
+        /// `section.key`.
+        key: String,
+        /// The value as it is in the file; none where it may be a secret.
+        value: Option<String>,
+        /// What it must be.
+        must: String,
+    },
 }
 
 impl Problem {
-    pub(super) fn new(
-        key: impl Into<String>,
-        value: &impl Serialize,
-        allowed: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(key: impl Into<String>, value: &impl Serialize, must: &str) -> Self {
         let key = key.into();
-        let value = if is_secret(&key) {
-            "not right".into()
-        } else {
-            shown(value)
-        };
-        Self {
-            key,
-            value,
-            allowed: allowed.into(),
-        }
+        let value = (!is_secret(&key)).then(|| shown(value));
+        let must = must.into();
+        Self::Value { key, value, must }
     }
 
-    pub(super) fn of_file(value: impl Into<String>) -> Self {
-        let allowed = "a JSON object in UTF-8".into();
-        Self {
-            key: String::new(),
-            value: value.into(),
-            allowed,
+    pub(super) fn of_json(error: &serde_json::Error) -> Self {
+        Self::Json {
+            line: error.line().max(1),
+            column: error.column().max(1),
+            remedy: remedy(error),
         }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = if self.key.is_empty() {
-            "the file"
-        } else {
-            &self.key
-        };
-        write!(f, "{key} is {}; allowed is {}", self.value, self.allowed)
+        match self {
+            Self::Json {
+                line,
+                column,
+                remedy,
+            } => write!(f, "Line {line}, column {column}: {remedy}"),
+            Self::NoObject => f.write_str("the file must contain a JSON object { … }"),
+            Self::Unknown(key) => write!(f, "{key} is not a setting"),
+            Self::Value { key, value, must } => match value {
+                Some(value) => write!(f, "{key} is {value}, but must be {must}"),
+                None => write!(f, "{key} must be {must}"),
+            },
+        }
     }
 }
 
 impl std::error::Error for Problem {}
 
+/// What the parser says, as advice.
+fn remedy(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(text, _)| text);
+    match text {
+        "trailing characters" => "remove what follows the last }.".into(),
+        "trailing comma" => "remove the comma before the bracket.".into(),
+        "expected `,` or `}`" => "a comma or } is missing before this.".into(),
+        "expected `,` or `]`" => "a comma or ] is missing before this.".into(),
+        "expected `:`" => "a colon is missing after the key.".into(),
+        "key must be a string" => "put the key in double quotes.".into(),
+        "expected value" | "expected ident" => "this is not a JSON value.".into(),
+        _ if error.classify() == Category::Eof => "the file ends too early.".into(),
+        _ => format!("{text}."),
+    }
+}
+
 impl Config {
     /// The rules of §10.2 that a type cannot say.
     pub(crate) fn check(&self) -> Result<(), Problem> {
-        let Self {
-            identity,
-            paths,
-            p2p,
-            presence,
-            viewer,
-            lua,
-            ..
-        } = self;
-        let host = presence.rendezvous_host;
-        require(
-            !identity.key_file.is_empty(),
-            "identity.key_file",
-            &identity.key_file,
-        )?;
-        require(
-            !paths.site_root.is_empty(),
-            "paths.site_root",
-            &paths.site_root,
-        )?;
-        require(
-            !paths.site_source.is_empty(),
-            "paths.site_source",
-            &paths.site_source,
-        )?;
-        let stage = &paths.site_stage;
-        require(
-            !stage.is_empty() && *stage != paths.site_source,
-            "paths.site_stage",
-            stage,
-        )?;
-        require(
-            mdns::Tag::parse(&p2p.mdns_tag).is_some(),
-            "p2p.mdns_tag",
-            &p2p.mdns_tag,
-        )?;
-        require(
-            !presence.topic.is_empty(),
-            "presence.topic",
-            &presence.topic,
-        )?;
-        require(
-            presence.ttl_seconds > 0,
-            "presence.ttl_seconds",
-            &presence.ttl_seconds,
-        )?;
-        let beat = presence.heartbeat_seconds;
-        require(
-            beat > 0 && beat < presence.ttl_seconds,
-            "presence.heartbeat_seconds",
-            &beat,
-        )?;
-        require(
-            !host || presence.rendezvous_port > 0,
-            "presence.rendezvous_port",
-            &presence.rendezvous_port,
-        )?;
-        let bind = &presence.rendezvous_bind;
-        require(
-            !host || bind.is_empty() || bind.parse::<IpAddr>().is_ok(),
-            "presence.rendezvous_bind",
-            bind,
-        )?;
-        let wan = &presence.rendezvous_wan;
-        require(
-            wan.trim().is_empty() || is_server_url(wan.trim()),
-            "presence.rendezvous_wan",
-            wan,
-        )?;
-        let wans = &presence.rendezvous_wans;
-        require(
-            wans.len() <= MAX_WANS && wans.iter().all(|url| is_server_url(url.trim())),
-            "presence.rendezvous_wans",
-            wans,
-        )?;
-        let cluster = &presence.cluster_url;
-        require(
-            cluster.is_empty() || cluster.split(',').all(|url| is_nats_url(url.trim())),
-            "presence.cluster_url",
-            cluster,
-        )?;
-        require(
-            !presence.rendezvous_only || host,
-            "presence.rendezvous_only",
-            &presence.rendezvous_only,
-        )?;
+        let key_file = &self.identity.key_file;
+        require(!key_file.is_empty(), "identity.key_file", key_file)?;
+        self.paths.check()?;
+        let tag = &self.p2p.mdns_tag;
+        require(mdns::Tag::parse(tag).is_some(), "p2p.mdns_tag", tag)?;
+        self.presence.check()?;
         self.check_relay()?;
-        let sources = &viewer.site_sources;
+        let sources = &self.viewer.site_sources;
         require(
             sources.len() <= MAX_SOURCES && sources.iter().all(|text| is_source(text)),
             "viewer.site_sources",
             sources,
         )?;
-        if lua.enabled {
-            require(
-                !lua.script_dir.is_empty(),
-                "lua.script_dir",
-                &lua.script_dir,
-            )?;
-            require(
-                (1..=60).contains(&lua.timeout_seconds),
-                "lua.timeout_seconds",
-                &lua.timeout_seconds,
-            )?;
-            require(
-                (1..=1024).contains(&lua.max_memory_mb),
-                "lua.max_memory_mb",
-                &lua.max_memory_mb,
-            )?;
-            require(
-                lua.rate_limit_per_peer > 0,
-                "lua.rate_limit_per_peer",
-                &lua.rate_limit_per_peer,
-            )?;
-            require(
-                lua.rate_limit_global > 0,
-                "lua.rate_limit_global",
-                &lua.rate_limit_global,
-            )?;
+        if self.lua.enabled {
+            self.lua.check()?;
         }
         Ok(())
     }
 
     fn check_relay(&self) -> Result<(), Problem> {
-        let Self {
-            identity,
-            p2p,
-            presence,
-            ..
-        } = self;
-        let relay = &presence.relay;
+        let (presence, relay) = (&self.presence, &self.presence.relay);
         let port = relay.port;
         require(
             port == 0
                 || presence.rendezvous_host
                     && port != presence.rendezvous_port
-                    && port != p2p.listen_port,
+                    && port != self.p2p.listen_port,
             "presence.relay_port",
             &port,
         )?;
+        let key_file = &relay.key_file;
         require(
-            port == 0 || !relay.key_file.is_empty() && relay.key_file != identity.key_file,
+            port == 0 || !key_file.is_empty() && *key_file != self.identity.key_file,
             "presence.relay_key_file",
-            &relay.key_file,
+            key_file,
         )?;
         let addrs = &relay.external_addrs;
         require(
@@ -229,91 +149,207 @@ impl Config {
             addrs,
         )?;
         for (key, number) in [
-            (
-                "presence.relay_max_circuit_seconds",
-                relay.max_circuit_seconds,
-            ),
-            ("presence.relay_max_circuits", relay.max_circuits),
-            (
-                "presence.relay_max_circuits_per_peer",
-                relay.max_circuits_per_peer,
-            ),
-            ("presence.relay_max_reservations", relay.max_reservations),
-            (
-                "presence.relay_max_reservations_per_peer",
-                relay.max_reservations_per_peer,
-            ),
+            ("max_circuit_seconds", relay.max_circuit_seconds),
+            ("max_circuits", relay.max_circuits),
+            ("max_circuits_per_peer", relay.max_circuits_per_peer),
+            ("max_reservations", relay.max_reservations),
+            ("max_reservations_per_peer", relay.max_reservations_per_peer),
         ] {
-            require(number > 0, key, &number)?;
+            require(number > 0, &format!("presence.relay_{key}"), &number)?;
         }
         Ok(())
     }
 }
 
-/// What a key may hold, for people. `default` tells the type where there is nothing more to say.
-pub(super) fn allowed(key: &str, default: &Value) -> &'static str {
-    match key {
-        "identity.key_file" => "the path of the key file, e.g. \"data/identity.key\"",
-        "paths.site_root" => "the path of the folder to serve, e.g. \"site\"",
-        "paths.site_source" => "a path, not empty",
-        "paths.site_stage" => "a path, not empty and other than paths.site_source",
-        "p2p.listen_port" => "a port from 0 to 65535 (0: any free one)",
-        "p2p.mdns_tag" => "1 to 63 letters, digits, \"-\" and \"_\", e.g. \"goop-mdns\"",
-        "presence.topic" => "a name, not empty, e.g. \"goop.presence.v1\"",
-        "presence.ttl_seconds" => "a whole number above 0",
-        "presence.heartbeat_seconds" => "a whole number above 0 and below presence.ttl_seconds",
-        "presence.rendezvous_port" => "a port from 1 to 65535",
-        "presence.rendezvous_bind" => "an IP address, or \"\" for all",
-        "presence.rendezvous_wan" => {
-            "the http:// or https:// address of a rendezvous, or \"\" for none"
-        }
-        "presence.rendezvous_wans" => "a list of at most 16 http:// or https:// addresses",
-        "presence.cluster_url" => {
-            "the nats:// or tls:// address of NATS, several with commas between them, or \"\" for none"
-        }
-        "presence.trusted_proxies" => "a list of IP addresses or networks, or null",
-        "presence.rendezvous_only" => "true only together with presence.rendezvous_host",
-        "presence.relay_port" => {
-            "a port from 1 to 65535, other than presence.rendezvous_port and p2p.listen_port and together with presence.rendezvous_host, or 0 for none"
-        }
-        "presence.relay_key_file" => {
-            "the path of the relay's key file, other than identity.key_file, e.g. \"data/relay.key\""
-        }
-        "presence.relay_external_addrs" => {
-            "a list of at most 16 IP addresses, host names or addresses such as \"/ip4/203.0.113.9/tcp/4002\""
-        }
-        "presence.relay_max_circuit_bytes"
-        | "presence.relay_bytes_per_second"
-        | "presence.relay_bytes_per_second_per_peer" => {
-            "a whole number of bytes, or 0 for no limit"
-        }
-        "presence.relay_max_circuit_seconds"
-        | "presence.relay_max_circuits"
-        | "presence.relay_max_circuits_per_peer"
-        | "presence.relay_max_reservations"
-        | "presence.relay_max_reservations_per_peer" => "a whole number above 0",
-        "presence.templates_dirs" => "a list of paths, or null",
-        "presence.smtp_port" => "a port from 0 to 65535",
-        "viewer.theme" => "\"light\" or \"dark\"",
-        "viewer.site_sources" => {
-            "a list of at most 16 origins, e.g. [\"http://192.168.1.20:8123\"]"
-        }
-        "lua.script_dir" => "the path of the scripts, e.g. \"site/lua\"",
-        "lua.timeout_seconds" => "a whole number from 1 to 60",
-        "lua.max_memory_mb" => "a whole number from 1 to 1024",
-        "lua.rate_limit_per_peer" | "lua.rate_limit_global" => "a whole number above 0",
-        _ if default.is_boolean() => "true or false",
-        _ if default.is_string() => "a text in quotes",
-        _ => "a whole number",
+impl Paths {
+    fn check(&self) -> Result<(), Problem> {
+        let (root, source, stage) = (&self.site_root, &self.site_source, &self.site_stage);
+        require(!root.is_empty(), "paths.site_root", root)?;
+        require(!source.is_empty(), "paths.site_source", source)?;
+        require(
+            !stage.is_empty() && stage != source,
+            "paths.site_stage",
+            stage,
+        )
     }
 }
+
+impl Presence {
+    fn check(&self) -> Result<(), Problem> {
+        let (ttl, beat) = (self.ttl_seconds, self.heartbeat_seconds);
+        require(!self.topic.is_empty(), "presence.topic", &self.topic)?;
+        require(ttl > 0, "presence.ttl_seconds", &ttl)?;
+        require(beat > 0 && beat < ttl, "presence.heartbeat_seconds", &beat)?;
+        let (host, port, bind) = (
+            self.rendezvous_host,
+            self.rendezvous_port,
+            &self.rendezvous_bind,
+        );
+        require(!host || port > 0, "presence.rendezvous_port", &port)?;
+        require(
+            !host || bind.is_empty() || bind.parse::<IpAddr>().is_ok(),
+            "presence.rendezvous_bind",
+            bind,
+        )?;
+        let (wan, wans) = (&self.rendezvous_wan, &self.rendezvous_wans);
+        require(
+            wan.trim().is_empty() || is_server_url(wan.trim()),
+            "presence.rendezvous_wan",
+            wan,
+        )?;
+        require(
+            wans.len() <= MAX_WANS && wans.iter().all(|url| is_server_url(url.trim())),
+            "presence.rendezvous_wans",
+            wans,
+        )?;
+        let cluster = &self.cluster_url;
+        require(
+            cluster.is_empty() || cluster.split(',').all(|url| is_nats_url(url.trim())),
+            "presence.cluster_url",
+            cluster,
+        )?;
+        let only = self.rendezvous_only;
+        require(!only || host, "presence.rendezvous_only", &only)
+    }
+}
+
+impl Lua {
+    fn check(&self) -> Result<(), Problem> {
+        let (timeout, memory) = (self.timeout_seconds, self.max_memory_mb);
+        let (each, all) = (self.rate_limit_per_peer, self.rate_limit_global);
+        require(
+            !self.script_dir.is_empty(),
+            "lua.script_dir",
+            &self.script_dir,
+        )?;
+        require((1..=60).contains(&timeout), "lua.timeout_seconds", &timeout)?;
+        require((1..=1024).contains(&memory), "lua.max_memory_mb", &memory)?;
+        require(each > 0, "lua.rate_limit_per_peer", &each)?;
+        require(all > 0, "lua.rate_limit_global", &all)
+    }
+}
+
+/// What a key must hold, for people: the end of "… must be". `default` tells the type where there
+/// is nothing more to say.
+pub(super) fn must_be(key: &str, default: &Value) -> &'static str {
+    let named = MUST_BE.iter().find(|(keys, _)| keys.contains(&key));
+    match named {
+        Some((_, must)) => must,
+        None if default.is_boolean() => "true or false",
+        None if default.is_string() => "a string",
+        None => "a whole number",
+    }
+}
+
+const MUST_BE: &[(&[&str], &str)] = &[
+    (
+        &["identity.key_file"],
+        r#"the path of the key file, such as "data/identity.key""#,
+    ),
+    (
+        &["paths.site_root"],
+        r#"the path of the folder to publish, such as "site""#,
+    ),
+    (&["paths.site_source"], "a path, not empty"),
+    (
+        &["paths.site_stage"],
+        "a path, not empty and different from paths.site_source",
+    ),
+    (
+        &["p2p.listen_port"],
+        "a port from 0 to 65535 (0: any free one)",
+    ),
+    (
+        &["p2p.mdns_tag"],
+        r#"1 to 63 letters, digits, "-" or "_", such as "goop-mdns""#,
+    ),
+    (
+        &["presence.topic"],
+        r#"a name, not empty, such as "goop.presence.v1""#,
+    ),
+    (
+        &[
+            "presence.ttl_seconds",
+            "presence.relay_max_circuit_seconds",
+            "presence.relay_max_circuits",
+            "presence.relay_max_circuits_per_peer",
+            "presence.relay_max_reservations",
+            "presence.relay_max_reservations_per_peer",
+            "lua.rate_limit_per_peer",
+            "lua.rate_limit_global",
+        ],
+        "a whole number above 0",
+    ),
+    (
+        &["presence.heartbeat_seconds"],
+        "a whole number above 0 and below presence.ttl_seconds",
+    ),
+    (&["presence.rendezvous_port"], "a port from 1 to 65535"),
+    (
+        &["presence.rendezvous_bind"],
+        r#"an IP address, or "" for all"#,
+    ),
+    (
+        &["presence.rendezvous_wan"],
+        r#"the http:// or https:// address of a rendezvous, or "" for none"#,
+    ),
+    (
+        &["presence.rendezvous_wans"],
+        "a list of at most 16 http:// or https:// addresses",
+    ),
+    (
+        &["presence.cluster_url"],
+        r#"the nats:// or tls:// address of NATS, several separated by commas, or "" for none"#,
+    ),
+    (
+        &["presence.trusted_proxies"],
+        "a list of IP addresses or networks, or null",
+    ),
+    (
+        &["presence.rendezvous_only"],
+        "false, unless presence.rendezvous_host is true",
+    ),
+    (
+        &["presence.relay_port"],
+        "0 for none, or a port from 1 to 65535 that differs from presence.rendezvous_port and \
+         p2p.listen_port, with presence.rendezvous_host true",
+    ),
+    (
+        &["presence.relay_key_file"],
+        r#"the path of the relay's key file, such as "data/relay.key", and not identity.key_file"#,
+    ),
+    (
+        &["presence.relay_external_addrs"],
+        r#"a list of at most 16 IP addresses, host names or addresses such as "/ip4/203.0.113.9/tcp/4002""#,
+    ),
+    (
+        &[
+            "presence.relay_max_circuit_bytes",
+            "presence.relay_bytes_per_second",
+            "presence.relay_bytes_per_second_per_peer",
+        ],
+        "a whole number of bytes, or 0 for no limit",
+    ),
+    (&["presence.templates_dirs"], "a list of paths, or null"),
+    (&["presence.smtp_port"], "a port from 0 to 65535"),
+    (&["viewer.theme"], r#""light" or "dark""#),
+    (
+        &["viewer.site_sources"],
+        r#"a list of at most 16 origins, such as ["http://192.168.1.20:8123"]"#,
+    ),
+    (
+        &["lua.script_dir"],
+        r#"the path of the scripts, such as "site/lua""#,
+    ),
+    (&["lua.timeout_seconds"], "a whole number from 1 to 60"),
+    (&["lua.max_memory_mb"], "a whole number from 1 to 1024"),
+];
 
 fn require(holds: bool, key: &str, value: &impl Serialize) -> Result<(), Problem> {
     if holds {
-        Ok(())
-    } else {
-        Err(Problem::new(key, value, allowed(key, &Value::Null)))
+        return Ok(());
     }
+    Err(Problem::new(key, value, must_be(key, &Value::Null)))
 }
 
 fn is_server_url(text: &str) -> bool {

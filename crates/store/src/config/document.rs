@@ -16,10 +16,9 @@ impl Document {
     /// the default.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let raw: Value = serde_json::from_slice(bytes)
-            .map_err(|error| Problem::of_file(format!("not valid JSON ({error})")))?;
+        let raw = serde_json::from_slice(bytes).map_err(|error| Problem::of_json(&error))?;
         let Value::Object(raw) = raw else {
-            return Err(Problem::of_file("JSON, but not an object"));
+            return Err(Problem::NoObject);
         };
         let config = typed(&raw)?;
         config.check()?;
@@ -51,7 +50,7 @@ impl Document {
         for (name, value) in values {
             let (section, key) = name.split_once('.').unwrap_or((name, ""));
             if known.get(section).and_then(|keys| keys.get(key)).is_none() {
-                return Err(Problem::new(name.as_str(), value, "a setting that exists"));
+                return Err(Problem::Unknown(name.clone()));
             }
             *self.slot(section, key) = value.clone();
         }
@@ -98,8 +97,8 @@ fn typed(raw: &Map<String, Value>) -> Result<Config, Problem> {
             .is_err()
             {
                 let name = format!("{section}.{key}");
-                let allowed = check::allowed(&name, slot);
-                return Err(Problem::new(name, value, allowed));
+                let must = check::must_be(&name, slot);
+                return Err(Problem::new(name, value, must));
             }
             *slot = value.clone();
         }
@@ -168,31 +167,31 @@ mod tests {
         let cases = [
             (
                 r#"{"presence":{"ttl_seconds":"x"}}"#,
-                r#"presence.ttl_seconds is "x"; allowed is a whole number above 0"#,
+                r#"presence.ttl_seconds is "x", but must be a whole number above 0"#,
             ),
             (
                 r#"{"presence":{"ttl_seconds":5}}"#,
-                "presence.heartbeat_seconds is 5; allowed is a whole number above 0 and",
+                "presence.heartbeat_seconds is 5, but must be a whole number above 0 and",
             ),
             (
                 r#"{"presence":{"rendezvous_port":99999}}"#,
-                "presence.rendezvous_port is 99999; allowed is a port from 1",
+                "presence.rendezvous_port is 99999, but must be a port from 1",
             ),
             (
                 r#"{"presence":{"rendezvous_only":true}}"#,
-                "presence.rendezvous_only is true; allowed is true only together",
+                "presence.rendezvous_only is true, but must be false, unless",
             ),
             (
                 r#"{"presence":{"relay_port":4001}}"#,
-                "presence.relay_port is 4001; allowed is a port",
+                "presence.relay_port is 4001, but must be 0 for none, or a port",
             ),
             (
                 r#"{"presence":{"rendezvous_host":true,"rendezvous_bind":"here"}}"#,
-                r#"presence.rendezvous_bind is "here"; "#,
+                r#"presence.rendezvous_bind is "here", "#,
             ),
             (
                 r#"{"presence":{"rendezvous_wan":"ftp://a"}}"#,
-                r#"presence.rendezvous_wan is "ftp://a"; "#,
+                r#"presence.rendezvous_wan is "ftp://a", "#,
             ),
             (
                 r#"{"presence":{"rendezvous_wan":"http://0.0.0.0:1"}}"#,
@@ -204,39 +203,57 @@ mod tests {
             ),
             (
                 r#"{"presence":{"cluster_url":"nats://a,http://ann:secret@b"}}"#,
-                "presence.cluster_url is not right; allowed is the nats:// or tls:// address",
+                "presence.cluster_url must be the nats:// or tls:// address",
             ),
             (
                 r#"{"presence":{"admin_password":7}}"#,
-                "presence.admin_password is not right; allowed is a text in quotes",
+                "presence.admin_password must be a string",
             ),
             (
                 r#"{"paths":{"site_stage":"site/src"}}"#,
-                r#"paths.site_stage is "site/src"; "#,
+                r#"paths.site_stage is "site/src", "#,
             ),
             (
                 r#"{"viewer":{"theme":"blue"}}"#,
-                r#"viewer.theme is "blue"; allowed is "light" or "dark""#,
+                r#"viewer.theme is "blue", but must be "light" or "dark""#,
             ),
             (
                 r#"{"viewer":{"debug":1}}"#,
-                "viewer.debug is 1; allowed is true or false",
+                "viewer.debug is 1, but must be true or false",
             ),
             (
                 r#"{"p2p":{"mdns_tag":"a.b"}}"#,
-                r#"p2p.mdns_tag is "a.b"; allowed is 1 to 63 letters"#,
+                r#"p2p.mdns_tag is "a.b", but must be 1 to 63 letters"#,
             ),
-            (r#"{"p2p":[]}"#, "p2p is []; allowed is an object"),
+            (r#"{"p2p":[]}"#, "p2p is [], but must be an object"),
             (
                 r#"{"lua":{"enabled":true,"timeout_seconds":61}}"#,
-                "lua.timeout_seconds is 61; allowed is a whole number from 1",
+                "lua.timeout_seconds is 61, but must be a whole number from 1",
+            ),
+            ("[]", "the file must contain a JSON object"),
+            ("{", "Line 1, column 1: the file ends too early."),
+            ("", "Line 1, column 1: the file ends too early."),
+            (
+                "{\n}\n}",
+                "Line 3, column 1: remove what follows the last }.",
             ),
             (
-                "[]",
-                "the file is JSON, but not an object; allowed is a JSON object",
+                r#"{"p2p":{},}"#,
+                "Line 1, column 11: remove the comma before the bracket.",
             ),
-            ("{", "the file is not valid JSON (EOF"),
-            ("", "the file is not valid JSON (EOF"),
+            (
+                r#"{"p2p":{} "lua":{}}"#,
+                "Line 1, column 11: a comma or } is missing before this.",
+            ),
+            (
+                "{p2p:{}}",
+                "Line 1, column 2: put the key in double quotes.",
+            ),
+            (r#"{"p2p" {}}"#, "Line 1, column 8: a colon is missing"),
+            (
+                r#"{"p2p":x}"#,
+                "Line 1, column 8: this is not a JSON value.",
+            ),
         ];
         for (text, message) in cases {
             let error = parse(text).unwrap_err();
@@ -281,25 +298,17 @@ mod tests {
             json!({"new":[1],"Profile":{"Label":"b"},"presence":{"ttl_seconds":4,"heartbeat_seconds":3}})
         );
         for (name, value, message) in [
-            (
-                "profile.name",
-                json!("x"),
-                "profile.name is \"x\"; allowed is a setting that exists",
-            ),
-            (
-                "profile",
-                json!({}),
-                "profile is {}; allowed is a setting that exists",
-            ),
+            ("profile.name", json!("x"), "profile.name is not a setting"),
+            ("profile", json!({}), "profile is not a setting"),
             (
                 "p2p.listen_port",
                 json!(65536),
-                "p2p.listen_port is 65536; allowed is a port from 0",
+                "p2p.listen_port is 65536, but must be a port from 0",
             ),
             (
                 "p2p.mdns_tag",
                 json!(""),
-                "p2p.mdns_tag is \"\"; allowed is 1 to 63 letters",
+                "p2p.mdns_tag is \"\", but must be 1 to 63 letters",
             ),
         ] {
             let problem = document
@@ -336,6 +345,7 @@ mod tests {
         #[test]
         fn unknown_keys_survive_at_any_level(top in unknown_keys(), section in unknown_keys(), label in ".{0,20}", port: u16) {
             let mut raw = top.clone();
+            raw.insert("$schema".into(), "goop.schema.json".into());
             for name in ["p2p", "profile", "lua"] {
                 raw.insert(name.into(), Value::Object(section.clone()));
             }
@@ -348,6 +358,7 @@ mod tests {
 
             let again = Document::parse(&document.to_bytes()).unwrap();
             prop_assert_eq!(&again.config, &after);
+            prop_assert_eq!(&again.raw["$schema"], "goop.schema.json");
             for (key, value) in &top {
                 prop_assert_eq!(&again.raw[key], value);
             }

@@ -24,7 +24,7 @@ async fn settings_are_read_changed_and_rejected_with_the_reason() {
     let refused = world
         .ask("POST", "/api/settings", json!({ "p2p.listen_port": "x" }))
         .await;
-    let message = "p2p.listen_port is \"x\"; allowed is a port from 0 to 65535 (0: any free one)";
+    let message = "p2p.listen_port is \"x\", but must be a port from 0 to 65535 (0: any free one)";
     assert_eq!(
         refused,
         (400, json!({ "code": "setting", "message": message }))
