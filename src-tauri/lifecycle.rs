@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use goop2_peer::{Config, Folder, Peer, api::Notice, take_back};
+use goop2_peer::{Config, Folder, Peer, api::Notice, keep_until_restart};
 use goop2_viewer::{Pass, Viewer};
 
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -44,7 +44,7 @@ pub(crate) async fn restart(
         Err(error) => error,
     };
     let before = past.config.clone();
-    Folder::open(dir)?.update_config(move |config| take_back(config, &before))?;
+    Folder::open(dir)?.update_config(move |config| keep_until_restart(config, &before))?;
     let (peer, viewer) = start_after(dir, Some(past)).await?;
     let message = format!("{error} The previous setting is back in effect.");
     peer.notify(Notice {

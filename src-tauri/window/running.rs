@@ -128,7 +128,7 @@ impl Running {
         let _stays = self.0.viewer.lock().await;
         match self.now() {
             Some(online) => online.peer.settings().await,
-            None => goop2_peer::settings_at_rest(self.folder()).await,
+            None => goop2_peer::stopped::settings(self.folder()).await,
         }
     }
 
@@ -139,7 +139,7 @@ impl Running {
         let _stays = self.0.viewer.lock().await;
         match self.now() {
             Some(online) => online.peer.change_settings(values).await,
-            None => goop2_peer::change_at_rest(self.folder(), values).await,
+            None => goop2_peer::stopped::change_settings(self.folder(), values).await,
         }
     }
 
@@ -151,7 +151,7 @@ impl Running {
         let _stays = self.0.viewer.lock().await;
         match self.now() {
             Some(online) => online.peer.replace_settings(before, text).await,
-            None => goop2_peer::replace_at_rest(self.folder(), before, text).await,
+            None => goop2_peer::stopped::replace_settings(self.folder(), before, text).await,
         }
     }
 

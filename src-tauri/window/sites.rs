@@ -41,7 +41,7 @@ impl Sites {
     /// Where a link leads within Goop2, if it does.
     pub(super) fn place(&self, url: &Url) -> Option<Place> {
         let leads = self.have(url) || url.scheme() == wishes::SCHEME;
-        leads.then(|| goop2_peer::place(url.as_str()).ok())?
+        leads.then(|| goop2_peer::link::parse(url.as_str()).ok())?
     }
 
     /// Whether this is a page of a site, or the well-known address that redirects to one.

@@ -76,7 +76,7 @@ pub(crate) fn of_link(link: &Url) -> Option<Wish> {
         let (_, url) = link.query_pairs().find(|(key, _)| key == "url")?;
         return connect(&url);
     }
-    let place = goop2_peer::place(link.as_str()).ok()?;
+    let place = goop2_peer::link::parse(link.as_str()).ok()?;
     Some(Wish::Visit {
         peer: place.peer,
         path: place.path,

@@ -15,14 +15,14 @@ const MAX_ITEMS: usize = 16;
 
 /// A rendezvous server that was joined, and how it stands with it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Joined {
+pub(crate) struct Server {
     /// Its host name, for people.
     pub(crate) label: String,
     pub(crate) state: State,
 }
 
 /// Judges the network. `may_map`: the owner lets this peer ask the router for ports.
-pub(crate) fn judge(status: &Status, servers: &[Joined], may_map: bool) -> Network {
+pub(crate) fn judge(status: &Status, servers: &[Server], may_map: bool) -> Network {
     let view = View {
         status,
         reach: &status.reach,
@@ -46,7 +46,7 @@ pub(crate) fn judge(status: &Status, servers: &[Joined], may_map: bool) -> Netwo
 struct View<'a> {
     status: &'a Status,
     reach: &'a Reach,
-    servers: &'a [Joined],
+    servers: &'a [Server],
     may_map: bool,
 }
 
@@ -302,8 +302,8 @@ impl View<'_> {
     }
 }
 
-fn rendezvous(server: &Joined) -> Fact {
-    let Joined { label, state } = server;
+fn rendezvous(server: &Server) -> Fact {
+    let Server { label, state } = server;
     let fact = fact("rendezvous", Verdict::Good, format!("Rendezvous {label}"));
     let broken = || Fact {
         verdict: Verdict::Broken,
@@ -335,7 +335,7 @@ fn rendezvous(server: &Joined) -> Fact {
     }
 }
 
-fn is_connected(server: &Joined) -> bool {
+fn is_connected(server: &Server) -> bool {
     matches!(server.state.link, Link::Connected { .. })
 }
 

@@ -1,11 +1,14 @@
-//! Presence: tells the network that this peer is here, listens to who else is, and keeps the
-//! [`Snapshot`] that skins show.
+//! Presence: announces this peer, collects the announcements of others, and keeps the [`Snapshot`]
+//! that skins show.
 //!
 //! One task owns the rhythm. It announces at once when someone joins the topic (an announcement
-//! into an empty mesh is lost), when the own profile or addresses change, and every heartbeat; it
-//! expires those who fell silent; and it says goodbye at the end.
+//! into an empty mesh is lost), when the profile or the addresses of this peer change, and at every
+//! heartbeat. It lets silent peers expire, and says goodbye at the end.
 
+mod clock;
+mod pacer;
 pub(crate) mod roster;
+mod snapshot;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -14,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use goop2_node::{Event, Multicast, Node, Reservation, Status};
+use goop2_node::{Event, Node, Status};
 use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
@@ -25,69 +28,92 @@ use goop2_rendezvous::client as rendezvous;
 use goop2_store::{Config, Known};
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep_until},
+    time::{Interval, MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
         notice::Notice,
-        rendezvous::{RelayState, Rendezvous},
-        snapshot::{Group, Me, PeerCard, Snapshot},
+        rendezvous::Rendezvous,
+        snapshot::{Me, Snapshot},
     },
-    connections::best_path,
     known_peers::{self, KnownPeers},
-    network::{self, Joined},
-    presence::roster::SharedRoster,
-    servers::{BY_ITSELF, Update},
+    network::{self, Server},
+    presence::{clock::Clock, pacer::Pacer, roster::SharedRoster, snapshot::Facts},
+    servers::{DIRECT, Update},
 };
 
-/// Announcements that several joins ask for within this time are one.
+/// Announcements requested by several joins within this time are one.
 const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
-/// Snapshots are at least this far apart: more a second than anyone can see would only cost.
+/// Snapshots are at least this far apart: nobody can see more of them.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Peers elsewhere that the node connects to before somebody asks; it takes no more.
+/// Peers on other networks that the node connects to before anyone asks; it takes no more.
 const MAX_MET: usize = 48;
-/// How often those seen are written down: as much as a crash forgets.
+/// How often the peers seen are saved: the most that a crash forgets.
 const REMEMBER: Duration = Duration::from_secs(60);
 
+/// The task behind presence, and all that it knows.
 pub(crate) struct Task {
     node: Node,
     roster: SharedRoster,
     status: watch::Receiver<Status>,
-    config: watch::Receiver<Config>,
-    notices: watch::Receiver<Vec<Notice>>,
-    servers: watch::Receiver<Vec<Joined>>,
-    rendezvous: watch::Receiver<Rendezvous>,
+    channels: Channels,
     /// Those elsewhere that the node was told to connect to.
     met: HashSet<PeerId>,
-    /// Hash of the own picture.
-    avatar: watch::Receiver<String>,
     known_peers: KnownPeers,
     known: watch::Receiver<Arc<BTreeMap<PeerId, Known>>>,
-    /// What was announced last, for the rendezvous servers: they repeat it by themselves.
-    said: watch::Sender<Option<Presence>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
-    /// One reading of both clocks: the same instant always shows as the same time of day.
-    clocks: (Instant, SystemTime),
+    clock: Clock,
+}
+
+/// What the task follows and, in `announced`, tells the others.
+pub(crate) struct Channels {
+    pub(crate) config: watch::Receiver<Config>,
+    /// Hash of your own picture.
+    pub(crate) avatar: watch::Receiver<String>,
+    pub(crate) notices: watch::Receiver<Vec<Notice>>,
+    pub(crate) server_updates: mpsc::Receiver<Update>,
+    /// The servers joined, for the verdict on the network.
+    pub(crate) server_states: watch::Receiver<Vec<Server>>,
+    /// The servers joined and hosted, as skins show them.
+    pub(crate) server_view: watch::Receiver<Rendezvous>,
+    /// The latest announcement, for the rendezvous clients, which repeat it on their own.
+    pub(crate) announced: watch::Sender<Option<Presence>>,
+}
+
+/// When the task next does what it does regularly.
+struct Rhythm {
+    announce: Pacer,
+    show: Pacer,
+    heartbeat: Interval,
+    remember: Interval,
+}
+
+/// Why the task wakes up.
+enum Wake {
+    Announce,
+    Show,
+    Expire,
+    Heartbeat,
+    Remember,
+    Node(Event),
+    Server(Update),
+    Status,
+    Config,
+    Avatar,
+    /// Something changed that is only shown.
+    Shown,
 }
 
 impl Task {
-    #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
     pub(crate) fn new(
         node: Node,
         roster: SharedRoster,
-        config: watch::Receiver<Config>,
-        notices: watch::Receiver<Vec<Notice>>,
-        servers: watch::Receiver<Vec<Joined>>,
-        rendezvous: watch::Receiver<Rendezvous>,
-        avatar: watch::Receiver<String>,
         known_peers: KnownPeers,
-        said: watch::Sender<Option<Presence>>,
+        channels: Channels,
     ) -> Self {
-        let status = node.status();
-        let clocks = (Instant::now(), SystemTime::now());
         let empty = Snapshot {
             me: Me::default(),
             peers: Vec::new(),
@@ -95,22 +121,16 @@ impl Task {
             network: network::judge(&Status::default(), &[], true),
             rendezvous: Rendezvous::default(),
         };
-        let (snapshot, _) = watch::channel(Arc::new(empty));
         let mut task = Self {
+            status: node.status(),
             node,
             roster,
-            status,
-            config,
-            notices,
-            servers,
-            rendezvous,
+            channels,
             met: HashSet::new(),
-            avatar,
             known: known_peers.known(),
             known_peers,
-            said,
-            snapshot,
-            clocks,
+            snapshot: watch::Sender::new(Arc::new(empty)),
+            clock: Clock::new(),
         };
         task.show();
         task
@@ -120,122 +140,121 @@ impl Task {
         self.snapshot.subscribe()
     }
 
-    /// Runs until told to stop; then the goodbye is handed to the node before this returns.
-    pub(crate) async fn run(
-        mut self,
-        mut events: mpsc::Receiver<Event>,
-        mut heard: mpsc::Receiver<Update>,
-        stop: CancellationToken,
-    ) {
-        let mut heartbeat = interval(self.heartbeat());
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut remember = interval(REMEMBER);
-        remember.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut announce, mut show) = (Pacer::new(ANNOUNCE_PAUSE), Pacer::new(SNAPSHOT_PAUSE));
+    /// Runs until `stop` is canceled; the goodbye is handed to the node before this returns.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
+        let mut rhythm = Rhythm::new(self.heartbeat());
         loop {
             let expiry = self.roster.lock().poll_timeout();
-            tokio::select! {
+            let wake = tokio::select! {
                 () = stop.cancelled() => break,
-                () = announce.due() => {
-                    self.publish(if announce.ever() { Kind::Update } else { Kind::Online }).await;
-                    announce.done();
-                }
-                () = show.due() => {
-                    self.show();
-                    show.done();
-                }
-                () = at(expiry) => {
-                    if !self.roster.lock().poll(Instant::now()).is_empty() {
-                        show.ask();
-                    }
-                }
-                _ = heartbeat.tick() => announce.ask(),
-                _ = remember.tick() => self.remember().await,
+                () = rhythm.announce.due() => Wake::Announce,
+                () = rhythm.show.due() => Wake::Show,
+                () = at(expiry) => Wake::Expire,
+                _ = rhythm.heartbeat.tick() => Wake::Heartbeat,
+                _ = rhythm.remember.tick() => Wake::Remember,
                 event = events.recv() => match event {
-                    Some(Event::Presence(presence)) => {
-                        // The node has seen that its author is the peer it speaks of.
-                        if self.hear(presence, Source::Lan, true) {
-                            show.ask();
-                        }
-                    }
-                    Some(Event::FarPresence(presence)) => {
-                        if self.hear(presence, BY_ITSELF, true) {
-                            show.ask();
-                        }
-                    }
-                    Some(Event::Subscribed(_)) => announce.ask(),
-                    Some(Event::Connected(_) | Event::Disconnected(_)) => {}
+                    Some(event) => Wake::Node(event),
                     None => break,
                 },
-                Some(heard) = heard.recv() => {
-                    if self.hear_from_afar(heard) {
-                        show.ask();
-                    }
-                }
-                Ok(()) = self.status.changed() => {
-                    let published = &self.status.borrow_and_update().published;
-                    if self.said.borrow().as_ref().is_none_or(|said| said.addrs != *published) {
-                        announce.ask();
-                    }
-                    show.ask();
-                }
-                Ok(()) = self.config.changed() => {
-                    heartbeat.reset_after(self.heartbeat());
-                    announce.ask();
-                    show.ask();
-                }
-                Ok(()) = self.avatar.changed() => {
-                    announce.ask();
-                    show.ask();
-                }
-                Ok(()) = self.known.changed() => show.ask(),
-                Ok(()) = self.notices.changed() => show.ask(),
-                Ok(()) = self.servers.changed() => show.ask(),
-                Ok(()) = self.rendezvous.changed() => show.ask(),
-            }
+                Some(update) = self.channels.server_updates.recv() => Wake::Server(update),
+                Ok(()) = self.status.changed() => Wake::Status,
+                Ok(()) = self.channels.config.changed() => Wake::Config,
+                Ok(()) = self.channels.avatar.changed() => Wake::Avatar,
+                Ok(()) = self.known.changed() => Wake::Shown,
+                Ok(()) = self.channels.notices.changed() => Wake::Shown,
+                Ok(()) = self.channels.server_states.changed() => Wake::Shown,
+                Ok(()) = self.channels.server_view.changed() => Wake::Shown,
+            };
+            self.handle(wake, &mut rhythm).await;
         }
         self.publish(Kind::Offline).await;
         self.remember().await;
     }
 
-    /// Writes down who was seen, and when.
-    async fn remember(&self) {
-        let seen = self
-            .roster
-            .lock()
-            .records()
-            .map(|(peer, record)| (*peer, self.seen(record)))
-            .collect();
-        if let Err(error) = self.known_peers.remember(known_peers::newest(seen)).await {
-            tracing::warn!(%error, "those seen were not written down");
+    async fn handle(&mut self, wake: Wake, rhythm: &mut Rhythm) {
+        match wake {
+            Wake::Announce => {
+                let first = !rhythm.announce.ever();
+                self.publish(if first { Kind::Online } else { Kind::Update })
+                    .await;
+                rhythm.announce.done();
+            }
+            Wake::Show => {
+                self.show();
+                rhythm.show.done();
+            }
+            Wake::Expire => rhythm.show_if(!self.roster.lock().poll(Instant::now()).is_empty()),
+            Wake::Heartbeat | Wake::Node(Event::Subscribed(_)) => rhythm.announce.request(),
+            Wake::Remember => self.remember().await,
+            // The node has checked that the author of either is the peer it is about.
+            Wake::Node(Event::Presence(presence)) => {
+                rhythm.show_if(self.receive(presence, Source::Lan, true));
+            }
+            Wake::Node(Event::FarPresence(presence)) => {
+                rhythm.show_if(self.receive(presence, DIRECT, true));
+            }
+            Wake::Node(Event::Connected(_) | Event::Disconnected(_)) => {}
+            Wake::Server(update) => rhythm.show_if(self.receive_from_server(update)),
+            Wake::Status => {
+                if self.has_new_addresses() {
+                    rhythm.announce.request();
+                }
+                rhythm.show.request();
+            }
+            Wake::Config => {
+                rhythm.heartbeat.reset_after(self.heartbeat());
+                rhythm.announce_and_show();
+            }
+            Wake::Avatar => rhythm.announce_and_show(),
+            Wake::Shown => rhythm.show.request(),
         }
     }
 
-    fn seen(&self, record: &Record) -> Known {
-        known_peers::facts(record, self.time_of_day(record.last_seen))
+    /// Whether the addresses to publish differ from those announced.
+    fn has_new_addresses(&mut self) -> bool {
+        let published = &self.status.borrow_and_update().published;
+        let announced = self.channels.announced.borrow();
+        announced
+            .as_ref()
+            .is_none_or(|announced| announced.addrs != *published)
     }
 
-    fn time_of_day(&self, at: Instant) -> i64 {
-        unix_millis(self.clocks.1 + at.saturating_duration_since(self.clocks.0))
+    /// Saves who was seen, and when.
+    async fn remember(&self) {
+        let seen = |(peer, record): (&PeerId, &Record)| {
+            let last_seen = self.clock.unix_millis(record.last_seen);
+            (*peer, known_peers::facts(record, last_seen))
+        };
+        let seen = self.roster.lock().records().map(seen).collect();
+        if let Err(error) = self.known_peers.remember(known_peers::newest(seen)).await {
+            tracing::warn!(%error, "peers seen were not saved");
+        }
     }
 
     fn heartbeat(&self) -> Duration {
-        Duration::from_secs(self.config.borrow().presence.heartbeat_seconds.into())
+        Duration::from_secs(
+            self.channels
+                .config
+                .borrow()
+                .presence
+                .heartbeat_seconds
+                .into(),
+        )
     }
 
     async fn publish(&mut self, kind: Kind) {
         let (peer, ts) = (self.node.peer_id(), unix_millis(SystemTime::now()));
         let presence = match kind {
-            // As existing peers say goodbye on gossip (§3.2): nothing but who.
+            // As existing peers say goodbye on gossip (§3.2): nothing but the peer id.
             Kind::Offline => Presence::offline(peer, ts),
             Kind::Online | Kind::Update => {
-                let (config, status) = (self.config.borrow(), self.status.borrow());
+                let (config, status) = (self.channels.config.borrow(), self.status.borrow());
                 Presence {
                     kind,
                     peer,
                     label: config.profile.label.clone(),
                     email: config.profile.email.clone(),
-                    avatar_hash: self.avatar.borrow().clone(),
+                    avatar_hash: self.channels.avatar.borrow().clone(),
                     video_disabled: config.viewer.video_disabled,
                     addrs: status.published.clone(),
                     ts,
@@ -243,24 +262,27 @@ impl Task {
             }
         };
         if kind != Kind::Offline {
-            self.said.send_if_modified(|said| {
-                let news = said.as_ref().is_none_or(|said| !repeats(said, &presence));
-                if news {
-                    *said = Some(presence.clone());
+            self.channels.announced.send_if_modified(|announced| {
+                let is_news = announced
+                    .as_ref()
+                    .is_none_or(|before| !repeats(before, &presence));
+                if is_news {
+                    *announced = Some(presence.clone());
                 }
-                news
+                is_news
             });
         }
         self.node.publish(presence.encode()).await;
     }
 
-    fn hear(&mut self, presence: Presence, source: Source, proved: bool) -> bool {
+    /// Whether there is something new to show.
+    fn receive(&mut self, presence: Presence, source: Source, proved: bool) -> bool {
         if self.known_peers.is_blocked(&presence.peer) {
             return false;
         }
         if presence.kind != Kind::Offline {
             self.node.learn(presence.peer, presence.addrs.clone());
-            let at_a_server = !matches!(source, Source::Lan | BY_ITSELF);
+            let at_a_server = !matches!(source, Source::Lan | DIRECT);
             if at_a_server && self.met.len() < MAX_MET && self.met.insert(presence.peer) {
                 self.node.meet(presence.peer);
             }
@@ -269,19 +291,19 @@ impl Task {
             .roster
             .lock()
             .handle(presence, source, proved, Instant::now());
-        tracing::trace!(?change, "heard");
+        tracing::trace!(?change, "received");
         change.is_some()
     }
 
     /// Whether there is something new to show.
-    fn hear_from_afar(&mut self, update: Update) -> bool {
+    fn receive_from_server(&mut self, update: Update) -> bool {
         let roster = self.roster.clone();
         match update {
             Update::Event(rendezvous::Event::Presence {
                 source,
                 presence,
                 proved,
-            }) => self.hear(presence, source, proved),
+            }) => self.receive(presence, source, proved),
             Update::Event(rendezvous::Event::Current { source, seen }) => {
                 !roster.lock().retain(source, &seen).is_empty()
             }
@@ -296,12 +318,25 @@ impl Task {
         }
     }
 
-    /// Replaces the snapshot; readers are woken only when something they show is different.
+    /// Replaces the snapshot; readers wake up only when something they show is different.
     fn show(&mut self) {
         self.meet();
-        let next = Arc::new(self.compose());
+        let next = Facts {
+            id: self.node.peer_id(),
+            config: &self.channels.config.borrow(),
+            avatar: &self.channels.avatar.borrow(),
+            status: &self.status.borrow(),
+            notices: &self.channels.notices.borrow(),
+            servers: &self.channels.server_states.borrow(),
+            rendezvous: &self.channels.server_view.borrow(),
+            known: &self.known.borrow(),
+            roster: &self.roster.lock(),
+            clock: self.clock,
+        }
+        .compose();
+        let next = Arc::new(next);
         self.snapshot.send_if_modified(|current| {
-            let changed = !same(current, &next);
+            let changed = !snapshot::same(current, &next);
             *current = next;
             changed
         });
@@ -313,7 +348,7 @@ impl Task {
         let roster = self.roster.lock();
         let at_a_server = |record: &Record| {
             let mut sources = record.sources.iter();
-            sources.any(|source| !matches!(*source, Source::Lan | BY_ITSELF))
+            sources.any(|source| !matches!(*source, Source::Lan | DIRECT))
         };
         self.met.retain(|peer| {
             let seen = roster.get(peer).is_some_and(at_a_server);
@@ -331,105 +366,32 @@ impl Task {
             }
         }
     }
+}
 
-    /// Who is shown: those heard of in this run, and those remembered from earlier ones.
-    fn peers<'a>(
-        &self,
-        status: &Status,
-        labels: impl Fn(&PeerId) -> Option<&'a str> + Copy,
-    ) -> Vec<PeerCard> {
-        let (known, roster, nothing) = (self.known.borrow(), self.roster.lock(), Known::default());
-        let is_blocked = |peer: &PeerId| known.get(peer).is_some_and(|known| known.blocked);
-        let online = roster.records().filter(|(peer, _)| !is_blocked(peer));
-        let now = online.map(|(peer, record)| {
-            let connections = status.connections.get(peer);
-            let noted = known.get(peer).unwrap_or(&nothing);
-            PeerCard {
-                group: group(record),
-                path: connections.and_then(|connections| best_path(connections, labels)),
-                ..card(peer, &self.seen(record), noted)
-            }
-        });
-        let earlier = known
-            .iter()
-            .filter(|(peer, known)| !known.blocked && roster.get(peer).is_none())
-            .map(|(peer, known)| card(peer, known, known));
-        let mut peers: Vec<_> = now.chain(earlier).collect();
-        peers.sort_by_cached_key(|card| (card.group, shown(card).to_lowercase(), card.id.clone()));
-        peers
-    }
-
-    fn compose(&self) -> Snapshot {
-        let (config, status) = (self.config.borrow(), self.status.borrow());
-        let servers = self.servers.borrow();
-        let relays: BTreeMap<_, _> = status
-            .reach
-            .relays
-            .iter()
-            .map(|relay| (relay.peer, relay.label.as_str()))
-            .collect();
-        let labels = |relay: &PeerId| relays.get(relay).copied();
-        let me = Me {
-            id: self.node.peer_id().to_base58(),
-            label: config.profile.label.clone(),
-            email: config.profile.email.clone(),
-            avatar_hash: self.avatar.borrow().clone(),
-            listen: status.listen.iter().map(ToString::to_string).collect(),
+impl Rhythm {
+    fn new(heartbeat: Duration) -> Self {
+        let every = |period| {
+            let mut interval = interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
         };
-        let peers = self.peers(&status, labels);
-        let notices = self
-            .notices
-            .borrow()
-            .iter()
-            .cloned()
-            .chain(multicast_notice(&status))
-            .collect();
-        let network = network::judge(&status, &servers, config.p2p.port_mapping);
-        Snapshot {
-            me,
-            peers,
-            notices,
-            network,
-            rendezvous: self.rendezvous(&status),
+        Self {
+            announce: Pacer::new(ANNOUNCE_PAUSE),
+            show: Pacer::new(SNAPSHOT_PAUSE),
+            heartbeat: every(heartbeat),
+            remember: every(REMEMBER),
         }
     }
 
-    /// As the servers tell it, and with what the node knows of their relays.
-    fn rendezvous(&self, status: &Status) -> Rendezvous {
-        let mut rendezvous = self.rendezvous.borrow().clone();
-        for joined in &mut rendezvous.joined {
-            let ready = status.reach.relays.iter().any(|relay| {
-                Some(relay.peer) == joined.relay_peer && matches!(relay.state, Reservation::Held(_))
-            });
-            if ready {
-                joined.relay = RelayState::Ready;
-            }
+    fn announce_and_show(&mut self) {
+        self.announce.request();
+        self.show.request();
+    }
+
+    fn show_if(&mut self, is_news: bool) {
+        if is_news {
+            self.show.request();
         }
-        rendezvous
-    }
-}
-
-/// What the owner reads of a peer.
-fn shown(card: &PeerCard) -> &str {
-    if card.name.is_empty() {
-        &card.label
-    } else {
-        &card.name
-    }
-}
-
-fn card(peer: &PeerId, seen: &Known, noted: &Known) -> PeerCard {
-    PeerCard {
-        id: peer.to_base58(),
-        label: seen.label.clone(),
-        name: noted.name.clone(),
-        favourite: noted.favourite,
-        email: seen.email.clone(),
-        avatar_hash: seen.avatar_hash.clone(),
-        group: Group::Earlier,
-        verified: seen.verified,
-        last_seen: seen.last_seen,
-        path: None,
     }
 }
 
@@ -442,85 +404,6 @@ fn repeats(before: &Presence, now: &Presence) -> bool {
             ts,
             ..now.clone()
         }
-}
-
-/// Whether two snapshots show the same: a heartbeat alone, of someone who is online anyway, is
-/// nothing to show.
-fn same(a: &Snapshot, b: &Snapshot) -> bool {
-    let steady = |card: &PeerCard| PeerCard {
-        last_seen: if card.group == Group::Earlier {
-            card.last_seen
-        } else {
-            0
-        },
-        ..card.clone()
-    };
-    a.me == b.me
-        && a.notices == b.notices
-        && a.network == b.network
-        && a.rendezvous == b.rendezvous
-        && a.peers.iter().map(steady).eq(b.peers.iter().map(steady))
-}
-
-fn multicast_notice(status: &Status) -> Option<Notice> {
-    let Multicast::Off(why) = &status.multicast else {
-        return None;
-    };
-    let message = format!(
-        "Peers on this network cannot be found by themselves: {why}. You can still visit a peer by its address."
-    );
-    Some(Notice {
-        code: "no-multicast".into(),
-        message,
-    })
-}
-
-fn group(record: &Record) -> Group {
-    match record.sources.first() {
-        Some(Source::Lan) => Group::Nearby,
-        Some(Source::Wan(_)) => Group::Elsewhere,
-        None => Group::Earlier,
-    }
-}
-
-/// Grants what is asked for at once, and again only after a pause: nothing asked for is lost, a
-/// burst is one.
-struct Pacer {
-    pause: Duration,
-    last: Option<Instant>,
-    asked: bool,
-}
-
-impl Pacer {
-    fn new(pause: Duration) -> Self {
-        Self {
-            pause,
-            last: None,
-            asked: false,
-        }
-    }
-
-    fn ask(&mut self) {
-        self.asked = true;
-    }
-
-    fn done(&mut self) {
-        self.last = Some(Instant::now());
-        self.asked = false;
-    }
-
-    /// Whether anything was granted yet.
-    fn ever(&self) -> bool {
-        self.last.is_some()
-    }
-
-    async fn due(&self) {
-        match (self.asked, self.last) {
-            (false, _) => pending().await,
-            (true, None) => {}
-            (true, Some(last)) => sleep_until((last + self.pause).into()).await,
-        }
-    }
 }
 
 async fn at(when: Option<Instant>) {

@@ -1,5 +1,5 @@
-//! Beyond the local network: the rendezvous servers this peer joins, and the one it hosts. Both
-//! follow the configuration live, and how it stands with them is shown as it changes.
+//! The rendezvous servers that this peer has joined, and the one it hosts. Both follow the
+//! configuration while the peer runs, and their state is shown as it changes.
 
 pub(crate) mod hosted;
 mod view;
@@ -18,7 +18,7 @@ use goop2_rendezvous::{
     client::{self, Address, Client, Event, Http, State},
     server::Status,
 };
-use goop2_store::{Config, Keypair, config};
+use goop2_store::{Config, Folder, Keypair, config};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -30,18 +30,19 @@ use crate::{
         notice::Notice,
         rendezvous::{self, Rendezvous},
     },
-    network::Joined,
+    network,
     notices::Notices,
     servers::hosted::Hosted,
 };
 
-/// What servers tell, under way to the controller; while it is full they are not read.
-pub(crate) const EVENTS: usize = 1024;
-/// A stream that is silent for longer is dead: servers say something every 25 s (§6.4).
+/// Updates on their way to the presence task; while that many wait, servers are not read.
+pub(crate) const MAX_UPDATES: usize = 1024;
+/// A stream that is silent for longer is dead: servers send something every 25 s (§6.4).
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Heard from a peer itself over a connection to it, without a server in between.
-pub(crate) const BY_ITSELF: Source = Source::Wan(u16::MAX);
+/// The source of what a peer on another network says itself over a connection to it, without a
+/// server in between.
+pub(crate) const DIRECT: Source = Source::Wan(u16::MAX);
 
 /// The servers, and the task that owns them.
 pub(crate) struct Servers {
@@ -49,108 +50,108 @@ pub(crate) struct Servers {
     dir: PathBuf,
     key: Keypair,
     http: Http,
-    notices: Notices,
-    /// Heard from all servers; `None` says that a source was left.
-    heard: mpsc::Sender<Update>,
+    channels: Channels,
+    /// Events of all clients.
     events: mpsc::Sender<Event>,
+    received: mpsc::Receiver<Event>,
+    /// By URL.
     joined: BTreeMap<String, (Source, Client)>,
-    /// How it stands with each, of which the node uses the relays.
-    states: watch::Sender<Vec<Joined>>,
     hosted: Option<Hosted>,
-    /// Why nothing is hosted that should be.
+    /// Why nothing is hosted although the configuration asks for it.
     problem: Option<String>,
-    shown: watch::Sender<Rendezvous>,
     leaving: JoinSet<()>,
     /// The number of the next server joined: never used twice in a run.
     next: u16,
 }
 
-/// What the controller hears of servers.
+/// What the task follows (`config`, `announced`) and what it reports.
+pub(crate) struct Channels {
+    pub(crate) config: watch::Receiver<Config>,
+    /// What this peer announced last.
+    pub(crate) announced: watch::Receiver<Option<Presence>>,
+    pub(crate) notices: Notices,
+    pub(crate) updates: mpsc::Sender<Update>,
+    /// The state of each server joined, whose relays the node uses.
+    pub(crate) states: watch::Sender<Vec<network::Server>>,
+    pub(crate) view: watch::Sender<Rendezvous>,
+}
+
+/// What the presence task learns from servers.
 pub(crate) enum Update {
+    /// From one of the servers joined.
     Event(Event),
     /// Nothing more comes from this source.
     Left(Source),
 }
 
+/// Why the servers are looked at again.
+enum Next {
+    Reconfigured,
+    Stopped,
+}
+
 impl Servers {
-    /// Joins, leaves and hosts as the configuration says, and passes on what this peer says, until
-    /// told to stop; then says goodbye everywhere at once.
-    #[expect(clippy::too_many_arguments, reason = "one call, which names them")]
-    pub(crate) async fn run(
-        node: Node,
-        dir: PathBuf,
-        key: Keypair,
-        http: Http,
-        notices: Notices,
-        states: watch::Sender<Vec<Joined>>,
-        shown: watch::Sender<Rendezvous>,
-        mut config: watch::Receiver<Config>,
-        mut said: watch::Receiver<Option<Presence>>,
-        heard: mpsc::Sender<Update>,
-        stop: CancellationToken,
-    ) {
-        let (events, mut told) = mpsc::channel(EVENTS);
-        let mut servers = Self {
+    pub(crate) fn new(folder: &Folder, node: Node, http: Http, channels: Channels) -> Self {
+        let (events, received) = mpsc::channel(MAX_UPDATES);
+        Self {
             node,
-            states,
-            dir,
-            key,
+            dir: folder.dir().to_owned(),
+            key: folder.keypair().clone(),
             http,
-            notices,
-            heard,
+            channels,
             events,
+            received,
             joined: BTreeMap::new(),
             hosted: None,
             problem: None,
-            shown,
             leaving: JoinSet::new(),
             next: 0,
-        };
+        }
+    }
+
+    /// Joins, leaves and hosts as the configuration says, and passes on the announcements of this
+    /// peer, until `stop` is canceled; then says goodbye to all servers at once.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
-            let now = config.borrow_and_update().clone();
-            servers.follow(&now.presence, &said).await;
-            servers
-                .node
-                .set_port_mapping(now.p2p.port_mapping && servers.meets_others())
-                .await;
-            let mut states: Vec<_> = servers.joined.values().map(|(_, c)| c.state()).collect();
-            let mut hosted = servers.hosted.as_ref().map(Hosted::status);
-            servers.pass_on_states().await;
-            servers.show(&now.presence);
-            loop {
-                let changes = states.iter_mut().map(|state| Box::pin(state.changed()));
-                let changes: Vec<_> = changes.collect();
-                let changed = async {
-                    match changes.is_empty() {
-                        true => future::pending().await,
-                        false => drop(select_all(changes).await),
-                    }
-                };
-                tokio::select! {
-                    () = stop.cancelled() => return servers.end().await,
-                    Ok(()) = config.changed() => break,
-                    Ok(()) = said.changed() => {
-                        servers.say(&mut said);
-                        // With its addresses, those of a hosted server have changed.
-                        servers.show(&now.presence);
-                    }
-                    Some(event) = told.recv() => servers.tell(Update::Event(event)).await,
-                    Some(_) = servers.leaving.join_next() => {}
-                    () = changed => {
-                        servers.pass_on_states().await;
-                        servers.show(&now.presence);
-                    }
-                    () = next(&mut hosted) => servers.show(&now.presence),
-                }
+            let config = self.channels.config.borrow_and_update().clone();
+            self.follow(&config.presence).await;
+            let map_ports = config.p2p.port_mapping && self.serves_other_computers();
+            self.node.set_port_mapping(map_ports).await;
+            match self.keep_up(&config.presence, &stop).await {
+                Next::Reconfigured => {}
+                Next::Stopped => return self.end().await,
             }
         }
     }
 
-    async fn follow(
-        &mut self,
-        config: &config::Presence,
-        said: &watch::Receiver<Option<Presence>>,
-    ) {
+    /// Passes on what happens at the servers until the configuration changes.
+    async fn keep_up(&mut self, config: &config::Presence, stop: &CancellationToken) -> Next {
+        let mut states: Vec<_> = self.joined.values().map(|(_, c)| c.state()).collect();
+        let mut hosted = self.hosted.as_ref().map(Hosted::status);
+        self.pass_on_states().await;
+        self.show(config);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Next::Stopped,
+                Ok(()) = self.channels.config.changed() => return Next::Reconfigured,
+                Ok(()) = self.channels.announced.changed() => {
+                    self.announce();
+                    // The addresses of a hosted server change with those of this peer.
+                    self.show(config);
+                }
+                Some(event) = self.received.recv() => self.report(Update::Event(event)).await,
+                Some(_) = self.leaving.join_next() => {}
+                () = any_change(&mut states) => {
+                    self.pass_on_states().await;
+                    self.show(config);
+                }
+                () = next(&mut hosted) => self.show(config),
+            }
+        }
+    }
+
+    /// Joins and leaves servers, and starts or stops the hosted one.
+    async fn follow(&mut self, config: &config::Presence) {
         self.host(config).await;
         let hosted = self.hosted.iter().filter_map(Hosted::own_address);
         let wanted: BTreeMap<_, _> = hosted
@@ -166,19 +167,19 @@ impl Servers {
         for name in left {
             if let Some((source, client)) = self.joined.remove(&name) {
                 self.leaving.spawn(client.shutdown());
-                self.tell(Update::Left(source)).await;
+                self.report(Update::Left(source)).await;
             }
         }
         for (name, address) in wanted {
             if !self.joined.contains_key(&name) {
-                let joined = self.join(address, config, said);
+                let joined = self.join(address, config);
                 self.joined.insert(name, joined);
             }
         }
     }
 
-    /// Whether a server is joined through which peers of other machines come.
-    fn meets_others(&self) -> bool {
+    /// Whether a server is joined or hosted that peers on other computers can use.
+    fn serves_other_computers(&self) -> bool {
         let others = self.joined.keys().any(|url| {
             let host = host_of(url);
             let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
@@ -191,16 +192,19 @@ impl Servers {
         others || self.hosted.as_ref().is_some_and(open)
     }
 
-    /// Shows how it stands with the servers, and has the node use their relays.
+    /// Reports the states of the servers, and has the node use their relays.
     async fn pass_on_states(&self) {
-        let joined = self.joined.iter().map(|(url, (_, client))| Joined {
-            label: host_of(url),
-            state: client.state().borrow().clone(),
-        });
+        let joined = self
+            .joined
+            .iter()
+            .map(|(url, (_, client))| network::Server {
+                label: host_of(url),
+                state: client.state().borrow().clone(),
+            });
         let joined: Vec<_> = joined.collect();
-        let offers = |joined: &[Joined]| -> Vec<_> {
+        let offers = |joined: &[network::Server]| -> Vec<_> {
             let mut known = HashSet::new();
-            let offer = |Joined { label, state }: &Joined| {
+            let offer = |network::Server { label, state }: &network::Server| {
                 let State { relay, .. } = state;
                 let relay = relay.clone()?;
                 known.insert(relay.peer).then(|| RelayOffer {
@@ -212,18 +216,18 @@ impl Servers {
             joined.iter().filter_map(offer).collect()
         };
         let now = offers(&joined);
-        let news = now != offers(&self.states.borrow());
-        self.states.send_if_modified(|states| {
+        let is_news = now != offers(&self.channels.states.borrow());
+        self.channels.states.send_if_modified(|states| {
             let changed = *states != joined;
             *states = joined;
             changed
         });
-        if news {
+        if is_news {
             self.node.set_relays(now).await;
         }
     }
 
-    /// Shows all of it to the user.
+    /// Updates what skins show.
     fn show(&self, config: &config::Presence) {
         let mut joined: Vec<rendezvous::Joined> = Vec::new();
         for url in listed(config).map(|address| address.to_string()) {
@@ -237,19 +241,14 @@ impl Servers {
             joined,
             hosting: view::hosting(config, self.hosted.as_ref(), self.problem.as_deref()),
         };
-        self.shown.send_if_modified(|shown| {
+        self.channels.view.send_if_modified(|shown| {
             let changed = *shown != next;
             *shown = next;
             changed
         });
     }
 
-    fn join(
-        &mut self,
-        address: Address,
-        config: &config::Presence,
-        said: &watch::Receiver<Option<Presence>>,
-    ) -> (Source, Client) {
+    fn join(&mut self, address: Address, config: &config::Presence) -> (Source, Client) {
         let source = Source::Wan(self.next);
         self.next = self.next.wrapping_add(1);
         let client = Client::spawn(
@@ -263,19 +262,19 @@ impl Servers {
             },
             self.events.clone(),
         );
-        if let Some(presence) = said.borrow().clone() {
+        if let Some(presence) = self.channels.announced.borrow().clone() {
             client.publish(presence);
         }
         (source, client)
     }
 
-    /// Starts, stops or replaces the hosted server and its relay; why one cannot start is shown,
-    /// and all else goes on.
+    /// Starts, stops or replaces the hosted server and its relay. If one cannot start, a notice says
+    /// why, and everything else goes on.
     async fn host(&mut self, config: &config::Presence) {
         let stays = |hosted: &Hosted| config.rendezvous_host && hosted.serves(config);
         if !self.hosted.as_ref().is_some_and(stays) {
             self.unhost().await;
-            self.notices.clear("rendezvous-host");
+            self.channels.notices.clear("rendezvous-host");
             self.problem = None;
             if config.rendezvous_host {
                 match Hosted::bind(&self.dir, config).await {
@@ -291,7 +290,7 @@ impl Servers {
         }
         match self.hosted.as_ref().and_then(Hosted::relay_problem) {
             Some(problem) => self.warn("relay-host", problem.to_string()),
-            None => self.notices.clear("relay-host"),
+            None => self.channels.notices.clear("relay-host"),
         }
     }
 
@@ -299,38 +298,38 @@ impl Servers {
         let Some(hosted) = self.hosted.take() else {
             return;
         };
-        // Its guests hear that this peer leaves while it is still there to say so.
+        // Its guests learn that this peer leaves while the server can still tell them.
         let own = hosted
             .own_address()
             .and_then(|own| self.joined.remove(&own.to_string()));
         if let Some((source, client)) = own {
             client.shutdown().await;
-            self.tell(Update::Left(source)).await;
+            self.report(Update::Left(source)).await;
         }
         hosted.shutdown().await;
     }
 
     fn warn(&self, code: &str, message: String) {
-        self.notices.show(Notice {
+        self.channels.notices.show(Notice {
             code: code.into(),
             message,
         });
     }
 
-    fn say(&self, said: &mut watch::Receiver<Option<Presence>>) {
-        if let Some(presence) = &*said.borrow_and_update() {
+    fn announce(&mut self) {
+        if let Some(presence) = &*self.channels.announced.borrow_and_update() {
             for (_, client) in self.joined.values() {
                 client.publish(presence.clone());
             }
         }
     }
 
-    /// Only a controller that is ending does not listen.
-    async fn tell(&self, update: Update) {
-        let _ending = self.heard.send(update).await;
+    async fn report(&self, update: Update) {
+        // Nobody receives it only when presence is ending.
+        let _ending = self.channels.updates.send(update).await;
     }
 
-    /// Clients first: the hosted server passes on the goodbye of this very peer.
+    /// Clients first: the hosted server passes on the goodbye of this peer.
     async fn end(mut self) {
         for (_, client) in std::mem::take(&mut self.joined).into_values() {
             self.leaving.spawn(client.shutdown());
@@ -350,13 +349,25 @@ fn listed(config: &config::Presence) -> impl Iterator<Item = Address> {
         .filter_map(|url| Address::parse(url).ok())
 }
 
-/// Until the server, if there is one, tells something new.
+/// Resolves when one of the states changes.
+async fn any_change(states: &mut [watch::Receiver<State>]) {
+    let changes: Vec<_> = states
+        .iter_mut()
+        .map(|state| Box::pin(state.changed()))
+        .collect();
+    match changes.is_empty() {
+        true => future::pending().await,
+        false => drop(select_all(changes).await),
+    }
+}
+
+/// Resolves when the status of the server, if there is one, changes.
 async fn next(status: &mut Option<watch::Receiver<Status>>) {
-    let told = match status {
+    let changed = match status {
         Some(status) => status.changed().await.is_ok(),
         None => false,
     };
-    if !told {
+    if !changed {
         future::pending().await
     }
 }

@@ -17,10 +17,8 @@ impl Peer {
             return Err(Error::Invalid("This is you.".into()));
         }
         let blocks = note.blocked;
-        self.0
-            .known_peers
-            .note(peer, note, self.seen(&peer))
-            .await?;
+        let seen = self.seen(&peer);
+        self.0.known.note(peer, note, seen).await?;
         if let Some(blocked) = blocks {
             self.0.node.block(peer, blocked).await;
         }
@@ -44,12 +42,12 @@ impl Peer {
 
     /// Whether the site of this peer may see who else is online.
     pub fn sees_peers(&self, site: &PeerId) -> bool {
-        self.0.known_peers.get(site).sees_peers
+        self.0.known.get(site).sees_peers
     }
 
     /// What it said last, in this run or an earlier one.
     fn seen(&self, peer: &PeerId) -> Known {
-        let remembered = self.0.known_peers.get(peer);
+        let remembered = self.0.known.get(peer);
         match self.0.roster.lock().get(peer) {
             Some(record) => known_peers::facts(record, remembered.last_seen),
             None => remembered,

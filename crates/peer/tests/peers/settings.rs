@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use goop2_peer::{
     Error, Folder, Peer,
     api::{Group, Note},
-    change_at_rest, replace_at_rest, settings_at_rest,
+    stopped,
 };
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout};
@@ -108,7 +108,9 @@ async fn a_peer_that_does_not_run_is_changed_too_and_says_why_it_cannot_start() 
     let at = || dir.path().to_owned();
     drop(Folder::create(dir.path(), "Peer").unwrap());
     let source = json!({ "viewer.site_sources": ["http://192.168.1.20:8123"] });
-    let settings = change_at_rest(at(), values(source)).await.unwrap();
+    let settings = stopped::change_settings(at(), values(source))
+        .await
+        .unwrap();
     assert_eq!(
         (settings.label.as_str(), &*settings.site_sources),
         ("Peer", &["http://192.168.1.20:8123".to_owned()][..])
@@ -119,12 +121,14 @@ async fn a_peer_that_does_not_run_is_changed_too_and_says_why_it_cannot_start() 
         r#"{ "p2p": { "listen_port": "x" } }"#,
     )
     .unwrap();
-    let broken = settings_at_rest(at()).await.unwrap();
+    let broken = stopped::settings(at()).await.unwrap();
     assert_eq!(
         broken.problem.as_deref(),
         Some("p2p.listen_port is \"x\", but must be a port from 0 to 65535 (0: any free one)")
     );
-    let mended = replace_at_rest(at(), broken.text, good).await.unwrap();
+    let mended = stopped::replace_settings(at(), broken.text, good)
+        .await
+        .unwrap();
     assert_eq!((mended.label.as_str(), mended.problem), ("Peer", None));
 }
 

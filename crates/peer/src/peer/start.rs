@@ -1,0 +1,209 @@
+//! How a peer goes online and offline: its tasks, and the channels between them.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use goop2_proto::{mdns::Tag, roster::Roster};
+use goop2_rendezvous::client::Http;
+use goop2_store::{Config, Folder};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::{
+    api::rendezvous::Rendezvous,
+    disk::blocking,
+    error::Error,
+    known_peers::KnownPeers,
+    notices::Notices,
+    peer::{Controls, Inner, Peer, Running},
+    presence::{self, roster::SharedRoster},
+    servers::{self, Servers},
+    sites::{
+        serve::{PROTOCOLS, Responder},
+        tables,
+    },
+    supervisor::Supervisor,
+};
+
+/// Time for a whole shutdown; what has not ended by then is aborted.
+const SHUTDOWN: Duration = Duration::from_millis(1700);
+
+impl Peer {
+    /// Goes online with this folder; returns once everything listens.
+    pub async fn start(folder: Folder) -> Result<Self, Error> {
+        let folder = Arc::new(folder);
+        let config = folder.config();
+        blocking(&folder, tables::create_missing).await??;
+        let avatar = blocking(&folder, avatar_hash).await?;
+        let known = KnownPeers::open(&folder).await?;
+        let (node, inbound, events) = goop2_node::spawn(node_config(&folder, &config)).await?;
+        known.introduce(&node).await;
+        let ttl = Duration::from_secs(config.presence.ttl_seconds.into());
+        let roster = SharedRoster::new(Roster::new(node.peer_id(), ttl));
+        let http = Http::new();
+        let channels = Channels::new(config.clone(), avatar);
+
+        let presence = presence::Task::new(
+            node.clone(),
+            roster.clone(),
+            known.clone(),
+            channels.presence,
+        );
+        let snapshot = presence.snapshot();
+        let servers = Servers::new(&folder, node.clone(), http.clone(), channels.servers);
+        let responder = Responder::new(Arc::clone(&folder), roster.clone());
+        let supervisor = Supervisor::new();
+        let mut running = Running::new(&supervisor, |stop| presence.run(events, stop));
+        let stop = running.serving.clone();
+        running.add(&supervisor, "The site server", stop, |stop| {
+            responder.run(inbound, stop)
+        });
+        let stop = running.presence.clone();
+        running.add(&supervisor, "The rendezvous client", stop, |stop| {
+            servers.run(stop)
+        });
+
+        let released = CancellationToken::new();
+        Ok(Self(Arc::new(Inner {
+            folder,
+            node,
+            http,
+            roster,
+            known,
+            snapshot,
+            controls: channels.controls,
+            started: config,
+            outdated: watch::Sender::new(false),
+            running: Mutex::new(Some(running)),
+            supervisor,
+            _released: released.clone().drop_guard(),
+            released,
+        })))
+    }
+
+    /// Goes offline in order: says goodbye, stops answering, closes the connections. Takes at most
+    /// two seconds. A second call does nothing.
+    pub async fn shutdown(&self) {
+        let running = &self.0.running;
+        let running = running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(mut running) = running else {
+            return;
+        };
+        // The goodbyes go out, here and at every rendezvous, while the connections that carry them
+        // still stand.
+        running.presence.cancel();
+        let orderly = async {
+            let _ended = (&mut running.announcing).await;
+            running.serving.cancel();
+            let tasks = async { while running.tasks.join_next().await.is_some() {} };
+            tokio::join!(tasks, self.0.node.clone().shutdown());
+        };
+        if timeout(SHUTDOWN, orderly).await.is_err() {
+            tracing::warn!("shutdown timed out");
+        }
+    }
+}
+
+impl Running {
+    /// Begins with the task that announces this peer.
+    fn new<T>(supervisor: &Supervisor, announcing: impl FnOnce(CancellationToken) -> T) -> Self
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let presence = CancellationToken::new();
+        let task = announcing(presence.clone());
+        let task = supervisor.watch("Presence", presence.clone(), task);
+        Self {
+            presence,
+            announcing: AbortOnDropHandle::new(tokio::spawn(task)),
+            serving: CancellationToken::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Adds a task that runs until `stop` is canceled.
+    fn add<T>(
+        &mut self,
+        supervisor: &Supervisor,
+        name: &'static str,
+        stop: CancellationToken,
+        task: impl FnOnce(CancellationToken) -> T,
+    ) where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let task = task(stop.clone());
+        self.tasks.spawn(supervisor.watch(name, stop, task));
+    }
+}
+
+/// Every channel between the façade and its tasks, by who holds which ends.
+struct Channels {
+    controls: Controls,
+    presence: presence::Channels,
+    servers: servers::Channels,
+}
+
+impl Channels {
+    fn new(config: Config, avatar: String) -> Self {
+        let (config, config_changes) = watch::channel(config);
+        let (avatar, avatar_changes) = watch::channel(avatar);
+        let (notices, shown_notices) = Notices::new();
+        let (announced, announcements) = watch::channel(None);
+        let (updates, server_updates) = mpsc::channel(servers::MAX_UPDATES);
+        let (states, server_states) = watch::channel(Vec::new());
+        let (view, server_view) = watch::channel(Rendezvous::default());
+        Self {
+            presence: presence::Channels {
+                config: config_changes.clone(),
+                avatar: avatar_changes,
+                notices: shown_notices,
+                server_updates,
+                server_states,
+                server_view,
+                announced,
+            },
+            servers: servers::Channels {
+                config: config_changes,
+                announced: announcements,
+                notices: notices.clone(),
+                updates,
+                states,
+                view,
+            },
+            controls: Controls {
+                config,
+                avatar,
+                notices,
+            },
+        }
+    }
+}
+
+fn node_config(folder: &Folder, config: &Config) -> goop2_node::Config {
+    goop2_node::Config {
+        keypair: folder.keypair().clone(),
+        listen_port: config.p2p.listen_port,
+        mdns_tag: Tag::parse(&config.p2p.mdns_tag).filter(|_| config.p2p.mdns),
+        topic: config.presence.topic.clone(),
+        protocols: PROTOCOLS.to_vec(),
+    }
+}
+
+fn avatar_hash(folder: &Folder) -> String {
+    match folder.avatar() {
+        Ok(avatar) => avatar.map(|avatar| avatar.hash).unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(%error, "avatar not readable");
+            String::new()
+        }
+    }
+}
