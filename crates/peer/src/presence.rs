@@ -39,7 +39,7 @@ use crate::{
         snapshot::{Me, Snapshot},
     },
     known_peers::{self, KnownPeers},
-    network::{self, Server},
+    network::{self, state::Server},
     presence::{clock::Clock, pacer::Pacer, roster::SharedRoster, snapshot::Facts},
     servers::{DIRECT, Update},
 };

@@ -30,7 +30,7 @@ use crate::{
         notice::Notice,
         rendezvous::{self, Rendezvous},
     },
-    network,
+    network::state::Server,
     notices::Notices,
     servers::hosted::Hosted,
 };
@@ -72,7 +72,7 @@ pub(crate) struct Channels {
     pub(crate) notices: Notices,
     pub(crate) updates: mpsc::Sender<Update>,
     /// The state of each server joined, whose relays the node uses.
-    pub(crate) states: watch::Sender<Vec<network::Server>>,
+    pub(crate) states: watch::Sender<Vec<Server>>,
     pub(crate) view: watch::Sender<Rendezvous>,
 }
 
@@ -194,17 +194,14 @@ impl Servers {
 
     /// Reports the states of the servers, and has the node use their relays.
     async fn pass_on_states(&self) {
-        let joined = self
-            .joined
-            .iter()
-            .map(|(url, (_, client))| network::Server {
-                label: host_of(url),
-                state: client.state().borrow().clone(),
-            });
+        let joined = self.joined.iter().map(|(url, (_, client))| Server {
+            label: host_of(url),
+            state: client.state().borrow().clone(),
+        });
         let joined: Vec<_> = joined.collect();
-        let offers = |joined: &[network::Server]| -> Vec<_> {
+        let offers = |joined: &[Server]| -> Vec<_> {
             let mut known = HashSet::new();
-            let offer = |network::Server { label, state }: &network::Server| {
+            let offer = |Server { label, state }: &Server| {
                 let State { relay, .. } = state;
                 let relay = relay.clone()?;
                 known.insert(relay.peer).then(|| RelayOffer {

@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-pub(super) const ARRIVES: &str = "Another machine called this peer from outside, and got through.";
-const DOES_NOT: &str = "Another machine called this peer from outside, and did not get through";
+pub(super) const ARRIVES: &str = "Another computer connected to this one from outside.";
+const DOES_NOT: &str = "A test connection from outside failed";
 
 /// Presses once, and again while that is under way; gives what the page says afterwards of calls
 /// from outside.

@@ -45,43 +45,43 @@ fn situations(world: &World, silent: &Site) -> Vec<Situation> {
         at(
             "public",
             Nat::Public,
-            "good: Peers everywhere reach this one directly.",
+            "good: Others can reach you from anywhere, and connect directly.",
             &[],
         ),
         at(
             "port-restricted",
             Nat::PortRestricted,
-            "good: Peers everywhere reach this one, nearly all of them directly.",
+            "good: Others can reach you from anywhere, almost always directly.",
             &[
-                "let it pass port",
-                "called this peer from outside, and did not get through",
+                "forward port",
+                "A test connection from outside failed",
             ],
         ),
         at(
             "symmetric",
             Nat::Symmetric,
-            "limited: Peers everywhere reach this one, but some only through a relay, which is slower.",
-            &["What to do: Switch on UPnP or NAT-PMP in the router"],
+            "limited: Others can reach you from anywhere, but some only through a relay, which is slower.",
+            &["What to do: Turn on UPnP or NAT-PMP in your router"],
         ),
         at(
             "UDP blocked",
             Nat::UdpBlocked,
-            "limited: Peers everywhere reach this one, but some only through a relay, which is slower.",
-            &["lets no UDP through", "What to do: Allow UDP"],
+            "limited: Others can reach you from anywhere, but some only through a relay, which is slower.",
+            &["blocks UDP", "What to do: Allow UDP"],
         ),
         at(
             "no multicast",
             Nat::Public,
-            "good: Peers everywhere reach this one directly.",
+            "good: Others can reach you from anywhere, and connect directly.",
             &[
                 "This network: limited",
-                "What to do: Visit a peer by its address",
+                "What to do: Add a peer by its address",
             ],
         ),
         at(
             "no network",
             Nat::Public,
-            "broken: This machine is in no network",
+            "broken: This computer is not connected to a network.",
             &["What to do: Connect it to a network"],
         ),
         Situation {
@@ -92,10 +92,10 @@ fn situations(world: &World, silent: &Site) -> Vec<Situation> {
             ..at(
                 "rendezvous away",
                 Nat::PortRestricted,
-                "limited: No rendezvous answers: only peers on this network can be met.",
+                "limited: No rendezvous responds, so people on other networks can't find you.",
                 &[
-                    "It cannot be reached",
-                    "What to do: Check that this machine is on the Internet.",
+                    "It can't be reached",
+                    "What to do: Check that this computer is on the Internet.",
                 ],
             )
         },

@@ -53,7 +53,7 @@ fn a_relay_that_died_is_used_again() {
                 let held = says(peer, mark, "a place at the relay again", "relay", |fact| {
                     fact["detail"]
                         .as_str()
-                        .is_some_and(|words| words.starts_with("It passes on"))
+                        .is_some_and(|words| words.starts_with("Passes on"))
                 });
                 held.saturating_duration_since(started)
             });

@@ -35,7 +35,7 @@ fn what_the_router_mapped_is_given_back() {
             };
             let off = |fact: &Value| {
                 let detail = fact["detail"].as_str();
-                detail.is_some_and(|detail| detail.starts_with("Switched off"))
+                detail.is_some_and(|detail| detail.starts_with("Turned off"))
             };
             let given_back = || {
                 let asked = Instant::now();

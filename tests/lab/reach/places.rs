@@ -63,7 +63,7 @@ impl World {
 
 fn needs_none(peer: &Peer, from: usize) -> Instant {
     says(peer, from, "no relay is needed", "relay", |fact| {
-        fact["detail"] == "Not needed: peers reach this one directly."
+        fact["detail"] == "Not needed: peers can connect directly."
     })
 }
 
@@ -92,7 +92,7 @@ fn who_is_reachable_keeps_none() {
         again::press(&peer);
         says(&peer, held, "a place at the relay", "relay", |fact| {
             let words = fact["detail"].as_str();
-            words.is_some_and(|words| words.starts_with("It passes on"))
+            words.is_some_and(|words| words.starts_with("Passes on"))
         });
         firewall.open(&site);
         let open = peer.mark();

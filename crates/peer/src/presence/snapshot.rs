@@ -17,7 +17,7 @@ use crate::{
     },
     connections::best_path,
     known_peers,
-    network::{self, Server},
+    network::{self, state::Server},
     presence::clock::Clock,
 };
 
