@@ -184,7 +184,7 @@ describe('on the user’s own site', () => {
   test('Goop.site reads', async () => {
     assert.equal(await call(page, 'Goop.site.read("note.txt")'), 'a note')
     assert.equal(await call(page, 'Goop.site.fetch("/note.txt").then((response) => response.status)'), 200)
-    assert.match(await call(page, 'Goop.site.read("no-such.txt")'), /^Error: There is no such page/)
+    assert.match(await call(page, 'Goop.site.read("no-such.txt")'), /^Error: This site has no page/)
   })
 
   test('Goop.site does not write yet, and says so', async () => {

@@ -186,7 +186,7 @@ describe('when things go wrong', () => {
   test('a page that does not exist says so', async () => {
     await window.go(`goop://${neighbour.id}/no-such-page.html`)
     await window.site.getByRole('heading', { name: 'Page not found' }).waitFor()
-    await window.site.getByText('There is no such page on this site.').waitFor()
+    await window.site.getByText('This site has no page at this address.').waitFor()
   })
 
   test('a neighbor that quits is shown as offline', async () => {

@@ -1,5 +1,5 @@
-//! What a skin sees: plain values, serialised alike for the window and the browser. TypeScript
-//! types are generated from these.
+//! What a skin sees: plain values, serialized the same way for the window and the browser. The
+//! TypeScript types of the UI are generated from these.
 
 pub(crate) mod connection;
 pub(crate) mod log;

@@ -5,7 +5,7 @@ use goop2_proto::{Multiaddr, PeerId};
 
 use crate::api::connection::{Path, PathKind, Relay, Transport};
 
-/// The connection that carries new streams: a direct one before a relayed one, the newest of those.
+/// The connection that carries new streams: the newest direct one, else the newest relayed one.
 pub(crate) fn best_path<'a>(
     connections: &[Connection],
     labels: impl Fn(&PeerId) -> Option<&'a str>,
@@ -17,7 +17,7 @@ pub(crate) fn best_path<'a>(
     Some(path_of(best, labels))
 }
 
-/// One connection as a skin sees it. `labels` names the relays that servers of ours offer.
+/// One connection as a skin sees it. `labels` names the relays of the servers joined.
 pub(crate) fn path_of<'a>(
     connection: &Connection,
     labels: impl Fn(&PeerId) -> Option<&'a str>,
@@ -42,7 +42,7 @@ pub(crate) fn path_of<'a>(
     }
 }
 
-/// Where an address leads, for people.
+/// The host of an address, for people.
 fn host(addr: &Multiaddr) -> String {
     let text = addr.to_string();
     text.split('/').nth(2).unwrap_or_default().to_owned()

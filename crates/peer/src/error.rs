@@ -1,45 +1,45 @@
-//! What can go wrong, and how it is said to the person in front of the window.
+//! What can go wrong, worded for the person in front of the window.
 
 use crate::api::notice::Failure;
 
-/// Why something asked of the peer was not done.
+/// Why a request to the peer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No way to the other peer was found.
+    /// No connection to the other peer could be made.
     #[error(
-        "This peer cannot be reached. It is probably offline: a site is there only while its owner is."
+        "This peer can't be reached. It is probably offline: a site is online only while its owner is."
     )]
     Offline,
-    /// The other peer answered `not found`, or the own site has no such file.
-    #[error("There is no such page on this site.")]
+    /// The other peer answered `not found`, or your own site has no such file.
+    #[error("This site has no page at this address.")]
     NotFound,
     /// The other peer refuses this path.
-    #[error("The owner of this site does not share that file.")]
+    #[error("The owner of this site doesn't share this file.")]
     Forbidden,
     /// A deadline passed.
     #[error(
-        "This peer took too long to answer. Its connection may be slow: try again in a moment."
+        "This peer took too long to answer. Its connection may be slow. Try again in a moment."
     )]
     TooSlow,
     /// The transfer ended before it was complete.
-    #[error("The connection to this peer was lost half way. Try again in a moment.")]
+    #[error("The connection to this peer was lost. Try again in a moment.")]
     Cut,
-    /// The other side does not keep to the protocol, or refused for a reason of its own.
-    #[error("This peer gave an answer that Goop2 does not understand: {0}")]
+    /// The other side breaks the protocol, or refused for a reason the protocol doesn't know.
+    #[error("Goop2 can't understand this peer's answer: {0}")]
     Protocol(String),
-    /// A data operation's own error text (PROTOCOL §5.4), word for word.
+    /// The error text of a data operation (PROTOCOL §5.4), word for word.
     #[error("{0}")]
     Data(String),
-    /// What the user typed means nothing here.
+    /// Input that is not valid, with what is wrong about it.
     #[error("{0}")]
     Invalid(String),
-    /// The owner does not want to have to do with this peer.
-    #[error("You blocked this peer. Settings list whom you blocked, to be let in again.")]
+    /// You blocked this peer.
+    #[error("You blocked this person. You can unblock them in Settings.")]
     Blocked,
-    /// A setting has a value that it cannot have.
+    /// A setting has a value that is not allowed.
     #[error("{0}")]
     Setting(goop2_store::config::Problem),
-    /// The own folder could not be read or written.
+    /// Your own folder could not be read or written.
     #[error("{0}")]
     Store(goop2_store::Error),
     /// The network could not be started.
@@ -63,7 +63,7 @@ impl From<goop2_store::Error> for Error {
 }
 
 impl Error {
-    /// Stable name, the same for every skin.
+    /// A stable name, the same for every skin.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Offline => "offline",
@@ -82,6 +82,7 @@ impl Error {
         }
     }
 
+    /// The error as a skin reports it.
     pub fn failure(&self) -> Failure {
         Failure {
             code: self.code().into(),

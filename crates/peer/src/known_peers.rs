@@ -1,5 +1,5 @@
-//! Who this peer remembers: those it saw, over restarts, and what its owner noted about them. Kept
-//! in memory and in the database alike; every change is written before it is seen.
+//! The remembered peers: those seen, over restarts, and what you noted about them. They are in
+//! memory and in the database; every change is saved before it is visible.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,14 +14,14 @@ use crate::{
     error::Error,
 };
 
-/// Bytes of a name that the owner gives; longer ones fit nowhere.
+/// Longest name that you give a peer, in bytes; longer ones would not fit the UI.
 const MAX_NAME: usize = 200;
 
 #[derive(Clone)]
 pub(crate) struct KnownPeers {
     folder: Arc<Folder>,
     known: watch::Sender<Arc<BTreeMap<PeerId, Known>>>,
-    /// Held from reading to writing, so that no change is lost between.
+    /// Held from reading to writing, so that no change is lost in between.
     turn: Arc<Mutex<()>>,
 }
 
@@ -35,8 +35,8 @@ impl KnownPeers {
         })
     }
 
-    /// Tells a node who is blocked, and where favourites were last: they can be visited before
-    /// anybody says where they are.
+    /// Tells the node who is blocked, and the last addresses of favorites: those can be visited
+    /// before anyone announces them.
     pub(crate) async fn introduce(&self, node: &Node) {
         let known = Arc::clone(&self.known.borrow());
         for (peer, known) in known.iter() {
@@ -49,7 +49,7 @@ impl KnownPeers {
         }
     }
 
-    /// Everybody, as it changes.
+    /// All remembered peers, as they change.
     pub(crate) fn known(&self) -> watch::Receiver<Arc<BTreeMap<PeerId, Known>>> {
         self.known.subscribe()
     }
@@ -80,7 +80,7 @@ impl KnownPeers {
             .collect()
     }
 
-    /// Notes something; `seen` is what is known of the peer now.
+    /// Saves a note; `seen` is what is known of the peer now.
     pub(crate) async fn note(&self, peer: PeerId, note: Note, seen: Known) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         let before = self.get(&peer);
@@ -96,7 +96,7 @@ impl KnownPeers {
         }
         if known.name.len() > MAX_NAME {
             return Err(Error::Invalid(format!(
-                "A name is at most {MAX_NAME} bytes long."
+                "This name is too long. Use at most {MAX_NAME} bytes."
             )));
         }
         let noted = self
@@ -107,13 +107,13 @@ impl KnownPeers {
             .count();
         if known.is_noted() && noted >= MAX_NOTED {
             return Err(Error::Invalid(format!(
-                "You noted something about {MAX_NOTED} peers, and more are not kept. Take some of it back first."
+                "You've reached the limit of {MAX_NOTED} saved peers. Remove some first."
             )));
         }
         self.save(vec![(peer, known)]).await
     }
 
-    /// Remembers who was seen; what was noted about them stays.
+    /// Remembers peers that were seen; what was noted about them stays.
     pub(crate) async fn remember(&self, seen: Vec<(PeerId, Known)>) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         let changed: Vec<_> = seen
@@ -148,7 +148,7 @@ impl KnownPeers {
     }
 }
 
-/// What a record says of a peer; `last_seen` is its time of day.
+/// What a record says about a peer; `last_seen` is in Unix time, in milliseconds.
 pub(crate) fn facts(record: &Record, last_seen: i64) -> Known {
     let presence = &record.presence;
     Known {
@@ -162,7 +162,7 @@ pub(crate) fn facts(record: &Record, last_seen: i64) -> Known {
     }
 }
 
-/// The newest of those seen, as many as are kept.
+/// The peers seen last, as many as are remembered.
 pub(crate) fn newest(mut seen: Vec<(PeerId, Known)>) -> Vec<(PeerId, Known)> {
     seen.sort_by_key(|(_, known)| std::cmp::Reverse(known.last_seen));
     seen.truncate(MAX_SEEN);

@@ -10,6 +10,8 @@
 //! `sites::visit` is the other side of a visit, `network` judges how this peer can be reached, and
 //! `known_peers` remembers who was seen. What a skin sees is in [`api`].
 
+#![deny(missing_docs)]
+
 pub mod api;
 mod connections;
 mod disk;

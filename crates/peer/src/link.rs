@@ -1,20 +1,21 @@
-//! Where an address typed or pasted leads. Every form people meet is accepted: `goop://` links, the
-//! local addresses of the browser UI and of the sites' own origins, a bare peer id.
+//! Links: where a typed or pasted address leads. Every common form is accepted: `goop://` links,
+//! the local addresses of the browser UI and of sites, a bare peer id.
 
 use goop2_proto::{PeerId, id};
 use url::Url;
 
 use crate::{api::visit::Place, error::Error};
 
-/// Longest address looked at.
+/// Longest address accepted, in bytes.
 const MAX_ADDRESS: usize = 8 * 1024;
 
-/// Where an address typed or pasted leads; nothing is remembered or connected.
+/// Where a typed or pasted address leads. Nothing is remembered or dialed. [`Error::Invalid`] if it
+/// is empty, longer than 8 KiB or leads nowhere.
 pub fn parse(text: &str) -> Result<Place, Error> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Error::Invalid(
-            "Type or paste an address: a goop:// link, or a peer's id.".into(),
+            "Enter an address: a goop:// link or a peer ID.".into(),
         ));
     }
     let place = if text.len() > MAX_ADDRESS {
@@ -23,7 +24,7 @@ pub fn parse(text: &str) -> Result<Place, Error> {
         local_url(text).or_else(|| link(text))
     };
     place.ok_or_else(|| {
-        Error::Invalid("This is not an address Goop2 knows. A peer's address looks like goop://12D3KooW…/, as copied with “Copy link”.".into())
+        Error::Invalid("This is not a Goop2 address. Use a link like goop://12D3KooW…/, as “Copy link” gives it.".into())
     })
 }
 
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_said_to_be_no_address() {
+    fn anything_else_is_not_an_address() {
         for text in [
             "",
             "hello",

@@ -1,7 +1,7 @@
 //! The last lines of the log, for the page that shows them.
 //!
-//! One for the process, as the subscriber that fills it is: what happens before a peer runs, or
-//! ends it, is there too.
+//! There is one log for the process, like the subscriber that fills it: it also has what happens
+//! before a peer starts and what stops it.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,9 @@ use goop2_proto::time::unix_millis;
 
 use crate::api::log::{LogLevel, LogLine};
 
-/// Lines kept: a page of the log of a busy quarter of an hour. At most [`MAX_TEXT`] each, 4 MB in
-/// all.
+/// Lines kept: a busy quarter of an hour. With [`MAX_TEXT`] bytes each, 4 MB in all.
 pub const MAX_LINES: usize = 2000;
-/// Bytes kept of one line.
+/// Bytes kept of one line; the rest is cut off.
 pub const MAX_TEXT: usize = 2048;
 
 static LINES: Mutex<Lines> = Mutex::new(Lines {
@@ -29,7 +28,7 @@ struct Lines {
     kept: VecDeque<LogLine>,
 }
 
-/// Adds a line; the oldest gives way.
+/// Adds a line, and drops the oldest beyond [`MAX_LINES`].
 pub fn add(level: LogLevel, target: &str, mut text: String) {
     if text.len() > MAX_TEXT {
         text.truncate(text.floor_char_boundary(MAX_TEXT));
@@ -50,7 +49,7 @@ pub fn add(level: LogLevel, target: &str, mut text: String) {
     });
 }
 
-/// The lines from this number on, oldest first.
+/// The lines from number `seq` on, oldest first.
 pub fn since(seq: u64) -> Vec<LogLine> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let start = lines.kept.partition_point(|line| line.seq < seq);
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_lines_are_kept_and_told_from_a_number_on() {
+    fn the_newest_lines_are_kept_and_returned_from_a_number_on() {
         for at in 0..MAX_LINES + 10 {
             add(LogLevel::Info, "test", format!("line {at}"));
         }

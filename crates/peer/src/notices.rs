@@ -1,4 +1,4 @@
-//! What the user should know, from whichever part noticed it: one notice for each code.
+//! The notices for the user, from any part of the peer: one for each code.
 
 use tokio::sync::watch;
 
@@ -13,7 +13,7 @@ impl Notices {
         (Self(sender), receiver)
     }
 
-    /// Replaces one of the same code.
+    /// Replaces a notice with the same code.
     pub(crate) fn show(&self, notice: Notice) {
         self.0.send_modify(|notices| {
             notices.retain(|known| known.code != notice.code);

@@ -1,6 +1,6 @@
-//! What parts of the program say for messages, as a person reads it.
+//! Messages of other crates, as sentences for people.
 
-/// "the name x was not found" as a sentence of its own.
+/// Turns "the name x was not found" into a sentence: a capital first, a full stop last.
 pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let mut sentence: String = chars

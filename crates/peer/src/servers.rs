@@ -265,8 +265,8 @@ impl Servers {
         (source, client)
     }
 
-    /// Starts, stops or replaces the hosted server and its relay. If one cannot start, a notice says
-    /// why, and everything else goes on.
+    /// Starts, stops or replaces the hosted server and its relay. If one cannot start, a notice
+    /// says why, and everything else goes on.
     async fn host(&mut self, config: &config::Presence) {
         let stays = |hosted: &Hosted| config.rendezvous_host && hosted.serves(config);
         if !self.hosted.as_ref().is_some_and(stays) {

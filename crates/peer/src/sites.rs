@@ -1,4 +1,4 @@
-//! Sites: what others get from this peer's folder, and what this peer gets from theirs.
+//! Sites: `serve` answers visitors from this peer's folder, `visit` fetches from others.
 
 pub(crate) mod io;
 pub(crate) mod page;

@@ -1,5 +1,5 @@
-//! Whether the peer still runs: its tasks never end by themselves, so one that does, panics
-//! included, is a failure of the peer, and whoever owns the peer is told why.
+//! Watches the tasks of a peer. They end only when told to, so one that ends otherwise, or panics,
+//! is a failure of the peer, which is reported to its owner.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
@@ -15,7 +15,7 @@ impl Supervisor {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    /// Runs a task, of which `stop` is the only way to end.
+    /// Runs a task that ends only when `stop` is canceled.
     pub(crate) fn watch<T: Future<Output = ()>>(
         &self,
         name: &'static str,
@@ -25,9 +25,9 @@ impl Supervisor {
         let supervisor = self.clone();
         async move {
             match AssertUnwindSafe(task).catch_unwind().await {
-                Err(panic) => supervisor.fail(format!("{name} failed: {}", words(&*panic))),
+                Err(panic) => supervisor.fail(format!("{name} failed: {}", message(&*panic))),
                 Ok(()) if !stop.is_cancelled() => {
-                    supervisor.fail(format!("{name} ended by itself"))
+                    supervisor.fail(format!("{name} stopped unexpectedly"))
                 }
                 Ok(()) => {}
             }
@@ -36,7 +36,7 @@ impl Supervisor {
 
     /// The first failure is the cause of the later ones, and stays.
     pub(crate) fn fail(&self, reason: String) {
-        tracing::error!(%reason, "the peer cannot go on");
+        tracing::error!(%reason, "the peer failed");
         self.0.send_if_modified(|known| {
             let first = known.is_none();
             known.get_or_insert(reason);
@@ -53,10 +53,10 @@ impl Supervisor {
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> &str {
+fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without words")
+        .unwrap_or("a panic without a message")
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_was_asked_to_end_is_none() {
+    async fn a_task_that_was_told_to_stop_is_no_failure() {
         let (supervisor, stop) = (Supervisor::new(), CancellationToken::new());
         stop.cancel();
         supervisor.watch("Presence", stop, async {}).await;

@@ -1,5 +1,4 @@
-//! The truth about the network as a skin sees it: how this peer can be reached, and how it reaches
-//! another.
+//! The state of the network: how this peer can be reached, and how it reaches others.
 
 use std::{fmt::Write, net::IpAddr};
 
@@ -11,40 +10,40 @@ use url::Url;
 
 use crate::api::connection::Path;
 
-/// How this peer stands in the network: the verdict first, what it rests on below.
+/// The state of this peer in the network: a verdict, and the facts behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Network {
-    /// The worst that matters: `broken` only when nobody can be met at all.
+    /// The worst that matters: `broken` only when no peer can be reached at all.
     pub verdict: Verdict,
     /// One sentence for someone who is no network engineer.
     pub headline: String,
     /// In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one
-    /// `rendezvous` for each server joined, `multicast`. All are always there, but for `rendezvous`
-    /// without a server and `mapping`, `nat` and `relay` where they could change nothing. Without
-    /// any network there is only `address`, and `rendezvous` of a server on this machine.
+    /// `rendezvous` for each server joined, `multicast`. Without a server there are only `address`
+    /// and `multicast`; without a network, only `address` and the `rendezvous` of a server on this
+    /// computer.
     pub facts: Vec<Fact>,
-    /// A test is under way ([`crate::Peer::test_again`], or the first after a start or a change of
-    /// network): verdicts may still change within seconds.
+    /// Whether a test is in progress ([`crate::Peer::test_again`], or the first after a start or a
+    /// change of network): verdicts may still change within seconds.
     pub testing: bool,
 }
 
-/// One thing known about the own network.
+/// One fact about the network.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Fact {
     /// Stable name, for tests and pictures: `address`, `reachable`, `nat`, `mapping`, `relay`,
     /// `rendezvous`, `multicast`.
     pub code: String,
+    /// How good that is.
     pub verdict: Verdict,
     /// A few words: “Your router”, “Relay”.
     pub title: String,
-    /// What is so, in one or two plain sentences.
+    /// What is so, in one or two sentences.
     pub detail: String,
     /// What to do about it; null when there is nothing to do.
     pub remedy: Option<String>,
-    /// The technical part, a line each, for those who look closer: addresses, names of servers,
-    /// errors. At most 16 lines.
+    /// Technical details, a line each: addresses, names of servers, errors. At most 16 lines.
     pub items: Vec<String>,
 }
 
@@ -62,16 +61,16 @@ pub enum Verdict {
     Broken,
 }
 
-/// How a peer is reached, and what was tried. Not part of the snapshot: asked for while somebody
-/// looks.
+/// How a peer is reached, and what was tried. Not part of the snapshot: requested while someone
+/// looks at it.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct PeerReach {
     /// Peer id, base58.
     pub id: String,
-    /// The path that new requests take; null while there is none.
+    /// The connection that new requests use; null without one.
     pub path: Option<Path>,
-    /// Every connection there is now, the one of `path` first.
+    /// All connections, the one of `path` first.
     pub links: Vec<Link>,
     /// What was tried, oldest first; at most 32.
     pub attempts: Vec<Attempt>,
@@ -81,13 +80,14 @@ pub struct PeerReach {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Link {
+    /// Its kind and transport.
     pub path: Path,
-    /// Where the other side is, a multiaddr; through a relay, the relay's.
+    /// The multiaddr of the other side; of the relay, through a relay.
     pub remote: String,
-    /// Unix time in milliseconds when it was made.
+    /// Unix time in milliseconds since when it is established.
     #[ts(type = "number")]
     pub since: i64,
-    /// Bytes of pages, data and pictures that came in over it.
+    /// Bytes of pages, data and pictures received over it.
     #[ts(type = "number")]
     pub received_bytes: u64,
     /// The same, sent.
@@ -95,25 +95,25 @@ pub struct Link {
     pub sent_bytes: u64,
 }
 
-/// One attempt to reach a peer, or one change of the way to it.
+/// One attempt to reach a peer, or one change of the connection to it.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Attempt {
     /// Unix time in milliseconds.
     #[ts(type = "number")]
     pub at: i64,
-    /// What was tried: “Dialled 3 addresses”, “Hole punching, started by the other side”.
+    /// What was tried: “Dialed 3 addresses”, “Hole punching, started by the other side”.
     pub what: String,
-    /// How it went: “connected over QUIC”, “none of its 3 addresses answers”.
+    /// The result: “connected over QUIC”, “none of them answered”.
     pub outcome: String,
     /// Whether it worked; null for a change that is neither, such as a connection that ended.
     pub worked: Option<bool>,
 }
 
 impl Network {
-    /// All of it as plain text, for whoever helps. `redacted` leaves out everything that says who
-    /// and where this is: addresses, names of servers, peer ids. Ports stay, for help is mostly
-    /// about them.
+    /// All of it as plain text, for someone who helps. `redacted` leaves out everything that tells
+    /// who and where this is: addresses, names of servers, peer ids. Ports stay, because help is
+    /// mostly about them.
     pub fn report(&self, redacted: bool) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let system = std::env::consts::OS;
@@ -148,7 +148,7 @@ impl Verdict {
     }
 }
 
-/// Replaces each word that says who or where.
+/// Replaces each word that tells who or where.
 fn redact(text: &str) -> String {
     text.split_inclusive(char::is_whitespace)
         .map(|piece| {
@@ -165,7 +165,7 @@ fn redacted(word: &str) -> String {
     if word.starts_with('/')
         && let Ok(addr) = word.parse::<Multiaddr>()
     {
-        return without_place(&addr);
+        return without_hosts(&addr);
     }
     let bare = word.trim_matches(['[', ']']);
     let host = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
@@ -181,16 +181,16 @@ fn redacted(word: &str) -> String {
     }
 }
 
-/// A name with a dot inside, as hosts have and words have not.
+/// A name with a dot inside, as hosts have and words do not.
 fn is_host_name(word: &str) -> bool {
     let labels: Vec<_> = word.split('.').collect();
     let is_label =
         |label: &&str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
-    // Keys of `goop.json` have a dot too, and an underscore.
+    // Keys of `goop.json` have a dot too, but also an underscore.
     labels.len() > 1 && labels.iter().all(is_label) && !word.starts_with(char::is_numeric)
 }
 
-fn without_place(addr: &Multiaddr) -> String {
+fn without_hosts(addr: &Multiaddr) -> String {
     let mut text = String::new();
     for part in addr {
         match part {
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redacted_report_says_neither_who_nor_where() {
+    fn a_redacted_report_tells_neither_who_nor_where() {
         const PEER: &str = "12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt";
         let fact = |title: &str, detail: &str, items: &[&str]| Fact {
             code: "x".into(),
@@ -221,18 +221,18 @@ mod tests {
             title: title.into(),
             detail: detail.into(),
             remedy: Some(
-                "Let the router pass port 4001 (TCP and UDP) on (p2p.port_mapping).".into(),
+                "Forward port 4001 (TCP and UDP) in your router (p2p.port_mapping).".into(),
             ),
             items: items.iter().map(|&item| item.to_owned()).collect(),
         };
         let relayed = format!("/dns4/meet.example.org/tcp/4002/p2p/{PEER}/p2p-circuit");
         let network = Network {
             verdict: Verdict::Limited,
-            headline: "Some peers elsewhere cannot reach this one.".into(),
+            headline: "Some people on other networks may not reach you.".into(),
             facts: vec![
                 fact(
                     "Your router",
-                    "It hides this machine.",
+                    "It hides this computer.",
                     &[
                         "/ip4/192.0.2.77/udp/4001/quic-v1 seen by 2 others",
                         &relayed,
@@ -240,7 +240,7 @@ mod tests {
                 ),
                 fact(
                     "Rendezvous meet.example.org",
-                    "No server answers at 192.0.2.9:8787 or [2001:db8::9]:8787 or http://meet.example.org/x, says the peer.",
+                    "192.0.2.9:8787 or [2001:db8::9]:8787 or http://meet.example.org/x did not answer, says the peer.",
                     &["meet.example.org: it is full", PEER],
                 ),
             ],
@@ -251,8 +251,8 @@ mod tests {
             "192.0.2.77",
             "meet.example.org",
             PEER,
-            "limited: Some peers",
-            "What to do: Let",
+            "limited: Some people",
+            "What to do: Forward",
         ] {
             assert!(full.contains(part), "{part} in {full}");
         }
@@ -264,7 +264,7 @@ mod tests {
             "/ip4/(address)/udp/4001/quic-v1 seen by 2 others",
             "port 4001 (TCP and UDP)",
             "p2p.port_mapping",
-            "Some peers elsewhere cannot reach this one.",
+            "Some people on other networks may not reach you.",
             "it is full",
         ] {
             assert!(redacted.contains(part), "{part} in {redacted}");

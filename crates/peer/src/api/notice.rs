@@ -1,8 +1,9 @@
-//! What the user is told when something is wrong.
+//! Notices and failures, worded for the user.
 
 use serde::Serialize;
 use ts_rs::TS;
 
+/// Something the user should know, shown until it is solved.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Notice {
@@ -12,12 +13,12 @@ pub struct Notice {
     pub message: String,
 }
 
-/// Every failure as a skin reports it.
+/// A failure, as a skin reports it.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Failure {
     /// Stable name: `offline`, `not-found`, `too-slow`, …
     pub code: String,
-    /// One or two plain sentences: what happened, why, what to do.
+    /// One or two sentences: what happened, why, what to do.
     pub message: String,
 }

@@ -1,24 +1,24 @@
-//! What the owner notes about others, and what is known of one of them.
+//! What you note about a peer, and what is known about it.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What to note about a peer; what is left out stays.
+/// A note about a peer; fields left out stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 #[ts(export, optional_fields)]
 pub struct Note {
-    /// What the owner calls it; empty = as it calls itself. At most 200 bytes.
+    /// Your name for it; empty for the name it chose. At most 200 bytes.
     pub name: Option<String>,
-    /// Listed first.
+    /// Whether it is a favorite, listed first.
     pub favourite: Option<bool>,
-    /// Neither connected, served nor shown.
+    /// Whether it is blocked: not connected, not served, not shown.
     pub blocked: Option<bool>,
-    /// Its site may see who else is online.
+    /// Whether its site may see who else is online.
     pub sees_peers: Option<bool>,
 }
 
-/// One peer in full.
+/// Everything about one peer.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Details {
@@ -28,6 +28,6 @@ pub struct Details {
     pub link: String,
     /// Multiaddrs it announced, without `/p2p/<id>`.
     pub addresses: Vec<String>,
-    /// Its site may see who else is online.
+    /// Whether its site may see who else is online.
     pub sees_peers: bool,
 }

@@ -1,32 +1,36 @@
-//! The rendezvous servers as a skin shows them: those joined, and the one hosted here.
+//! The rendezvous servers: those joined, and the one hosted here.
 
 use goop2_proto::PeerId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+/// The rendezvous servers joined and hosted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Rendezvous {
     /// In the order of `goop.json`; the one hosted here is not among them.
     pub joined: Vec<Joined>,
+    /// The server on this computer.
     pub hosting: Hosting,
 }
 
-/// A server that this peer is to be seen at.
+/// A server that this peer joined.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Joined {
     /// Connect URL, in the one form that `goop.json` keeps.
     pub url: String,
-    /// What people call it: the URL without `https://`.
+    /// Its name for people: the URL without the scheme.
     pub name: String,
+    /// Whether it is connected.
     pub state: JoinedState,
-    /// Why it is not as it should be: a plain sentence. Null while all is well.
+    /// Why it is not connected: a sentence. Null while all is well.
     pub reason: Option<String>,
     /// Others online there.
     pub peers: u32,
+    /// Whether it has a relay.
     pub relay: RelayState,
-    /// Who the relay is, for what the node knows of it.
+    /// The peer id of its relay, to look up what the node knows about it.
     #[serde(skip)]
     #[ts(skip)]
     pub(crate) relay_peer: Option<PeerId>,
@@ -36,24 +40,26 @@ pub struct Joined {
     /// Unix time in milliseconds of the next attempt; null while it is connected.
     #[ts(type = "number | null")]
     pub next: Option<i64>,
+    /// Whether your email address is registered there.
     pub registration: Registration,
 }
 
+/// The state of a server that was joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(export)]
 pub enum JoinedState {
-    /// The first attempt is under way.
+    /// The first attempt is in progress.
     Connecting,
-    /// Others there see this peer, and it them.
+    /// This peer and the others there see each other.
     Connected,
-    /// The server said no, or is none.
+    /// The server refuses this peer, or is not a rendezvous.
     Refused,
-    /// It is not reached now; attempts go on by themselves.
+    /// It can't be reached now; Goop2 keeps trying.
     Lost,
 }
 
-/// The relay beside a server, through which peers are reached that cannot be reached directly.
+/// The relay of a server, for peers that cannot be reached directly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(export)]
@@ -62,74 +68,78 @@ pub enum RelayState {
     None,
     /// It has one.
     Offered,
-    /// It keeps a place for this peer: whoever cannot reach it directly comes through.
+    /// It holds a reservation for this peer: others can connect through it.
     Ready,
 }
 
-/// Whether the e-mail address of the profile is registered at a server that shows registered peers
-/// only.
+/// Whether the email address of the profile is registered at a server that lists only registered
+/// peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(export)]
 pub enum Registration {
-    /// Nobody has to be registered there.
+    /// The server requires no registration.
     None,
-    /// It is not, so nobody there sees this peer.
+    /// Not registered, so nobody there sees this peer.
     Required,
-    /// It is.
+    /// Registered.
     Registered,
 }
 
-/// The server on this computer. The settings are there while it is off, too.
+/// The server on this computer. The settings are also there while it is off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Hosting {
+    /// Whether it runs.
     pub state: HostingState,
-    /// Why it does not listen, or what keeps others away: plain sentences with the remedy. Null
-    /// while all is well.
+    /// Why it does not listen or others cannot connect, and what to do. Null while all is well.
     pub problem: Option<String>,
     /// TCP port.
     pub port: u16,
-    /// The one IP address it listens on; empty = all.
+    /// The one IP address it listens on; empty for all.
     pub bind: String,
-    /// TCP and UDP port of the relay beside it; 0 = none.
+    /// TCP and UDP port of its relay; 0 for no relay.
     pub relay_port: u16,
-    /// What others paste to meet here; empty while nobody else can.
+    /// The URLs that others paste to join; empty while nobody else can connect.
     pub connect_urls: Vec<String>,
-    /// Its page on this computer; empty while it is off.
+    /// URL of its public page on this computer; empty while it is off.
     pub public_page: String,
-    /// Its administration on this computer; empty while it is off.
+    /// URL of its administration on this computer; empty while it is off.
     pub admin_page: String,
     /// Peers online there, this one included.
     pub peers: u32,
-    /// Peers that can be reached through the relay beside it; null without one.
+    /// Peers with a reservation at its relay; null without a relay.
     pub relayed: Option<u32>,
     /// Messages sent to peers in the last second.
     pub messages_per_second: u32,
 }
 
+/// Whether the server on this computer runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "lowercase")]
 #[ts(export)]
 pub enum HostingState {
+    /// Turned off.
     #[default]
     Off,
+    /// It listens.
     On,
-    /// It should be on and is not: see the problem.
+    /// Turned on, but it cannot start: see `problem`.
     Failed,
 }
 
-/// How a server is to be hosted.
+/// How to host a server.
 #[derive(Clone, Debug, Deserialize, TS)]
 #[ts(export)]
 pub struct Host {
+    /// Whether to host one.
     pub on: bool,
     /// TCP port from 1 to 65535.
     pub port: u16,
-    /// The one IP address to listen on; empty = all.
+    /// The one IP address to listen on; empty for all.
     pub bind: String,
-    /// Port of the relay; 0 = none. Not kept while hosting is off: existing peers would refuse
-    /// their `goop.json`.
+    /// TCP and UDP port of the relay; 0 for no relay. Not saved while hosting is off, because
+    /// existing peers would refuse the `goop.json`.
     pub relay_port: u16,
 }
 
@@ -137,8 +147,8 @@ pub struct Host {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Qr {
-    /// Width and height in modules, light frame included.
+    /// Width and height in modules, with the light frame.
     pub size: u32,
-    /// The dark modules: an SVG path in units of one module.
+    /// The dark modules as an SVG path, in units of one module.
     pub path: String,
 }

@@ -1,9 +1,9 @@
-//! Visits to sites: where links lead, what a page requested, what it was refused.
+//! Visits to sites: where links lead, and what pages request.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// Where an address typed or pasted by the user leads.
+/// Where an address that the user typed or pasted leads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[ts(export)]
 pub struct Place {
@@ -17,32 +17,35 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Navigated {
+    /// Its address.
     pub place: Place,
     /// HTTP status of the answer; null while it is being fetched.
     pub status: Option<u16>,
 }
 
-/// A page of a visited site wanted what it may not have: another computer in this network, a plain
-/// http address, a plugin.
+/// A page of a visited site requested what it may not have: another computer on this network, a
+/// plain http address, a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Denied {
-    /// Whose site, base58.
+    /// The owner of the site: peer id, base58.
     pub peer: String,
-    /// What it was for, as content policies name it: `img-src`, `connect-src`, … At most 32 bytes.
+    /// The directive that refused it, as content security policies name it: `img-src`,
+    /// `connect-src`, … At most 32 bytes.
     pub kind: String,
-    /// What was wanted: an origin, or a word like `inline`. The site says it, so it may be
+    /// What was requested: an origin, or a word like `inline`. It comes from the site, so it may be
     /// anything; at most 256 bytes.
     pub target: String,
 }
 
-/// How the UI reaches what it shows beside the snapshot.
+/// How the UI reaches what is not in the snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Session {
+    /// Version of Goop2.
     pub version: String,
-    /// Own peer id, base58.
+    /// Your own peer id, base58.
     pub peer: String,
-    /// Port of the viewer: sites are at `http://<label>.localhost:<port>/p/<peer>/…`.
+    /// TCP port of the viewer: sites are at `http://<label>.localhost:<port>/p/<peer>/…`.
     pub viewer_port: u16,
 }

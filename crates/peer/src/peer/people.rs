@@ -1,4 +1,4 @@
-//! Other peers as the owner knows them.
+//! What you note about other peers.
 
 use goop2_proto::PeerId;
 use goop2_store::Known;
@@ -11,7 +11,9 @@ use crate::{
 };
 
 impl Peer {
-    /// Notes something about a peer. Who is blocked is cut off before this returns.
+    /// Saves a note about a peer; what the note leaves out stays. A peer that is blocked is
+    /// disconnected before this returns. [`Error::Invalid`] for a name over 200 bytes, too many
+    /// notes, or your own id.
     pub async fn note(&self, peer: PeerId, note: Note) -> Result<(), Error> {
         if peer == self.id() {
             return Err(Error::Invalid("This is you.".into()));
@@ -25,7 +27,7 @@ impl Peer {
         Ok(())
     }
 
-    /// All that is known of a peer.
+    /// Everything known about a peer.
     pub fn details(&self, peer: PeerId) -> Details {
         let known = self.seen(&peer);
         Details {
@@ -45,7 +47,7 @@ impl Peer {
         self.0.known.get(site).sees_peers
     }
 
-    /// What it said last, in this run or an earlier one.
+    /// Its latest announcement, of this run or an earlier one.
     fn seen(&self, peer: &PeerId) -> Known {
         let remembered = self.0.known.get(peer);
         match self.0.roster.lock().get(peer) {

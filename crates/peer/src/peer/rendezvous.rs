@@ -1,5 +1,5 @@
-//! The rendezvous servers of a running peer: joined, left, hosted. All of it is in `goop.json`,
-//! which is followed live; what came of it is in the snapshot.
+//! Joins, leaves and hosts rendezvous servers. All of it is in `goop.json`, whose changes take
+//! effect at once; the snapshot shows the result.
 
 use std::net::IpAddr;
 
@@ -17,18 +17,20 @@ use crate::{
     sentence::sentence,
 };
 
-/// As many as `goop.json` may list beside the first.
+/// Servers that `goop.json` may list besides the first.
 const MAX_JOINED: usize = 16;
-/// Letters of a password that are not mistaken for each other, on paper and on the phone.
+/// Letters of a password: none that look or sound like another.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-/// Letters between two dashes of a password, and how many such groups: 99 bits.
+/// Letters between two dashes of a password.
 const GROUP: usize = 5;
+/// Groups of a password; all letters together are 99 bits.
 const GROUPS: usize = 4;
 
 impl Peer {
-    /// The address of the rendezvous that a text typed or pasted means, in the form that
-    /// `goop.json` keeps: with or without scheme, the address of one of its pages, a
-    /// `goop://connect` link. Changes nothing.
+    /// The address of the rendezvous that a typed or pasted text means, in the form that
+    /// `goop.json` keeps. The text may be an address with or without a scheme, the address of one
+    /// of the pages of the rendezvous, or a `goop://connect` link. Changes nothing.
+    /// [`Error::Invalid`] if it is no such text, or means the rendezvous on this computer.
     pub fn rendezvous_address(&self, text: &str) -> Result<String, Error> {
         let address = parse(text)?.to_string();
         let snapshot = self.snapshot();
@@ -36,15 +38,18 @@ impl Peer {
         let own = hosting.public_page.trim_end_matches('/');
         if address == own || hosting.connect_urls.contains(&address) {
             return Err(Error::Invalid(
-                "This is the rendezvous on this computer: you are in it as long as it is on."
+                "This is the rendezvous on this computer. You're connected to it while it is on."
                     .into(),
             ));
         }
         Ok(address)
     }
 
-    /// Joins the rendezvous that a text means, and remembers it. Answers its address; whether it is
-    /// reached is shown later.
+    /// Joins the rendezvous that a text means, and remembers it. Returns its address; the snapshot
+    /// shows whether it can be reached.
+    ///
+    /// Errors: as [`Peer::rendezvous_address`], and [`Error::Invalid`] if the list in `goop.json`
+    /// is full (16 servers).
     pub async fn join_rendezvous(&self, text: &str) -> Result<String, Error> {
         let url = self.rendezvous_address(text)?;
         if is_listed(&self.config().presence, &url) {
@@ -52,7 +57,7 @@ impl Peer {
         }
         if self.config().presence.rendezvous_wans.len() >= MAX_JOINED {
             return Err(Error::Invalid(format!(
-                "{MAX_JOINED} rendezvous is as many as can be joined at once. Leave one first."
+                "You can join at most {MAX_JOINED} rendezvous servers. Leave one first."
             )));
         }
         let joined = url.clone();
@@ -68,7 +73,7 @@ impl Peer {
         Ok(url)
     }
 
-    /// Leaves a rendezvous; it hears a goodbye. One that was not joined is left already.
+    /// Leaves a rendezvous, with a goodbye. Does nothing if it was not joined.
     pub async fn leave_rendezvous(&self, url: &str) -> Result<(), Error> {
         let url = parse(url)?.to_string();
         self.update_config(move |config| {
@@ -81,18 +86,18 @@ impl Peer {
         .await
     }
 
-    /// Hosts a rendezvous, moves it to another port, or closes it. The first time it gets a
-    /// password for its administration.
+    /// Hosts a rendezvous, moves it to another port, or stops it. The first time it gets a password
+    /// for its administration. [`Error::Invalid`] for a port or an address that cannot be used.
     pub async fn host_rendezvous(&self, host: Host) -> Result<(), Error> {
         let bind = host.bind.trim().to_owned();
         if host.on && host.port == 0 {
             return Err(Error::Invalid(
-                "The port is a number from 1 to 65535.".into(),
+                "Enter a port number from 1 to 65535.".into(),
             ));
         }
         if host.on && host.port == host.relay_port {
             return Err(Error::Invalid(
-                "The relay needs a port of its own, other than that of the rendezvous.".into(),
+                "The relay port must differ from the rendezvous port.".into(),
             ));
         }
         if host.on && !bind.is_empty() && bind.parse::<IpAddr>().is_err() {
@@ -116,13 +121,15 @@ impl Peer {
         .await
     }
 
-    /// Password of the administration of the rendezvous hosted here; empty before the first time.
+    /// The password for the administration of the rendezvous hosted here; empty until the first one
+    /// is hosted.
     pub fn admin_password(&self) -> String {
         self.config().presence.admin_password
     }
 
-    /// Asks a rendezvous to register an e-mail address for this peer, and puts it into the profile:
-    /// only messages with that address are let through there. What is answered is for people.
+    /// Asks a rendezvous to register an email address for this peer, and puts it into the profile,
+    /// because the rendezvous accepts only announcements with that address. Returns the answer,
+    /// worded for people. [`Error::Invalid`] has the reason of a refusal.
     pub async fn register(&self, url: &str, email: &str) -> Result<String, Error> {
         let (http, key) = (&self.0.http, self.0.folder.keypair());
         let answer = client::register(http, &parse(url)?, key, email, system_clock()).await;
@@ -133,8 +140,8 @@ impl Peer {
         Ok(message)
     }
 
-    /// Whether this is a page of a rendezvous that is joined or hosted, which may be shown to the
-    /// user in a browser.
+    /// Whether this is a page of a rendezvous joined or hosted here, which may be opened in the
+    /// browser.
     pub fn is_rendezvous_page(&self, url: &str) -> bool {
         let Ok(address) = parse(url).map(|address| address.to_string()) else {
             return false;
@@ -147,10 +154,10 @@ impl Peer {
             || hosting.public_page.trim_end_matches('/') == address
     }
 
-    /// A short text, such as an address, as a QR code.
+    /// A short text, such as an address, as a QR code. [`Error::Invalid`] if it is too long.
     pub fn qr(&self, text: &str) -> Result<Qr, Error> {
         let drawing = qr::draw(text)
-            .ok_or_else(|| Error::Invalid("This is too long for a QR code.".into()))?;
+            .ok_or_else(|| Error::Invalid("This text is too long for a QR code.".into()))?;
         Ok(Qr {
             size: u32::try_from(drawing.size).unwrap_or(u32::MAX),
             path: drawing.path,

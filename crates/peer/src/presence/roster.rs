@@ -1,4 +1,4 @@
-//! The roster, shared between the task that feeds it and those that ask it.
+//! The roster, shared between the task that updates it and those that read it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,8 +18,8 @@ impl SharedRoster {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The e-mail a peer announced while it is online, if it is known to have said so itself; empty
-    /// otherwise.
+    /// The email address a peer announced, if the peer is online and the announcement is proved to
+    /// be its own; empty otherwise.
     pub(crate) fn email(&self, peer: &PeerId) -> String {
         self.lock()
             .get(peer)

@@ -1,10 +1,11 @@
-//! A hosted rendezvous and the relay beside it: the only place that knows both.
+//! A hosted rendezvous server and its relay: the only module that knows both.
 //!
-//! The rendezvous tells the relay who is here, the relay tells the rendezvous where it is and what
-//! it is used for. Either follows the configuration without disturbing the other, and a relay that
-//! cannot run is no reason for the rendezvous not to.
+//! The server tells the relay which peers are its members; the relay tells the server its addresses
+//! and its figures. Each follows the configuration without disturbing the other, and the server
+//! runs even if the relay cannot.
 
 use std::{
+    fmt::Display,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,29 +25,30 @@ use url::{Host, Url};
 
 use crate::error::Error;
 
-/// A rendezvous that runs, with its relay if it has one.
+/// A running rendezvous server, with its relay if it has one.
 #[derive(Debug)]
 pub struct Hosted {
     dir: PathBuf,
-    /// What the server was started with.
+    /// The configuration the server was started with.
     config: config::Presence,
     server: Server,
-    beside: Option<Beside>,
-    told: watch::Sender<Option<State>>,
+    relay: Option<HostedRelay>,
+    relay_state: watch::Sender<Option<State>>,
 }
 
-/// The relay, or why there is none, and what it was started with.
+/// The relay, or why there is none, and the configuration it was started with.
 #[derive(Debug)]
-struct Beside {
+struct HostedRelay {
     config: config::Presence,
-    relay: Result<Relay, Error>,
+    running: Result<Relay, Error>,
 }
 
 impl Hosted {
-    /// The server that the `presence` section of a folder's `goop.json` describes, listening, and
-    /// its relay.
+    /// Starts the server that the `presence` section of a folder's `goop.json` describes, and its
+    /// relay. Returns once the server listens; [`Error::Invalid`] says why it cannot. A relay that
+    /// cannot run is a [`Hosted::relay_problem`].
     pub async fn bind(dir: &Path, config: &config::Presence) -> Result<Self, Error> {
-        let (told, relay) = watch::channel(None);
+        let (relay_state, relay) = watch::channel(None);
         let server = Server::bind(server_config(dir, config, relay)?, server::system_clock)
             .await
             .map_err(|error| Error::Invalid(error.to_string()))?;
@@ -54,14 +56,14 @@ impl Hosted {
             dir: dir.to_owned(),
             config: of_server(config),
             server,
-            beside: None,
-            told,
+            relay: None,
+            relay_state,
         };
         hosted.follow_relay(config).await;
         Ok(hosted)
     }
 
-    /// Whether this server is the one that is wanted now; its relay may be another.
+    /// Whether this server is the one that the configuration asks for; its relay may differ.
     pub(crate) fn serves(&self, config: &config::Presence) -> bool {
         self.config == of_server(config)
     }
@@ -69,31 +71,27 @@ impl Hosted {
     /// Starts, stops or replaces the relay.
     pub(crate) async fn follow_relay(&mut self, config: &config::Presence) {
         let wanted = (config.relay.port > 0).then(|| of_relay(config));
-        let beside = self.beside.as_ref();
-        if beside.map(|beside| &beside.config) == wanted.as_ref() && self.relay_problem().is_none()
-        {
+        let current = self.relay.as_ref().map(|relay| &relay.config);
+        if current == wanted.as_ref() && self.relay_problem().is_none() {
             return;
         }
-        if let Some(Beside {
-            relay: Ok(relay), ..
-        }) = self.beside.take()
-        {
+        if let Some(relay) = self.relay.take() {
             relay.shutdown().await;
         }
         if let Some(config) = wanted {
-            let relay = self.relay(&config).await;
-            self.beside = Some(Beside { config, relay });
+            let running = self.bind_relay(&config).await;
+            self.relay = Some(HostedRelay { config, running });
         }
     }
 
     /// Why there is no relay although there should be one.
     pub fn relay_problem(&self) -> Option<&Error> {
-        self.beside.as_ref()?.relay.as_ref().err()
+        self.relay.as_ref()?.running.as_ref().err()
     }
 
-    /// Where the relay is reached, with its peer id; nothing without one.
+    /// The addresses of the relay, with its peer id; empty without a relay.
     pub fn relay_addrs(&self) -> Vec<String> {
-        let state = self.told.borrow();
+        let state = self.relay_state.borrow();
         let addrs = state.iter().flat_map(|state| state.relay.named());
         addrs.map(|addr| addr.to_string()).collect()
     }
@@ -103,17 +101,17 @@ impl Hosted {
         self.server.local_addrs()
     }
 
-    /// What others paste to meet here; empty when nobody else can reach it.
+    /// The URLs that others paste to join; empty when nobody else can connect.
     pub fn connect_urls(&self) -> Vec<String> {
         self.server.connect_urls()
     }
 
-    /// How many are here.
+    /// The figures of the server.
     pub(crate) fn status(&self) -> watch::Receiver<Status> {
         self.server.status()
     }
 
-    /// Where this machine reaches the server it hosts.
+    /// The address of the server from this computer.
     pub(crate) fn own_address(&self) -> Option<Address> {
         let addr = self.server.local_addrs().first()?;
         let ip = if addr.ip().is_unspecified() {
@@ -124,19 +122,16 @@ impl Hosted {
         Address::parse(&format!("http://{}", SocketAddr::new(ip, addr.port()))).ok()
     }
 
-    /// Ends in order.
+    /// Stops the relay, then the server.
     pub async fn shutdown(self) {
-        // Peers on the relay look for another way while the rendezvous still tells them of one.
-        if let Some(Beside {
-            relay: Ok(relay), ..
-        }) = self.beside
-        {
+        // Peers on the relay look for another connection while the server still lists the others.
+        if let Some(relay) = self.relay {
             relay.shutdown().await;
         }
         self.server.shutdown().await;
     }
 
-    async fn relay(&self, config: &config::Presence) -> Result<Relay, Error> {
+    async fn bind_relay(&self, config: &config::Presence) -> Result<Relay, Error> {
         let keypair = goop2_store::relay_key(&self.dir, &config.relay.key_file)?;
         let guests = self.server.guests();
         let config = relay::Config {
@@ -146,9 +141,17 @@ impl Hosted {
             limits: relay_limits(&config.relay),
             ask: Arc::new(move |peer| guests.membership(peer)),
         };
-        Relay::bind(config, self.told.clone())
+        Relay::bind(config, self.relay_state.clone())
             .await
-            .map_err(|error| Error::Invalid(format!("The relay does not run: {error}")))
+            .map_err(|error| Error::Invalid(format!("The relay can't start: {error}")))
+    }
+}
+
+impl HostedRelay {
+    async fn shutdown(self) {
+        if let Ok(relay) = self.running {
+            relay.shutdown().await;
+        }
     }
 }
 
@@ -161,7 +164,7 @@ fn of_relay(config: &config::Presence) -> config::Presence {
     }
 }
 
-/// What the server depends on: a change of any of it means another server.
+/// The part that the server reads: a change of any of it needs a new server.
 fn of_server(config: &config::Presence) -> config::Presence {
     let none = config::Presence::default();
     config::Presence {
@@ -172,7 +175,7 @@ fn of_server(config: &config::Presence) -> config::Presence {
     }
 }
 
-/// What the operator says, or else the host people know.
+/// The addresses that the operator configured, or else the host in `external_url`.
 fn externals(config: &config::Presence) -> Vec<External> {
     if !config.relay.external_addrs.is_empty() {
         let said = config.relay.external_addrs.iter();
@@ -203,30 +206,18 @@ fn relay_limits(config: &config::Relay) -> relay::Limits {
     }
 }
 
-/// What the section says of the server.
+/// The settings of the server in this section.
 fn server_config(
     dir: &Path,
     config: &config::Presence,
     relay: watch::Receiver<Option<State>>,
 ) -> Result<server::Config, Error> {
-    let problem = |key: &str, why: &dyn std::fmt::Display| {
-        Error::Invalid(format!("presence.{key} in goop.json: {why}"))
-    };
-    let bind = Some(config.rendezvous_bind.trim()).filter(|bind| !bind.is_empty());
-    let bind = bind
+    let bind = not_empty(&config.rendezvous_bind)
         .map(str::parse::<IpAddr>)
         .transpose()
         .map_err(|error| problem("rendezvous_bind", &error))?;
-    let trusted_proxies = match &config.trusted_proxies {
-        None => Net::LOOPBACK.to_vec(),
-        Some(nets) => nets
-            .iter()
-            .map(|net| net.parse())
-            .collect::<Result<_, _>>()
-            .map_err(|error| problem("trusted_proxies", &error))?,
-    };
-    let cluster = Some(config.cluster_url.trim()).filter(|url| !url.is_empty());
-    let cluster = cluster
+    let trusted_proxies = trusted_proxies(config)?;
+    let cluster = not_empty(&config.cluster_url)
         .map(cluster::Address::parse)
         .transpose()
         .map_err(|error| problem("cluster_url", &error))?;
@@ -240,19 +231,9 @@ fn server_config(
         trusted_proxies,
         require_signed: config.require_signed,
         registration_required: config.registration_required,
-        registration: (!config.peer_db_path.is_empty()).then(|| registration::Config {
-            path: dir.join(&config.peer_db_path),
-            webhook: config.registration_webhook.clone(),
-            mail: mail::Config {
-                host: config.smtp_host.clone(),
-                port: config.smtp_port,
-                username: config.smtp_username.clone(),
-                password: config.smtp_password.clone(),
-                from: config.smtp_from.clone(),
-            },
-        }),
-        // Guests hear only changes: how long the silent count as online is decided here, as it is
-        // nearby.
+        registration: registration_config(dir, config),
+        // Guests only learn about changes, so the TTL of a silent peer is applied here, as it is on
+        // a local network.
         limits: Limits {
             ttl: Duration::from_secs(config.ttl_seconds.into()),
             ..Limits::default()
@@ -260,12 +241,43 @@ fn server_config(
     })
 }
 
+fn trusted_proxies(config: &config::Presence) -> Result<Vec<Net>, Error> {
+    let Some(nets) = &config.trusted_proxies else {
+        return Ok(Net::LOOPBACK.to_vec());
+    };
+    let nets = nets.iter().map(|net| net.parse());
+    nets.collect::<Result<_, _>>()
+        .map_err(|error| problem("trusted_proxies", &error))
+}
+
+fn registration_config(dir: &Path, config: &config::Presence) -> Option<registration::Config> {
+    (!config.peer_db_path.is_empty()).then(|| registration::Config {
+        path: dir.join(&config.peer_db_path),
+        webhook: config.registration_webhook.clone(),
+        mail: mail::Config {
+            host: config.smtp_host.clone(),
+            port: config.smtp_port,
+            username: config.smtp_username.clone(),
+            password: config.smtp_password.clone(),
+            from: config.smtp_from.clone(),
+        },
+    })
+}
+
+fn not_empty(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+fn problem(key: &str, why: &dyn Display) -> Error {
+    Error::Invalid(format!("presence.{key} in goop.json: {why}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_without_a_word_has_the_limits_of_the_relay() {
+    fn an_empty_configuration_has_the_default_limits_of_the_relay() {
         assert_eq!(
             relay_limits(&config::Relay::default()),
             relay::Limits::default()
@@ -273,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_relay_is_where_the_operator_says_or_where_people_meet() {
+    fn the_relay_is_where_the_operator_says_or_at_the_external_url() {
         let of = |url: &str, addrs: &[&str]| {
             externals(&config::Presence {
                 external_url: url.into(),

@@ -1,4 +1,4 @@
-//! How it stands with the servers, in the words and values that a skin shows.
+//! The state of the servers, as skins show it.
 
 use goop2_proto::time::unix_millis;
 use goop2_rendezvous::client::{self, Link, State};
@@ -17,7 +17,7 @@ pub(super) fn joined(url: &str, state: &State) -> Joined {
         Link::Refused { reason, next } => (JoinedState::Refused, Some(reason), None, Some(*next)),
         Link::Retrying { reason, next } => (JoinedState::Lost, Some(reason), None, Some(*next)),
     };
-    // Whoever is heard but not taken is not met there.
+    // Connected, but this peer is not listed there.
     let (link, reason) = match &state.refusal {
         Some(refusal) if link == JoinedState::Connected => (JoinedState::Refused, Some(refusal)),
         _ => (link, reason),
@@ -43,29 +43,31 @@ pub(super) fn joined(url: &str, state: &State) -> Joined {
     }
 }
 
-/// `hosted` is none while nothing is hosted; `problem` says why, if something should be.
+/// `hosted` is `None` while nothing is hosted; `problem` says why, if the configuration asks for
+/// it.
 pub(super) fn hosting(
     config: &config::Presence,
     hosted: Option<&Hosted>,
     problem: Option<&str>,
 ) -> Hosting {
     let hosting = Hosting {
-        state: HostingState::Off,
+        state: match problem {
+            Some(_) => HostingState::Failed,
+            None => HostingState::Off,
+        },
         problem: problem.map(|problem| sentence(without_key(problem))),
         port: config.rendezvous_port,
         bind: config.rendezvous_bind.trim().into(),
         relay_port: config.relay.port,
         ..Hosting::default()
     };
-    let Some(hosted) = hosted else {
-        return Hosting {
-            state: match problem {
-                Some(_) => HostingState::Failed,
-                None => HostingState::Off,
-            },
-            ..hosting
-        };
-    };
+    match hosted {
+        Some(hosted) => running(hosting, hosted),
+        None => hosting,
+    }
+}
+
+fn running(hosting: Hosting, hosted: &Hosted) -> Hosting {
     let status = *hosted.status().borrow();
     let connect_urls = hosted.connect_urls();
     let out_of_reach = connect_urls.is_empty().then(|| out_of_reach(hosted).into());
@@ -90,20 +92,20 @@ pub(super) fn hosting(
 fn out_of_reach(hosted: &Hosted) -> &'static str {
     let everywhere = |addr: &std::net::SocketAddr| addr.ip().is_unspecified();
     if hosted.local_addrs().iter().any(everywhere) {
-        "This computer is in no network now, so nobody else can reach it. That changes by itself once it is in one."
+        "This computer is not connected to a network, so nobody else can connect. Once it is, they can."
     } else {
-        "It listens on this computer only, so nobody else can reach it. Choose to listen on all addresses to let others in."
+        "It listens on this computer only, so nobody else can connect. To let others in, listen on all addresses."
     }
 }
 
-/// As people say it: without what every address has.
+/// As people write it, without the scheme.
 fn name(url: &str) -> &str {
     url.strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"))
         .unwrap_or(url)
 }
 
-/// Errors of a server name the key of `goop.json` first, which the window has a field for.
+/// Errors of a server begin with the key of `goop.json`; the window has a field for it instead.
 fn without_key(problem: &str) -> &str {
     match problem.split_once(": ") {
         Some((key, rest)) if key.starts_with("presence.") && !key.contains(' ') => rest,
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_hears_us_is_connected_and_one_that_does_not_take_us_refuses() {
+    fn a_server_that_lists_this_peer_is_connected_and_one_that_does_not_refuses() {
         let well = joined("https://meet.example", &state(connected()));
         assert_eq!(
             (well.name.as_str(), well.state, well.reason, well.since),
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_does_not_start_says_why_without_the_names_of_keys() {
+    fn a_server_that_does_not_start_says_why_without_the_name_of_a_key() {
         let config = config::Presence::default();
         let problem = "presence.rendezvous_port: port 8787 is used by another program. Choose another one, or stop that program.";
         let failed = hosting(&config, None, Some(problem));

@@ -1,5 +1,5 @@
-//! Reading and writing streams that strangers hold the other end of: every line has a length, every
-//! wait an end.
+//! Reads and writes streams whose other end is a stranger: every line has a maximum length, every
+//! wait a deadline.
 
 use std::{future::Future, io, time::Duration};
 
@@ -8,9 +8,9 @@ use tokio::{
     time::timeout,
 };
 
-/// How long the other side may stay silent while a line of it is awaited (§4 weakness 2).
+/// How long the other side may stay silent in the middle of a line (§4 weakness 2).
 pub(crate) const READ_IDLE: Duration = Duration::from_secs(10);
-/// How long the other side may take nothing of what is sent to it (§4 weakness 2).
+/// How long the other side may accept nothing of what is sent (§4 weakness 2).
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(30);
 
 /// One line, its LF included, or what came before the end of the stream. Longer than `max` bytes is
@@ -34,8 +34,8 @@ pub(crate) async fn read_line(
     Ok(line)
 }
 
-/// Writes everything; only a reader that takes nothing at all for [`WRITE_STALL`] is given up, a
-/// slow one is not.
+/// Writes everything. Times out only if the reader accepts nothing at all for [`WRITE_STALL`]; a
+/// slow one is fine.
 pub(crate) async fn write_all(
     writer: &mut (impl AsyncWrite + Unpin),
     mut bytes: &[u8],
@@ -49,7 +49,7 @@ pub(crate) async fn write_all(
     Ok(())
 }
 
-/// Ends the write side properly: what is dropped without it may be lost on the way.
+/// Closes the write side: without that, the last bytes may be lost.
 pub(crate) async fn finish(writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     within(WRITE_STALL, writer.shutdown()).await
 }

@@ -5,11 +5,12 @@ use std::{io, pin::Pin};
 use bytes::Bytes;
 use futures::Stream;
 
-/// A file of a site on its way: its bytes are handed on as they come, never collected.
+/// A file of a site being fetched: its bytes are handed on as they arrive, never collected.
 pub struct Page {
-    /// As its owner gave it.
+    /// MIME type, as its owner gave it.
     pub mime: String,
-    /// Exactly as many bytes as `body` yields, unless an item is an error.
+    /// Bytes that `body` yields, exactly, unless an item is an error.
     pub len: u64,
+    /// The bytes. An error means that the transfer was cut.
     pub body: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
 }

@@ -1,5 +1,5 @@
-//! How many data operations one peer may ask for (§5 weakness 9): a token bucket each, and so many
-//! at a time that a slow query of one visitor leaves the others their turn.
+//! Limits the data operations of each peer (§5 weakness 9): how many over time, and how many at the
+//! same time, so that a slow query of one visitor does not keep others waiting.
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,6 @@
-//! What others get from this peer. Each inbound stream is one request: read within a bound and a
-//! deadline, answered from the folder, closed. Who asks is who the connection's handshake proved,
-//! never what a message says.
+//! Answers the requests of visitors. Each inbound stream is one request: read within a bound and a
+//! deadline, answered from the folder, closed. The visitor is the peer that the handshake of the
+//! connection proved, never one that a message names.
 
 use std::{
     fs::File,
@@ -36,21 +36,21 @@ use crate::{
     },
 };
 
-/// The streams this peer answers, all registered before the first connection: existing peers hang
-/// up on one that misses `content`.
+/// The protocols this peer answers, all registered before the first connection: existing peers
+/// close a connection without `content`.
 pub(crate) const PROTOCOLS: [&str; 4] = [
     content::PROTOCOL,
     site::PROTOCOL,
     data::PROTOCOL,
     avatar::PROTOCOL,
 ];
-/// Requests answered at once, all visitors together: each costs a file handle and a buffer.
+/// Requests answered at the same time, over all visitors: each costs a file handle and a buffer.
 const MAX_REQUESTS: usize = 512;
-/// Remote database operations at once: they share one disk, and more would only take threads from
-/// serving files.
+/// Remote database operations at the same time: they share one disk, and more would only take
+/// threads from serving files.
 const MAX_DATA_OPS: usize = 4;
-/// Read from disk at a time: large enough that the network is the limit, small enough for hundreds
-/// of visitors. Whole frames, for the rest of one would cost as much as a frame.
+/// Bytes read from disk at a time: large enough that the network is the limit, small enough for
+/// hundreds of visitors. Whole frames, because a part of one costs as much.
 const FILE_CHUNK: usize = 2 * goop2_node::FRAME;
 
 pub(crate) struct Responder {
@@ -70,7 +70,7 @@ impl Responder {
         }
     }
 
-    /// Answers until told to stop; requests under way then are dropped.
+    /// Answers until `stop` is canceled; requests in progress are dropped then.
     pub(crate) async fn run(
         self,
         mut inbound: mpsc::Receiver<InboundStream>,
@@ -116,7 +116,7 @@ impl Responder {
         }
     }
 
-    /// Also the probe of existing peers: answers without waiting for a byte of theirs.
+    /// Also the probe of existing peers: answers without waiting for a byte.
     async fn content(&self, mut stream: Reader) -> io::Result<()> {
         write_all(
             &mut stream,
@@ -175,7 +175,7 @@ impl Responder {
         let Some(turns) = self.rates.admit(peer, Instant::now()) else {
             return Ok(Err("too many requests: wait a moment and try again".into()));
         };
-        // The own turn first: who waits for it holds none of the places for all.
+        // The turn of this peer first: while it waits, it takes no permit from others.
         let _turn = turns.acquire().await.map_err(io::Error::other)?;
         let _permit = self.data_ops.acquire().await.map_err(io::Error::other)?;
         let caller = Caller::Remote {
@@ -204,17 +204,17 @@ impl Responder {
 
 type Reader = BufReader<Compat<Stream>>;
 
-/// A file on its way to a visitor.
+/// A file being sent to a visitor.
 struct Body {
     file: File,
-    /// Read and to be sent.
+    /// Read, and to be sent next.
     chunk: Vec<u8>,
     /// Bytes after those.
     left: u64,
 }
 
 impl Body {
-    /// With the beginning of the file, so that a small one is whole. Blocks.
+    /// Reads the first chunk, which is all of a small file. Blocks.
     fn begin(file: File, len: u64) -> io::Result<Self> {
         let mut body = Self {
             file,
@@ -225,8 +225,8 @@ impl Body {
         Ok(body)
     }
 
-    /// Puts the next chunk in the place of the last. A file that shrank meanwhile is an error: the
-    /// visitor shall see a broken stream, not a short file. Blocks.
+    /// Reads the next chunk over the last. A file that shrank is an error: the visitor must see a
+    /// broken stream, not a short file. Blocks.
     fn read(&mut self) -> io::Result<()> {
         let size = FILE_CHUNK.min(usize::try_from(self.left).unwrap_or(FILE_CHUNK));
         self.chunk.resize(size, 0);
@@ -235,7 +235,7 @@ impl Body {
         Ok(())
     }
 
-    /// While the network takes one chunk, the next is read.
+    /// Reads the next chunk while the network takes one.
     async fn send(mut self, stream: &mut Reader) -> io::Result<()> {
         let mut spare = Vec::new();
         while self.left > 0 {

@@ -1,6 +1,5 @@
-//! Tables that come with a folder: `tables.json` beside `goop.json` names those its site needs, and
-//! they are made when missing. So a site can be handed on as plain files, without anybody's
-//! database.
+//! Tables that come with a folder: `tables.json` beside `goop.json` lists those its site needs, and
+//! missing ones are created. So a site can be shared as plain files, without a database.
 //!
 //! ```json
 //! { "guestbook": { "policy": "public", "columns": [{ "name": "message", "type": "TEXT", "not_null": true }] } }
@@ -16,7 +15,7 @@ use crate::error::Error;
 
 const FILE: &str = "tables.json";
 
-/// Makes the tables that are named and not there yet; existing ones are left as they are.
+/// Creates the listed tables that do not exist yet; existing ones stay as they are.
 pub(crate) fn create_missing(folder: &Folder) -> Result<(), Error> {
     let path = folder.dir().join(FILE);
     let text = match fs::read(&path) {

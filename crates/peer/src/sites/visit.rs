@@ -1,10 +1,10 @@
-//! What this peer gets from others: one stream a request, read within bounds and deadlines, bodies
-//! handed on as they come.
+//! Requests to other peers: one stream each, read within bounds and deadlines, bodies handed on as
+//! they come.
 //!
-//! A way to a peer may end at any moment, and often another one stands or is made at once: from a
-//! relay to a direct connection, or back. A request that was cut before its answer began is
-//! therefore made once more, within the same deadline, if making it twice does no harm. A silent
-//! one casts doubt on its connection first.
+//! A connection may end at any moment, often because a better one replaces it: a direct one instead
+//! of a relayed one, or the other way round. A request that was cut before its answer began is
+//! therefore retried once, within the same deadline, if sending it twice does no harm. While an
+//! answer is missing, the node checks whether the connection is still alive.
 
 use std::{io, pin::pin, time::Duration};
 
@@ -30,20 +30,20 @@ use crate::{
     },
 };
 
-/// To be connected and understood: an existing peer that was met a moment ago may need 5 s of it
-/// (PROTOCOL §12.5). Who is silent for longer is not slow but gone, as a machine that was switched
-/// off is.
+/// Time to connect and open a stream: an existing peer may need 5 s of it after connecting
+/// (PROTOCOL §12.5). A peer that is silent for longer is not slow but gone, like a computer that
+/// was switched off.
 const CONNECT: Duration = Duration::from_secs(7);
 /// From the click to the first line of the answer, connecting included (PROTOCOL §9.2).
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
-/// A data operation as a whole: the owner's own limit is 5 s, the rest is the way.
+/// A whole data operation: the owner's limit is 5 s, the rest is for the network.
 const DATA_ANSWER: Duration = Duration::from_secs(15);
-/// How long an answer may be silent before the connection is asked whether it still lives. Slow
-/// owners do not mind the question.
+/// How long an answer may take before the node checks whether the connection is still alive. A slow
+/// owner is not disturbed by that.
 const DOUBT: Duration = Duration::from_millis(2500);
-/// How long a transfer under way may stand still.
+/// How long a transfer in progress may stall.
 const BODY_STALL: Duration = Duration::from_secs(30);
-/// Handed on at a time: what comes at a time.
+/// Bytes handed on at a time: as many as arrive at a time.
 const BODY_CHUNK: usize = goop2_node::FRAME;
 
 type Reader = BufReader<Compat<Stream>>;
@@ -54,13 +54,13 @@ pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, 
     let ask = || async move {
         let mut reader = open(node, peer, site::PROTOCOL).await?;
         write_all(&mut reader, request).await?;
-        let line = doubting(node, peer, read_line(&mut reader, site::MAX_HEADER)).await?;
+        let line = answer_of(node, peer, read_line(&mut reader, site::MAX_HEADER)).await?;
         Ok((
             Header::decode(&line).map_err(|error| cut_or(&line, error))?,
             reader,
         ))
     };
-    let (header, reader) = answer_within(FIRST_ANSWER, twice(ask)).await?;
+    let (header, reader) = answer_within(FIRST_ANSWER, retried(ask)).await?;
     match header {
         Header::Ok { mime, len } => Ok(Page {
             mime,
@@ -73,8 +73,8 @@ pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, 
     }
 }
 
-/// Runs one data operation on the owner's database. A write is never repeated: one that got no
-/// answer may have happened.
+/// Runs one data operation on the owner's database. A write is never retried: one without an answer
+/// may have happened.
 pub(crate) async fn data(
     node: &Node,
     peer: PeerId,
@@ -84,7 +84,7 @@ pub(crate) async fn data(
         let mut reader = open(node, peer, data::PROTOCOL).await?;
         write_all(&mut reader, &request.encode()).await?;
         finish(&mut reader).await?;
-        let line = doubting(node, peer, read_line(&mut reader, data::MAX_RESPONSE)).await?;
+        let line = answer_of(node, peer, read_line(&mut reader, data::MAX_RESPONSE)).await?;
         match line.last() {
             Some(&b'\n') => Ok(line),
             _ => Err(Error::Cut),
@@ -92,7 +92,7 @@ pub(crate) async fn data(
     };
     let line = answer_within(DATA_ANSWER, async {
         if request.only_reads() {
-            twice(ask).await
+            retried(ask).await
         } else {
             ask().await
         }
@@ -101,11 +101,11 @@ pub(crate) async fn data(
     data::decode_answer(&line).map_err(|invalid| Error::Protocol(invalid.to_string()))
 }
 
-/// Fetches the avatar, whole: it is small by protocol.
+/// Fetches the whole avatar: the protocol keeps it small.
 pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, Error> {
     let ask = || async move {
         let mut reader = open(node, peer, avatar::PROTOCOL).await?;
-        let line = doubting(node, peer, read_line(&mut reader, avatar::MAX_HEADER)).await?;
+        let line = answer_of(node, peer, read_line(&mut reader, avatar::MAX_HEADER)).await?;
         let Some(len) = avatar::decode_header(&line).map_err(|error| cut_or(&line, error))? else {
             return Ok(None);
         };
@@ -113,19 +113,19 @@ pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, E
         reader.read_exact(&mut bytes).await?;
         Ok(Some(bytes.into()))
     };
-    answer_within(FIRST_ANSWER, twice(ask)).await
+    answer_within(FIRST_ANSWER, retried(ask)).await
 }
 
-/// Once more, when the first attempt was cut.
-async fn twice<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+/// Retries once, if the first attempt was cut.
+async fn retried<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
     match ask().await {
         Err(Error::Cut) => ask().await,
         answer => answer,
     }
 }
 
-/// The answer; while it does not come, whether the connection is still alive is found out.
-async fn doubting<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>) -> T {
+/// Waits for the answer; if it takes long, has the node check the connection.
+async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>) -> T {
     let mut answer = pin!(answer);
     match timeout(DOUBT, &mut answer).await {
         Ok(answer) => answer,
@@ -150,8 +150,8 @@ async fn answer_within<T>(
     timeout(limit, work).await.unwrap_or(Err(Error::TooSlow))
 }
 
-/// A header line that does not parse because the stream ended is a lost connection, not a strange
-/// peer.
+/// A header line that does not parse because the stream ended is a lost connection, not a peer that
+/// breaks the protocol.
 fn cut_or(line: &[u8], error: impl ToString) -> Error {
     if line.last() == Some(&b'\n') {
         Error::Protocol(error.to_string())
@@ -179,7 +179,7 @@ impl From<OpenError> for Error {
         match error {
             OpenError::NotReachable(_) => Self::Offline,
             OpenError::TimedOut => Self::TooSlow,
-            OpenError::Unsupported => Self::Protocol("it does not offer this".into()),
+            OpenError::Unsupported => Self::Protocol("it doesn't support this request".into()),
         }
     }
 }

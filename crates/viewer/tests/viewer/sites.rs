@@ -151,7 +151,7 @@ async fn errors_are_pages_for_people_and_a_line_for_programs() {
         (line.header("content-type"), line.text().as_str()),
         (
             "text/plain; charset=utf-8",
-            "There is no such page on this site.\n"
+            "This site has no page at this address.\n"
         )
     );
     world.end().await;
