@@ -1,4 +1,4 @@
-//! Two peers of one network, which met by an address.
+//! Two peers on one network, connected by an address.
 
 use std::{fs, time::Duration};
 
@@ -12,12 +12,12 @@ use tokio::{sync::mpsc, time::timeout};
 use crate::world::{PATIENCE, TestPeer, card};
 
 #[tokio::test]
-async fn a_peer_met_by_address_is_seen_visited_and_signed() {
+async fn a_peer_added_by_its_address_is_seen_and_visited() {
     let (owner, visitor) = (
         TestPeer::start("Owner").await,
         TestPeer::start("Visitor").await,
     );
-    visitor.meet(&owner).await;
+    visitor.connect(&owner).await;
     assert_eq!(visitor.sees(&owner).await.label, "Owner");
     assert_eq!(owner.sees(&visitor).await.group, Group::Nearby);
 
@@ -76,12 +76,12 @@ async fn a_peer_met_by_address_is_seen_visited_and_signed() {
 }
 
 #[tokio::test]
-async fn a_changed_name_arrives_and_a_goodbye_is_heard_at_once() {
+async fn a_changed_name_and_a_goodbye_arrive_at_once() {
     let (stays, leaves) = (
         TestPeer::start("Stays").await,
         TestPeer::start("Leaves").await,
     );
-    leaves.meet(&stays).await;
+    leaves.connect(&stays).await;
     stays.sees(&leaves).await;
     leaves
         .peer
@@ -118,7 +118,7 @@ async fn a_page_of_a_hundred_files_and_a_large_one_arrive_whole() {
         )
         .unwrap();
     }
-    visitor.meet(&owner).await;
+    visitor.connect(&owner).await;
     let pages = join_all((0..100).map(|at| {
         let (visitor, owner) = (&visitor, &owner);
         async move {
@@ -149,7 +149,7 @@ async fn a_transfer_that_is_cut_is_an_error_not_a_short_file() {
         .unwrap()
         .set_len(200_000_000)
         .unwrap();
-    visitor.meet(&owner).await;
+    visitor.connect(&owner).await;
     let mut page = visitor
         .peer
         .open(owner.peer.id(), "/large.bin")
@@ -172,7 +172,7 @@ async fn a_transfer_that_is_cut_is_an_error_not_a_short_file() {
     visitor.stop().await;
 }
 
-/// An owner who takes every request and answers none; its protocol is told when it was read.
+/// An owner that reads every request and answers none; it reports the protocol of each.
 async fn cutter(cut: mpsc::Sender<&'static str>) -> Node {
     let config = Config {
         keypair: Keypair::generate_ed25519(),
@@ -192,7 +192,7 @@ async fn cutter(cut: mpsc::Sender<&'static str>) -> Node {
 }
 
 #[tokio::test]
-async fn a_request_that_is_cut_is_made_once_more_but_never_a_write() {
+async fn a_request_that_is_cut_is_retried_once_but_never_a_write() {
     let visitor = TestPeer::start("Visitor").await;
     let (cut, mut cuts) = mpsc::channel(16);
     let owner = cutter(cut).await;
@@ -223,7 +223,7 @@ async fn a_request_that_is_cut_is_made_once_more_but_never_a_write() {
 }
 
 #[tokio::test]
-async fn a_peer_nobody_knows_is_said_to_be_offline() {
+async fn a_peer_that_nobody_knows_is_offline() {
     let peer = TestPeer::start("Alone").await;
     let stranger = goop2_proto::PeerId::random();
     assert!(matches!(

@@ -1,4 +1,4 @@
-//! The relay beside a hosted rendezvous, as its owner switches it.
+//! The relay of a hosted rendezvous, turned on and off.
 
 use std::net::TcpListener;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_relay_comes_and_goes_beside_a_server_that_stays() {
+async fn the_relay_starts_and_stops_while_its_server_stays() {
     let relay_port = port::unused();
     let taken = TcpListener::bind(("0.0.0.0", relay_port)).unwrap();
     let server_port = port::unused();
@@ -32,10 +32,10 @@ async fn the_relay_comes_and_goes_beside_a_server_that_stays() {
     };
     set(relay_port, 10).await.unwrap();
     let about_relay = |notice: &Notice| notice.code == "relay-host";
-    let said = peer
+    let snapshot = peer
         .until(|snapshot| snapshot.notices.iter().any(about_relay))
         .await;
-    let notice = said.notices.iter().find(|notice| about_relay(notice));
+    let notice = snapshot.notices.iter().find(|notice| about_relay(notice));
     assert!(notice.unwrap().message.contains(&relay_port.to_string()));
     let mut guest = Http::open(server_port, "/events").await;
     assert!(
@@ -72,7 +72,7 @@ async fn the_relay_comes_and_goes_beside_a_server_that_stays() {
     peer.stop().await;
 }
 
-/// As much of HTTP as it takes to look from outside.
+/// As much of HTTP as these tests need.
 struct Http(TcpStream);
 
 impl Http {
@@ -102,7 +102,7 @@ impl Http {
         timeout(PATIENCE, search).await.expect(wanted)
     }
 
-    /// Whether the stream has not ended, after whatever has come of it.
+    /// Whether the stream is still open, after reading what has arrived.
     fn is_open(&mut self) -> bool {
         let mut buffer = [0; 4096];
         loop {

@@ -1,4 +1,4 @@
-//! Peers that no local network joins meet at a rendezvous, which one of them may host.
+//! Peers on different networks find each other at a rendezvous, which one of them may host.
 
 use std::{
     io::{Read, Write},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn peers_meet_at_a_server_that_is_joined_and_left_while_they_run() {
+async fn peers_find_each_other_at_a_server_that_is_joined_and_left_while_they_run() {
     let (_dir, server, url) = serve(Presence::default()).await;
     let (stays, moves) = (
         TestPeer::start("Stays").await,
@@ -119,7 +119,7 @@ async fn hosting_is_toggled_five_times_and_leaves_no_port_behind() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_said_and_the_peer_goes_on() {
+async fn a_port_in_use_is_reported_and_the_peer_goes_on() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let peer = TestPeer::start("Host").await;
@@ -149,7 +149,7 @@ async fn a_port_that_is_taken_is_said_and_the_peer_goes_on() {
 }
 
 #[tokio::test]
-async fn whatever_is_pasted_leads_to_the_server_and_how_it_stands_is_shown() {
+async fn any_pasted_form_leads_to_the_server_and_its_state_is_shown() {
     let (_dir, server, url) = serve(Presence::default()).await;
     let (ann, bob) = (TestPeer::start("Ann").await, TestPeer::start("Bob").await);
     let pasted = format!("  {url}/register \n");
@@ -160,13 +160,13 @@ async fn whatever_is_pasted_leads_to_the_server_and_how_it_stands_is_shown() {
     }
     let link = format!("goop://connect?url={}", url.replace(':', "%3A"));
     assert_eq!(bob.peer.join_rendezvous(&link).await.unwrap(), url);
-    let met = ann
+    let connected = ann
         .until(|snapshot| {
             let joined = &snapshot.rendezvous.joined;
             joined.len() == 1 && joined[0].state == JoinedState::Connected && joined[0].peers == 1
         })
         .await;
-    let joined = &met.rendezvous.joined[0];
+    let joined = &connected.rendezvous.joined[0];
     assert_eq!(
         (&joined.url, joined.name.as_str(), &joined.reason),
         (&url, &url["http://".len()..], &None)
@@ -196,10 +196,10 @@ async fn whatever_is_pasted_leads_to_the_server_and_how_it_stands_is_shown() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_rendezvous_is_said_to_be_none() {
+async fn a_server_that_is_not_a_rendezvous_is_refused() {
     let web = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", web.local_addr().unwrap());
-    // Ends with the process; the peer asks it again and again.
+    // Ends with the process; the peer keeps asking it.
     std::thread::spawn(move || {
         for stream in web.incoming() {
             let mut stream = stream.unwrap();
@@ -228,7 +228,7 @@ async fn a_server_that_is_no_rendezvous_is_said_to_be_none() {
 }
 
 #[tokio::test]
-async fn hosting_says_where_it_is_and_keeps_a_password() {
+async fn hosting_shows_its_addresses_and_keeps_a_password() {
     let peer = TestPeer::start("Host").await;
     let port = port::unused();
     let at = |on, port, bind: &str| Host {
@@ -253,7 +253,7 @@ async fn hosting_says_where_it_is_and_keeps_a_password() {
         .host_rendezvous(at(true, port, "127.0.0.1"))
         .await
         .unwrap();
-    // The host itself is the first who is online there.
+    // The host itself is the first to be online there.
     let on = peer
         .until(|snapshot| {
             let hosting = &snapshot.rendezvous.hosting;
@@ -271,7 +271,7 @@ async fn hosting_says_where_it_is_and_keeps_a_password() {
     );
     assert!(
         on.rendezvous.joined.is_empty(),
-        "the own one is not listed as joined"
+        "your own server is not listed as joined"
     );
     assert!(peer.peer.is_rendezvous_page(&hosting.admin_page));
     let own = peer
@@ -312,7 +312,7 @@ async fn hosting_says_where_it_is_and_keeps_a_password() {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_not_registered_hears_so_and_asks_to_be() {
+async fn an_unregistered_peer_learns_so_and_registers() {
     let (_dir, server, url) = serve(Presence {
         registration_required: true,
         peer_db_path: "data/peers.db".into(),
@@ -335,7 +335,7 @@ async fn a_peer_that_is_not_registered_hears_so_and_asks_to_be() {
     server.shutdown().await;
 }
 
-/// A server without a peer, on loopback; its folder, and where it is.
+/// A server without a peer, on loopback: its folder, and its URL.
 async fn serve(presence: Presence) -> (TempDir, Hosted, String) {
     let dir = tempfile::tempdir().unwrap();
     let presence = Presence {

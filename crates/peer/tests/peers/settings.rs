@@ -1,4 +1,4 @@
-//! What the owner changes while the peer runs, and what comes of it.
+//! What you change while the peer runs, and its effects.
 
 use std::{fs, time::Duration};
 
@@ -24,7 +24,7 @@ async fn a_changed_profile_is_seen_by_others_within_two_seconds() {
         TestPeer::start("Changes").await,
         TestPeer::start("Sees").await,
     );
-    changes.meet(&sees).await;
+    changes.connect(&sees).await;
     let start = Instant::now();
     let settings = changes
         .peer
@@ -57,7 +57,7 @@ async fn a_changed_profile_is_seen_by_others_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_wrong_setting_is_refused_by_its_name_and_changes_nothing() {
+async fn an_invalid_setting_is_refused_by_its_key_and_changes_nothing() {
     let peer = TestPeer::start("Peer").await;
     let wrong = peer
         .peer
@@ -88,14 +88,14 @@ async fn a_wrong_setting_is_refused_by_its_name_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_only_a_start_reads_asks_for_one_unless_it_is_taken_back() {
+async fn a_setting_that_needs_a_restart_asks_for_one_until_it_is_reverted() {
     let peer = TestPeer::start("Peer").await;
     let outdated = || timeout(Duration::ZERO, peer.peer.outdated());
     assert!(outdated().await.is_err());
     let set = |tag: &str| values(json!({ "p2p.mdns_tag": tag }));
     let settings = peer.peer.change_settings(set("elsewhere")).await.unwrap();
     assert!(settings.restarting);
-    outdated().await.expect("asks for a start");
+    outdated().await.expect("a restart is requested");
     let settings = peer.peer.change_settings(set("goop-mdns")).await.unwrap();
     assert!(!settings.restarting);
     assert!(outdated().await.is_err());
@@ -103,7 +103,7 @@ async fn what_only_a_start_reads_asks_for_one_unless_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_run_is_changed_too_and_says_why_it_cannot_start() {
+async fn a_stopped_peer_can_be_changed_and_says_why_it_cannot_start() {
     let dir = tempfile::tempdir().unwrap();
     let at = || dir.path().to_owned();
     drop(Folder::create(dir.path(), "Peer").unwrap());
@@ -133,12 +133,12 @@ async fn a_peer_that_does_not_run_is_changed_too_and_says_why_it_cannot_start() 
 }
 
 #[tokio::test]
-async fn who_was_seen_and_what_was_noted_is_there_after_a_restart() {
+async fn peers_seen_and_notes_about_them_survive_a_restart() {
     let (owner, visitor) = (
         TestPeer::start("Owner").await,
         TestPeer::start("Visitor").await,
     );
-    visitor.meet(&owner).await;
+    visitor.connect(&owner).await;
     let note = Note {
         name: Some(" The neighbour ".into()),
         favourite: Some(true),
@@ -169,7 +169,7 @@ async fn who_was_seen_and_what_was_noted_is_there_after_a_restart() {
         ("Owner", "The neighbour", true)
     );
     assert!(remembered.last_seen > 0);
-    // Nobody said where the favourite is: its address is remembered.
+    // Nobody announced the favorite in this run: its address is remembered.
     assert_eq!(
         visitor.read(&owner, "/").await.unwrap().1,
         b"<h1>Owner</h1>"
@@ -179,12 +179,12 @@ async fn who_was_seen_and_what_was_noted_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn who_is_blocked_is_neither_connected_nor_served_nor_shown() {
+async fn a_blocked_peer_is_neither_connected_nor_served_nor_shown() {
     let (owner, pest) = (
         TestPeer::start("Owner").await,
         TestPeer::start("Pest").await,
     );
-    pest.meet(&owner).await;
+    pest.connect(&owner).await;
     let block = |blocked| Note {
         blocked: Some(blocked),
         ..Note::default()
@@ -223,7 +223,7 @@ async fn who_is_blocked_is_neither_connected_nor_served_nor_shown() {
 }
 
 #[tokio::test]
-async fn names_are_bounded_and_nobody_notes_themselves() {
+async fn names_are_bounded_and_your_own_id_has_no_notes() {
     let peer = TestPeer::start("Peer").await;
     let named = |name: String| Note {
         name: Some(name),

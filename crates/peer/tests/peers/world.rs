@@ -1,4 +1,4 @@
-//! A peer in a folder of its own, and what a test asks of it.
+//! A peer in its own folder, and what tests do with it.
 
 use std::{fs, future::Future, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
 
-/// Far more than anything here takes; only a hang reaches it.
+/// Far longer than anything here takes; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct TestPeer {
@@ -30,7 +30,7 @@ impl TestPeer {
         )
         .unwrap();
         fs::write(dir.path().join("site/lua/x.lua"), "-- secret").unwrap();
-        // Nothing but the address given brings these two together.
+        // Peers find each other only by the addresses that tests give.
         let config = json!({ "profile": { "label": label }, "p2p": { "mdns": false } });
         fs::write(dir.path().join("goop.json"), config.to_string()).unwrap();
         let tables = json!({ "guestbook": { "policy": "public", "columns": [{ "name": "message", "type": "TEXT", "not_null": true }] } });
@@ -44,7 +44,7 @@ impl TestPeer {
         Self { dir, peer }
     }
 
-    pub(crate) async fn meet(&self, other: &Self) {
+    pub(crate) async fn connect(&self, other: &Self) {
         let listening = other.peer.listening();
         let loopback = listening
             .iter()
