@@ -13,7 +13,7 @@ use std::{
 use goop2_proto::{Multiaddr, PeerId};
 use libp2p::multiaddr::Protocol;
 
-use crate::interfaces::Interfaces;
+use crate::{interfaces::Interfaces, ip::is_reachable};
 
 /// Peers remembered; a LAN has hundreds, a rendezvous may tell of thousands.
 const MAX_PEERS: usize = 4096;
@@ -270,33 +270,6 @@ pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
         Protocol::Ip4(ip) => Some(ip.into()),
         Protocol::Ip6(ip) => Some(ip.into()),
         _ => None,
-    }
-}
-
-/// Whether another machine may reach this address: not loopback, link-local, unspecified or
-/// multicast.
-pub(crate) fn is_reachable(ip: IpAddr) -> bool {
-    let excluded = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
-    let odd = match ip {
-        IpAddr::V4(ip) => ip.is_broadcast(),
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some(),
-    };
-    !excluded && !odd && !is_link_local(ip)
-}
-
-/// Whether the address means something on one link only.
-pub(crate) fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    }
-}
-
-/// Whether the address is of a range kept for local networks.
-pub(crate) fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private(),
-        IpAddr::V6(ip) => ip.is_unique_local(),
     }
 }
 

@@ -36,6 +36,7 @@ mod event_loop;
 mod gossip;
 mod history;
 mod interfaces;
+mod ip;
 mod listen;
 mod losers;
 mod mapping;

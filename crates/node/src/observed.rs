@@ -17,6 +17,7 @@ use libp2p::multiaddr::Protocol;
 
 use crate::{
     Transport, addresses,
+    ip::is_reachable,
     status::{Nat, Observed},
 };
 
@@ -44,7 +45,7 @@ impl Observations {
         else {
             return false;
         };
-        if !addresses::is_reachable(ip) {
+        if !is_reachable(ip) {
             return false;
         }
         let key = (observer, transport, ip.is_ipv4());

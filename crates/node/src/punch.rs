@@ -36,7 +36,7 @@ use goop2_proto::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use tokio::{net::UdpSocket, time::timeout};
 
-use crate::{Stream, addresses::is_reachable};
+use crate::{Stream, ip::is_reachable};
 
 pub(crate) const PROTOCOL: &str = "/goop/punch/1.0.0";
 

@@ -23,8 +23,8 @@ use goop2_proto::{Multiaddr, PeerId};
 use libp2p::core::transport::ListenerId;
 
 use crate::{
-    Transport,
-    addresses::{self, is_reachable},
+    Transport, addresses,
+    ip::is_reachable,
     status::{Relay, Reservation},
 };
 

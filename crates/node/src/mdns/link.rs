@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::socket::{Multicast, PORT};
 use crate::{
-    addresses::is_link_local,
     interfaces::{Interface, Interfaces},
+    ip::is_link_local,
 };
 
 /// When to ask, from the start on. Existing peers ask at 0 and 4 s; two early repeats cost two

@@ -26,7 +26,10 @@ use libp2p::{
 };
 
 use super::{Limits, meter::Meter};
-use crate::addresses::{ip, is_private, is_reachable, transport};
+use crate::{
+    addresses::{ip, transport},
+    ip::{is_private, is_reachable},
+};
 
 /// How long a reservation lasts; peers renew it at three quarters.
 pub(super) const RESERVATION: Duration = Duration::from_secs(60 * 60);

@@ -13,8 +13,9 @@ use tokio::{net::lookup_host, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    addresses::{ip, is_private, is_reachable},
+    addresses::ip,
     interfaces::{self, Interfaces},
+    ip::{is_private, is_reachable},
     listen::Port,
 };
 
