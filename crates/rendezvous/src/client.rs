@@ -1,15 +1,13 @@
-//! A peer's connection to one rendezvous server (§7). Several run beside each other, and none waits
-//! for another.
+//! A peer's connection to one rendezvous server (§7). Several run concurrently and independently.
 //!
 //! Three loops, owned by one task: one *listens* to `/events`, one *announces* the peer on
-//! `/publish`, one asks for the *relay*. They share nothing but what the server was seen to be
-//! ([`State`], and the address it answers from). A server that is away, slow or lying costs its own
-//! loops some waiting, and nobody else anything.
+//! `/publish`, one asks for the *relay*. They share only what is known of the server ([`State`], and
+//! the address it answers from). A server that is down, slow or lying delays only its own loops.
 //!
-//! With our servers the stream is asked for changes: a snapshot, then only what is new, so that
-//! hearing of N peers costs N messages and not N every five seconds. What was heard then stays good
-//! as long as the stream lives ([`Event::Alive`]). Existing servers repeat every heartbeat, and
-//! theirs grow old by themselves.
+//! The client asks for the stream of changes: a snapshot, then only news, so that learning of N
+//! peers costs N messages and not N every five seconds. What was received stays valid as long as the
+//! stream is open ([`Event::Alive`]). Existing servers repeat every heartbeat instead, and their
+//! peers expire without it.
 
 mod address;
 mod announce;
@@ -39,7 +37,7 @@ use session::Session;
 /// How long a leaving peer waits for its `offline` to arrive.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// One client. Dropping it ends it without a word; [`Self::shutdown`] says goodbye.
+/// One client. Dropping it stops it at once; [`Self::shutdown`] says goodbye.
 #[derive(Debug)]
 pub struct Client {
     presence: watch::Sender<Option<Presence>>,
@@ -49,9 +47,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins at once and returns at once. Nothing is published before [`Self::publish`]. `events`
-    /// may be shared by all clients; while it is full the server is not read, and resynchronises us
-    /// later.
+    /// Returns at once. Nothing is published before [`Self::publish`]. `events` may be shared by all
+    /// clients; while it is full the stream is not read, and the server sends a snapshot later.
     pub fn spawn(config: Config, events: mpsc::Sender<Event>) -> Self {
         let (state, watched) = watch::channel(State {
             link: Link::Connecting,
@@ -70,10 +67,10 @@ impl Client {
         };
         let token = stop.clone();
         let task = tokio::spawn(async move {
-            let hearing =
+            let receiving =
                 async { tokio::join!(listen::run(&session, &events), relay::run(&session)) };
             tokio::join!(
-                token.run_until_cancelled(hearing),
+                token.run_until_cancelled(receiving),
                 announce::run(&session, announced, &token),
             );
         });
@@ -85,18 +82,18 @@ impl Client {
         }
     }
 
-    /// What to say from now on, at once and with every heartbeat. Kind and time of it do not count.
-    /// Call this when the peer knows its addresses, and again when it changes.
+    /// What to publish from now on, at once and with every heartbeat; its kind and time are ignored.
+    /// Call this when the peer knows its addresses, and after every change.
     pub fn publish(&self, presence: Presence) {
         self.presence.send_replace(Some(presence));
     }
 
-    /// How it stands, now and from now on.
+    /// The state of the connection, as it changes.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
     }
 
-    /// Stops listening, says `offline` if the server heard of us, and waits for that up to two
+    /// Stops listening, publishes `offline` if the server knows of us, and waits for that up to two
     /// seconds.
     pub async fn shutdown(self) {
         self.stop.cancel();

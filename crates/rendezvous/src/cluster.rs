@@ -1,8 +1,8 @@
-//! The way to the other instances of a rendezvous: a connection to NATS.
+//! The connection to the other instances of a rendezvous, through NATS.
 //!
-//! A connection that is lost is not mended but replaced: what was missed meanwhile has to be asked
-//! for anyway, and so no attempt outlives the server. Presence travels as `server::cluster` says,
-//! registrations as `registration::sync` does.
+//! A lost connection is replaced, not repaired: what was missed has to be requested anyway, and so
+//! no attempt outlives the server. `server::cluster` exchanges presence, `registration::sync`
+//! registrations.
 
 use std::{fmt, time::Duration};
 
@@ -11,24 +11,23 @@ use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// Until NATS has answered: a slow line's time for name, connection and TLS.
+/// Until NATS has answered: time for name, connection and TLS on a slow line.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Two of these without an answer, and the connection is lost: well within a peer's TTL.
+/// After two of these without an answer the connection is lost: well within a peer's TTL.
 const PING: Duration = Duration::from_secs(3);
-/// Frames that wait to be read; at the longest, 128 MiB. Beyond it they are dropped, noticed and
-/// asked for again.
+/// Frames that wait to be read; at most 128 MiB. Beyond it they are dropped, noticed and requested
+/// again.
 const MAX_UNREAD: usize = 1024;
 /// The longest wait before the connection is tried again.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Most servers in an address.
 const MAX_SERVERS: usize = 16;
 
-/// Where NATS is: `nats://host:4222`, or `tls://…` for a server that has to prove who it is;
-/// several with commas between them are tried in turn. A name and a password, or a token alone, may
-/// stand before the host.
+/// The address of NATS: `nats://host:4222`, or `tls://…` for a server with a certificate. Several,
+/// separated by commas, are tried in turn. A name and a password, or a token, may precede the host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Without what is secret.
+    /// Without secrets.
     servers: Vec<Url>,
     login: Login,
 }
@@ -68,16 +67,15 @@ impl Address {
         Ok(Self { servers, login })
     }
 
-    /// Connects once. The token is cancelled when the connection is lost.
+    /// Connects once. The token is canceled when the connection is lost.
     pub(crate) async fn connect(
         &self,
         name: String,
     ) -> Result<(Client, CancellationToken), async_nats::ConnectError> {
-        // The library asks for the process's choice, which two of its kind in one program leave
-        // open.
+        // The library needs a default for the process, since the program has two crypto providers.
         let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let lost = CancellationToken::new();
-        let told = lost.clone();
+        let token = lost.clone();
         let options = ConnectOptions::new()
             .name(name)
             .connection_timeout(CONNECT)
@@ -86,10 +84,10 @@ impl Address {
             .max_reconnects(1)
             .event_callback(move |event| {
                 let ends = matches!(event, Event::Disconnected | Event::Closed);
-                let told = told.clone();
+                let token = token.clone();
                 async move {
                     if ends {
-                        told.cancel();
+                        token.cancel();
                     }
                 }
             });
@@ -139,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_their_secrets_are_not_shown() {
+    fn addresses_are_parsed_and_their_secrets_are_not_shown() {
         for (text, shown) in [
             ("nats://nats.example:4222", "nats://nats.example:4222"),
             ("tls://ann:pa%40ss@[::1]:4333", "tls://[::1]:4333"),
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_none() {
+    fn other_text_is_refused() {
         let many = vec!["nats://a"; MAX_SERVERS + 1].join(",");
         for bad in [
             "",

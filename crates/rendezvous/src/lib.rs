@@ -1,6 +1,6 @@
-//! The rendezvous: where peers that no local network joins hear of each other (§6, §7).
+//! The rendezvous: lets peers on different networks find each other (§6, §7).
 //!
-//! It passes on who is online and at which addresses, and nothing else: pages and data go directly
+//! It forwards who is online and at which addresses, and nothing else: pages and data go directly
 //! between peers.
 #![deny(missing_docs)]
 

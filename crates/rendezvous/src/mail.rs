@@ -1,8 +1,8 @@
 //! The one mail this program sends: the link that verifies an address (§6.8).
 //!
-//! What is in it opens a registration, and the login to the mail server is worth more than that, so
-//! both leave this machine only through TLS: from the start on port 465, by STARTTLS on any other.
-//! A mail server on this machine may do without.
+//! The link confirms a registration, and the login to the mail server is worth even more, so both
+//! leave this host through TLS only: implicit on port 465, by STARTTLS on any other. A mail server
+//! on this host may do without.
 
 use std::time::Duration;
 
@@ -21,29 +21,29 @@ use tokio::sync::Semaphore;
 
 /// The port of implicit TLS.
 const IMPLICIT_TLS: u16 = 465;
-/// Where mail is handed in, when the operator names no port.
+/// The default port for submitting mail.
 const SUBMISSION: u16 = 587;
-/// A mail server that looks strangers up may take this long to greet.
+/// A mail server that checks unknown clients may take this long to greet.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Mails on their way at a time; servers refuse those who open many connections.
+/// Mails sent at a time; servers reject clients with many connections.
 const MAX_AT_ONCE: usize = 4;
 
 /// The operator's mail server, as `goop.json` describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    /// Empty = none: links go to the log.
+    /// Empty = none; links go to the log.
     pub host: String,
     /// 0 = 587.
     pub port: u16,
     /// Empty = no login.
     pub username: String,
-    /// With it.
+    /// The password of the login.
     pub password: String,
     /// Sender; empty = the user name.
     pub from: String,
 }
 
-/// Why there is no way to send mail, or none was sent.
+/// Why a mail cannot be or was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither `smtp_from` nor the user name is an address.
@@ -51,7 +51,7 @@ pub enum Error {
         "presence.smtp_from is {0:?}, but must be an email address, e.g. \"Goop2 <goop@example.org>\""
     )]
     From(String),
-    /// The address cannot be written to.
+    /// The recipient's address is not valid.
     #[error("mail cannot be sent to this address: {0}")]
     To(String),
     /// The mail server said no, or did not answer.
@@ -61,12 +61,12 @@ pub enum Error {
         host: String,
         /// `presence.smtp_port`
         port: u16,
-        /// In its words, if it had any.
+        /// Its message, if it sent one.
         why: String,
     },
 }
 
-/// A way to send mail.
+/// Sends mail.
 #[derive(Debug)]
 pub(crate) struct Mailer {
     host: String,
@@ -77,7 +77,7 @@ pub(crate) struct Mailer {
 }
 
 impl Mailer {
-    /// None when no mail server is set. Connects to nothing yet.
+    /// None if no mail server is set. Does not connect yet.
     pub(crate) fn new(config: &Config) -> Result<Option<Self>, Error> {
         let Config {
             host,
@@ -99,11 +99,11 @@ impl Mailer {
         let parameters = TlsParameters::new(host.clone()).map_err(|error| Error::Server {
             host: host.clone(),
             port,
-            why: words(&error),
+            why: describe(&error),
         })?;
         let tls = if port == IMPLICIT_TLS {
             Tls::Wrapper(parameters)
-        } else if is_this_machine(host) {
+        } else if is_this_host(host) {
             Tls::Opportunistic(parameters)
         } else {
             Tls::Required(parameters)
@@ -124,7 +124,7 @@ impl Mailer {
         }))
     }
 
-    /// Returns when the mail server has taken it.
+    /// Returns when the mail server has accepted it.
     pub(crate) async fn send_link(&self, to: &str, link: &str) -> Result<(), Error> {
         let message = self.message(to, link)?;
         let _room = self.room.acquire().await.expect("never closed");
@@ -134,7 +134,7 @@ impl Mailer {
             .map_err(|error| Error::Server {
                 host: self.host.clone(),
                 port: self.port,
-                why: words(&error),
+                why: describe(&error),
             })?;
         Ok(())
     }
@@ -150,8 +150,7 @@ impl Mailer {
              -- \n\
              The Goop2 rendezvous server\n"
         );
-        // As it is, the link can be followed in any program; encoded, it would be broken over two
-        // lines.
+        // Unencoded, because an encoded link would be broken over two lines.
         let body = if text.is_ascii() {
             let bytes = text.replace('\n', "\r\n").into_bytes();
             Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit)
@@ -175,15 +174,15 @@ impl Mailer {
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
+fn is_this_host(host: &str) -> bool {
     host == "localhost"
         || host
             .parse()
             .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// With its cause: the transport's own words are only where it happened.
-fn words(error: &lettre::transport::smtp::Error) -> String {
+/// With its cause: the error itself only says where it happened.
+fn describe(error: &lettre::transport::smtp::Error) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mail_holds_the_link_whole_and_nothing_of_the_outside() {
+    fn the_mail_has_the_link_in_one_piece_and_no_injected_headers() {
         let mailer = Mailer::new(&config()).unwrap().unwrap();
         let link = format!("https://goop.example.org/verify?token={}=", "A".repeat(43));
         let mail = String::from_utf8(
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_send_is_told_at_the_start() {
+    fn an_invalid_configuration_is_reported_at_the_start() {
         assert!(Mailer::new(&Config::default()).unwrap().is_none());
         let nameless = Config {
             from: String::new(),

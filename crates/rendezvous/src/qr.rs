@@ -1,5 +1,4 @@
-//! QR codes as plain geometry: whoever shows one draws it in its own colours, and no style comes
-//! with it.
+//! QR codes as plain geometry, to be drawn in any colors.
 
 use std::fmt::Write;
 
@@ -17,7 +16,7 @@ pub struct Drawing {
     pub path: String,
 }
 
-/// None when the text is too long for a code: about 2,300 bytes.
+/// None if the text is too long for a code: about 2,300 bytes.
 pub fn draw(text: &str) -> Option<Drawing> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let width = code.width();

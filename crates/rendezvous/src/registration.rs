@@ -1,9 +1,9 @@
-//! Registration by e-mail (§6.8): who may be seen on a server that wants to know its people.
+//! Registration by email (§6.8): who is visible on a server that requires it.
 //!
-//! Request → a link by mail → its page, with a button → the address is verified. The page stands
-//! between because programs that scan mail follow every link. What counts is decided in `records`,
-//! written by `database` and sent by [`crate::mail`]; this module puts them in order, and is all
-//! the server sees. Several instances of a server share them through `sync`.
+//! Request → a link by mail → its page, with a button → the address is verified. The page is needed
+//! because programs that scan mail follow every link. Decisions are made in `records`, written by
+//! `database` and sent by [`crate::mail`]; this module coordinates them and is the interface for the
+//! server. Several instances of a server share registrations through `sync`.
 
 mod config;
 mod database;
@@ -43,8 +43,8 @@ use webhook::Webhook;
 
 /// Longest token that is looked up; ours have 44 characters.
 const MAX_TOKEN: usize = 128;
-/// How often something is decided anew because another instance was faster; each time one of them
-/// gets on.
+/// How often a change is decided again because another instance was faster; each time one of them
+/// succeeds.
 const MAX_ATTEMPTS: usize = 4;
 
 /// What happened with the link.
@@ -52,7 +52,7 @@ const MAX_ATTEMPTS: usize = 4;
 pub enum Sent {
     /// A mail server has it.
     Mailed,
-    /// There is no mail server: the operator has to pass it on.
+    /// There is no mail server: the administrator has to pass it on.
     Link(String),
 }
 
@@ -70,10 +70,10 @@ pub struct Link {
 pub struct Registrations {
     records: Mutex<Records>,
     blocked: Vec<PeerId>,
-    /// Decides and keeps one change at a time, so that each decision knows the one before.
-    turn: tokio::sync::Mutex<()>,
+    /// One change at a time, so that each decision knows the one before.
+    changing: tokio::sync::Mutex<()>,
     database: Database,
-    /// None = no other instance has them too.
+    /// None = this is the only instance.
     shared: Option<Shared>,
     mailer: Option<Mailer>,
     webhook: Option<Webhook>,
@@ -81,7 +81,7 @@ pub struct Registrations {
 
 impl Registrations {
     /// Opens or creates the database. `shared`: other instances have the same registrations. `now`
-    /// is unix time in milliseconds here and everywhere below.
+    /// is unix time in milliseconds, here and below.
     pub async fn open(config: Config, shared: bool, now: i64) -> Result<Self, Error> {
         let mailer = Mailer::new(&config.mail)?;
         let webhook = webhook_url(&config.webhook)?.map(Webhook::spawn);
@@ -96,19 +96,19 @@ impl Registrations {
         let registrations = Self {
             records: Mutex::new(Records::new(records, pending)),
             blocked,
-            turn: tokio::sync::Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             database,
             shared: shared.then(Shared::new),
             mailer,
             webhook,
         };
         let old = registrations.records().expire(now);
-        // What was not written is expired again at the next start.
-        let _ = registrations.keep(old).await;
+        // What is not written expires again at the next start.
+        let _ = registrations.save(old).await;
         Ok(registrations)
     }
 
-    /// Whether the message of a registered peer, so that anyone may see it.
+    /// Whether the message is of a registered peer, and therefore visible.
     pub fn admits(&self, message: &Message, proved: bool) -> bool {
         let admission = self.records().admits(&message.email, message.peer, proved);
         let (record, first) = match admission {
@@ -118,7 +118,7 @@ impl Registrations {
             Admission::Proved(record) => (record, false),
         };
         if let Some(shared) = &self.shared {
-            // Another instance may be asked the same just now; only one of them is right.
+            // Another instance may be deciding the same; only one of them can be right.
             shared.claim(&message.email, message.peer, proved);
             return !first;
         }
@@ -132,24 +132,23 @@ impl Registrations {
         true
     }
 
-    /// As [`Self::admits`], of a message that another instance admitted: that one has it written
-    /// down.
-    pub(crate) fn admits_elsewhere(&self, message: &Message, proved: bool) -> bool {
+    /// As [`Self::admits`], of a message that another instance admitted; that one also saves it.
+    pub(crate) fn admits_remote(&self, message: &Message, proved: bool) -> bool {
         let admission = self.records().admits(&message.email, message.peer, proved);
         matches!(admission, Admission::Yes | Admission::Proved(_))
     }
 
-    /// Whether anything can change: not while other instances cannot be asked.
+    /// Whether registrations can change: not while other instances cannot be reached.
     pub(crate) fn changeable(&self) -> bool {
         self.shared.as_ref().is_none_or(Shared::is_current)
     }
 
-    /// Grows with what other instances change.
+    /// A count that grows with changes of other instances.
     pub(crate) fn changes(&self) -> u64 {
         self.shared.as_ref().map_or(0, Shared::changes)
     }
 
-    /// Sends a link to the address, which begins with `base`. `peer` as proved by a signature.
+    /// Sends a link, which begins with `base`, to the address. `peer`: proved by a signature.
     pub async fn request(
         &self,
         email: &str,
@@ -169,7 +168,7 @@ impl Registrations {
         let link = format!("{}/verify?token={token}", base.trim_end_matches('/'));
         let sent = self.send(email.trim(), link).await;
         if sent.is_err() {
-            // It expires by itself if this fails too.
+            // If this fails too, it expires.
             let _ = self
                 .change(|records| Ok((records.withdraw(&hash), ())))
                 .await;
@@ -195,18 +194,18 @@ impl Registrations {
         self.request(&email, Some(peer), client, base, now).await
     }
 
-    /// What the link is for, if it is one and still good. Looking does not spend it.
-    pub fn look(&self, token: &str, now: i64) -> Option<Link> {
+    /// What the link is for, if it is valid. Looking does not use it up.
+    pub fn pending_link(&self, token: &str, now: i64) -> Option<Link> {
         let records = self.records();
-        let pending = records.look(&known_form(token)?, now)?;
+        let pending = records.pending_link(&known_form(token)?, now)?;
         Some(Link {
             email: pending.email.clone(),
             peer: pending.peer,
         })
     }
 
-    /// Spends the link. None when it is no link, too old or spent; an error when it could not be
-    /// written down.
+    /// Uses the link. None if it is invalid, too old or used; an error if the change could not be
+    /// saved.
     pub async fn confirm(&self, token: &str, now: i64) -> Result<Option<Record>, Refusal> {
         let Some(hash) = known_form(token) else {
             return Ok(None);
@@ -220,7 +219,7 @@ impl Registrations {
             })
             .await?;
         if let (Some(record), Some(webhook)) = (&confirmed, &self.webhook) {
-            webhook.tell(record);
+            webhook.notify(record);
         }
         Ok(confirmed)
     }
@@ -230,7 +229,7 @@ impl Registrations {
         self.records().list()
     }
 
-    /// The newest of those whose address contains the text, in lower case, and how many there are.
+    /// The newest whose address contains the text, in lower case, and how many there are.
     pub(crate) fn find(&self, text: &str, most: usize) -> (Vec<Record>, usize) {
         self.records().find(text, most)
     }
@@ -245,12 +244,12 @@ impl Registrations {
         .await
     }
 
-    /// Whom the operator had blocked when this was opened.
+    /// The peers that were blocked when this was opened.
     pub(crate) fn blocked(&self) -> &[PeerId] {
         &self.blocked
     }
 
-    /// Writes down that a peer is blocked, or is not any more.
+    /// Saves that a peer is blocked, or no longer.
     pub(crate) async fn block(&self, peer: PeerId, blocked: bool) -> Result<(), Refusal> {
         let write = if blocked {
             Write::Block(peer)
@@ -263,22 +262,22 @@ impl Registrations {
             .map_err(|_| Refusal::Failed)
     }
 
-    /// Writes down who is online, for whoever reads the file; see [`Peer`].
-    pub(crate) fn keep_peers(&self, peers: Vec<Peer>) {
-        self.database.keep_peers(peers);
+    /// Saves who is online, for other programs; see [`Peer`].
+    pub(crate) fn save_peers(&self, peers: Vec<Peer>) {
+        self.database.save_peers(peers);
     }
 
-    /// Returns when everything is on the disk and the file is closed.
+    /// Returns when everything is on disk and the file is closed.
     pub async fn close(&self) {
         self.database.close().await;
     }
 
-    /// Decides and keeps it; decides again when another instance was faster.
+    /// Decides and saves a change; decides again if another instance was faster.
     async fn change<T>(
         &self,
         decide: impl Fn(&mut Records) -> Result<(Vec<Write>, T), Refusal>,
     ) -> Result<T, Refusal> {
-        let _turn = self.turn.lock().await;
+        let _changing = self.changing.lock().await;
         for _ in 0..MAX_ATTEMPTS {
             let (writes, decided) = decide(&mut self.records())?;
             match self.commit(writes).await {
@@ -290,36 +289,36 @@ impl Registrations {
         Err(Refusal::Failed)
     }
 
-    /// Keeps a change everywhere. The caller has the turn.
+    /// Saves a change everywhere. The caller holds `changing`.
     async fn commit(&self, writes: Vec<Write>) -> Result<(), Fault> {
         let Some(shared) = &self.shared else {
-            return self.keep(writes).await.map_err(Fault::Refused);
+            return self.save(writes).await.map_err(Fault::Refused);
         };
         let written = self.put(shared, &writes).await?;
-        self.keep(writes).await.map_err(Fault::Refused)?;
+        self.save(writes).await.map_err(Fault::Refused)?;
         for (key, revision) in written {
             shared.note(&key, revision);
         }
         Ok(())
     }
 
-    /// Keeps a change here.
-    async fn keep(&self, writes: Vec<Write>) -> Result<(), Refusal> {
+    /// Saves a change here.
+    async fn save(&self, writes: Vec<Write>) -> Result<(), Refusal> {
         let kept = self.database.write(writes.clone()).await;
         kept.map_err(|_| Refusal::Failed)?;
         self.records().apply(&writes);
         Ok(())
     }
 
-    /// What expires by itself: links here, as their bucket forgets them too; addresses wherever
-    /// they are.
+    /// Removes what has expired: links here, since their bucket forgets them too; addresses
+    /// everywhere.
     async fn forget_old(&self, now: i64) {
-        let _turn = self.turn.lock().await;
+        let _changing = self.changing.lock().await;
         let old = self.records().expire(now);
         let is_record = |write: &Write| matches!(write, Write::NoRecord { .. });
         let (records, links): (Vec<_>, Vec<_>) = old.into_iter().partition(is_record);
-        // What is not forgotten now is the next time.
-        let _ = self.keep(links).await;
+        // What fails now is removed the next time.
+        let _ = self.save(links).await;
         for record in records {
             let _ = self.commit(vec![record]).await;
         }

@@ -1,5 +1,5 @@
-//! The rendezvous server: peers publish that they are here, and hear who else is. It stores nothing
-//! else.
+//! The rendezvous server: peers publish that they are online, and learn who else is. It stores
+//! nothing else.
 //!
 //! `POST /publish` → [`goop2_proto::rendezvous::check`] → limits → `presence`: table and feeds →
 //! subscribers. The pages for people are in `pages`. Other instances of the same
@@ -39,7 +39,7 @@ pub use connections::{
     listen::Error as ListenError,
 };
 pub use goop2_proto::bucket::Rate;
-pub use presence::members::Guests;
+pub use presence::members::Members;
 
 use self::cluster::state::Cluster;
 use crate::registration::{self, Registrations};
@@ -50,7 +50,7 @@ use log::Log;
 use pages::admin::auth::Auth;
 use presence::{hub::Hub, persist, table::Table};
 
-/// How often the status is brought up to date for those who watch it.
+/// How often the status is updated.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the server does not start.
@@ -59,7 +59,7 @@ pub enum Error {
     /// It cannot listen.
     #[error(transparent)]
     Listen(#[from] listen::Error),
-    /// It does not know who is registered.
+    /// It cannot open its registrations.
     #[error(transparent)]
     Registration(#[from] registration::Error),
     /// Existing servers let everyone in instead, which is not what the operator wants.
@@ -74,7 +74,7 @@ pub fn system_clock() -> i64 {
     unix_millis(SystemTime::now())
 }
 
-/// What goes on, at most a second old.
+/// The state of a server, at most a second old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Peers online.
@@ -85,11 +85,11 @@ pub struct Status {
     pub delivered: u64,
     /// Of those, in the last second.
     pub delivered_per_second: u64,
-    /// Peers that can be reached through the relay beside it; none = there is no relay.
+    /// Peers reachable through its relay; none = there is no relay.
     pub relayed: Option<usize>,
 }
 
-/// A server that listens. Dropping it ends it at once; [`Server::shutdown`] says goodbye.
+/// A running server. Dropping it stops it at once; [`Server::shutdown`] says goodbye.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
@@ -97,9 +97,9 @@ pub struct Server {
     status: watch::Receiver<Status>,
     stop: CancellationToken,
     listeners: JoinSet<()>,
-    /// Outlives the listeners, so that others hear the last of what was published.
-    conversation: JoinSet<()>,
-    hang_up: CancellationToken,
+    /// Outlives the listeners, so that other instances receive the last messages.
+    cluster: JoinSet<()>,
+    leave_cluster: CancellationToken,
     background: JoinSet<()>,
 }
 
@@ -163,11 +163,11 @@ impl Server {
             let subscribers = || hub.seats.taken();
             hub.hub.run(&hub.log, subscribers, hub.clock).await;
         });
-        let (told, status) = watch::channel(Status::default());
-        background.spawn(tell(Arc::clone(&app), told));
+        let (sender, status) = watch::channel(Status::default());
+        background.spawn(report(Arc::clone(&app), sender));
         background.spawn(persist::run(Arc::clone(&app)));
-        let (mut conversation, hang_up) = (JoinSet::new(), CancellationToken::new());
-        conversation.spawn(cluster::run(Arc::clone(&app), hang_up.clone()));
+        let (mut cluster, leave_cluster) = (JoinSet::new(), CancellationToken::new());
+        cluster.spawn(cluster::run(Arc::clone(&app), leave_cluster.clone()));
         tracing::info!(?addrs, "rendezvous listening");
         Ok(Self {
             app,
@@ -175,8 +175,8 @@ impl Server {
             status,
             stop,
             listeners,
-            conversation,
-            hang_up,
+            cluster,
+            leave_cluster,
             background,
         })
     }
@@ -186,31 +186,31 @@ impl Server {
         &self.addrs
     }
 
-    /// What others paste to meet here; empty when nobody else can reach it.
+    /// The URLs that others paste to join; empty if nobody else can reach it.
     pub fn connect_urls(&self) -> Vec<String> {
         listen::connect_urls(&self.app.config.external_url, &self.addrs)
     }
 
-    /// How many are here.
+    /// How many are online.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
 
-    /// Whom the relay beside it may serve.
-    pub fn guests(&self) -> Guests {
-        Guests(Arc::clone(&self.app.hub))
+    /// Whom the relay of this server may serve.
+    pub fn members(&self) -> Members {
+        Members(Arc::clone(&self.app.hub))
     }
 
-    /// Ends in order.
+    /// Stops, in order.
     pub async fn shutdown(mut self) {
-        // No new connections; requests under way are answered.
+        // No new connections; requests in progress are answered.
         self.stop.cancel();
-        // Subscribers read to the end and are told that it is one.
+        // Subscribers read to the end and get a goodbye.
         self.app.hub.close();
         while self.listeners.join_next().await.is_some() {}
-        // Other instances have heard what was published here.
-        self.hang_up.cancel();
-        while self.conversation.join_next().await.is_some() {}
+        // Other instances have received everything published here.
+        self.leave_cluster.cancel();
+        while self.cluster.join_next().await.is_some() {}
         // Nobody is left to wake.
         self.background.shutdown().await;
         // Nobody is left to register.
@@ -221,20 +221,20 @@ impl Server {
     }
 }
 
-async fn tell(app: Arc<App>, told: watch::Sender<Status>) {
+async fn report(app: Arc<App>, status: watch::Sender<Status>) {
     let mut tick = interval(STATUS_PAUSE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = 0;
     loop {
         tick.tick().await;
         let delivered = app.hub.counters.delivered.load(Ordering::Relaxed);
-        let status = Status {
+        let now = Status {
             peers: app.hub.table().len(),
             subscribers: app.seats.taken(),
             delivered,
             delivered_per_second: delivered - std::mem::replace(&mut before, delivered),
             relayed: app.relay().map(|relay| relay.usage.reachable()),
         };
-        told.send_if_modified(|current| std::mem::replace(current, status) != status);
+        status.send_if_modified(|known| std::mem::replace(known, now) != now);
     }
 }

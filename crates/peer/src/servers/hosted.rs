@@ -133,13 +133,13 @@ impl Hosted {
 
     async fn bind_relay(&self, config: &config::Presence) -> Result<Relay, Error> {
         let keypair = goop2_store::relay_key(&self.dir, &config.relay.key_file)?;
-        let guests = self.server.guests();
+        let members = self.server.members();
         let config = relay::Config {
             keypair,
             port: config.relay.port,
             external: externals(config),
             limits: relay_limits(&config.relay),
-            ask: Arc::new(move |peer| guests.membership(peer)),
+            ask: Arc::new(move |peer| members.membership(peer)),
         };
         Relay::bind(config, self.relay_state.clone())
             .await

@@ -1,16 +1,14 @@
-//! The address of a rendezvous, however it reached us: typed, copied out of a browser, or read from
-//! a QR code.
+//! The address of a rendezvous, whether typed, copied from a browser or read from a QR code.
 
 use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-/// Where a rendezvous is. Built once from what was typed; everything asked of the server begins
-/// with it.
+/// The base URL of a rendezvous server, parsed once from user input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address(Url);
 
-/// Why a text is no such address.
+/// Why a text is not such an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Nothing was typed.
@@ -21,7 +19,7 @@ pub enum Error {
         "{0:?} is not a web address. It should look like https://goop.example.org or http://192.168.1.5:8787"
     )]
     Form(String),
-    /// Another scheme than http and https.
+    /// A scheme other than http and https.
     #[error("start the address with https:// or http://, not {0}:")]
     Scheme(String),
     /// 0.0.0.0 and the like.
@@ -32,9 +30,9 @@ pub enum Error {
     Part(&'static str),
 }
 
-/// Longest text that is looked at; browsers agree on about as much.
+/// Longest text that is parsed; about as much as browsers accept.
 const MAX_TEXT: usize = 2048;
-/// First path segments of a server's own pages: whoever copies the address of one means the server.
+/// First path segments of a server's own pages: people who copy the address of one mean the server.
 const PAGES: [&str; 16] = [
     "register",
     "verify",
@@ -55,8 +53,8 @@ const PAGES: [&str; 16] = [
 ];
 
 impl Address {
-    /// Understands an address with or without scheme, with a slash or the path of one of the
-    /// server's pages at its end, and the link behind "Open in Goop2".
+    /// Accepts an address with or without scheme, with a trailing slash or the path of one of the
+    /// server's pages, and the link behind "Open in Goop2".
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if text.is_empty() {
@@ -88,7 +86,7 @@ impl Address {
         Ok(Self(base(url)))
     }
 
-    /// The address of something the server has; `path` without a slash in front.
+    /// The URL of a path on the server; `path` without a leading slash.
     pub fn at(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}/{path}", self.0.path().trim_end_matches('/')));
@@ -101,7 +99,7 @@ impl Address {
     }
 }
 
-/// As people write it and `goop.json` keeps it: without a slash at the end.
+/// As people write it and `goop.json` stores it: without a trailing slash.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
@@ -115,7 +113,7 @@ pub(super) fn authority(url: &Url) -> String {
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A bare name is a server behind TLS; a number or a port is one that somebody started at home.
+/// A bare name is a server with TLS; an IP address or a port is one at home.
 fn with_scheme(text: &str) -> Option<Url> {
     if text.contains("://") {
         return Url::parse(text).ok();
@@ -157,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_paste_leads_to_the_server() {
+    fn pasted_addresses_lead_to_the_server() {
         for (text, address) in [
             ("http://192.168.1.5:8787", "http://192.168.1.5:8787"),
             (" http://192.168.1.5:8787/ \n", "http://192.168.1.5:8787"),

@@ -1,8 +1,8 @@
-//! Says that the peer is online, and at the end that it is not.
+//! Publishes that the peer is online, and finally that it is not.
 //!
-//! One request at a time, so that a slow server is late with itself only. Each message is signed
-//! for this server: it names the addresses that are this server's business, and its `ts` grows with
-//! every message, whatever the clock does.
+//! One request at a time, so that a slow server delays only itself. Each message is signed for this
+//! server: it has only the addresses meant for it, and its `ts` grows with every message, whatever
+//! the clock does.
 
 use std::time::{Duration, SystemTime};
 
@@ -25,11 +25,11 @@ use super::{
     state::Registration,
 };
 
-/// A heartbeat that takes longer than this is worth less than the next one.
+/// After this time a heartbeat is given up for the next one.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// With a 409: the newest `ts` of ours that the server knows.
+/// With a 409: our newest `ts` that the server knows.
 const NEWEST: HeaderName = HeaderName::from_static("goop2-newest-ts");
-/// With a message that was taken, where only registered peers are seen: whether we are one.
+/// With an accepted message, if only registered peers are visible: whether we are one.
 const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 
 pub(super) async fn run(
@@ -38,7 +38,7 @@ pub(super) async fn run(
     stop: &CancellationToken,
 ) {
     let first = presence.wait_for(Option::is_some);
-    // Both a stop and a dropped handle mean that there is nothing to say.
+    // Both a stop and a dropped handle mean that there is nothing to publish.
     let Some(Ok(_)) = stop
         .run_until_cancelled(first)
         .await
@@ -52,12 +52,12 @@ pub(super) async fn run(
         near: session.near.subscribe(),
         opened: session.opened.subscribe(),
         newest: 0,
-        heard_of: false,
+        accepted: false,
         schedule: Schedule::new(session.config.heartbeat, Instant::now()),
     };
     stop.run_until_cancelled(announcer.wait()).await;
     while !stop.is_cancelled() {
-        // Never cut short: an `update` still under way could overtake the `offline`.
+        // Never canceled: an `update` still in transit could overtake the `offline`.
         announcer.heartbeat().await;
         stop.run_until_cancelled(announcer.wait()).await;
     }
@@ -71,23 +71,23 @@ struct Announcer<'a> {
     opened: watch::Receiver<u64>,
     /// `ts` of the last message, in unix milliseconds.
     newest: i64,
-    /// The server took a message, so it should also get the last.
-    heard_of: bool,
+    /// The server accepted a message, so it should also get the goodbye.
+    accepted: bool,
     schedule: Schedule,
 }
 
 enum Answer {
     Taken(Option<Registration>),
-    /// Less of us, please.
+    /// The server limits our messages.
     TooMuch(Option<Duration>),
-    /// It has heard a later message of ours.
+    /// It knows a later message of ours.
     Behind(i64),
     Fault(Fault),
 }
 
 impl Announcer<'_> {
-    /// Until it is time for the next message: the heartbeat, or sooner when there is something new
-    /// to say, or somebody new to say it to.
+    /// Until it is time for the next message: the heartbeat, or sooner after a change or a new
+    /// connection.
     async fn wait(&mut self) {
         loop {
             let news = tokio::select! {
@@ -106,10 +106,10 @@ impl Announcer<'_> {
 
     async fn heartbeat(&mut self) {
         let kind = self.schedule.kind();
-        let mut answer = self.say(kind).await;
+        let mut answer = self.send(kind).await;
         if let Answer::Behind(newest) = answer {
             self.newest = self.newest.max(newest);
-            answer = self.say(kind).await;
+            answer = self.send(kind).await;
         }
         let now = Instant::now();
         self.schedule.sent(now);
@@ -125,20 +125,20 @@ impl Announcer<'_> {
                 Some("the server is limiting messages; too many peers may share your network's address".into())
             }
             Answer::Fault(fault) if fault.refused => Some(fault.reason),
-            // Being away is the listener's to tell.
+            // The listener reports that a server is down.
             Answer::Fault(_) => return,
         };
-        self.heard_of |= refusal.is_none();
+        self.accepted |= refusal.is_none();
         self.session.update(|state| state.refusal = refusal);
     }
 
     async fn goodbye(&mut self) {
-        if self.heard_of {
-            self.say(Kind::Offline).await;
+        if self.accepted {
+            self.send(Kind::Offline).await;
         }
     }
 
-    async fn say(&mut self, kind: Kind) -> Answer {
+    async fn send(&mut self, kind: Kind) -> Answer {
         let body = self.message(kind);
         timeout(DEADLINE, self.post(body))
             .await
@@ -147,8 +147,7 @@ impl Announcer<'_> {
             })
     }
 
-    /// With all its fields even when it leaves, as existing peers do: a server may look for the
-    /// e-mail.
+    /// With all fields even when it leaves, as existing peers do: a server may check the email.
     fn message(&mut self, kind: Kind) -> Vec<u8> {
         self.newest = unix_millis(SystemTime::now()).max(self.newest + 1);
         let near = *self.near.borrow() == Some(true);

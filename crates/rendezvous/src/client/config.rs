@@ -11,13 +11,13 @@ use super::{address::Address, http::Http};
 pub struct Config {
     /// The server.
     pub address: Address,
-    /// What its messages are marked with.
+    /// The source its events are marked with.
     pub source: Source,
     /// Signs what is published.
     pub key: Keypair,
-    /// How often the peer says that it is online.
+    /// How often the peer publishes that it is online.
     pub heartbeat: Duration,
-    /// A stream that is silent for so long is dead; servers say something every 25 s.
+    /// A stream that is silent for so long is dead; servers send something every 25 s.
     pub silence: Duration,
     /// Shared by all clients.
     pub http: Http,

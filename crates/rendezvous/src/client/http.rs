@@ -1,4 +1,4 @@
-//! HTTP to a rendezvous: bounded answers, no surprises on the way, and failures in plain words.
+//! HTTP to a rendezvous: bounded answers, restricted redirects, and errors in plain words.
 
 use std::{error::Error as _, io, net::IpAddr, time::Duration};
 
@@ -10,40 +10,40 @@ use reqwest::{
 
 use super::address::{Address, authority};
 
-/// As long as a slow line needs for name, connection and TLS.
+/// Time for name, connection and TLS on a slow line.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Until the head of the answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// A stream may be silent for long; a network that went away should be noticed before that.
+/// A stream may be silent for long; a lost network should be noticed sooner.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Hops within one server; more is a loop.
+/// Redirects within one server; more is a loop.
 const MAX_HOPS: usize = 3;
-/// Of an answer's text, this much is shown to people.
+/// How much of an answer's text is shown to people.
 const MAX_TEXT: usize = 200;
 
-/// What all clients of a process share: certificates are read and connections kept once.
+/// Shared by all clients of a process, so that certificates are loaded once and connections reused.
 #[derive(Clone, Debug)]
 pub struct Http(reqwest::Client);
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// The server itself said no; otherwise it was not reached or did not keep to the protocol.
+    /// The server refused; otherwise it was not reached or violated the protocol.
     pub(super) refused: bool,
     /// In plain words.
     pub(super) reason: String,
-    /// How long it wants not to be asked again.
+    /// How long the server asks us to wait.
     pub(super) retry_after: Option<Duration>,
 }
 
 impl Http {
-    /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` may add an authority of one's own).
-    /// Without any certificates, servers without TLS can still be reached.
+    /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` can add your own authority). Without
+    /// any certificates, servers without TLS can still be reached.
     pub fn new() -> Self {
         Self(client(redirect::Policy::custom(within_the_server)))
     }
 
-    /// Sends, and waits for the head of the answer. Any status is an answer.
+    /// Sends a request and waits for the head of the answer, whatever its status.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -57,7 +57,7 @@ impl Http {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         match tokio::time::timeout(ANSWER, request.send()).await {
-            Ok(answer) => answer.map_err(|error| Fault::unreachable(words(&error, &host))),
+            Ok(answer) => answer.map_err(|error| Fault::unreachable(describe(&error, &host))),
             Err(_) => Err(Fault::unreachable("the server doesn't answer".into())),
         }
     }
@@ -72,15 +72,15 @@ impl Http {
     }
 }
 
-/// A client of this process, which follows redirects as the policy says.
+/// An HTTP client with a policy for redirects.
 pub(crate) fn client(redirects: redirect::Policy) -> reqwest::Client {
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("goop2/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .tcp_keepalive(KEEP_ALIVE)
-            // The address of the server decides what it is told; behind a proxy it would not be
-            // seen.
+            // The IP address of the server decides which of our addresses it gets; a proxy would
+            // hide it.
             .no_proxy()
     };
     match builder().redirect(redirects).build() {
@@ -123,12 +123,12 @@ impl Fault {
     pub(super) async fn of(response: Response, address: &Address) -> Self {
         let status = response.status();
         let retry_after = retry_after(&response);
-        let elsewhere = response
+        let location = response
             .headers()
             .get(reqwest::header::LOCATION)
             .and_then(|location| response.url().join(location.to_str().ok()?).ok());
         let text = text(response).await;
-        let reason = match (status, elsewhere) {
+        let reason = match (status, location) {
             (_, Some(url)) if status.is_redirection() => match Address::parse(url.as_str()) {
                 Ok(other) => format!("the server has moved to {other}"),
                 Err(_) => "the server redirects to an invalid address".into(),
@@ -146,7 +146,7 @@ impl Fault {
     }
 }
 
-/// The short texts of servers (§6.3, §6.4), for people.
+/// The short texts of servers (§6.3, §6.4), in plain words.
 fn refusal(status: StatusCode, text: &str) -> String {
     match text {
         "" => format!("the server refused: {status}"),
@@ -163,7 +163,7 @@ fn refusal(status: StatusCode, text: &str) -> String {
     }
 }
 
-/// At most so many bytes of the body; none when it is longer, or ends early.
+/// The body; none if it is longer than that or incomplete.
 pub(super) async fn body(mut response: Response, max_bytes: usize) -> Option<Vec<u8>> {
     let read = async {
         let mut body = Vec::new();
@@ -178,7 +178,7 @@ pub(super) async fn body(mut response: Response, max_bytes: usize) -> Option<Vec
     tokio::time::timeout(ANSWER, read).await.ok()?
 }
 
-/// The first line of an answer that is text for people.
+/// The first line of a plain-text answer.
 async fn text(response: Response) -> String {
     let plain = response
         .headers()
@@ -196,7 +196,7 @@ async fn text(response: Response) -> String {
         .collect()
 }
 
-/// In seconds, as every server here writes it; the form with a date is passed over.
+/// In seconds, as these servers write it; the form with a date is ignored.
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response
         .headers()
@@ -214,7 +214,7 @@ pub(super) fn ip(response: &Response) -> Option<IpAddr> {
     Some(response.remote_addr()?.ip())
 }
 
-/// A server may move its pages, but not hand us to another: what we publish is meant for this one.
+/// A server may redirect within itself but not to another: what we publish is meant for this one.
 fn within_the_server(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let origin = attempt.previous().first().map(Url::origin);
     if attempt.previous().len() > MAX_HOPS || origin != Some(attempt.url().origin()) {
@@ -224,7 +224,7 @@ fn within_the_server(attempt: redirect::Attempt<'_>) -> redirect::Action {
     }
 }
 
-pub(super) fn words(error: &reqwest::Error, host: &str) -> String {
+pub(super) fn describe(error: &reqwest::Error, host: &str) -> String {
     let mut causes = std::iter::successors(error.source(), |error| (*error).source());
     let innermost = causes.clone().last().map(ToString::to_string);
     let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
@@ -255,7 +255,7 @@ pub(super) fn words(error: &reqwest::Error, host: &str) -> String {
     }
 }
 
-/// Errors of sockets have the system's number; what looks up names has not.
+/// Socket errors have an OS error code; errors of name resolution do not.
 fn has_code(error: Option<&io::Error>) -> bool {
     error.is_some_and(|error| error.raw_os_error().is_some())
 }

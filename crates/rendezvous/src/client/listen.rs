@@ -29,45 +29,45 @@ use super::{
 };
 use crate::backoff::Backoff;
 
-/// What a server that tells only changes puts into its answer.
+/// The header of a server that sends only changes.
 const EVENTS: HeaderName = HeaderName::from_static("goop2-events");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Names of the events that are not messages.
+/// Names of events that are not messages.
 const SNAPSHOT: &str = "snapshot";
 const CURRENT: &str = "current";
 const GONE: &str = "gone";
-/// Whom an existing server has not spoken of for so long it has forgotten (§6.5).
+/// A peer that an existing server has not repeated for so long has expired there (§6.5).
 const FORGOTTEN: Duration = Duration::from_secs(30);
 /// The longest wait between attempts: a server that is back is found soon, and thousands of clients
 /// do not flood it.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
-/// Most peers of one server that are counted and kept apart: more than any server serves.
+/// Most peers remembered of one server: more than any server serves.
 const MAX_PEERS: usize = 65_536;
 
-/// The client ends: nobody hears what is heard.
-struct Unheard;
+/// The receiver of events is gone, so the client ends.
+struct Closed;
 
 enum End {
     Fault(Fault),
-    Unheard,
+    Closed,
 }
 
-/// What is kept from one connection to the next.
+/// What is remembered from one connection to the next.
 #[derive(Default)]
 struct Memory {
     last_id: Option<String>,
-    /// When who was heard of.
+    /// When each peer was last mentioned.
     peers: HashMap<PeerId, Instant>,
 }
 
-pub(super) async fn run(session: &Session, heard: &mpsc::Sender<Event>) {
+pub(super) async fn run(session: &Session, events: &mpsc::Sender<Event>) {
     let mut backoff = Backoff::new(LONGEST_WAIT);
     let mut memory = Memory::default();
     loop {
         let mut opened = None;
-        let fault = match connection(session, heard, &mut memory, &mut opened).await {
+        let fault = match connection(session, events, &mut memory, &mut opened).await {
             End::Fault(fault) => fault,
-            End::Unheard => return,
+            End::Closed => return,
         };
         let lived = opened.map(|at: Instant| at.elapsed());
         let wait = at_least(backoff.wait(lived, rand::random()), fault.retry_after);
@@ -86,7 +86,7 @@ pub(super) async fn run(session: &Session, heard: &mpsc::Sender<Event>) {
 
 async fn connection(
     session: &Session,
-    heard: &mpsc::Sender<Event>,
+    events: &mpsc::Sender<Event>,
     memory: &mut Memory,
     opened: &mut Option<Instant>,
 ) -> End {
@@ -109,7 +109,7 @@ async fn connection(
     tracing::debug!(server = %session.config.address, changes, "connected");
     let mut reader = Reader {
         session,
-        heard,
+        events,
         own: session.config.key.public().to_peer_id(),
         changes,
         snapshot: None,
@@ -147,10 +147,10 @@ async fn open(session: &Session, last_id: Option<&str>) -> Result<Response, Faul
 
 struct Reader<'a> {
     session: &'a Session,
-    heard: &'a mpsc::Sender<Event>,
+    events: &'a mpsc::Sender<Event>,
     own: PeerId,
     changes: bool,
-    /// Whom the snapshot has named that is coming in.
+    /// The peers of the snapshot that is being received.
     snapshot: Option<HashSet<PeerId>>,
     memory: &'a mut Memory,
 }
@@ -163,7 +163,7 @@ impl Reader<'_> {
         let mut dead = at(config.silence);
         loop {
             let step = tokio::select! {
-                // What came while this machine slept is heard before the silence is.
+                // What arrived while the computer slept is read before the silence counts.
                 biased;
                 _ = beat.tick() => self.beat().await,
                 chunk = response.chunk() => {
@@ -171,7 +171,7 @@ impl Reader<'_> {
                     match chunk {
                         Ok(Some(chunk)) => self.take(&mut parser, &chunk).await,
                         Ok(None) => return End::Fault(Fault::unreachable("the server closed the connection".into())),
-                        Err(error) => return End::Fault(Fault::unreachable(http::words(&error, &config.address.authority()))),
+                        Err(error) => return End::Fault(Fault::unreachable(http::describe(&error, &config.address.authority()))),
                     }
                 }
                 () = sleep_until(dead) => {
@@ -179,12 +179,12 @@ impl Reader<'_> {
                 }
             };
             if step.is_err() {
-                return End::Unheard;
+                return End::Closed;
             }
         }
     }
 
-    async fn take(&mut self, parser: &mut Parser, chunk: &[u8]) -> Result<(), Unheard> {
+    async fn take(&mut self, parser: &mut Parser, chunk: &[u8]) -> Result<(), Closed> {
         for event in parser.push(chunk) {
             match &*event.name {
                 SNAPSHOT => {
@@ -197,7 +197,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        // Only now: an id counts when everything before it was passed on.
+        // Only now: an id counts when everything before it was sent on.
         if let Some(id) = parser
             .last_id()
             .filter(|_| self.changes && self.snapshot.is_none())
@@ -209,16 +209,16 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn messages(&mut self, data: &[u8]) -> Result<(), Unheard> {
+    async fn messages(&mut self, data: &[u8]) -> Result<(), Closed> {
         for message in events::messages(data) {
             self.message(message).await?;
         }
         Ok(())
     }
 
-    async fn message(&mut self, message: Message) -> Result<(), Unheard> {
+    async fn message(&mut self, message: Message) -> Result<(), Closed> {
         let Message { kind, peer, .. } = message;
-        // Proving costs the most here, and one's own words come back with every heartbeat.
+        // Our own messages come back with every heartbeat, and verifying is the most expensive part.
         if peer == self.own {
             return Ok(());
         }
@@ -235,7 +235,7 @@ impl Reader<'_> {
         if let Some(snapshot) = self.snapshot.as_mut().filter(|seen| seen.len() < MAX_PEERS) {
             snapshot.insert(peer);
         }
-        self.tell(Event::Presence {
+        self.send(Event::Presence {
             source,
             presence: message.presence(),
             proved: proof == Proof::Proved,
@@ -243,31 +243,31 @@ impl Reader<'_> {
         .await
     }
 
-    /// The server's own word: the peer fell silent there.
-    async fn gone(&mut self, data: &[u8]) -> Result<(), Unheard> {
+    /// The server reports that the peer timed out there.
+    async fn gone(&mut self, data: &[u8]) -> Result<(), Closed> {
         let Some(peer) = str::from_utf8(data).ok().and_then(id::parse) else {
             return Ok(());
         };
         self.memory.peers.remove(&peer);
         let source = self.session.config.source;
-        self.tell(Event::Lost { source, peer }).await
+        self.send(Event::Lost { source, peer }).await
     }
 
-    async fn current(&mut self) -> Result<(), Unheard> {
+    async fn current(&mut self) -> Result<(), Closed> {
         let Some(seen) = self.snapshot.take() else {
             return Ok(());
         };
         self.memory.peers.retain(|peer, _| seen.contains(peer));
         let source = self.session.config.source;
-        self.tell(Event::Current { source, seen }).await
+        self.send(Event::Current { source, seen }).await
     }
 
-    /// Every heartbeat: what only changes are told of stays; what an existing server repeats grows
-    /// old.
-    async fn beat(&mut self) -> Result<(), Unheard> {
+    /// Every heartbeat: peers of a stream of changes stay; those that an existing server no longer
+    /// repeats expire.
+    async fn beat(&mut self) -> Result<(), Closed> {
         if self.changes {
             let source = self.session.config.source;
-            return self.tell(Event::Alive { source }).await;
+            return self.send(Event::Alive { source }).await;
         }
         self.memory
             .peers
@@ -277,7 +277,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn tell(&self, event: Event) -> Result<(), Unheard> {
-        self.heard.send(event).await.map_err(|_| Unheard)
+    async fn send(&self, event: Event) -> Result<(), Closed> {
+        self.events.send(event).await.map_err(|_| Closed)
     }
 }

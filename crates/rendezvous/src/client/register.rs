@@ -1,4 +1,4 @@
-//! Registers an e-mail address for a peer (§6.8).
+//! Registers an email address for a peer (§6.8).
 
 use goop2_proto::{Keypair, registration};
 use serde_json::Value;
@@ -8,8 +8,8 @@ use super::{
     http::{self, Http},
 };
 
-/// Asks a server to register an address for the peer of this key. What it answers is for people,
-/// whichever way it goes.
+/// Asks a server to register an address for the peer of this key. Both results are messages for
+/// people.
 pub async fn register(
     http: &Http,
     server: &Address,

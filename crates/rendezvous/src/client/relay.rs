@@ -1,4 +1,4 @@
-//! Asks the server for the relay beside it (`/relay`).
+//! Asks the server for its relay (`/relay`).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
     session::Session,
 };
 
-/// How often the relay is asked for while nothing happens.
+/// How often the relay is asked for without a reconnect.
 const RELAY_AGAIN: Duration = Duration::from_secs(5 * 60);
 
 /// Asks now, whenever a stream was opened, and every few minutes.
@@ -30,7 +30,7 @@ pub(super) async fn run(session: &Session) {
     }
 }
 
-/// None when the server says that it has none.
+/// None if the server has none.
 async fn ask(session: &Session) -> Result<Option<Relay>, Fault> {
     let Config { address, http, .. } = &session.config;
     let response = http.get(address.at("relay"), HeaderMap::new()).await?;

@@ -1,22 +1,22 @@
-//! When to publish what: decisions about time, with the time handed in.
+//! When to publish what: decisions about time, with the time passed in.
 
 use std::time::Duration;
 
 use goop2_proto::presence::Kind;
 use tokio::time::Instant;
 
-/// `Retry-After` counts up to here: a server may ask for peace, but not send us away for the day.
+/// Longest `Retry-After` that is respected: a server may slow us down, but not send us away for the
+/// day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// The second `online` follows the first after this (§7.4).
 const AGAIN: Duration = Duration::from_secs(1);
-/// Addresses change in bursts; this is how fast we follow.
+/// Addresses change in bursts; at most one message in this time.
 const GAP: Duration = Duration::from_secs(1);
-/// The first messages follow each other faster: a peer that has just started learns its addresses
-/// one by one, and whoever sees it wants to call it.
+/// The first messages are sent faster: a peer that has just started learns its addresses one by
+/// one, and others want to connect to it.
 const FIRST: u32 = 5;
 const FIRST_GAP: Duration = Duration::from_millis(200);
-/// Heartbeats left out after a 429 that does not say for how long: one more would end our TTL at
-/// others.
+/// Heartbeats skipped after a 429 without `Retry-After`: after one more, our TTL would end.
 const SKIPPED: u32 = 2;
 
 /// When to publish what.
@@ -42,8 +42,7 @@ impl Schedule {
         self.next.max(self.not_before)
     }
 
-    /// The first two say `online`: the first of them may come before the server knows anything of
-    /// us.
+    /// The first two are `online`: the first may be sent before the server knows us.
     pub(super) fn kind(&self) -> Kind {
         if self.sent < 2 {
             Kind::Online
@@ -64,12 +63,12 @@ impl Schedule {
         self.not_before = now + gap.min(self.heartbeat);
     }
 
-    /// There is something new to say.
+    /// There is something new to publish.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.next = self.next.min(now);
     }
 
-    /// The server wants less of us.
+    /// The server limits our messages.
     pub(super) fn pause(&mut self, now: Instant, asked: Option<Duration>) {
         let pause = asked.unwrap_or(self.heartbeat * SKIPPED).min(LONGEST_PAUSE);
         self.not_before = now + pause;
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn news_go_out_at_once_but_not_in_bursts_and_never_in_a_pause() {
+    fn news_are_sent_at_once_but_not_in_bursts_and_never_in_a_pause() {
         let start = Instant::now();
         let mut schedule = Schedule::new(5 * SECOND, start);
         schedule.sent(start);

@@ -14,14 +14,14 @@ use super::{config::Config, state::State};
 pub(super) struct Session {
     pub(super) config: Config,
     pub(super) state: watch::Sender<State>,
-    /// Whether the server answers from this machine or network; none before its first answer.
+    /// Whether the server is on this host or network; none before its first answer.
     pub(super) near: watch::Sender<Option<bool>>,
-    /// How many streams were opened: after a new one the server may be a new one.
+    /// How many streams were opened; a new one may be to a restarted server.
     pub(super) opened: watch::Sender<u64>,
 }
 
 impl Session {
-    /// Takes note of where an answer came from.
+    /// Notes where an answer came from.
     pub(super) fn answered_from(&self, ip: Option<IpAddr>) {
         let near = ip.map(goop2_proto::audience::is_near);
         self.near

@@ -1,63 +1,61 @@
-//! What a client reports: the state of its server, and what the server says of peers.
+//! What a client reports: the state of its connection, and events.
 
 use std::{collections::HashSet, time::SystemTime};
 
 use goop2_proto::{PeerId, presence::Presence, relay::Relay, roster::Source};
 
-/// What a server tells.
+/// An event of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A message of a peer. Forged ones never come here, nor one's own.
+    /// A message of a peer. Forged ones and our own are left out.
     Presence {
         /// The server.
         source: Source,
-        /// What the peer says.
+        /// The peer's presence.
         presence: Presence,
         /// Whether its signature verified.
         proved: bool,
     },
-    /// The server has said whom it sees: nobody else.
+    /// A snapshot is complete: nobody else is online there.
     Current {
         /// The server.
         source: Source,
         /// Everyone in its snapshot.
         seen: HashSet<PeerId>,
     },
-    /// The server no longer sees the peer, which did not say so itself.
+    /// The peer timed out at the server, without a goodbye.
     Lost {
         /// The server.
         source: Source,
         /// The peer.
         peer: PeerId,
     },
-    /// A server that tells only changes is still there: whom it saw, it sees. Comes every
-    /// heartbeat.
+    /// The stream of changes is still open, so its peers are still online. Sent every heartbeat.
     Alive {
         /// The server.
         source: Source,
     },
 }
 
-/// How it stands with the server.
+/// The state of the connection to the server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The stream of events.
     pub link: Link,
     /// How many others are online there.
     pub peers: usize,
-    /// The relay beside it, if it has one.
+    /// Its relay, if it has one.
     pub relay: Option<Relay>,
-    /// Why it does not take what we publish, in plain words.
+    /// Why it rejects what we publish, in plain words.
     pub refusal: Option<String>,
-    /// Whether our e-mail address is registered there; none = nobody has to be, or the server does
-    /// not say.
+    /// Whether our email address is registered there; none = not required, or unknown.
     pub registration: Option<Registration>,
 }
 
-/// How it stands with our e-mail address at a server that shows registered peers only.
+/// Whether our email address is registered at a server that shows only registered peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// It is not registered for us, so nobody there sees us.
+    /// It is not, so nobody there sees us.
     Required,
     /// It is.
     Registered,
@@ -66,20 +64,20 @@ pub enum Registration {
 /// The stream of events. Reasons are in plain words.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Link {
-    /// The first attempt is under way.
+    /// The first attempt is in progress.
     Connecting,
     /// It is open.
     Connected {
         /// Since when.
         since: SystemTime,
-        /// Whether only changes are told: one of our servers.
+        /// Whether the server sends only changes (not an existing server).
         changes: bool,
     },
-    /// The server said no, or is none.
+    /// The server refused, or is not a rendezvous.
     Refused {
         /// Why.
         reason: String,
-        /// When it is asked again.
+        /// When the next attempt begins.
         next: SystemTime,
     },
     /// It could not be reached, or the stream ended.

@@ -1,4 +1,4 @@
-//! What the operator decides of registrations, and why a server does not start with it.
+//! The configuration of registrations, and its errors.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::mail;
 /// What the operator decides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    /// Where registrations are kept; made with its folder if it is not there.
+    /// Where registrations are stored; created with its folder if missing.
     pub path: PathBuf,
     /// Called with each verified address; empty = none.
     pub webhook: String,
@@ -20,12 +20,12 @@ pub struct Config {
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It would not know who is registered; going on without would let everyone in.
+    /// The database cannot be opened; without it everyone would be let in.
     #[error("{}: {why}. Set presence.peer_db_path to a writable path, or delete the file if you don't need it", path.display())]
     Database {
         /// `presence.peer_db_path`
         path: PathBuf,
-        /// What the system or the database says.
+        /// The message of the system or the database.
         why: String,
     },
     /// See [`mail::Error`].

@@ -1,9 +1,9 @@
-//! `peer_db_path` (§6.9): the tables of existing servers, and two of ours beside them.
+//! `peer_db_path` (§6.9): the tables of existing servers, and two of our own.
 //!
-//! All of it is in memory while the server runs ([`super::records`]); the file is written by one
-//! thread that owns the connection, and a change counts when it is written. Existing servers keep
-//! tokens as they were mailed; ours move them to a table of hashes, so that whoever reads the file
-//! cannot confirm anything.
+//! All data is in memory while the server runs ([`super::records`]); one thread owns the connection
+//! and writes the file, and a change counts when it is written. Existing servers store tokens as
+//! mailed; ours replaces them with hashes, so that someone who reads the file cannot confirm
+//! anything.
 
 use std::{fs, io, path::Path, thread, time::Duration};
 
@@ -16,11 +16,11 @@ use super::{
     record::{Hash, Pending, Record, Write, hash},
 };
 
-/// As existing servers wait for another program that holds the database.
+/// How long to wait for another program that locks the database; as existing servers.
 const BUSY: Duration = Duration::from_secs(5);
-/// Changes that wait for the disk; beyond it whoever asks waits too.
+/// Changes that wait for the disk; beyond it callers wait too.
 const MAX_WAITING: usize = 64;
-/// The first two tables are those of existing servers, to the letter.
+/// The first two tables are exactly those of existing servers.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS peers (
         peer_id TEXT PRIMARY KEY, type TEXT, content TEXT, email TEXT, avatar_hash TEXT,
@@ -44,7 +44,7 @@ enum Order {
     Close(oneshot::Sender<()>),
 }
 
-/// One peer that is online, as existing servers write it down.
+/// One peer that is online, as existing servers store it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) id: String,
@@ -58,7 +58,7 @@ pub(crate) struct Peer {
     pub(crate) bytes_received: u64,
 }
 
-/// Everything in the file that a server has to know.
+/// Everything that a server reads from the file.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Contents {
     pub(super) records: Vec<Record>,
@@ -72,7 +72,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Blocks. Creates the folder and the file; a file that is no such database is left as it is.
+    /// Blocking. Creates the folder and the file; a file that is not such a database is left alone.
     pub(super) fn open(path: &Path) -> Result<(Self, Contents), Error> {
         let broken = |why: &dyn ToString| Error::Database {
             path: path.to_owned(),
@@ -90,7 +90,7 @@ impl Database {
         Ok((Self { orders }, contents))
     }
 
-    /// Returns when all of it is on the disk.
+    /// Returns when all of it is on disk.
     pub(super) async fn write(&self, writes: Vec<Write>) -> Result<(), String> {
         if writes.is_empty() {
             return Ok(());
@@ -102,22 +102,22 @@ impl Database {
         written.await.map_err(|_| closed())?
     }
 
-    /// Queues it; false when too much is waiting.
+    /// Queues it; false if too much is waiting.
     pub(super) fn write_soon(&self, write: Write) -> bool {
         let order = Order::Write(vec![write], oneshot::channel().0);
         self.orders.try_send(order).is_ok()
     }
 
-    /// Queues everyone who is online, instead of those before; left out when too much is waiting.
-    pub(super) fn keep_peers(&self, peers: Vec<Peer>) {
+    /// Queues who is online, replacing those before; skipped if too much is waiting.
+    pub(super) fn save_peers(&self, peers: Vec<Peer>) {
         let _next_time = self.orders.try_send(Order::Peers(peers));
     }
 
-    /// Returns when everything queued is on the disk and the file is closed.
+    /// Returns when everything queued is on disk and the file is closed.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.orders.send(Order::Close(done)).await.is_ok() {
-            // An error means the same: the thread has ended.
+            // An error means that the thread has already ended.
             let _ = closed.await;
         }
     }
@@ -129,7 +129,7 @@ fn create(path: &Path) -> io::Result<()> {
     }
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
-    // It names people.
+    // It contains personal data.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
@@ -142,7 +142,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     )?;
     conn.busy_timeout(BUSY)?;
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // What is overwritten is gone: tokens, and people who were removed.
+    // Deleted data, such as tokens and removed people, is overwritten.
     conn.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
     conn.execute_batch(SCHEMA)?;
     Ok(conn)
@@ -190,7 +190,7 @@ fn load(conn: &mut Connection) -> rusqlite::Result<Contents> {
     })
 }
 
-/// Links that an existing server has mailed stay good, but no longer stand in the file.
+/// Links that an existing server has mailed stay valid, but their tokens are removed from the file.
 fn adopt(changes: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut mailed = changes.prepare(
         "SELECT token, email, created_at FROM registrations WHERE token <> '' AND coalesce(verified_at, 0) = 0",
@@ -210,7 +210,7 @@ fn adopt(changes: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Owns the connection until it is told to close it, or nobody is left to do so.
+/// Owns the connection until it is closed or all senders are gone.
 fn serve(mut conn: Connection, mut orders: mpsc::Receiver<Order>) {
     while let Some(order) = orders.blocking_recv() {
         match order {
@@ -219,7 +219,7 @@ fn serve(mut conn: Connection, mut orders: mpsc::Receiver<Order>) {
                 if let Err(why) = &written {
                     tracing::error!(why, "registrations could not be written");
                 }
-                // Nobody may wait for it.
+                // The caller may have stopped waiting.
                 let _ = done.send(written);
             }
             Order::Peers(peers) => {
@@ -299,7 +299,7 @@ mod tests {
 
     use super::*;
 
-    /// As an existing server leaves it.
+    /// A database of an existing server.
     const EXISTING: &str = "
         CREATE TABLE peers (peer_id TEXT PRIMARY KEY, type TEXT, content TEXT, email TEXT, avatar_hash TEXT,
             ts INTEGER, last_seen INTEGER, bytes_sent INTEGER, bytes_received INTEGER);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_there_again() {
+    async fn what_was_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/folder/peers.db");
         let (database, contents) = Database::open(&path).unwrap();
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_online_replaces_who_was() {
+    async fn the_list_of_peers_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("peers.db");
         let (database, _) = Database::open(&path).unwrap();
@@ -403,8 +403,8 @@ mod tests {
             bytes_sent: 3,
             bytes_received: u64::MAX,
         };
-        database.keep_peers(vec![peer("a"), peer("b")]);
-        database.keep_peers(vec![peer("b"), peer("c")]);
+        database.save_peers(vec![peer("a"), peer("b")]);
+        database.save_peers(vec![peer("b"), peer("c")]);
         database.close().await;
         let conn = Connection::open(&path).unwrap();
         let ids: String = conn
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_stops_the_start() {
+    fn a_file_that_is_not_a_database_prevents_the_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("peers.db");
         fs::write(&path, "not a database, but something somebody may need").unwrap();

@@ -4,13 +4,13 @@ use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
 use super::refusal::Refusal;
 
-/// The time that the limits count over.
+/// The period of the limits.
 pub(super) const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 /// Mails to one address within an hour: one, one that was lost, and one for another peer.
 const MAX_MAILS_EACH: usize = 3;
 /// Mails that one client may cause within an hour: a household.
 const MAX_MAILS_CLIENT: usize = 10;
-/// Mails within an hour in all, so that nobody can have the server listed as a sender of spam.
+/// Mails within an hour in total, so that nobody can get the server listed as a source of spam.
 const MAX_MAILS: usize = 600;
 /// The mails of the last hour.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ struct Mail {
 }
 
 impl MailLimit {
-    /// Why another one may not be sent now.
+    /// Whether another mail may be sent now.
     pub(super) fn check(&mut self, key: &str, client: IpAddr, now: i64) -> Result<(), Refusal> {
         while self
             .0
@@ -47,7 +47,7 @@ impl MailLimit {
         })
     }
 
-    /// One was allowed and is sent.
+    /// Counts a mail that is sent.
     pub(super) fn note(&mut self, key: String, client: IpAddr, now: i64) {
         self.0.push_back(Mail {
             at: now,

@@ -1,17 +1,17 @@
-//! One registered address, one link, and what is written of them.
+//! A registered address, a link, and how they are written.
 
 use goop2_proto::{PeerId, id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// How long a link is good, as the mail says. In milliseconds, like all times here.
+/// How long a link is valid, as the mail says. In milliseconds, like all times here.
 pub(super) const LINK_MILLIS: i64 = 24 * 60 * 60 * 1000;
-/// Where the owner stands in a record's `metadata`.
+/// The keys of the owner in a record's `metadata`.
 const PEER: &str = "peer_id";
 const PROVED: &str = "peer_proved";
 
-/// The SHA-256 of a token: all that is kept of it.
+/// The SHA-256 of a token; the token itself is not stored.
 pub(super) type Hash = [u8; 32];
 
 /// One registered address.
@@ -23,11 +23,11 @@ pub struct Record {
     pub created_at: i64,
     /// Unix time in milliseconds; 0 = not yet.
     pub verified_at: i64,
-    /// Which peer it belongs to, and what other programs keep here.
+    /// Which peer it belongs to, and what other programs store here.
     pub metadata: Map<String, Value>,
 }
 
-/// A link under way.
+/// A pending link.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pending {
     pub(super) email: String,
@@ -35,7 +35,7 @@ pub(super) struct Pending {
     pub(super) created_at: i64,
 }
 
-/// What to write down.
+/// One change to save.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Write {
     Record(Record),
@@ -44,13 +44,13 @@ pub(super) enum Write {
     },
     Pending(Hash, Pending),
     NoPending(Hash),
-    /// The operator wants nothing of this peer.
+    /// The peer is blocked.
     Block(PeerId),
     NoBlock(PeerId),
 }
 
 impl Record {
-    /// The peer the address belongs to, and whether it has to prove that it is the one.
+    /// The peer that the address belongs to, and whether it has to sign its presence.
     pub fn owner(&self) -> Option<(PeerId, bool)> {
         let peer = id::parse(self.metadata.get(PEER)?.as_str()?)?;
         let proved = self
@@ -67,17 +67,17 @@ impl Record {
     }
 }
 
-/// What is kept of a token.
+/// What is stored of a token.
 pub(super) fn hash(token: &str) -> Hash {
     Sha256::digest(token).into()
 }
 
-/// Addresses that differ only in case are the same mailbox everywhere that matters.
+/// Addresses that differ only in case are the same mailbox in practice.
 pub(super) fn key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-/// Whether a link of that time is no longer good.
+/// Whether a link of that time has expired.
 pub(super) fn is_old(created_at: i64, now: i64) -> bool {
     now - created_at >= LINK_MILLIS
 }

@@ -1,11 +1,11 @@
-//! What is registered and what is asked for, and what may be asked: decisions, with time, tokens
-//! and storage handed in. A decision is a list of writes, which count when they are kept and then
+//! Registered addresses and pending links, and what may change: decisions, with time, tokens and
+//! storage passed in. A decision is a list of writes, which count when they are saved and then
 //! applied.
 //!
 //! An address is *verified* when the link of a mail to it was confirmed. It *belongs* to one peer:
 //! the one that signed the request, or, when nobody signed, the first that publishes it. Several
-//! links may be under way for one address, so that nobody can make another's link useless by asking
-//! again; each names the peer it is for.
+//! links may be pending for one address, so that nobody can invalidate another's link by requesting
+//! a new one; each names the peer it is for.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -18,17 +18,17 @@ use super::{
     refusal::Refusal,
 };
 
-/// Addresses at most: some 100 MB.
+/// Most addresses: some 100 MB.
 const MAX_RECORDS: usize = 200_000;
-/// Links under way at most, however many instances send them: several days of one server's mails.
+/// Most pending links, whichever instances sent them: several days of one server's mails.
 const MAX_PENDING: usize = 65_536;
 
-/// Whether a peer may be seen with an address.
+/// Whether a peer with an address is visible.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Admission {
     No,
     Yes,
-    /// Nobody has it yet: yes, once this is written.
+    /// Nobody owns it yet: yes, once this is saved.
     First(Record),
     /// Yes, and from now on only with proof, as this says.
     Proved(Record),
@@ -53,8 +53,8 @@ impl Records {
         }
     }
 
-    /// Somebody asks for a link. `peer` signed the request; without it the address is registered as
-    /// existing peers do it.
+    /// Requests a link. `peer` signed the request; without it the address is registered as by
+    /// existing peers.
     pub(super) fn request(
         &mut self,
         email: &str,
@@ -110,19 +110,19 @@ impl Records {
             .collect()
     }
 
-    /// What a link is for, as long as it is good. One that was sent before the address was verified
-    /// is not: whoever confirmed has decided, at whichever instance.
-    pub(super) fn look(&self, token: &Hash, now: i64) -> Option<&Pending> {
+    /// What a link is for, while it is valid. One sent before the address was verified is not: the
+    /// first to confirm has decided, at whichever instance.
+    pub(super) fn pending_link(&self, token: &Hash, now: i64) -> Option<&Pending> {
         let pending = self.pending.get(token)?;
         let record = self.records.get(&key(&pending.email));
         let decided = record.is_some_and(|record| record.verified_at > pending.created_at);
         (!decided && !is_old(pending.created_at, now)).then_some(pending)
     }
 
-    /// The link is spent: the address is verified, and belongs to the peer that asked. What decides
-    /// is the record; the rest follows from it.
+    /// Uses the link: the address is verified, and belongs to the peer that asked. The record is
+    /// what counts; the rest follows from it.
     pub(super) fn confirm(&self, token: &Hash, now: i64) -> Option<(Record, Vec<Write>)> {
-        let Pending { email, peer, .. } = self.look(token, now)?;
+        let Pending { email, peer, .. } = self.pending_link(token, now)?;
         let mut record = self.records.get(&key(email))?.clone();
         record.verified_at = now;
         if let Some(peer) = peer {
@@ -133,9 +133,8 @@ impl Records {
         Some((record, writes))
     }
 
-    /// Whether a message with this address may be seen. The first peer that publishes an address
-    /// without an owner gets it; one that has proved itself later is not believed without proof
-    /// again.
+    /// Whether a message with this address is visible. The first peer that publishes an address
+    /// without an owner gets it. Once an owner has signed, unsigned messages are rejected.
     pub(super) fn admits(&self, email: &str, peer: PeerId, proved: bool) -> Admission {
         let record = self
             .records
@@ -167,7 +166,7 @@ impl Records {
         writes
     }
 
-    /// Takes what was decided and kept. Beyond the bounds nothing is added, whoever decided it.
+    /// Applies what was decided and saved. Beyond the bounds nothing is added, whoever decided it.
     pub(super) fn apply(&mut self, writes: &[Write]) {
         for write in writes {
             match write {
@@ -188,7 +187,7 @@ impl Records {
                 Write::NoPending(token) => {
                     self.pending.remove(token);
                 }
-                // Kept for the next start, and not in here.
+                // Saved for the next start, not kept here.
                 Write::Block(_) | Write::NoBlock(_) => {}
             }
         }
@@ -219,7 +218,7 @@ impl Records {
         (newest.collect(), found.len())
     }
 
-    /// Links that nobody followed go, and addresses that were never verified with them.
+    /// Removes links that nobody followed, and addresses that were never verified.
     pub(super) fn expire(&self, now: i64) -> Vec<Write> {
         let old = |record: &&Record| record.verified_at == 0 && is_old(record.created_at, now);
         let records = self.records.values().filter(old);

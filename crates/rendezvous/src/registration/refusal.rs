@@ -11,22 +11,22 @@ pub enum Refusal {
     /// See [`goop2_proto::registration::email`].
     #[error("That isn’t a valid email address.")]
     Invalid,
-    /// It is verified, and nothing would change.
+    /// It is verified already.
     #[error("This email address is already registered and verified.")]
     Already,
-    /// Over a limit; a mail may be sent again after this.
+    /// Over a limit; a mail can be sent again after this time.
     #[error("Too many links were requested. Try again later.")]
     TooMany(Duration),
-    /// No room for another address.
+    /// Too many addresses.
     #[error("This server can’t take any more registrations.")]
     Full,
-    /// Not signed by that peer.
+    /// The signature is not of that peer.
     #[error("The request isn’t signed by the peer it names.")]
     Forged,
-    /// Signed by a clock that is wrong, or long ago.
+    /// Signed long ago, or with a wrong clock.
     #[error("The request was signed more than an hour ago, or your computer’s clock is wrong.")]
     Stale,
-    /// Instances that share their registrations cannot agree on a new one.
+    /// The instances that share registrations cannot be reached.
     #[error(
         "This server can’t reach the servers it shares registrations with. Nothing was changed. Try again in a few minutes."
     )]

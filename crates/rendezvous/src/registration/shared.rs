@@ -1,4 +1,4 @@
-//! What an instance knows of the registrations that it shares with others; see [`super::sync`].
+//! What an instance knows of the shared registrations; see [`super::sync`].
 
 pub(super) mod buckets;
 
@@ -16,16 +16,16 @@ use tokio::sync::mpsc;
 use super::record::Record;
 use buckets::{Buckets, Fault, record_key};
 
-/// Addresses that wait for their first peer to be written down; it asks again with its next
+/// Addresses whose first owner waits to be saved; the peer triggers it again with its next
 /// heartbeat.
 const MAX_CLAIMS: usize = 64;
 
 /// What an instance knows of the buckets.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// While everything in them is known here.
+    /// Set while the local copy is complete and followed.
     current: Mutex<Option<Buckets>>,
-    /// The last change of each key that was copied.
+    /// The last copied revision of each key.
     revisions: Mutex<HashMap<String, u64>>,
     claim: mpsc::Sender<Claim>,
     pub(super) claims: tokio::sync::Mutex<mpsc::Receiver<Claim>>,
@@ -62,7 +62,7 @@ impl Shared {
         self.changes.load(Ordering::Relaxed)
     }
 
-    /// Has it written down that the address is this peer's.
+    /// Queues that the address belongs to this peer.
     pub(super) fn claim(&self, email: &str, peer: PeerId, proved: bool) {
         let email = email.to_owned();
         let _next_heartbeat = self.claim.try_send(Claim {
@@ -106,7 +106,7 @@ impl Shared {
         Ok(revision.map(|revision| (key, revision)))
     }
 
-    /// Whether the change is news.
+    /// Notes a revision; whether it is new.
     pub(super) fn note(&self, key: &str, revision: u64) -> bool {
         let mut revisions = self.revisions();
         let news = revisions.get(key).is_none_or(|known| *known < revision);

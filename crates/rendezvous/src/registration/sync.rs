@@ -1,18 +1,17 @@
-//! Registrations of several instances: two buckets of NATS are the truth, and the database is each
-//! instance's copy of it.
+//! Registrations of several instances: two NATS buckets are authoritative, and each instance's
+//! database is a copy.
 //!
-//! A change is written to its bucket first, on condition that nobody has written to the same key
-//! since it was last read here; then to the database. Whoever loses reads what the other wrote and
-//! decides again, so an address has one owner everywhere. What others write is heard and copied.
+//! A change is first written to its bucket, on condition that the key was not changed since it was
+//! last read here; then to the database. An instance that loses copies the other change and decides
+//! again, so an address has one owner everywhere. Changes of other instances are watched and copied.
 //!
-//! While NATS is away nothing changes: a link would be good at one instance only, and an address
-//! that two instances gave to two peers has no right owner afterwards. Whoever is registered is
-//! admitted from the copy, so only new people wait. Queueing changes was refused for the same
-//! reason.
+//! While NATS is down nothing can change: a link would work at one instance only, and an address
+//! that two instances gave to two peers would have no right owner. Registered peers are admitted
+//! from the copy, so only new ones have to wait. Queueing changes was rejected for the same reason.
 //!
-//! One bucket has the addresses, for ever; the other the links, by the hashes of their tokens, for
-//! a day. What an instance brings along that no bucket knows is added to it, and what one says was
-//! removed is removed.
+//! One bucket has the addresses, permanently; the other has the links, by the hashes of their
+//! tokens, for a day. Registrations of a joining instance that are in no bucket are added, and those
+//! that a bucket has as removed are removed.
 
 use std::{collections::HashSet, future::pending, sync::atomic::Ordering, time::Instant};
 
@@ -38,15 +37,15 @@ use crate::{backoff::Backoff, cluster::LONGEST_WAIT};
 
 /// Changes copied at once.
 const BATCH: usize = 256;
-/// Values written at once by an instance that brings its own.
+/// Values added at once by a joining instance.
 const AT_ONCE: usize = 32;
 
-/// Nobody writes by a copy that is not followed any more.
+/// Marks the copy as outdated when it is no longer followed.
 struct Current<'a>(&'a Shared);
 
 impl Registrations {
-    /// Keeps the copy and the buckets the same, for as long as the connection lives. `clock`: unix
-    /// time in milliseconds.
+    /// Keeps the copy and the buckets in sync as long as the connection lives. `clock`: unix time in
+    /// milliseconds.
     pub(crate) async fn share(&self, client: &Client, clock: fn() -> i64) {
         let Some(shared) = &self.shared else {
             return pending().await;
@@ -66,9 +65,8 @@ impl Registrations {
         }
     }
 
-    /// Writes a change to the buckets, and returns what is to be noted once it is kept here too:
-    /// until then, whoever gave up meanwhile would have it copied as another's. The caller has the
-    /// turn.
+    /// Writes a change to the buckets, and returns the revisions to note once it is saved here: noted
+    /// earlier, the change would not be copied if saving were canceled. The caller holds `changing`.
     pub(super) async fn put(
         &self,
         shared: &Shared,
@@ -89,7 +87,7 @@ impl Registrations {
                     buckets.remove_link(token).await;
                     Ok(None)
                 }
-                // Each instance's own.
+                // Not shared.
                 Write::Block(_) | Write::NoBlock(_) => Ok(None),
             };
             match done {
@@ -103,7 +101,7 @@ impl Registrations {
         Ok(written)
     }
 
-    /// Copies what somebody else wrote instead.
+    /// Copies the change of another instance that was faster.
     async fn reread(&self, shared: &Shared, buckets: &Buckets, write: &Write) {
         let (Write::Record(Record { email, .. }) | Write::NoRecord { email }) = write else {
             return;
@@ -127,14 +125,14 @@ impl Registrations {
         let mut records = records.ready_chunks(BATCH);
         let mut links = links.ready_chunks(BATCH);
         let mut known = HashSet::new();
-        // What comes before our own mark was there when we came.
+        // What comes before our own mark was there before we joined.
         let mark = buckets.records.put(MARK, Bytes::new()).await?;
         self.catch_up(shared, &mut records, read_record, mark, &mut known)
             .await?;
         let mark = buckets.links.put(MARK, Bytes::new()).await?;
         self.catch_up(shared, &mut links, read_link, mark, &mut known)
             .await?;
-        self.bring(shared, &buckets, &known, clock()).await?;
+        self.add_own(shared, &buckets, &known, clock()).await?;
         *shared.current() = Some(buckets);
         let _until_the_end = Current(shared);
         tracing::info!("registrations are shared");
@@ -175,13 +173,13 @@ impl Registrations {
         read: fn(&Entry) -> Option<Write>,
     ) -> Result<(), Trouble> {
         let entries: Vec<_> = entries.into_iter().collect::<Result<_, _>>()?;
-        let _turn = self.turn.lock().await;
+        let _changing = self.changing.lock().await;
         let writes = entries.iter().map(read).collect();
         self.copy(shared, writes, entries).await;
         Ok(())
     }
 
-    /// Copies entries as they were read. The caller has the turn.
+    /// Copies entries that were read. The caller holds `changing`.
     async fn copy(&self, shared: &Shared, writes: Vec<Option<Write>>, entries: Vec<Entry>) {
         let mut news = Vec::new();
         for (write, entry) in writes.into_iter().zip(entries) {
@@ -193,14 +191,14 @@ impl Registrations {
                 _ => {}
             }
         }
-        // What the disk does not take is copied again after the next start.
+        // If this fails, it is copied again after the next start.
         let _logged = self.database.write(news.clone()).await;
         self.records().apply(&news);
         shared.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds what this instance knows and no bucket does.
-    async fn bring(
+    /// Adds registrations that no bucket has.
+    async fn add_own(
         &self,
         shared: &Shared,
         buckets: &Buckets,
@@ -231,7 +229,7 @@ impl Registrations {
             .buffer_unordered(AT_ONCE);
         while let Some(done) = put.next().await {
             match done {
-                // Another instance has brought the same address; it will be heard.
+                // Another instance has added the same address; it will be copied.
                 Ok(()) | Err(Fault::Conflict) => {}
                 Err(Fault::Refused(why)) => return Err(why.into()),
             }
@@ -240,7 +238,7 @@ impl Registrations {
     }
 
     async fn settle(&self, claim: Claim) {
-        let _turn = self.turn.lock().await;
+        let _changing = self.changing.lock().await;
         let Claim {
             email,
             peer,

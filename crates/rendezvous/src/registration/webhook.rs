@@ -1,7 +1,7 @@
-//! Tells another program of each verified address (`presence.registration_webhook`).
+//! Reports each verified address to another program (`presence.registration_webhook`).
 //!
-//! Whoever confirms does not wait for it: a queue and one task stand between. A redirect is not
-//! followed, since what is sent is meant for the address the operator wrote down.
+//! Confirming does not wait for it: calls go through a queue and one task. Redirects are not
+//! followed, since the data is meant for the configured address only.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::record::Record;
 use crate::client::http;
 
-/// Calls that wait: an hour of registrations while the other program is away.
+/// Waiting calls: an hour of registrations while the other program is down.
 const MAX_WAITING: usize = 600;
-/// One call.
+/// The time for one call.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The waits before the second and the third attempt, the last.
+/// The waits before the second and the third, last attempt.
 const AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Webhook {
         }
     }
 
-    pub(super) fn tell(&self, record: &Record) {
+    pub(super) fn notify(&self, record: &Record) {
         let body = json!({"email": record.email, "verified_at": record.verified_at}).to_string();
         if self.calls.try_send(body.into_bytes()).is_err() {
             tracing::warn!("too many webhook calls are waiting; one was dropped");

@@ -39,8 +39,8 @@ pub(crate) struct App {
     pub(crate) started: Instant,
 }
 
-/// Whose messages are counted together. What is unsigned counts for its sender too, or anyone could
-/// use up a peer's share.
+/// Whose messages are counted together. Unsigned ones also count by their sender, or anyone could
+/// use up another peer's share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Publisher {
     Proved(PeerId),
@@ -48,12 +48,12 @@ pub(crate) enum Publisher {
 }
 
 impl App {
-    /// The relay beside this server now.
+    /// The relay of this server, if it has one now.
     pub(crate) fn relay(&self) -> Option<relay::State> {
         self.config.relay.as_ref()?.borrow().clone()
     }
 
-    /// Whether a message is stored and told; existing peers are answered 204 either way.
+    /// Whether a message is stored and broadcast; existing peers are answered 204 either way.
     pub(crate) fn admits(&self, accepted: &Accepted) -> bool {
         let registered = |registrations: &Registrations| {
             registrations.admits(&accepted.message, accepted.proved)
@@ -61,21 +61,21 @@ impl App {
         !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
     }
 
-    /// As [`Self::admits`], of a message that another instance took.
-    pub(crate) fn admits_elsewhere(&self, accepted: &Accepted) -> bool {
+    /// As [`Self::admits`], of a message that another instance accepted.
+    pub(crate) fn admits_remote(&self, accepted: &Accepted) -> bool {
         let registered = |registrations: &Registrations| {
-            registrations.admits_elsewhere(&accepted.message, accepted.proved)
+            registrations.admits_remote(&accepted.message, accepted.proved)
         };
         !self.config.registration_required || self.registrations.as_ref().is_some_and(registered)
     }
 
-    /// Counts the changes of registrations that other instances made.
+    /// How many changes of registrations other instances have made.
     pub(crate) fn registration_changes(&self) -> u64 {
         let registrations = self.registrations.as_ref();
         registrations.map_or(0, Registrations::changes)
     }
 
-    /// What `/healthz` says. It serves either way: a load balancer keeps sending people here.
+    /// What `/healthz` says. The server works in any case, so the status stays 200.
     pub(crate) fn health(&self) -> &'static str {
         let registrations = self.registrations.as_ref();
         match &self.cluster {

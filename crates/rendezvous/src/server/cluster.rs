@@ -1,24 +1,23 @@
-//! Several instances of one rendezvous, joined through NATS: subscribers of one hear publishers of
-//! all.
+//! Several instances of one rendezvous, connected through NATS: subscribers of each receive what is
+//! published at all.
 //!
-//! Every instance has the whole table, and owns the part of it that is published to it. It tells
-//! the others who came, who changed and who left, in the authors' own words, and each checks them
-//! as it checks what its own clients send. Heartbeats are not passed on: an instance says every
-//! second that it is there, and as long as it does, so are the peers it holds. What the cluster
-//! costs therefore grows with arrivals and departures, and not with heartbeats. An instance that
-//! dies is silent, and those it held have one TTL to come back through another.
+//! Every instance has the whole table, and owns the peers that publish to it. It sends the others
+//! every arrival, change and departure as the peers signed them, and each checks them like messages
+//! of its own clients. Heartbeats are not forwarded: an instance sends a frame every second, and as
+//! long as it does, the peers it holds are online. The cost of a cluster therefore grows with
+//! arrivals and departures, not with heartbeats. When an instance dies, its peers have one TTL to
+//! reconnect through another.
 //!
-//! Everything goes over one subject, in order. Frames are numbered: whoever misses one asks, and
-//! the asked instance tells everyone it holds again, to all, since what made one miss a frame made
-//! others miss it too. So a frame that NATS or a full queue dropped is late, never lost. A snapshot
-//! for the asker alone was refused: it would travel beside the news and overtake them.
+//! Everything travels on one subject, in order. Frames are numbered: an instance that misses one
+//! asks its sender, which sends a snapshot of its peers to all, since others probably missed it too.
+//! So a frame that NATS or a full queue dropped is late, never lost. A snapshot for the asker alone
+//! was rejected: it would travel beside the news and overtake them.
 //!
-//! NATS is believed as far as whoever may publish there: it can say that an instance lost a peer or
-//! that the operator removed one, and both come back with their next heartbeat. It cannot speak for
-//! a peer that signs.
+//! NATS is trusted as far as those who can publish there: they can claim that an instance lost a
+//! peer or that the operator removed one, and both return with their next heartbeat. They cannot
+//! impersonate a peer that signs.
 //!
-//! Each instance decides for itself whom its operator blocks, what a client may ask, and what it
-//! counts.
+//! Blocked peers, rate limits and counters belong to each instance.
 
 mod members;
 pub(crate) mod state;
@@ -47,17 +46,16 @@ use crate::{backoff::Backoff, cluster::LONGEST_WAIT};
 use members::{Members, Verdict};
 use state::Cluster;
 
-/// The version of what travels on it is in its name: instances of different versions do not hear
-/// each other.
+/// The name has the version of the format: instances of different versions ignore each other.
 const SUBJECT: &str = "goop2.rendezvous.1";
-/// How often an instance says that it is there, and how soon a frame that was missed is noticed.
+/// How often an instance sends a frame, and how soon a missed one is noticed.
 const BEAT: Duration = Duration::from_secs(1);
-/// News that come within it travel together.
+/// News within this time are sent together.
 const GATHER: Duration = Duration::from_millis(10);
-/// Everyone is told again at most this often, however many ask.
+/// Snapshots are sent at most this often, however many instances ask.
 const SNAPSHOT_GAP: Duration = Duration::from_secs(1);
-/// How long the last words of a server that ends may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a stopping server may take for its last frame.
+const LAST_FRAME: Duration = Duration::from_secs(1);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -74,12 +72,12 @@ enum End {
     Payload(usize),
     #[error("the connection was lost")]
     Lost,
-    /// The server ends.
+    /// The server is stopping.
     #[error("the server is stopping")]
     Stopped,
 }
 
-/// Joins the cluster, and joins it again whenever it was lost, until told to stop.
+/// Joins the cluster, and rejoins it whenever the connection is lost, until `stop`.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let Some(cluster) = &app.cluster else { return };
     let mut backoff = Backoff::new(LONGEST_WAIT);
@@ -111,12 +109,12 @@ async fn connection(app: &App, cluster: &Cluster, stop: &CancellationToken) -> E
     };
     tokio::select! {
         () = lost.cancelled() => End::Lost,
-        end = converse(app, cluster, &client, stop) => end.err().unwrap_or(End::Stopped),
+        end = exchange(app, cluster, &client, stop) => end.err().unwrap_or(End::Stopped),
         () = share_registrations(app, &client) => End::Lost,
     }
 }
 
-/// Never returns: what goes wrong there is tried again there.
+/// Never returns: it retries after errors.
 async fn share_registrations(app: &App, client: &Client) {
     match &app.registrations {
         Some(registrations) => registrations.share(client, app.clock).await,
@@ -124,8 +122,8 @@ async fn share_registrations(app: &App, client: &Client) {
     }
 }
 
-/// Tells and hears until told to stop.
-async fn converse(
+/// Sends and receives until `stop`.
+async fn exchange(
     app: &App,
     cluster: &Cluster,
     client: &Client,
@@ -136,10 +134,10 @@ async fn converse(
         return Err(End::Payload(payload));
     }
     let mut frames = client.subscribe(SUBJECT).await?;
-    // Nobody's answer to our first frame may come before we listen.
+    // Answers to our first frame must not arrive before we listen.
     client.flush().await?;
     let ttl = app.config.limits.ttl;
-    let mut talk = Talk {
+    let mut exchange = Exchange {
         app,
         cluster,
         client,
@@ -148,7 +146,7 @@ async fn converse(
         asked: false,
         hidden: None,
     };
-    talk.speak(true).await?;
+    exchange.send_if_needed(true).await?;
     cluster.connected.store(true, Ordering::Relaxed);
     app.log.add((app.clock)(), "joined the cluster");
     tracing::info!(nats = %cluster.address, instance = %cluster.own, "joined the cluster");
@@ -157,44 +155,44 @@ async fn converse(
     loop {
         tokio::select! {
             () = stop.cancelled() => {
-                // Goodbyes of those who left with us.
-                let last = async { talk.speak(false).await?; Ok(client.flush().await?) };
-                return timeout(LAST_WORDS, last).await.unwrap_or(Ok(()));
+                // Departures that were not sent yet.
+                let last = async { exchange.send_if_needed(false).await?; Ok(client.flush().await?) };
+                return timeout(LAST_FRAME, last).await.unwrap_or(Ok(()));
             }
-            heard = talk.hear(&mut frames) => {
-                heard?;
-                talk.answer().await?;
+            received = exchange.receive(&mut frames) => {
+                received?;
+                exchange.answer().await?;
             }
-            () = app.hub.outgoing_waits() => {
+            () = app.hub.outgoing_ready() => {
                 sleep(GATHER).await;
-                talk.speak(false).await?;
+                exchange.send_if_needed(false).await?;
             }
-            _ = beat.tick() => talk.beat().await?,
+            _ = beat.tick() => exchange.beat().await?,
         }
     }
 }
 
-/// One connection's side of it.
-struct Talk<'a> {
+/// One connection to NATS.
+struct Exchange<'a> {
     app: &'a App,
     cluster: &'a Cluster,
     client: &'a Client,
     members: Members,
-    /// When everyone was told last.
+    /// When the last snapshot was sent.
     snapshot: Option<Instant>,
-    /// Somebody wants to hear everyone again.
+    /// Another instance asked for a snapshot.
     asked: bool,
-    /// Somebody was told of who is not registered here, when that many changes of registrations
-    /// were known.
+    /// A message was rejected because its peer is not registered here, when that many changes of
+    /// registrations were known.
     hidden: Option<u64>,
 }
 
-impl Talk<'_> {
-    /// Reads one frame. Losing the future between two loses nothing.
-    async fn hear(&mut self, frames: &mut Subscriber) -> Result<(), End> {
+impl Exchange<'_> {
+    /// Receives one frame. Cancel safe.
+    async fn receive(&mut self, frames: &mut Subscriber) -> Result<(), End> {
         let frame = frames.next().await.ok_or(End::Lost)?;
         self.take(&frame.payload);
-        // A snapshot is many frames, and a signature takes its time.
+        // A snapshot has many frames, and verifying signatures takes time.
         yield_now().await;
         Ok(())
     }
@@ -210,14 +208,14 @@ impl Talk<'_> {
             }
         };
         let now = Instant::now();
-        // Rounds count up over all connections: what was marked in an earlier one is older.
+        // Rounds increase over all connections, so that earlier ones are older.
         let round = counters.cluster_in.load(Ordering::Relaxed);
-        let verdict = self.members.hear(&header, round, now);
-        if verdict == Verdict::Nothing {
+        let verdict = self.members.receive(&header, round, now);
+        if verdict == Verdict::Ignore {
             return;
         }
         counters.cluster_in.fetch_add(1, Ordering::Relaxed);
-        self.app.hub.table().sustain(header.from, now);
+        self.app.hub.table().keep_alive(header.from, now);
         self.cluster
             .others
             .store(self.members.len(), Ordering::Relaxed);
@@ -237,7 +235,7 @@ impl Talk<'_> {
         }
     }
 
-    /// Whether the line was one to take.
+    /// Whether the line was accepted.
     fn line(&mut self, line: &Line<'_>, by: Instance, round: u64, now: Instant) -> bool {
         let (app, clock) = (self.app, (self.app.clock)());
         match line {
@@ -252,11 +250,11 @@ impl Talk<'_> {
                     return false;
                 }
                 let changes = app.registration_changes();
-                if !app.admits_elsewhere(&accepted) {
+                if !app.admits_remote(&accepted) {
                     self.hidden = Some(changes);
                     return false;
                 }
-                app.hub.hear(accepted, by, round, now);
+                app.hub.receive(accepted, by, round, now);
             }
         }
         true
@@ -268,41 +266,41 @@ impl Talk<'_> {
         self.cluster
             .others
             .store(self.members.len(), Ordering::Relaxed);
-        // Another instance may know of a registration before we do.
+        // Other instances may learn of a registration before we do.
         let changes = self.app.registration_changes();
         if self.hidden.is_some_and(|known| known != changes) {
             self.hidden = None;
-            self.members.doubt();
+            self.members.request_all();
         }
-        let outgoing = self.app.hub.outgoing(self.owes_everyone(now));
+        let outgoing = self.app.hub.outgoing(self.owes_snapshot(now));
         self.send(outgoing).await
     }
 
-    /// Asks and answers at once where it does not have to wait for the beat.
+    /// Asks and answers at once, without waiting for the beat.
     async fn answer(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        let everyone = self.owes_everyone(now);
-        if everyone || self.members.misses(now) {
-            self.speak(everyone).await?;
+        let everyone = self.owes_snapshot(now);
+        if everyone || self.members.needs_snapshots(now) {
+            self.send_if_needed(everyone).await?;
         }
         Ok(())
     }
 
-    fn owes_everyone(&self, now: Instant) -> bool {
-        let told = |at: Instant| now.saturating_duration_since(at) < SNAPSHOT_GAP;
-        self.asked && !self.snapshot.is_some_and(told)
+    fn owes_snapshot(&self, now: Instant) -> bool {
+        let recent = |at: Instant| now.saturating_duration_since(at) < SNAPSHOT_GAP;
+        self.asked && !self.snapshot.is_some_and(recent)
     }
 
-    /// Sends what there is to say, if there is anything.
-    async fn speak(&mut self, everyone: bool) -> Result<(), End> {
+    /// Sends news or a snapshot, and requests; nothing if there are none.
+    async fn send_if_needed(&mut self, everyone: bool) -> Result<(), End> {
         let outgoing = self.app.hub.outgoing(everyone);
-        if outgoing.is_none() && !self.members.misses(Instant::now()) {
+        if outgoing.is_none() && !self.members.needs_snapshots(Instant::now()) {
             return Ok(());
         }
         self.send(outgoing).await
     }
 
-    /// Sends one frame at least, and in it whom we need to hear again.
+    /// Sends at least one frame, with the instances whose snapshot is needed.
     async fn send(&mut self, outgoing: Option<Outgoing>) -> Result<(), End> {
         let counters = &self.app.hub.counters;
         let now = Instant::now();
@@ -328,7 +326,7 @@ impl Talk<'_> {
     }
 }
 
-/// What goes out as the bodies of frames, one at least.
+/// The bodies of frames to send, at least one.
 fn parts(outgoing: Option<Outgoing>) -> Vec<(Part, Bytes)> {
     let (lines, everyone) = match outgoing {
         None => (Vec::new(), false),
@@ -369,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_stay_within_what_is_read() {
+    fn frames_stay_within_the_limit() {
         let lines = vec![Bytes::from(vec![b'1'; MAX_MESSAGE]); 8];
         let sent = parts(Some(Outgoing::Everyone(lines.clone())));
         let names: Vec<_> = sent.iter().map(|(part, _)| *part).collect();

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::connections::client::Net;
 use crate::{cluster::Address, registration};
 
-/// The port people know.
+/// The usual port.
 pub const DEFAULT_PORT: u16 = 8787;
 
 /// What the operator decides.
@@ -20,39 +20,37 @@ pub struct Config {
     pub port: u16,
     /// Empty = no administration.
     pub admin_password: String,
-    /// How the server is reached from outside, if that differs from its own addresses; empty = it
-    /// does not.
+    /// The public URL, if it differs from the server's own addresses; empty = it does not.
     pub external_url: String,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Net>,
     /// Whether peers that do not sign are refused.
     pub require_signed: bool,
-    /// Whether only peers with a registered e-mail address are seen.
+    /// Whether only peers with a registered email address are visible.
     pub registration_required: bool,
-    /// How people register; none = they cannot, since there is no database.
+    /// How people register; none = there is no database, and they cannot.
     pub registration: Option<registration::Config>,
-    /// Where the NATS is that joins several instances to one rendezvous; none = this is the only
-    /// one.
+    /// The NATS servers that connect several instances; none = this is the only one.
     pub cluster: Option<Address>,
-    /// The relay beside it, as it changes; none = there never is one.
+    /// The relay of the server, as it changes; none = there never is one.
     pub relay: Option<watch::Receiver<Option<relay::State>>>,
-    /// How much anyone may ask.
+    /// Limits for clients and peers.
     pub limits: Limits,
 }
 
-/// How much anyone may ask, each with room for what is usual many times over.
+/// Limits for clients and peers, each many times what is usual.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Connections in all, event streams included; beyond it the next one waits. Stay below the
-    /// system's descriptors.
+    /// Open connections, event streams included; beyond it the next one waits. Has to stay below
+    /// the limit of file descriptors.
     pub connections: usize,
-    /// Connections from one address that is no trusted proxy.
+    /// Open connections of one address that is not a trusted proxy.
     pub connections_each: usize,
-    /// Event streams in all.
+    /// Open event streams.
     pub subscribers: usize,
-    /// Event streams by one client address: a company behind one.
+    /// Open event streams of one client address: a company may share one.
     pub subscribers_each: usize,
-    /// Peers in all.
+    /// Peers online.
     pub peers: usize,
     /// Messages from one client address; a peer sends 12 a minute.
     pub publish: Rate,

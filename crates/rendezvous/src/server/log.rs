@@ -1,4 +1,4 @@
-//! The last things that happened, for the operator (§6.5).
+//! The last things that happened, for the administrator (§6.5).
 
 use std::{
     collections::VecDeque,

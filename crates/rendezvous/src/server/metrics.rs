@@ -23,24 +23,16 @@ pub(crate) fn text(app: &App) -> String {
         ("peers", "Peers online.", peers as u64),
         ("peers_proved", "Peers online that sign.", proved as u64),
         ("subscribers", "Open event streams.", subscribers as u64),
-        (
-            "cluster_connected",
-            "1 while NATS joins this instance to others.",
-            connected,
-        ),
-        (
-            "cluster_instances",
-            "Other instances that are heard.",
-            others,
-        ),
+        ("cluster_connected", "1 while connected to NATS.", connected),
+        ("cluster_instances", "Other instances connected.", others),
         (
             "registrations_changeable",
-            "1 while people can register, or be removed.",
+            "1 while people can register or be removed.",
             changeable.into(),
         ),
     ];
     let counts = [
-        ("published", "Messages taken.", &counters.published),
+        ("published", "Messages accepted.", &counters.published),
         (
             "refused",
             "Messages that were not valid.",
@@ -54,7 +46,7 @@ pub(crate) fn text(app: &App) -> String {
         ),
         (
             "replayed",
-            "Signed messages that were sent again.",
+            "Signed messages older than the last known one.",
             &counters.replayed,
         ),
         (
@@ -74,27 +66,27 @@ pub(crate) fn text(app: &App) -> String {
         ),
         (
             "stalled",
-            "Subscribers that took nothing and were closed.",
+            "Subscribers disconnected because they read nothing.",
             &counters.stalled,
         ),
         (
             "cluster_in",
-            "Frames of other instances.",
+            "Frames from other instances.",
             &counters.cluster_in,
         ),
         (
             "cluster_out",
-            "Frames for other instances.",
+            "Frames to other instances.",
             &counters.cluster_out,
         ),
         (
             "cluster_refused",
-            "Frames and lines of other instances that were not valid, or not for here.",
+            "Frames and lines of other instances that were not valid, or not allowed here.",
             &counters.cluster_refused,
         ),
         (
             "cluster_resyncs",
-            "Other instances asked for everyone they hold.",
+            "Snapshots requested from other instances.",
             &counters.cluster_resyncs,
         ),
     ];
@@ -122,7 +114,7 @@ pub(crate) fn text(app: &App) -> String {
     text
 }
 
-/// The relay beside it, under a name of its own.
+/// The relay of this server, with a prefix of its own.
 fn of_relay(usage: &Usage) -> String {
     let reservations: usize = usage.guests.iter().map(|guest| guest.reservations).sum();
     let figures = [
@@ -165,9 +157,7 @@ fn of_relay(usage: &Usage) -> String {
             "# HELP goop2_relay_{name} {help}\n# TYPE goop2_relay_{name} {kind}\ngoop2_relay_{name} {value}\n"
         );
     }
-    text.push_str(
-        "# HELP goop2_relay_refused_total What was asked for and not given, by reason.\n",
-    );
+    text.push_str("# HELP goop2_relay_refused_total Requests refused, by reason.\n");
     text.push_str("# TYPE goop2_relay_refused_total counter\n");
     for reason in Refusal::ALL {
         let count = usage.refused.get(&reason).copied().unwrap_or_default();

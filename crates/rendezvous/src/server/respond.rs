@@ -1,5 +1,4 @@
-//! The forms of an answer: text and JSON as existing servers write them, and a page around its
-//! body.
+//! Forms of responses: text and JSON as existing servers write them, and HTML pages.
 
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(crate) async fn method_not_allowed() -> Response {
     error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }
 
-/// Over a limit, and when to come back.
+/// Over a limit; `wait`: when to try again.
 pub(crate) fn too_many(text: &str, wait: Duration) -> Response {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut answer = error(StatusCode::TOO_MANY_REQUESTS, text);
@@ -69,7 +68,7 @@ pub(crate) fn html(
     (status, headers, text).into_response()
 }
 
-/// Whether a person asks, in a browser, and not a tool.
+/// Whether a browser asks, and not a tool.
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))

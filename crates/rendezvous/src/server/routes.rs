@@ -1,4 +1,4 @@
-//! Every address of the server in one table (§6.2), and the handlers that are not for people.
+//! All routes of the server (§6.2), and the handlers for programs.
 
 use std::{
     net::IpAddr,
@@ -25,7 +25,7 @@ use super::{
     app::{App, Publisher},
     connections::{
         accept::{Client, Takeover},
-        client::household,
+        client::client_network,
     },
     limit::Taker,
     metrics,
@@ -36,10 +36,10 @@ use super::{
 
 /// A body of 16 KiB takes longer only on purpose.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The newest `ts` of a peer that published an older one: it continues from there.
+/// The newest `ts` known of a peer that published an older one; it continues from there.
 const NEWEST_TS: HeaderName = HeaderName::from_static("goop2-newest-ts");
-/// Tells a peer that proved itself whether its address is registered, where that is required: to
-/// everyone else a message that nobody sees and one that all see are answered alike.
+/// Tells a peer that signs whether its address is registered, if that is required. Others get the
+/// same answer whether their message is visible or not.
 const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -49,10 +49,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/events", get(events))
         .route("/relay", get(relay))
         .route("/healthz", any(health))
-        .route("/metrics", get(measured))
+        .route("/metrics", get(metrics_text))
         .route("/api/templates", get(|| async { json("[]\n") }))
         .route("/register", get(register::form).post(register::request))
-        .route("/verify", get(register::look).post(register::confirm))
+        .route("/verify", get(register::link).post(register::confirm))
         .route("/docs", get(public::docs))
         .route("/docs/", get(public::docs))
         .route("/docs/{slug}", get(public::doc))
@@ -71,7 +71,7 @@ async fn publish(
     request: Request,
 ) -> Response {
     let now = Instant::now();
-    if let Err(wait) = app.by_address.take(household(client), now) {
+    if let Err(wait) = app.by_address.take(client_network(client), now) {
         return throttled(&app, wait);
     }
     let body = match timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
@@ -93,7 +93,7 @@ async fn publish(
     let publisher = if accepted.proved {
         Publisher::Proved(peer)
     } else {
-        Publisher::Claimed(peer, household(client))
+        Publisher::Claimed(peer, client_network(client))
     };
     if let Err(wait) = app.by_peer.take(publisher, now) {
         return throttled(&app, wait);
@@ -104,27 +104,27 @@ async fn publish(
     if app.hub.blocked().contains(&peer) {
         return error(StatusCode::FORBIDDEN, "blocked");
     }
-    let (admitted, tells) = (
+    let (admitted, reports) = (
         app.admits(&accepted),
         app.config.registration_required && accepted.proved,
     );
     let mut answer = if admitted {
-        taken(&app, accepted, client, now)
+        store(&app, accepted, client, now)
     } else {
         StatusCode::NO_CONTENT.into_response()
     };
-    if tells {
-        let standing = if admitted { "registered" } else { "required" };
+    if reports {
+        let registration = if admitted { "registered" } else { "required" };
         answer
             .headers_mut()
-            .insert(REGISTRATION, HeaderValue::from_static(standing));
+            .insert(REGISTRATION, HeaderValue::from_static(registration));
     }
     answer
 }
 
-fn taken(app: &App, accepted: Accepted, client: IpAddr, now: Instant) -> Response {
+fn store(app: &App, accepted: Accepted, client: IpAddr, now: Instant) -> Response {
     match app.hub.publish(accepted, client, now) {
-        Outcome::Told { .. } | Outcome::Nothing | Outcome::Unproved => {
+        Outcome::Stored { .. } | Outcome::Nothing | Outcome::Unproved => {
             StatusCode::NO_CONTENT.into_response()
         }
         Outcome::Replayed { newest } => {
@@ -146,7 +146,7 @@ fn throttled(app: &App, wait: Duration) -> Response {
     closing(too_many("rate limit exceeded", wait))
 }
 
-/// The rest of a body that nobody reads must not be taken for the next request.
+/// The unread rest of a body must not be taken for the next request.
 fn closing(mut answer: Response) -> Response {
     answer
         .headers_mut()
@@ -172,7 +172,7 @@ async fn events(
     if method != Method::GET {
         return method_not_allowed().await;
     }
-    let seat = match app.seats.take(household(client)) {
+    let seat = match app.seats.take(client_network(client)) {
         Ok(seat) => seat,
         Err(taker) => {
             let limits = &app.config.limits;
@@ -194,7 +194,7 @@ async fn events(
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let hub = Arc::clone(&app.hub);
     let subscriber = Subscriber::new(hub, audience, last_id, version == Version::HTTP_11, seat);
-    // The connection leaves HTTP here; this future goes with what is left of it.
+    // The connection leaves HTTP here, and this future is dropped with the rest of it.
     if takeover.send(subscriber).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -208,12 +208,12 @@ async fn relay(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// An answer is health enough; its text is for whoever watches.
+/// Always 200; the text is for monitoring.
 async fn health(State(app): State<Arc<App>>) -> &'static str {
     app.health()
 }
 
-async fn measured(State(app): State<Arc<App>>) -> Response {
+async fn metrics_text(State(app): State<Arc<App>>) -> Response {
     let content_type = (
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

@@ -1,4 +1,4 @@
-//! What may be asked, decided and seen, with time and storage handed in.
+//! Records with time and storage passed in.
 
 use std::time::Duration;
 
@@ -30,11 +30,11 @@ fn verified(records: &mut Records, email: &str, peer: Option<PeerId>) {
 }
 
 #[test]
-fn a_link_is_good_once_and_for_a_day() {
+fn a_link_works_once_within_a_day() {
     let mut records = Records::default();
     records.asked(ANN, None, client(1), [1; 32], NOW).unwrap();
     assert_eq!(records.confirmed(&[2; 32], NOW), None, "guessed");
-    assert!(records.look(&[1; 32], NOW + DAY - 1).is_some());
+    assert!(records.pending_link(&[1; 32], NOW + DAY - 1).is_some());
     assert_eq!(records.confirmed(&[1; 32], NOW + DAY), None, "expired");
     let (record, writes) = records.confirmed(&[1; 32], NOW + 5).unwrap();
     assert_eq!((record.created_at, record.verified_at), (NOW, NOW + 5));
@@ -43,7 +43,7 @@ fn a_link_is_good_once_and_for_a_day() {
 }
 
 #[test]
-fn asking_again_does_not_take_anothers_link_away() {
+fn a_new_request_does_not_invalidate_anothers_link() {
     let mut records = Records::default();
     records
         .asked(ANN, Some(peer(1)), client(1), [1; 32], NOW)
@@ -51,18 +51,21 @@ fn asking_again_does_not_take_anothers_link_away() {
     records
         .asked("Ann@Example.org", Some(peer(2)), client(2), [2; 32], NOW)
         .unwrap();
-    assert_eq!(records.look(&[2; 32], NOW).unwrap().peer, Some(peer(2)));
+    assert_eq!(
+        records.pending_link(&[2; 32], NOW).unwrap().peer,
+        Some(peer(2))
+    );
     let (record, _) = records.confirmed(&[1; 32], NOW).unwrap();
     assert_eq!(record.owner(), Some((peer(1), true)));
     assert_eq!(
-        records.look(&[2; 32], NOW),
+        records.pending_link(&[2; 32], NOW),
         None,
-        "whoever confirmed has decided"
+        "the first to confirm has decided"
     );
 }
 
 #[test]
-fn only_a_verified_address_is_seen_and_only_from_its_peer() {
+fn only_a_verified_address_is_visible_and_only_from_its_peer() {
     let mut records = Records::default();
     assert!(!records.admitted(ANN, peer(1), true).0);
     records
@@ -102,7 +105,7 @@ fn without_a_signature_the_first_peer_that_publishes_the_address_gets_it() {
 }
 
 #[test]
-fn a_link_sent_before_somebody_confirmed_is_worth_nothing_even_if_it_is_still_there() {
+fn a_link_sent_before_the_address_was_verified_is_invalid_even_if_it_still_exists() {
     let mut records = Records::default();
     for (n, peer) in [(1, peer(1)), (2, peer(2))] {
         records
@@ -110,14 +113,14 @@ fn a_link_sent_before_somebody_confirmed_is_worth_nothing_even_if_it_is_still_th
             .unwrap();
     }
     let (record, _) = records.confirm(&[1; 32], NOW + 1).unwrap();
-    // Another instance has written the record, and the rest is under way.
+    // Another instance has written the record, and the rest has not arrived yet.
     records.apply(&[Write::Record(record)]);
-    assert_eq!(records.look(&[1; 32], NOW + 2), None);
+    assert_eq!(records.pending_link(&[1; 32], NOW + 2), None);
     assert_eq!(records.confirm(&[2; 32], NOW + 2), None);
 }
 
 #[test]
-fn a_verified_address_moves_only_by_a_new_link() {
+fn a_verified_address_changes_its_owner_only_by_a_new_link() {
     let mut records = Records::default();
     verified(&mut records, ANN, Some(peer(1)));
     assert_eq!(
@@ -141,7 +144,7 @@ fn a_verified_address_moves_only_by_a_new_link() {
 }
 
 #[test]
-fn mails_are_limited_for_each_address_each_client_and_all() {
+fn mails_are_limited_per_address_per_client_and_in_total() {
     let mut records = Records::default();
     let mut token = 0_u64;
     let mut ask = |email: &str, client, now| {
@@ -175,7 +178,7 @@ fn mails_are_limited_for_each_address_each_client_and_all() {
 }
 
 #[test]
-fn what_nobody_confirmed_is_forgotten_after_a_day() {
+fn unconfirmed_requests_expire_after_a_day() {
     let mut records = Records::default();
     records.asked(ANN, None, client(1), [1; 32], NOW).unwrap();
     verified(&mut records, "bob@example.org", None);
@@ -193,7 +196,7 @@ fn what_nobody_confirmed_is_forgotten_after_a_day() {
 }
 
 #[test]
-fn what_is_no_address_is_refused() {
+fn what_is_not_an_address_is_refused() {
     let mut records = Records::default();
     assert_eq!(
         records.asked("  ", None, client(1), [1; 32], NOW),

@@ -1,4 +1,4 @@
-//! The two buckets of NATS that instances share, and what stands in them.
+//! The two NATS buckets that instances share, and their contents.
 
 use std::time::Duration;
 
@@ -21,15 +21,15 @@ use crate::registration::{
 
 /// Addresses.
 const RECORDS: &str = "goop2-registrations";
-/// Links under way.
+/// Pending links.
 const LINKS: &str = "goop2-links";
-/// Longest value: an address, and what other programs keep with it.
+/// Longest value: an address, and what other programs store with it.
 const MAX_VALUE: usize = 64 * 1024;
-/// Copies that a cluster of NATS servers keeps; of those, one may be away.
+/// Copies in a cluster of NATS servers; one of them may be down.
 const REPLICAS: usize = 3;
-/// Beyond the age of a link, so that the news of its end outlives it everywhere.
+/// Longer than a link is valid, so that its deletion outlives it everywhere.
 const KEEP_LINKS: Duration = Duration::from_millis(LINK_MILLIS.unsigned_abs() + 60 * 60 * 1000);
-/// A key that is written to hear how far one has read.
+/// A key that is written to see when everything before it has been read.
 pub(in crate::registration) const MARK: &str = "_mark";
 
 #[derive(Clone, Debug)]
@@ -41,16 +41,16 @@ pub(in crate::registration) struct Buckets {
 /// Why a change was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::registration) enum Fault {
-    /// Another instance was first; what it wrote is known now.
+    /// Another instance was first; its change has been copied.
     Conflict,
-    /// NATS or the disk.
+    /// NATS or the disk failed.
     Refused(Refusal),
 }
 
-/// Why the buckets cannot be followed.
+/// Why the buckets cannot be watched.
 pub(in crate::registration) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-/// A link, as its bucket has it.
+/// A link as stored in its bucket.
 #[derive(Serialize, Deserialize)]
 struct Link {
     email: String,
@@ -60,7 +60,7 @@ struct Link {
 }
 
 impl Buckets {
-    /// Opens both, or makes them.
+    /// Opens both, or creates them.
     pub(in crate::registration) async fn open(client: &Client) -> Result<Self, Trouble> {
         let jetstream = jetstream::new(client.clone());
         let clustered = client.server_info().cluster.is_some();
@@ -70,7 +70,7 @@ impl Buckets {
         })
     }
 
-    /// Writes an address, if its last change is the one that is known, and returns the new one.
+    /// Writes an address if its revision is still the known one, and returns the new revision.
     pub(in crate::registration) async fn put_record(
         &self,
         record: &Record,
@@ -97,7 +97,7 @@ impl Buckets {
         }
     }
 
-    /// Removes an address, if its last change is the one that is known, and returns the new one.
+    /// Removes an address if its revision is still the known one, and returns the new revision.
     pub(in crate::registration) async fn remove_record(
         &self,
         email: &str,
@@ -110,7 +110,7 @@ impl Buckets {
         Ok(entry.map(|entry| entry.revision))
     }
 
-    /// A link whose address was decided is worth nothing, and its bucket forgets it by itself.
+    /// Best effort: a link whose address was decided is invalid, and expires in its bucket.
     pub(in crate::registration) async fn remove_link(&self, token: &Hash) {
         let _best_effort = self.links.delete(link_key(token)).await;
     }
@@ -141,8 +141,8 @@ fn fault(kind: UpdateErrorKind) -> Fault {
     }
 }
 
-/// Opens the bucket, or makes it: as many copies as the cluster has servers for. The stream beneath
-/// is made here because the library's own way reads an answer that NATS 2.9 gives in another form.
+/// Opens the bucket, or creates it with replicas if NATS is a cluster. The stream below is created
+/// here because the library cannot parse the answer of NATS 2.9.
 async fn bucket(
     jetstream: &Context,
     name: &str,
@@ -173,7 +173,7 @@ async fn bucket(
     Ok(jetstream.get_key_value(name).await?)
 }
 
-/// Addresses have characters that keys must not have.
+/// Encoded, because addresses have characters that keys must not have.
 pub(in crate::registration) fn record_key(email: &str) -> String {
     Base::Base32Lower.encode(key(email))
 }
@@ -182,7 +182,7 @@ pub(in crate::registration) fn link_key(token: &Hash) -> String {
     Base::Base16Lower.encode(token)
 }
 
-/// None for what nobody of us wrote.
+/// None for values that no instance wrote.
 pub(in crate::registration) fn read_record(entry: &Entry) -> Option<Write> {
     let key = Base::Base32Lower.decode(&entry.key).ok()?;
     let email = String::from_utf8(key).ok()?;

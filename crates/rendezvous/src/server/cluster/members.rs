@@ -1,5 +1,5 @@
-//! Who else is in the cluster, and whether everything they said was heard: a state machine. Headers
-//! and time go in; what to do with the lines, and whom to ask for everything again, comes out.
+//! The other instances of the cluster, and whether all their frames were received: a state machine.
+//! Headers and time go in; what to do with the lines, and whom to ask for a snapshot, comes out.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use goop2_proto::cluster::{Header, Instance, MAX_ASKED, Part};
 
-/// The pause before the same instance is asked again: it answers within a second.
+/// The pause before the same instance is asked again; it answers within a second.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(crate) struct Members {
 #[derive(Debug)]
 struct Member {
     heard: Instant,
-    /// The number of the frame to come; none = one was missed, or none was heard.
+    /// The number of the next frame; none = one was missed, or none was received.
     next: Option<u64>,
-    /// While a snapshot comes in, and from then on.
+    /// The round of the current snapshot and of the news after it.
     round: u64,
     filling: bool,
     asked: Option<Instant>,
@@ -31,15 +31,15 @@ struct Member {
 /// What to do with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Our own, or one instance too many.
-    Nothing,
-    /// Its sender is there; the lines are known, or do not follow what is known.
+    /// It is our own, or from one instance too many.
+    Ignore,
+    /// Its sender is online; the lines are known, or do not follow what is known.
     Skip,
-    /// Take the lines.
+    /// Process the lines.
     Take {
-        /// What they are marked with.
+        /// The round to mark them with.
         round: u64,
-        /// Whoever this instance held before that round and did not name since is not there.
+        /// Peers that this instance held before the round and has not named since are gone.
         complete: bool,
     },
 }
@@ -52,11 +52,11 @@ impl Members {
         }
     }
 
-    /// `round`: greater than ever before.
-    pub(crate) fn hear(&mut self, header: &Header, round: u64, now: Instant) -> Verdict {
+    /// `round`: greater than all before.
+    pub(crate) fn receive(&mut self, header: &Header, round: u64, now: Instant) -> Verdict {
         let full = self.known.len() >= MAX_ASKED && !self.known.contains_key(&header.from);
         if header.from == self.own || full {
-            return Verdict::Nothing;
+            return Verdict::Ignore;
         }
         let member = self.known.entry(header.from).or_insert(Member {
             heard: now,
@@ -69,7 +69,7 @@ impl Members {
         let follows = member.next == Some(header.number);
         let begins = matches!(header.part, Part::First | Part::Whole);
         if !follows && !begins {
-            // Nothing that was heard already says that something was missed.
+            // A repeated frame does not mean that something was missed.
             if member.next.is_none_or(|next| next < header.number) {
                 (member.next, member.filling) = (None, false);
             }
@@ -78,7 +78,7 @@ impl Members {
         let was_current = member.next.is_some() && follows && !member.filling;
         member.next = Some(header.number.wrapping_add(1));
         if was_current && header.part != Part::News {
-            // Somebody else asked for it.
+            // A snapshot that another instance asked for.
             return Verdict::Skip;
         }
         if begins {
@@ -92,7 +92,7 @@ impl Members {
         }
     }
 
-    /// Whom to ask now; they count as asked.
+    /// Whom to ask for a snapshot now; they count as asked.
     pub(crate) fn ask(&mut self, now: Instant) -> Vec<Instance> {
         let waits = |asked: Instant| now.saturating_duration_since(asked) < ASK_AGAIN;
         let missed = self
@@ -106,21 +106,21 @@ impl Members {
         asked.collect()
     }
 
-    /// Whether [`Self::ask`] would ask anyone.
-    pub(crate) fn misses(&self, now: Instant) -> bool {
+    /// Whether [`Self::ask`] would return anyone.
+    pub(crate) fn needs_snapshots(&self, now: Instant) -> bool {
         let waits = |asked: Instant| now.saturating_duration_since(asked) < ASK_AGAIN;
         let mut members = self.known.values();
         members.any(|member| member.next.is_none() && !member.asked.is_some_and(waits))
     }
 
-    /// What was heard so far has to be heard again.
-    pub(crate) fn doubt(&mut self) {
+    /// Snapshots of all instances are needed again.
+    pub(crate) fn request_all(&mut self) {
         for member in self.known.values_mut() {
             (member.next, member.filling) = (None, false);
         }
     }
 
-    /// Those silent for so long are forgotten.
+    /// Forgets instances that have been silent for so long.
     pub(crate) fn forget(&mut self, silent: Duration, now: Instant) {
         self.known
             .retain(|_, member| now.saturating_duration_since(member.heard) <= silent);
@@ -152,15 +152,15 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_asked_for_everyone_before_its_news_count() {
+    fn an_instance_is_asked_for_a_snapshot_before_its_news_count() {
         let (mut members, now) = (Members::new(OWN), Instant::now());
         let hear = |members: &mut Members, number, part, round| {
-            members.hear(&frame(A, number, part), round, now)
+            members.receive(&frame(A, number, part), round, now)
         };
         assert_eq!(hear(&mut members, 7, Part::News, 1), Verdict::Skip);
-        assert!(members.misses(now));
+        assert!(members.needs_snapshots(now));
         assert_eq!(members.ask(now), [A]);
-        assert!(!members.misses(now), "it was asked");
+        assert!(!members.needs_snapshots(now), "it was asked");
         assert_eq!(members.ask(now + ASK_AGAIN), [A], "and did not answer");
         assert_eq!(hear(&mut members, 8, Part::First, 2), take(2, false));
         assert_eq!(hear(&mut members, 9, Part::Middle, 3), take(2, false));
@@ -170,11 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_is_noticed_and_what_was_heard_is_not_taken_again() {
+    fn a_missed_frame_is_noticed_and_a_repeated_one_is_skipped() {
         let (mut members, now) = (Members::new(OWN), Instant::now());
         let mut hear = |number, part, round| {
-            let verdict = members.hear(&frame(A, number, part), round, now);
-            (verdict, members.misses(now))
+            let verdict = members.receive(&frame(A, number, part), round, now);
+            (verdict, members.needs_snapshots(now))
         };
         assert_eq!(hear(1, Part::Whole, 1), (take(1, true), false));
         assert_eq!(hear(2, Part::News, 2), (take(1, false), false));
@@ -204,24 +204,24 @@ mod tests {
     }
 
     #[test]
-    fn the_silent_are_forgotten_and_strangers_are_bounded() {
+    fn silent_instances_are_forgotten_and_their_number_is_bounded() {
         let (mut members, now) = (Members::new(OWN), Instant::now());
         assert_eq!(
-            members.hear(&frame(OWN, 1, Part::Whole), 1, now),
-            Verdict::Nothing
+            members.receive(&frame(OWN, 1, Part::Whole), 1, now),
+            Verdict::Ignore
         );
         for n in 0..MAX_ASKED as u128 {
-            members.hear(&frame(Instance(100 + n), 1, Part::News), 1, now);
+            members.receive(&frame(Instance(100 + n), 1, Part::News), 1, now);
         }
         assert_eq!(
-            members.hear(&frame(A, 1, Part::Whole), 1, now),
-            Verdict::Nothing
+            members.receive(&frame(A, 1, Part::Whole), 1, now),
+            Verdict::Ignore
         );
         let second = Duration::from_secs(1);
-        members.hear(&frame(Instance(100), 2, Part::News), 1, now + second);
+        members.receive(&frame(Instance(100), 2, Part::News), 1, now + second);
         members.forget(second, now + 2 * second);
         assert_eq!(members.len(), 1);
-        members.doubt();
-        assert!(members.misses(now + 2 * second + ASK_AGAIN));
+        members.request_all();
+        assert!(members.needs_snapshots(now + 2 * second + ASK_AGAIN));
     }
 }

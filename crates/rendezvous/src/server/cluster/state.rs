@@ -13,7 +13,7 @@ pub(crate) struct Cluster {
     pub(super) address: Address,
     pub(super) connected: AtomicBool,
     pub(super) others: AtomicUsize,
-    /// Frames sent in this run.
+    /// Frames sent since the start.
     pub(super) sent: AtomicU64,
 }
 
@@ -28,12 +28,12 @@ impl Cluster {
         }
     }
 
-    /// Whether NATS is there.
+    /// Whether NATS is connected.
     pub(crate) fn connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
     }
 
-    /// How many other instances are heard.
+    /// How many other instances are online.
     pub(crate) fn others(&self) -> usize {
         self.others.load(Ordering::Relaxed)
     }

@@ -16,18 +16,19 @@ use tower::ServiceExt;
 
 use super::{
     client,
-    timeouts::{HEAD_TIMEOUT, Patience, Watched},
+    timeouts::{HEAD_TIMEOUT, TimedSocket, Timeouts},
 };
 use crate::server::{app::App, presence::subscriber::Subscriber};
 
-/// Bytes of a request before its body; the least the HTTP library takes is 8 KiB.
+/// Bytes of a request before its body; the HTTP library accepts no less than 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
-/// After the end was asked for (§6.1).
+/// Time to finish after shutdown was requested (§6.1).
 const GRACE: Duration = Duration::from_secs(2);
 /// When the system has no more file handles, accepting at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The way out of HTTP for a request whose answer never ends: in the extensions of every request.
+/// Takes the connection out of HTTP for an answer that never ends; in the extensions of every
+/// request.
 #[derive(Clone)]
 pub(crate) struct Takeover(pub(crate) mpsc::Sender<Subscriber>);
 
@@ -60,12 +61,12 @@ pub(crate) async fn serve(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // One client cannot hold all the room; a proxy's clients are many.
+        // One client cannot use up all connections; a proxy has many clients.
         let proxy = app
             .trusted_proxies
             .iter()
             .any(|net| net.contains(addr.ip()));
-        let seat = match app.sockets.take(client::household(addr.ip())) {
+        let seat = match app.sockets.take(client::client_network(addr.ip())) {
             Ok(seat) => Some(seat),
             Err(_) if proxy => None,
             Err(_) => continue,
@@ -84,7 +85,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
-    // Whoever has not taken the end by now will not.
+    // Connections that are still open are dropped.
     let _dropped_with_the_set = timeout(GRACE, all).await;
 }
 
@@ -96,14 +97,14 @@ async fn connection(
     stop: CancellationToken,
 ) {
     let _best_effort = socket.set_nodelay(true);
-    // Whoever says nothing costs a socket and no buffer. (`readable` alone returns once for every
-    // new socket.)
+    // A silent client costs a socket but no buffer. (`readable` alone returns once for every new
+    // socket.)
     let mut first = [0];
     let spoken = stop.run_until_cancelled(timeout(HEAD_TIMEOUT, socket.peek(&mut first)));
     if !matches!(spoken.await, Some(Ok(Ok(1)))) {
         return;
     }
-    // Boxed, so that a subscriber does not carry the size of a request for hours.
+    // Boxed, so that a subscriber does not need the memory of a request for hours.
     let requests: Pin<Box<dyn Future<Output = _> + Send>> =
         Box::pin(requests(socket, from, router, app, stop));
     if let Some((socket, subscriber)) = requests.await {
@@ -120,36 +121,36 @@ async fn requests(
     stop: CancellationToken,
 ) -> Option<(TcpStream, Subscriber)> {
     let (takeover, mut taken) = mpsc::channel(1);
-    let patience = Patience::new();
-    let watched = Watched {
+    let timeouts = Timeouts::new();
+    let timed = TimedSocket {
         socket,
-        patience: patience.clone(),
+        timeouts: timeouts.clone(),
     };
-    let waiting = patience.clone();
+    let waiting = timeouts.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = client::client(from, request.headers(), &app.trusted_proxies);
         request.extensions_mut().insert(Client(client));
         request.extensions_mut().insert(Takeover(takeover.clone()));
-        let (answer, patience) = (
+        let (answer, timeouts) = (
             router.clone().oneshot(request.map(Body::new)),
-            patience.clone(),
+            timeouts.clone(),
         );
-        patience.answering();
+        timeouts.answering();
         Box::pin(async move {
             let answer: Result<Response, Infallible> = answer.await;
-            patience.answered();
+            timeouts.answered();
             answer
         })
     });
     let mut connection = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(watched), service);
+        .serve_connection(TokioIo::new(timed), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         Some(subscriber) = taken.recv() => {
             return Some((connection.into_parts().io.into_inner().socket, subscriber));
         }
-        () = waiting.end() => return None,
+        () = waiting.expired() => return None,
         () = stop.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
             timeout(GRACE, connection).await.unwrap_or(Ok(()))

@@ -1,5 +1,5 @@
-//! Whose request it is: behind a proxy everybody has the proxy's address, and only what that proxy
-//! itself wrote into `X-Forwarded-For` can be believed, which is the end of the list.
+//! Which client sent a request: behind a proxy all requests have the proxy's address, and only what
+//! that proxy itself wrote into `X-Forwarded-For`, the end of the list, can be trusted.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// More proxies in a row than anyone has.
+/// More proxies in a row than anyone uses.
 const MAX_HOPS: usize = 16;
 
 /// A network: `10.0.0.0/8`, or one address.
@@ -22,7 +22,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// This machine, as IPv4 and as IPv6.
+    /// This host, IPv4 and IPv6.
     pub const LOOPBACK: [Self; 2] = [
         Self {
             ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
@@ -34,7 +34,7 @@ impl Net {
         },
     ];
 
-    /// Whether the address is in it.
+    /// Whether the address belongs to it.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.ip, ip.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
@@ -54,7 +54,7 @@ impl Net {
     }
 }
 
-/// Why a text is no network.
+/// The text is not a network.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("“{0}” is neither an address (192.0.2.1) nor a network (192.0.2.0/24)")]
 pub struct NotANet(String);
@@ -93,7 +93,7 @@ impl From<Net> for String {
 }
 
 /// The client that a request came from: the last one in the list that is not a trusted proxy. The
-/// socket's own address when that is no proxy, or when what it wrote is no address.
+/// socket's own address if that is not a proxy, or if the header is not an address.
 pub(crate) fn client(socket: IpAddr, headers: &HeaderMap, trusted: &[Net]) -> IpAddr {
     let mut client = socket.to_canonical();
     let hops = headers
@@ -112,16 +112,16 @@ pub(crate) fn client(socket: IpAddr, headers: &HeaderMap, trusted: &[Net]) -> Ip
     client
 }
 
-/// What one household has: an IPv6 line gets a whole /64, and each of its addresses would otherwise
-/// count anew.
-pub(crate) fn household(ip: IpAddr) -> IpAddr {
+/// What limits count as one client: an IPv6 line has a whole /64, and each of its addresses would
+/// otherwise have limits of its own.
+pub(crate) fn client_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
         ip => ip,
     }
 }
 
-/// Some proxies write a port, and then brackets.
+/// Some proxies add a port, and then brackets.
 fn parse(text: &str) -> Option<IpAddr> {
     text.parse()
         .ok()
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed() {
+    fn only_a_trusted_proxy_is_trusted_about_its_clients() {
         assert_eq!(of("203.0.113.9", &["198.51.100.1"], &[]), "203.0.113.9");
         assert_eq!(of("127.0.0.1", &["198.51.100.1"], &[]), "198.51.100.1");
         assert_eq!(of("::1", &["2001:db8::7"], &[]), "2001:db8::7");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_wrote_itself_does_not_count() {
+    fn what_the_client_wrote_itself_is_ignored() {
         assert_eq!(
             of("127.0.0.1", &["1.1.1.1, 198.51.100.1"], &[]),
             "198.51.100.1"
@@ -205,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn a_household_is_one_line_to_the_network() {
-        let household = |ip: &str| household(ip.parse().unwrap()).to_string();
-        assert_eq!(household("2001:db8::1:2:3:4"), "2001:db8::");
-        assert_eq!(household("::ffff:10.0.0.1"), "10.0.0.1");
+    fn an_ipv6_client_counts_by_its_64() {
+        let client_network = |ip: &str| client_network(ip.parse().unwrap()).to_string();
+        assert_eq!(client_network("2001:db8::1:2:3:4"), "2001:db8::");
+        assert_eq!(client_network("::ffff:10.0.0.1"), "10.0.0.1");
     }
 }

@@ -1,4 +1,4 @@
-//! Which addresses the server binds, and what people have to type to reach it (§6.7, §10.2).
+//! Which addresses the server binds, and the URLs at which people reach it (§6.7, §10.2).
 
 use std::{
     io::{self, ErrorKind},
@@ -12,18 +12,18 @@ use tokio::net::TcpListener;
 const BACKLOG: i32 = 4096;
 /// How often another free port is tried when only one of the two families has the first.
 const ATTEMPTS: usize = 16;
-/// Interfaces of containers and virtual machines: their addresses lead nowhere from elsewhere.
+/// Interfaces of containers and virtual machines: their addresses cannot be reached from outside.
 const VIRTUAL: [&str; 4] = ["docker", "veth", "br-", "virbr"];
 
 /// Why the server does not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another program has the port.
+    /// The port is in use.
     #[error(
         "presence.rendezvous_port: port {0} is in use by another program. Choose another port, or stop that program."
     )]
     Taken(u16),
-    /// The address is none of this machine's.
+    /// The address is not one of this host.
     #[error(
         "presence.rendezvous_bind: {0} is not an address of this computer. Leave it empty to listen on all addresses."
     )]
@@ -33,7 +33,7 @@ pub enum Error {
         "presence.rendezvous_port: port {0} requires administrator rights. Choose one above 1023."
     )]
     Forbidden(u16),
-    /// Anything else the system said.
+    /// Any other error of the system.
     #[error("The rendezvous cannot listen on port {port}: {source}")]
     Io {
         /// The port asked for.
@@ -60,7 +60,7 @@ pub(crate) fn bind(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Er
             Ok(v6) => return Ok(vec![v4, v6]),
             Err(Error::Taken(_)) if port == 0 && attempts > 0 => {}
             Err(taken @ Error::Taken(_)) => return Err(taken),
-            // A machine without IPv6.
+            // A host without IPv6.
             Err(_) => return Ok(vec![v4]),
         }
     }
@@ -89,8 +89,8 @@ fn one(ip: IpAddr, port: u16) -> Result<TcpListener, Error> {
     })
 }
 
-/// The URLs a person elsewhere can paste: the public one alone if there is one; none when only this
-/// machine is listened to.
+/// The URLs that others can paste: only the public one if there is one; none if the server listens
+/// on loopback only.
 pub(crate) fn connect_urls(external: &str, bound: &[SocketAddr]) -> Vec<String> {
     let external = external.trim().trim_end_matches('/');
     if !external.is_empty() {
@@ -115,9 +115,9 @@ fn reachable<'a>(
     let everywhere: Vec<_> = ips.extract_if(.., |ip| ip.is_unspecified()).collect();
     for (name, ip) in interfaces {
         let name = name.to_lowercase();
-        let virtual_one = VIRTUAL.iter().any(|prefix| name.starts_with(prefix));
+        let is_virtual = VIRTUAL.iter().any(|prefix| name.starts_with(prefix));
         let listened = everywhere.iter().any(|any| any.is_ipv4() == ip.is_ipv4());
-        if listened && !virtual_one && !ips.contains(&ip) {
+        if listened && !is_virtual && !ips.contains(&ip) {
             ips.push(ip);
         }
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_urls_are_those_that_lead_here_from_elsewhere() {
+    fn the_urls_are_those_that_can_be_reached_from_outside() {
         let interfaces = [
             ("lo", "127.0.0.1"),
             ("lo", "::1"),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_families_share_a_port_and_a_taken_one_is_said_to_be() {
+    async fn both_families_share_a_port_and_one_in_use_is_reported() {
         let listeners = bind(None, 0).unwrap();
         let port = listeners[0].local_addr().unwrap().port();
         assert!(
@@ -198,7 +198,7 @@ mod tests {
                 .all(|listener| listener.local_addr().unwrap().port() == port)
         );
         assert!(matches!(bind(None, port), Err(Error::Taken(taken)) if taken == port));
-        let elsewhere = [203, 0, 113, 77].into();
-        assert!(matches!(bind(Some(elsewhere), 0), Err(Error::NotOurs(ip)) if ip == elsewhere));
+        let foreign = [203, 0, 113, 77].into();
+        assert!(matches!(bind(Some(foreign), 0), Err(Error::NotOurs(ip)) if ip == foreign));
     }
 }

@@ -1,6 +1,6 @@
-//! How long a connection may take for what it is doing. One that has begun a request must come to
-//! its end soon; one that waits for its next may wait long, because proxies and peers keep theirs,
-//! and a request sent into a closing one is lost.
+//! How long a connection may take. A request that has begun has to end soon; an idle connection may
+//! stay open for long, because proxies and peers reuse theirs, and a request sent into a closing
+//! connection is lost.
 
 use std::{
     io,
@@ -18,92 +18,91 @@ use tokio::{
 
 /// From the first byte of a request to the end of its head (§6.1).
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// A request and its answer, of which the longest is a list for the operator.
+/// A request and its answer, of which the longest is a list for the administrator.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two requests: the proxies people use give up after one or two minutes, and should be
-/// first.
+/// Between two requests: common proxies close after one or two minutes, and should be first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 
-/// What a connection is doing, seen from outside.
+/// What a connection is doing, and since when.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience(Arc<Mutex<Doing>>);
+pub(crate) struct Timeouts(Arc<Mutex<State>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Doing {
-    what: What,
+struct State {
+    phase: Phase,
     since: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Asking,
-    Answering,
-    Idling,
+enum Phase {
+    Request,
+    Answer,
+    Idle,
 }
 
-impl Patience {
-    /// Of a connection that has begun to speak.
+impl Timeouts {
+    /// Of a connection that has sent its first byte.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Doing {
-            what: What::Asking,
+        Self(Arc::new(Mutex::new(State {
+            phase: Phase::Request,
             since: Instant::now(),
         })))
     }
 
     pub(crate) fn answering(&self) {
-        self.set(What::Answering);
+        self.set(Phase::Answer);
     }
 
     pub(crate) fn answered(&self) {
-        self.set(What::Idling);
+        self.set(Phase::Idle);
     }
 
     /// Returns when the connection has taken too long.
-    pub(crate) async fn end(&self) {
+    pub(crate) async fn expired(&self) {
         loop {
-            let (end, now) = (self.doing().end(), Instant::now());
+            let (end, now) = (self.state().end(), Instant::now());
             if end <= now {
                 return;
             }
-            // It may have turned to something shorter by then.
+            // It may be in a shorter phase by then.
             sleep_until(end.min(now + HEAD_TIMEOUT)).await;
         }
     }
 
-    fn heard(&self) {
-        if self.doing().what == What::Idling {
-            self.set(What::Asking);
+    fn received(&self) {
+        if self.state().phase == Phase::Idle {
+            self.set(Phase::Request);
         }
     }
 
-    fn set(&self, what: What) {
+    fn set(&self, phase: Phase) {
         let since = Instant::now();
-        *self.doing() = Doing { what, since };
+        *self.state() = State { phase, since };
     }
 
-    fn doing(&self) -> MutexGuard<'_, Doing> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Doing {
+impl State {
     fn end(self) -> Instant {
         self.since
-            + match self.what {
-                What::Asking => HEAD_TIMEOUT,
-                What::Answering => ANSWER_TIMEOUT,
-                What::Idling => IDLE_TIMEOUT,
+            + match self.phase {
+                Phase::Request => HEAD_TIMEOUT,
+                Phase::Answer => ANSWER_TIMEOUT,
+                Phase::Idle => IDLE_TIMEOUT,
             }
     }
 }
 
-/// A socket that tells when something was heard on it.
-pub(crate) struct Watched {
+/// A socket that reports when something was received on it.
+pub(crate) struct TimedSocket {
     pub(crate) socket: TcpStream,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TimedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -112,13 +111,13 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.patience.heard();
+            self.timeouts.received();
         }
         read
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TimedSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -152,33 +151,33 @@ impl AsyncWrite for Watched {
 mod tests {
     use super::*;
 
-    fn left(patience: &Patience) -> Duration {
-        let doing = *patience.doing();
-        doing.end() - doing.since
+    fn left(timeouts: &Timeouts) -> Duration {
+        let state = *timeouts.state();
+        state.end() - state.since
     }
 
     #[test]
-    fn each_thing_has_its_time() {
-        let patience = Patience::new();
-        assert_eq!(left(&patience), HEAD_TIMEOUT);
-        patience.answering();
-        assert_eq!(left(&patience), ANSWER_TIMEOUT);
+    fn each_phase_has_its_own_limit() {
+        let timeouts = Timeouts::new();
+        assert_eq!(left(&timeouts), HEAD_TIMEOUT);
+        timeouts.answering();
+        assert_eq!(left(&timeouts), ANSWER_TIMEOUT);
         // The body of the request.
-        patience.heard();
-        assert_eq!(left(&patience), ANSWER_TIMEOUT);
-        patience.answered();
-        assert_eq!(left(&patience), IDLE_TIMEOUT);
-        patience.heard();
-        assert_eq!(left(&patience), HEAD_TIMEOUT);
+        timeouts.received();
+        assert_eq!(left(&timeouts), ANSWER_TIMEOUT);
+        timeouts.answered();
+        assert_eq!(left(&timeouts), IDLE_TIMEOUT);
+        timeouts.received();
+        assert_eq!(left(&timeouts), HEAD_TIMEOUT);
     }
 
     #[test]
-    fn what_comes_drop_by_drop_does_not_begin_anew() {
-        let patience = Patience::new();
-        patience.answered();
-        patience.heard();
-        let since = patience.doing().since;
-        patience.heard();
-        assert_eq!(patience.doing().since, since);
+    fn a_request_sent_in_small_pieces_does_not_restart_its_time() {
+        let timeouts = Timeouts::new();
+        timeouts.answered();
+        timeouts.received();
+        let since = timeouts.state().since;
+        timeouts.received();
+        assert_eq!(timeouts.state().since, since);
     }
 }

@@ -1,9 +1,8 @@
 //! The administration (§6.6): signing in, and the page. Who is let in is decided in [`auth`].
 //!
-//! Tools send the password with each request, as existing servers ask for it. A browser gets a form
-//! instead, and after it a session: a cookie that no script can read and that no other site's
-//! request carries. What changes something needs, besides, a header that a foreign page cannot
-//! send.
+//! Tools send the password with each request, as with existing servers. A browser gets a form
+//! instead, and then a session: a cookie that scripts cannot read and that requests of other sites
+//! do not carry. Requests that change something also need a header that a foreign page cannot send.
 
 mod actions;
 mod administrator;

@@ -1,8 +1,7 @@
 //! The pages for people: what to paste, and how to join.
 //!
-//! Everything that comes from elsewhere is escaped where it enters the text. There is no inline
-//! script or style, so that the policy can forbid both and a mistake in the first rule stays
-//! harmless.
+//! All text from outside is escaped where it enters the page. There is no inline script or style,
+//! so that the policy can forbid both, and a mistake in the escaping stays harmless.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -95,7 +94,7 @@ fn connect(urls: &[String], app: &App) -> String {
     text
 }
 
-/// A picture of dark squares; its colours are the style sheet's.
+/// A picture of dark squares; its colors come from the style sheet.
 fn qr(text: &str) -> String {
     let Some(Drawing { size, path }) = qr::draw(text) else {
         return "<p>This address is too long for a QR code.</p>".into();

@@ -1,7 +1,7 @@
 //! The pages of registration (§6.8), and the answers to an app that registers by signature.
 //!
-//! Nothing here decides: a handler asks [`crate::registration`] and says what came of it, to a
-//! person in a page, to an app in JSON.
+//! Decisions are made in [`crate::registration`]; a handler reports them, to a person in a page, to
+//! an app in JSON.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -22,7 +22,7 @@ use crate::{
     registration::{Link, Refusal, Sent},
     server::{
         app::App,
-        connections::{accept::Client, client::household, listen},
+        connections::{accept::Client, client::client_network, listen},
         respond::{error, html, status_of, too_many, wants_html},
     },
 };
@@ -41,7 +41,7 @@ pub(crate) async fn request(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let client = household(client);
+    let client = client_network(client);
     if let Err(wait) = app.by_address.take(client, Instant::now()) {
         return too_many("rate limit exceeded", wait);
     }
@@ -51,7 +51,7 @@ pub(crate) async fn request(
     let Some(registrations) = &app.registrations else {
         let text = "registration requires database";
         return if by_app {
-            told(Err((StatusCode::SERVICE_UNAVAILABLE, text.into())))
+            to_app(Err((StatusCode::SERVICE_UNAVAILABLE, text.into())))
         } else {
             no_database("registration")
         };
@@ -67,15 +67,15 @@ pub(crate) async fn request(
             .request(&email, None, client, &base, now)
             .await
     };
-    let outcome = sent.map(|sent| note(&app, sent));
+    let outcome = sent.map(|sent| report(&app, sent));
     let wait = match &outcome {
         Err(Refusal::TooMany(wait)) => Some(wait.as_secs() + 1),
         _ => None,
     };
     let mut answer = if by_app {
-        told(outcome.map_err(|why| (status_of(&why), why.to_string())))
+        to_app(outcome.map_err(|why| (status_of(&why), why.to_string())))
     } else {
-        shown(outcome, &email)
+        to_person(outcome, &email)
     };
     if let Some(seconds) = wait {
         answer
@@ -85,8 +85,8 @@ pub(crate) async fn request(
     answer
 }
 
-/// The page of a link. It changes nothing: programs that scan mail open links too.
-pub(crate) async fn look(
+/// The page of a link. It changes nothing, because programs that scan mail open links too.
+pub(crate) async fn link(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -98,7 +98,7 @@ pub(crate) async fn look(
     if token.is_empty() {
         return no_link(&headers, "missing token");
     }
-    match registrations.look(&token, (app.clock)()) {
+    match registrations.pending_link(&token, (app.clock)()) {
         Some(link) => confirm_page(&link, &token),
         None => no_link(&headers, "invalid or expired token"),
     }
@@ -133,7 +133,7 @@ pub(crate) async fn confirm(
     }
 }
 
-/// What a link begins with: never what a request says the server is called.
+/// What a link begins with; never the host name that a request claims.
 fn base(app: &App) -> String {
     let urls = listen::connect_urls(&app.config.external_url, &app.addrs);
     let bound = || {
@@ -144,9 +144,9 @@ fn base(app: &App) -> String {
     urls.into_iter().next().unwrap_or_else(bound)
 }
 
-/// What to tell whoever asked. Without a mail server the link goes where the operator looks, who
-/// alone can know whose address it is.
-fn note(app: &App, sent: Sent) -> &'static str {
+/// What to tell the person who asked. Without a mail server the link goes to the administrator's
+/// log: only they can know whose address it is.
+fn report(app: &App, sent: Sent) -> &'static str {
     match sent {
         Sent::Mailed => "We sent you a link. Open it within 24 hours to finish.",
         Sent::Link(link) => {
@@ -164,7 +164,7 @@ fn note(app: &App, sent: Sent) -> &'static str {
 }
 
 /// To an app.
-fn told(outcome: Result<&str, (StatusCode, String)>) -> Response {
+fn to_app(outcome: Result<&str, (StatusCode, String)>) -> Response {
     let (status, body) = match outcome {
         Ok(message) => (
             StatusCode::ACCEPTED,
@@ -179,9 +179,9 @@ fn told(outcome: Result<&str, (StatusCode, String)>) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
-/// To a person: what is wrong stands above the form, and the status is 200 as in existing servers
-/// but where a proxy or a script should take note.
-fn shown(outcome: Result<&str, Refusal>, email: &str) -> Response {
+/// To a person: the problem is shown above the form. The status is 200 as in existing servers,
+/// except where a proxy or a script should notice.
+fn to_person(outcome: Result<&str, Refusal>, email: &str) -> Response {
     match outcome {
         Ok(message) => {
             let body = format!("<header><h1>Almost there</h1><p>{message}</p></header>\n");
@@ -199,7 +199,7 @@ fn shown(outcome: Result<&str, Refusal>, email: &str) -> Response {
     }
 }
 
-/// With what is wrong with the address, if anything is.
+/// The form, with the problem of the last attempt, if any.
 fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
     let (alert, field) = match problem {
         "" => (String::new(), ""),
@@ -241,8 +241,7 @@ fn confirm_page(link: &Link, token: &str) -> Response {
     html(StatusCode::OK, "Verify an address", &body, None)
 }
 
-/// A link that leads nowhere: to a tool in the words of existing servers, to a person with the way
-/// on.
+/// An invalid link: to a tool the text of existing servers, to a person a page with the next step.
 fn no_link(headers: &HeaderMap, text: &str) -> Response {
     if !wants_html(headers) {
         return error(StatusCode::BAD_REQUEST, text);

@@ -1,11 +1,10 @@
-//! What subscribers read: one ring of ready-made pieces for all of them, and a place in it for
-//! each.
+//! What subscribers read: one ring of encoded pieces for all of them, and a position in it for each.
 //!
-//! A queue for each subscriber would hold the same message thousands of times and wake thousands of
-//! tasks for it. Here a message is written once, framed for the wire; a subscriber is a number that
-//! counts up. They are woken together, and the more there are, the longer the pause between two
-//! wakes, so that each finds several messages and writes them in one call. Whoever falls behind the
-//! ring gets a snapshot and goes on from there: late, never wrong.
+//! With a queue per subscriber, the same message would be stored thousands of times and wake
+//! thousands of tasks. Here a message is encoded once, and a subscriber is a number that counts up.
+//! They are woken together, and the more there are, the longer the pause between two wakes, so that
+//! each finds several messages and writes them with one call. A subscriber that falls behind the
+//! ring gets a snapshot and continues from there: late, never wrong.
 
 use std::{
     collections::VecDeque,
@@ -17,17 +16,17 @@ use tokio::sync::watch;
 
 /// Pieces kept: at 18,000 peers, the changes of several minutes; heartbeats of two seconds.
 const MAX_PIECES: usize = 8192;
-/// Bytes kept: the above with usual messages, and a bound with the longest.
+/// Bytes kept: enough for the above with usual messages, a bound with the longest.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Pieces handed out at once: one system call's worth.
+/// Pieces read at once: enough for one system call.
 const BATCH_PIECES: usize = 64;
-/// Bytes handed out at once: more than that no socket takes.
+/// Bytes read at once: sockets accept no more.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// One stream of events.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    /// Tells this run's numbers from those of the one before.
+    /// Distinguishes the numbers of this run from those of earlier ones.
     epoch: u64,
     ring: Mutex<Ring>,
     head: watch::Sender<Head>,
@@ -50,12 +49,12 @@ struct Ring {
     closed: bool,
 }
 
-/// The pieces from a place in the feed on.
+/// The pieces from a position in the feed on.
 pub(crate) enum Read {
-    /// None yet, perhaps never if the feed is closed.
+    /// None yet; never, if the feed is closed.
     Nothing,
     Pieces(Vec<Bytes>),
-    /// The place has left the ring.
+    /// The position is no longer in the ring.
     Behind,
 }
 
@@ -68,19 +67,19 @@ impl Feed {
         }
     }
 
-    /// Adds a piece; nobody is woken before [`Self::wake`].
+    /// Adds an event; readers are woken by [`Self::wake`].
     pub(crate) fn push(&self, event: &str, data: &[u8]) {
         let mut ring = self.ring();
         let id = self.id(ring.next());
         ring.push(frame(event, Some(&id), data));
     }
 
-    /// Adds a piece that no reader counts from.
+    /// Adds an event without an id, from which no reader resumes.
     pub(crate) fn push_plain(&self, data: &[u8]) {
         self.ring().push(frame("", None, data));
     }
 
-    /// Adds a line that is no event.
+    /// Adds a comment line.
     pub(crate) fn push_comment(&self, text: &str) {
         self.ring().push(chunk(format!(": {text}\n\n").as_bytes()));
     }
@@ -95,7 +94,7 @@ impl Feed {
         });
     }
 
-    /// Readers end when they have read everything; nothing is added any more.
+    /// Readers end after they have read everything; nothing more is added.
     pub(crate) fn close(&self) {
         let next = {
             let mut ring = self.ring();
@@ -109,22 +108,22 @@ impl Feed {
         self.head.subscribe()
     }
 
-    /// The number of the piece to come.
+    /// The number of the next piece.
     pub(crate) fn next(&self) -> u64 {
         self.ring().next()
     }
 
-    pub(crate) fn holds(&self, place: u64) -> bool {
+    pub(crate) fn holds(&self, position: u64) -> bool {
         let ring = self.ring();
-        (ring.first..=ring.next()).contains(&place)
+        (ring.first..=ring.next()).contains(&position)
     }
 
-    pub(crate) fn read(&self, place: u64) -> Read {
+    pub(crate) fn read(&self, position: u64) -> Read {
         let ring = self.ring();
-        if place < ring.first {
+        if position < ring.first {
             return Read::Behind;
         }
-        let skip = usize::try_from(place - ring.first).unwrap_or(usize::MAX);
+        let skip = usize::try_from(position - ring.first).unwrap_or(usize::MAX);
         let mut room = BATCH_BYTES;
         let pieces: Vec<_> = ring
             .pieces
@@ -150,11 +149,11 @@ impl Feed {
         format!("{:016x}-{number}", self.epoch)
     }
 
-    /// The place after the event with that id, if the ring still goes back to it.
+    /// The position after the event with that id, if the ring still contains it.
     pub(crate) fn resume(&self, id: &str) -> Option<u64> {
         let (epoch, number) = id.split_once('-')?;
-        let place = number.parse::<u64>().ok()?.checked_add(1)?;
-        (epoch == format!("{:016x}", self.epoch) && self.holds(place)).then_some(place)
+        let position = number.parse::<u64>().ok()?.checked_add(1)?;
+        (epoch == format!("{:016x}", self.epoch) && self.holds(position)).then_some(position)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reader_reads_the_same_from_its_own_place() {
+    fn every_reader_reads_the_same_from_its_own_position() {
         let feed = Feed::new(7);
         feed.push("", b"{}");
         feed.push("gone", b"x");
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_resumes_after_what_it_knows_or_not_at_all() {
+    fn a_reader_resumes_after_the_last_id_or_not_at_all() {
         let feed = Feed::new(7);
         for _ in 0..3 {
             feed.push("", b"{}");
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_is_bounded_in_bytes_too() {
+    fn the_ring_is_bounded_in_bytes() {
         let feed = Feed::new(0);
         let long = vec![b'x'; 60_000];
         for _ in 0..1000 {
@@ -310,8 +309,8 @@ mod tests {
     }
 
     impl Feed {
-        fn read_raw(&self, place: u64) -> String {
-            let Read::Pieces(pieces) = self.read(place) else {
+        fn read_raw(&self, position: u64) -> String {
+            let Read::Pieces(pieces) = self.read(position) else {
                 return String::new();
             };
             String::from_utf8(pieces.concat()).unwrap()

@@ -1,12 +1,12 @@
-//! Presence on the server: the table, and the two feeds that tell of it.
+//! Presence on the server: the table, and two feeds of its changes.
 //!
-//! *Everything* is for clients of the existing protocol: every heartbeat, or their peers expire.
-//! *Changes* is for those that ask for it: a snapshot, then only what is new, which costs with the
-//! number of arrivals and departures and not with the square of the number of peers. Both begin
-//! with a snapshot, built once for all who ask within a moment.
+//! *Everything* is for existing clients: it repeats every heartbeat, or their peers would expire.
+//! *Changes* is for clients that ask for it: a snapshot, then only news. Its cost grows with the
+//! number of arrivals and departures, not with the square of the number of peers. Both begin with a
+//! snapshot, built once for all who ask within a moment.
 //!
-//! With other instances beside it, the hub tells them what is published here, through [`Outbox`],
-//! and takes what they tell.
+//! In a cluster, the hub also sends what is published here to the other instances, through
+//! [`Outbox`], and receives what they publish.
 
 use std::{
     collections::HashSet,
@@ -37,29 +37,27 @@ use super::{
 };
 use crate::server::log::Log;
 
-/// A snapshot this old is still handed out: what happened since follows from the ring.
+/// A snapshot up to this age is reused; what happened since follows from the ring.
 const SNAPSHOT_AGE: Duration = Duration::from_millis(250);
 /// Comment lines between events, as existing servers send them (§6.4): proxies and clients close
-/// what is silent.
+/// silent streams.
 const PING: Duration = Duration::from_secs(25);
-/// How often the silent are looked for: often enough to be gone within the TTL and a bit, rarely
-/// enough to cost nothing.
+/// How often expired peers are removed: soon after their TTL, and rarely enough to cost nothing.
 const EXPIRE: Duration = Duration::from_secs(1);
-/// What one subscriber's wake costs; so long is the pause for each of them.
+/// The cost of waking one subscriber; the pause grows by this for each of them.
 const PAUSE_EACH: Duration = Duration::from_micros(20);
-/// The pauses between two wakes: too short to notice, and too long to be the reason for a second's
-/// delay.
+/// The shortest and the longest pause between two wakes: never long enough to be noticed.
 const PAUSES: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(2)..=Duration::from_millis(100);
-/// Most peers blocked by hand.
+/// Most peers that can be blocked.
 pub(crate) const MAX_BLOCKED: usize = 1024;
 
-/// Who listens.
+/// Which feed a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// Existing clients.
     Everything,
-    /// Those that asked for `changes`.
+    /// Clients that asked for `changes`.
     Changes,
 }
 
@@ -76,7 +74,7 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
 }
 
-/// What `/metrics` and the status tell.
+/// What `/metrics` and the status report.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) published: AtomicU64,
@@ -94,7 +92,7 @@ pub(crate) struct Counters {
     pub(crate) cluster_resyncs: AtomicU64,
 }
 
-/// Everyone who is here, ready to send, and the place in the feed that follows.
+/// Everyone online, ready to send, and the position in the feed that follows.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) pieces: std::sync::Arc<[Bytes]>,
@@ -103,7 +101,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Hub {
-    /// `shared`: other instances hear what is published here.
+    /// `shared`: other instances receive what is published here.
     pub(crate) fn new(table: Table, epoch: u64, shared: bool) -> Self {
         Self {
             table: Mutex::new(table),
@@ -117,17 +115,17 @@ impl Hub {
         }
     }
 
-    /// Takes a checked message and tells it.
+    /// Stores a checked message and broadcasts it.
     pub(crate) fn publish(&self, accepted: Accepted, from: IpAddr, now: Instant) -> Outcome {
         let mut table = self.table();
         let outcome = table.handle(accepted, from, now);
         let counter = match &outcome {
-            Outcome::Told {
+            Outcome::Stored {
                 line,
                 change,
                 share,
             } => {
-                self.tell(line, *change);
+                self.broadcast(line, *change);
                 if let Some(outbox) = self.outbox.as_ref().filter(|_| *share) {
                     outbox.push(line.clone());
                 }
@@ -142,15 +140,15 @@ impl Hub {
         outcome
     }
 
-    /// Takes a checked message of another instance, and tells it here; see [`Table::hear`].
-    pub(crate) fn hear(&self, accepted: Accepted, by: Instance, round: u64, now: Instant) {
+    /// Stores a checked message of another instance and broadcasts it here; see [`Table::receive`].
+    pub(crate) fn receive(&self, accepted: Accepted, by: Instance, round: u64, now: Instant) {
         let mut table = self.table();
-        if let Outcome::Told { line, change, .. } = table.hear(accepted, by, round, now) {
-            self.tell(&line, change);
+        if let Outcome::Stored { line, change, .. } = table.receive(accepted, by, round, now) {
+            self.broadcast(&line, change);
         }
     }
 
-    /// Another instance no longer hears the peer.
+    /// The peer no longer publishes at another instance.
     pub(crate) fn release(
         &self,
         peer: PeerId,
@@ -161,23 +159,23 @@ impl Hub {
     ) {
         let mut table = self.table();
         if table.release(&peer, by, newest, now, unix_millis) {
-            self.tell_gone(peer, unix_millis);
+            self.broadcast_gone(peer, unix_millis);
         }
     }
 
-    /// Another instance has told everyone who is there.
+    /// A snapshot of another instance is complete.
     pub(crate) fn end_round(&self, by: Instance, round: u64, unix_millis: i64) {
         let mut table = self.table();
         for peer in table.end_round(by, round) {
-            self.tell_gone(peer, unix_millis);
+            self.broadcast_gone(peer, unix_millis);
         }
     }
 
-    /// What other instances have to hear: everyone who publishes here, or what happened since the
-    /// last time. None when there is nothing.
+    /// What to send to other instances: everyone who publishes here, or what happened since the last
+    /// time. None if there is nothing.
     pub(crate) fn outgoing(&self, everyone: bool) -> Option<Outgoing> {
         let outbox = self.outbox.as_ref()?;
-        // Lines are added under the table's lock, so none is lost or told twice.
+        // Lines are added under the table's lock, so none is lost or sent twice.
         let table = self.table();
         if !everyone && !outbox.overflowed() {
             return outbox.take().map(Outgoing::News);
@@ -193,30 +191,30 @@ impl Hub {
         ))
     }
 
-    /// Returns when there is something for other instances.
-    pub(crate) async fn outgoing_waits(&self) {
+    /// Returns when there is something to send to other instances.
+    pub(crate) async fn outgoing_ready(&self) {
         match &self.outbox {
             Some(outbox) => outbox.filled().await,
             None => std::future::pending().await,
         }
     }
 
-    /// Takes a peer out, here and at other instances; it comes back with its next heartbeat.
+    /// Removes a peer, here and at other instances; it returns with its next heartbeat.
     pub(crate) fn kick(&self, peer: &PeerId, unix_millis: i64) -> bool {
         let mut table = self.table();
-        let was_here = self.take_out(&mut table, peer, unix_millis);
-        if let Some(outbox) = self.outbox.as_ref().filter(|_| was_here) {
+        let was_online = self.take_out(&mut table, peer, unix_millis);
+        if let Some(outbox) = self.outbox.as_ref().filter(|_| was_online) {
             outbox.push(Line::Removed(*peer).encode().into());
         }
-        was_here
+        was_online
     }
 
-    /// As [`Self::kick`], by the word of another instance.
+    /// As [`Self::kick`], requested by another instance.
     pub(crate) fn remove(&self, peer: &PeerId, unix_millis: i64) {
         self.take_out(&mut self.table(), peer, unix_millis);
     }
 
-    /// Takes a peer out for good; false when the list is full.
+    /// Removes a peer until it is unblocked; false if the list is full.
     pub(crate) fn block(&self, peer: PeerId, unix_millis: i64) -> bool {
         {
             let mut blocked = self.blocked();
@@ -233,12 +231,12 @@ impl Hub {
         self.blocked().remove(peer)
     }
 
-    /// Those taken out for good.
+    /// The blocked peers.
     pub(crate) fn blocked(&self) -> MutexGuard<'_, HashSet<PeerId>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Never held across an await.
+    /// The guard is never held across an await.
     pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -250,7 +248,7 @@ impl Hub {
         }
     }
 
-    /// The state now, or a moment ago with what followed still in the ring.
+    /// The current state, or one a moment old if what followed is still in the ring.
     pub(crate) fn snapshot(&self, audience: Audience) -> Snapshot {
         let mut kept = self.snapshots[audience as usize]
             .lock()
@@ -262,8 +260,8 @@ impl Hub {
         if let Some(snapshot) = kept.as_ref().filter(fresh) {
             return snapshot.clone();
         }
-        // The place is read under the table's lock, as pieces are added under it: nothing is told
-        // twice or not at all.
+        // The position is read under the table's lock, as pieces are added under it, so nothing is
+        // missing or sent twice.
         let (lines, next) = {
             let table = self.table();
             let lines: Vec<_> = table.entries().map(|entry| entry.line.clone()).collect();
@@ -288,7 +286,7 @@ impl Hub {
         kept.insert(snapshot).clone()
     }
 
-    /// Wakes subscribers, expires the silent and keeps connections alive, for ever.
+    /// Wakes subscribers, removes expired peers and keeps connections alive; never returns.
     pub(crate) async fn run(
         &self,
         log: &Log,
@@ -316,7 +314,7 @@ impl Hub {
         }
     }
 
-    /// Subscribers are told, and end.
+    /// Ends all subscribers, with a goodbye.
     pub(crate) fn close(&self) {
         for feed in [&self.everything, &self.changes] {
             feed.push_comment("bye");
@@ -334,23 +332,23 @@ impl Hub {
             }
         }
         for peer in expired.gone {
-            self.tell_gone(peer, unix_millis);
+            self.broadcast_gone(peer, unix_millis);
             log.add(unix_millis, format!("{peer} timed out"));
         }
         for line in table.repeats(now) {
-            self.tell(&line, false);
+            self.broadcast(&line, false);
         }
     }
 
     fn take_out(&self, table: &mut Table, peer: &PeerId, unix_millis: i64) -> bool {
-        let was_here = table.remove(peer);
-        if was_here {
-            self.tell_gone(*peer, unix_millis);
+        let was_online = table.remove(peer);
+        if was_online {
+            self.broadcast_gone(*peer, unix_millis);
         }
-        was_here
+        was_online
     }
 
-    fn tell(&self, line: &Bytes, change: bool) {
+    fn broadcast(&self, line: &Bytes, change: bool) {
         self.everything.push_plain(line);
         if change {
             self.changes.push("", line);
@@ -358,9 +356,8 @@ impl Hub {
         self.news.notify_one();
     }
 
-    /// In the server's own name: it has no key of the peer to sign a goodbye with, and needs none
-    /// to say what it sees.
-    fn tell_gone(&self, peer: PeerId, unix_millis: i64) {
+    /// In the server's own name: it has no key of the peer to sign a goodbye with.
+    fn broadcast_gone(&self, peer: PeerId, unix_millis: i64) {
         self.everything
             .push_plain(&Presence::offline(peer, unix_millis).encode());
         self.changes.push("gone", peer.to_base58().as_bytes());
@@ -373,7 +370,7 @@ impl Hub {
     }
 }
 
-/// The lines as JSON arrays that each fit a line of the event stream; one of them at least.
+/// The lines as JSON arrays that each fit a line of the event stream; at least one.
 fn arrays(lines: &[Bytes]) -> impl Iterator<Item = Vec<u8>> {
     let mut rest = lines.iter().peekable();
     let mut first = true;

@@ -1,4 +1,4 @@
-//! What the relay beside a rendezvous asks of it: who is here.
+//! What the relay of a rendezvous asks: who is a member.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use goop2_proto::{PeerId, relay::Membership};
 
 use super::hub::Hub;
 
-/// The peers at a rendezvous, as its relay sees them.
+/// The peers of a rendezvous, as its relay sees them.
 #[derive(Clone, Debug)]
-pub struct Guests(pub(in crate::server) Arc<Hub>);
+pub struct Members(pub(in crate::server) Arc<Hub>);
 
-impl Guests {
-    /// What a peer is here at this moment.
+impl Members {
+    /// What a peer is to the rendezvous at this moment.
     pub fn membership(&self, peer: &PeerId) -> Membership {
         if self.0.blocked().contains(peer) {
             return Membership::Barred;

@@ -1,5 +1,5 @@
-//! What other instances have to hear, until it is sent. Bounded: whoever could not be told
-//! everything is told everyone.
+//! Lines for other instances, until they are sent. Bounded: when it overflows, a snapshot is sent
+//! instead.
 
 use std::{
     collections::VecDeque,
@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-/// Lines that wait: what arrives in some seconds at the busiest.
+/// Most waiting lines: what arrives in some seconds at the busiest.
 const MAX_LINES: usize = 16_384;
-/// Bytes that wait: the above with usual messages.
+/// Most waiting bytes: the above with usual messages.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Lines in their order.
@@ -33,7 +33,7 @@ struct Waiting {
 pub(crate) enum Outgoing {
     /// What happened.
     News(Vec<Bytes>),
-    /// Everyone who is here, and what has to be remembered of others.
+    /// A snapshot: everyone who publishes here, and the `ts` to remember of those who left.
     Everyone(Vec<Bytes>),
 }
 
@@ -55,7 +55,7 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Everything that waits; none when nothing does.
+    /// Everything that waits; none if nothing does.
     pub(crate) fn take(&self) -> Option<Vec<Bytes>> {
         let mut waiting = self.waiting();
         waiting.bytes = 0;
@@ -63,7 +63,7 @@ impl Outbox {
         (!lines.is_empty()).then_some(lines)
     }
 
-    /// Whether something was not kept.
+    /// Whether lines were dropped.
     pub(crate) fn overflowed(&self) -> bool {
         self.waiting().overflowed
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_does_not_fit_is_not_lost_in_silence() {
+    async fn an_overflow_is_noticed() {
         let outbox = Outbox::default();
         assert_eq!(outbox.take(), None);
         outbox.push(Bytes::from_static(b"a"));

@@ -1,8 +1,8 @@
-//! Writes the peer table down, for tools that read it in `peer_db_path` (§6.9).
+//! Saves the peer table for tools that read it from `peer_db_path` (§6.9).
 //!
-//! Nothing is read back: after a restart, whoever is here says so again within a heartbeat, and who
-//! is not should not appear. Existing servers write at every message; here a table that is half a
-//! minute old has to do.
+//! Nothing is read back: after a restart, peers that are online publish again within a heartbeat,
+//! and others should not appear. Existing servers write at every message; here the table may be half
+//! a minute old.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     registration::Peer,
-    server::{app::App, clock::at},
+    server::{app::App, clock::unix_millis_of},
 };
 
 const PAUSE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ pub(crate) async fn run(app: Arc<App>) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        registrations.keep_peers(online(&app));
+        registrations.save_peers(online(&app));
     }
 }
 
@@ -37,7 +37,7 @@ fn online(app: &App) -> Vec<Peer> {
         email: entry.message.email.clone(),
         avatar_hash: entry.message.avatar_hash.clone(),
         ts: entry.message.ts,
-        last_seen: at(table.seen(entry), clock),
+        last_seen: unix_millis_of(table.seen(entry), clock),
         bytes_sent: entry.sent,
         bytes_received: table.received(entry),
     });

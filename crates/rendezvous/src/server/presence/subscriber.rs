@@ -1,8 +1,8 @@
-//! One subscriber's connection, once its request is answered: from there on it only writes.
+//! One subscriber's connection after its request: from then on it only writes.
 //!
-//! The HTTP library keeps a read and a write buffer and a body for each connection; eighteen
-//! thousand of them are hundreds of megabytes that never hold anything. So a connection is taken
-//! over from it after the request. What is left is a socket and a place in the feed.
+//! The HTTP library keeps a read buffer, a write buffer and a body for each connection; for eighteen
+//! thousand of them that is hundreds of megabytes of nothing. So the connection is taken over from
+//! it after the request. What remains is a socket and a position in the feed.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -26,9 +26,9 @@ use super::{
 };
 use crate::server::limit::Seat;
 
-/// A client that takes nothing for this long is gone, or wants to be a burden.
+/// A client that reads nothing for this long is gone or hostile.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-/// What the system keeps for a client that reads slowly; by itself it would grow to megabytes.
+/// The system's send buffer for a slow client; without a limit it grows to megabytes.
 const SEND_BUFFER: usize = 256 * 1024;
 /// Writes in a row before other tasks get their turn.
 const TURN: usize = 16;
@@ -38,11 +38,11 @@ pub(crate) struct Subscriber {
     hub: Arc<Hub>,
     audience: Audience,
     head: watch::Receiver<Head>,
-    /// A piece of which the socket took only a part, or the beginning of the answer.
+    /// The rest of a piece that was partly written, or the beginning of the answer.
     rest: Bytes,
-    /// What is sent before the feed, and how many pieces of it were.
+    /// What is sent before the feed, and how many of its pieces have been.
     snapshot: Option<(Snapshot, usize)>,
-    /// The place in the feed.
+    /// The position in the feed.
     next: u64,
     chunked: bool,
     _seat: Seat,
@@ -55,7 +55,7 @@ enum Step {
 }
 
 impl Subscriber {
-    /// `last_id`: what the client knows already. `chunked`: it speaks HTTP/1.1.
+    /// `last_id`: the last event the client knows. `chunked`: it speaks HTTP/1.1.
     pub(crate) fn new(
         hub: Arc<Hub>,
         audience: Audience,
@@ -127,8 +127,7 @@ impl Subscriber {
         }
     }
 
-    /// As many writes as the socket takes now, within one turn. Whoever is only blocked made no
-    /// progress.
+    /// As many writes as the socket accepts now, within one turn. `Blocked` = no progress.
     fn step(&mut self, socket: &TcpStream) -> io::Result<Step> {
         for turn in 0..TURN {
             let pieces = self.gather();
@@ -148,14 +147,14 @@ impl Subscriber {
         Ok(Step::Busy)
     }
 
-    /// The next pieces to write, in order. Changes nothing but for a subscriber that fell behind.
+    /// The next pieces to write, in order. Changes nothing, except for a subscriber that fell behind.
     fn gather(&mut self) -> Vec<Bytes> {
         if !self.rest.is_empty() {
             return vec![self.rest.clone()];
         }
         loop {
             if let Some((snapshot, written)) = &self.snapshot {
-                // A snapshot's pieces are long; a few fill any socket.
+                // The pieces of a snapshot are long; a few fill any socket.
                 let pieces = snapshot.pieces.iter().skip(*written).take(4);
                 let pieces: Vec<_> = pieces.map(|piece| self.framed(piece)).collect();
                 if !pieces.is_empty() {
@@ -222,8 +221,7 @@ impl Subscriber {
     }
 }
 
-/// Returns when the client has closed its side or broke the connection. It has nothing more to say;
-/// what it says is dropped.
+/// Returns when the client has closed the connection. Anything it still sends is dropped.
 async fn ended(socket: &TcpStream) {
     let mut nothing = [0; 64];
     while socket.readable().await.is_ok() {
@@ -236,7 +234,7 @@ async fn ended(socket: &TcpStream) {
     }
 }
 
-/// The head of the answer and the first bytes that existing clients wait for (§6.4).
+/// The head of the answer, and the first bytes that existing clients wait for (§6.4).
 fn answer(audience: Audience, chunked: bool) -> Vec<u8> {
     let version = if chunked { "HTTP/1.1" } else { "HTTP/1.0" };
     let framing = if chunked {

@@ -1,14 +1,13 @@
-//! Who is online at this rendezvous (§6.5): a state machine. Messages and time go in; what
-//! subscribers have to hear comes out.
+//! Who is online at this rendezvous (§6.5): a state machine. Messages and time go in; what to tell
+//! subscribers comes out.
 //!
-//! A proved message is worth more than any number of unproved ones: while one is remembered,
-//! nothing unsigned in that peer's name is taken, and no `ts` is taken twice. What is remembered
-//! outlives the peer's visit, because a message that was signed stays fresh for [`FRESH`] on either
-//! side of now.
+//! A proved message outweighs any number of unproved ones: while one is remembered, no unsigned
+//! message in that peer's name is accepted, and no `ts` is accepted twice. The memory outlives the
+//! peer's time online, because a signed message stays fresh for [`FRESH`] before and after its `ts`.
 //!
-//! A peer is here as long as it publishes here, or at another instance of this rendezvous that is
-//! heard itself. Another instance does not repeat heartbeats: it holds its peers until it says that
-//! they are gone, or falls silent with them.
+//! A peer is online as long as it publishes here, or at another instance that is itself online.
+//! Other instances do not repeat heartbeats: an instance holds its peers until it reports that they
+//! left, or times out together with them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -26,18 +25,18 @@ use goop2_proto::{
 };
 
 /// How long the newest `ts` of a peer that signs is remembered after its last message: a signed
-/// message is fresh from an hour before its `ts` to an hour after it.
+/// message is fresh from an hour before its `ts` to an hour after.
 const REMEMBER: Duration = Duration::from_secs(2 * 60 * 60);
-/// Most peers remembered like this; at 100 bytes each, some megabytes. The longest silent give way.
+/// Most peers remembered; some megabytes at 100 bytes each. The longest silent are dropped first.
 const MAX_REMEMBERED: usize = 65_536;
-/// How old other instances' copy of a message may become: what was signed long ago is worth less,
-/// and costs a client that connects there the certainty that nobody repeats it.
+/// How old the copy of a message at other instances may become: clients that connect there cannot
+/// tell an old message from a replayed one.
 const REFRESH: Duration = Duration::from_secs(5 * 60);
-/// A peer that another instance holds is repeated so often to existing clients, in parts of its
-/// TTL, as its heartbeats would be.
+/// How often per TTL the peers of other instances are repeated to existing clients, in place of
+/// heartbeats.
 const REPEATS: u32 = 4;
 
-/// Everyone who is here, and what they last signed.
+/// Everyone online, and what they last signed.
 #[derive(Debug)]
 pub(crate) struct Table {
     ttl: Duration,
@@ -46,38 +45,38 @@ pub(crate) struct Table {
     signed: HashMap<PeerId, Signed>,
     /// Peers by the time of their last signed message, some of them outdated by a later one.
     silence: VecDeque<(Instant, PeerId)>,
-    /// Other instances, and when each was last heard.
+    /// Other instances, and when each last sent something.
     instances: HashMap<Instance, Instant>,
     broadcast_bytes: u64,
 }
 
-/// One peer that is here.
+/// One peer that is online.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) message: Message,
     /// The message as it is passed on.
     pub(crate) line: Bytes,
     pub(crate) proved: bool,
-    /// The client that published it; none = another instance told of it.
+    /// The client that published it; none = it came from another instance.
     pub(crate) from: Option<IpAddr>,
     pub(crate) since: Instant,
-    /// When it last published here; none = it does not.
+    /// When it last published here; none = it publishes elsewhere.
     here: Option<Instant>,
-    /// The instances where it publishes.
+    /// The other instances where it publishes.
     held: Vec<Held>,
-    /// When the last message was told to other instances.
+    /// When its message was last sent to other instances.
     shared: Option<Instant>,
-    /// When it was last told to those who hear everything.
-    told: Instant,
-    /// The `ts` of the last message that those heard who hear only changes; none = no message yet.
-    told_ts: Option<i64>,
-    /// Bytes it published.
+    /// When it was last broadcast to readers of everything.
+    broadcast: Instant,
+    /// The `ts` of the last message broadcast to readers of changes; none = no message yet.
+    broadcast_ts: Option<i64>,
+    /// Bytes it has published.
     pub(crate) sent: u64,
-    /// What had been broadcast when it came.
+    /// Bytes broadcast before it came.
     broadcast_before: u64,
 }
 
-/// That another instance holds a peer, as it said in this round; see [`Table::end_round`].
+/// Another instance holds the peer, as of this round; see [`Table::end_round`].
 #[derive(Clone, Copy, Debug)]
 struct Held {
     by: Instance,
@@ -88,35 +87,35 @@ struct Held {
 struct Signed {
     newest: i64,
     at: Instant,
-    /// Heard here, not through another instance.
+    /// Received here, not from another instance.
     here: bool,
 }
 
-/// Who is gone after a while.
+/// Who has timed out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expired {
-    /// From everywhere.
+    /// Everywhere.
     pub(crate) gone: Vec<PeerId>,
-    /// From here, with the newest `ts` each signed; other instances may still hear them.
+    /// Here, with the newest `ts` each signed; they may still be online at other instances.
     pub(crate) left: Vec<(PeerId, Option<i64>)>,
 }
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It stands. `change`: it says something new. `share`: other instances do not know it yet.
-    Told {
+    /// Stored. `change`: it says something new. `share`: other instances do not know it yet.
+    Stored {
         line: Bytes,
         change: bool,
         share: bool,
     },
-    /// Its peer signs, and this was not signed.
+    /// Rejected: its peer signs, and this was not signed.
     Unproved,
-    /// It was signed before what is known already.
+    /// Rejected: older than the newest known message.
     Replayed { newest: i64 },
-    /// There is no room for another peer.
+    /// Rejected: too many peers.
     Full,
-    /// A goodbye of someone who was not here.
+    /// A goodbye of a peer that was not online.
     Nothing,
 }
 
@@ -138,9 +137,8 @@ impl Table {
         self.take(accepted, Some(from), now)
     }
 
-    /// A message that another instance tells, or has told before: the peer is there, whatever else
-    /// the message is worth.
-    pub(crate) fn hear(
+    /// A message from another instance: the peer is online there, even if the message is not new.
+    pub(crate) fn receive(
         &mut self,
         accepted: Accepted,
         by: Instance,
@@ -148,7 +146,7 @@ impl Table {
         now: Instant,
     ) -> Outcome {
         let Message { peer, kind, ts, .. } = accepted.message;
-        // Nothing unsigned has an order; what is heard here is nearer to its author.
+        // Unsigned messages have no reliable order; what arrives here comes straight from its author.
         let nearer = |known: &Entry| {
             !known.proved && !accepted.proved && known.here.is_some() && ts < known.message.ts
         };
@@ -167,12 +165,12 @@ impl Table {
         outcome
     }
 
-    /// Another instance has spoken: those it holds are there.
-    pub(crate) fn sustain(&mut self, instance: Instance, now: Instant) {
+    /// Another instance is online, and so are the peers it holds.
+    pub(crate) fn keep_alive(&mut self, instance: Instance, now: Instant) {
         self.instances.insert(instance, now);
     }
 
-    /// Another instance holds the peer no more; whether that was the last.
+    /// Another instance no longer holds the peer; whether that was the last.
     pub(crate) fn release(
         &mut self,
         peer: &PeerId,
@@ -181,7 +179,7 @@ impl Table {
         now: Instant,
         unix_millis: i64,
     ) -> bool {
-        // No message is taken from further in the future, so none can have been known there.
+        // No message from further in the future is accepted, so none can be known there.
         if let Some(newest) = newest.filter(|ts| *ts <= unix_millis.saturating_add(FRESH)) {
             let known = self.signed.get(peer).map(|signed| signed.newest);
             if known.is_none_or(|known| known < newest) {
@@ -192,31 +190,31 @@ impl Table {
             return false;
         };
         entry.held.retain(|held| held.by != by);
-        let gone = entry.is_nowhere();
+        let gone = entry.is_offline();
         if gone {
             self.peers.remove(peer);
         }
         gone
     }
 
-    /// Another instance has said everyone it holds: whoever was not among them since the round
-    /// began is not there. Returns those who are nowhere else either.
+    /// The snapshot of another instance is complete: peers not named since the round began are not
+    /// there. Returns those that are not online anywhere else.
     pub(crate) fn end_round(&mut self, by: Instance, round: u64) -> Vec<PeerId> {
-        self.drop_where_nowhere(|entry| {
+        self.drop_offline(|entry| {
             entry
                 .held
                 .retain(|held| held.by != by || held.round >= round);
         })
     }
 
-    /// Those who fell silent; they are gone. So are instances, with those they held.
+    /// Removes peers that timed out, and instances with the peers they held.
     pub(crate) fn expire(&mut self, now: Instant) -> Expired {
         let ttl = self.ttl;
         let silent = |at: &Instant| now.saturating_duration_since(*at) > ttl;
         self.instances.retain(|_, heard| !silent(heard));
         let instances = std::mem::take(&mut self.instances);
         let mut left = Vec::new();
-        let gone = self.drop_where_nowhere(|entry| {
+        let gone = self.drop_offline(|entry| {
             entry.held.retain(|held| instances.contains_key(&held.by));
             if entry.here.as_ref().is_some_and(silent) {
                 entry.here = None;
@@ -229,18 +227,18 @@ impl Table {
         Expired { gone, left }
     }
 
-    /// What existing clients have to hear again of those whose heartbeats others hear: a part of it
-    /// at a time.
+    /// What to repeat to existing clients of peers that publish at other instances: a part at a
+    /// time.
     pub(crate) fn repeats(&mut self, now: Instant) -> Vec<Bytes> {
         let pause = self.ttl / REPEATS;
         let most = self.peers.len() / REPEATS as usize + 1;
         let due = |entry: &&mut Entry| {
-            entry.here.is_none() && now.saturating_duration_since(entry.told) >= pause
+            entry.here.is_none() && now.saturating_duration_since(entry.broadcast) >= pause
         };
         let repeated = self.peers.values_mut().filter(due).take(most);
         repeated
             .map(|entry| {
-                entry.told = now;
+                entry.broadcast = now;
                 entry.line.clone()
             })
             .collect()
@@ -252,7 +250,7 @@ impl Table {
         here.map(|entry| &entry.line)
     }
 
-    /// Those who signed here and have left, with the newest `ts` of each.
+    /// Peers that signed here and have left, with the newest `ts` of each.
     pub(crate) fn remembered(&self) -> impl Iterator<Item = (PeerId, i64)> {
         let left = |(peer, signed): &(&PeerId, &Signed)| {
             signed.here && self.peers.get(peer).is_none_or(|e| e.here.is_none())
@@ -261,19 +259,19 @@ impl Table {
         remembered.map(|(peer, signed)| (*peer, signed.newest))
     }
 
-    /// Takes a peer out; whether it was here.
+    /// Removes a peer; whether it was online.
     pub(crate) fn remove(&mut self, peer: &PeerId) -> bool {
         self.peers.remove(peer).is_some()
     }
 
-    /// When the peer was last known to be there.
+    /// When the peer was last known to be online.
     pub(crate) fn seen(&self, entry: &Entry) -> Instant {
-        let elsewhere = entry.held.iter().filter_map(|h| self.instances.get(&h.by));
-        elsewhere
+        let remote = entry.held.iter().filter_map(|h| self.instances.get(&h.by));
+        remote
             .copied()
             .chain(entry.here)
             .max()
-            .unwrap_or(entry.told)
+            .unwrap_or(entry.broadcast)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -284,7 +282,7 @@ impl Table {
         self.peers.values().filter(|entry| entry.proved).count()
     }
 
-    /// Whether a peer that is here signs.
+    /// Whether a peer signs, if it is online.
     pub(crate) fn is_proved(&self, peer: &PeerId) -> Option<bool> {
         self.peers.get(peer).map(|entry| entry.proved)
     }
@@ -344,22 +342,24 @@ impl Table {
             here: None,
             held: Vec::new(),
             shared: None,
-            told: now,
-            told_ts: None,
+            broadcast: now,
+            broadcast_ts: None,
             sent: 0,
             broadcast_before: self.broadcast_bytes,
         });
         let comes = from.is_some() && entry.here.is_none();
-        // Who subscribes to several instances may have refused our older words for another's newer
-        // ones.
+        // A client of several instances may have dropped our older message for a newer one of
+        // another instance.
         let outdates = |told: i64| message.ts.saturating_sub(told) > REPLAY_SLACK;
-        let change = entry.told_ts.is_none_or(|told| comes && outdates(told))
+        let change = entry
+            .broadcast_ts
+            .is_none_or(|told| comes && outdates(told))
             || entry.proved != proved
             || !entry.message.says_the_same(&message);
         let stale = |at: Instant| now.saturating_duration_since(at) > REFRESH;
         let share = from.is_some() && (change || comes || entry.shared.is_none_or(stale));
         if change {
-            entry.told_ts = Some(message.ts);
+            entry.broadcast_ts = Some(message.ts);
         }
         if share {
             entry.shared = Some(now);
@@ -369,12 +369,12 @@ impl Table {
         } else if entry.here.is_none() {
             entry.from = None;
         }
-        (entry.line, entry.proved, entry.told) = (line.clone(), proved, now);
+        (entry.line, entry.proved, entry.broadcast) = (line.clone(), proved, now);
         entry.sent += size;
         entry.message = message;
         self.broadcast_bytes += size;
         self.peers.insert(entry.message.peer, entry);
-        Outcome::Told {
+        Outcome::Stored {
             line,
             change,
             share,
@@ -387,18 +387,18 @@ impl Table {
         }
         let line = Bytes::from(message.encode());
         self.broadcast_bytes += line.len() as u64;
-        Outcome::Told {
+        Outcome::Stored {
             line,
             change: true,
             share,
         }
     }
 
-    fn drop_where_nowhere(&mut self, mut change: impl FnMut(&mut Entry)) -> Vec<PeerId> {
+    fn drop_offline(&mut self, mut change: impl FnMut(&mut Entry)) -> Vec<PeerId> {
         let mut gone = Vec::new();
         self.peers.retain(|peer, entry| {
             change(entry);
-            let keep = !entry.is_nowhere();
+            let keep = !entry.is_offline();
             if !keep {
                 gone.push(*peer);
             }
@@ -414,7 +414,7 @@ impl Table {
             here,
         };
         let again = self.signed.insert(peer, signed);
-        // One place in the queue for each peer, moved on when its turn comes.
+        // Each peer is in the queue once, and moved back when its turn comes.
         if again.is_none() {
             self.silence.push_back((now, peer));
         }
@@ -440,7 +440,7 @@ impl Table {
 }
 
 impl Entry {
-    fn is_nowhere(&self) -> bool {
+    fn is_offline(&self) -> bool {
         self.here.is_none() && self.held.is_empty()
     }
 }

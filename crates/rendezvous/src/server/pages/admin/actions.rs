@@ -40,7 +40,7 @@ pub(super) async fn block(
     let done = act(&app, &peer, "blocked", |peer, clock| {
         app.hub.block(peer, clock)
     });
-    remember(&app, &peer, true, done).await
+    save(&app, &peer, true, done).await
 }
 
 pub(super) async fn unblock(
@@ -49,11 +49,11 @@ pub(super) async fn unblock(
     Json(Subject { peer }): Json<Subject>,
 ) -> Response {
     let done = act(&app, &peer, "unblocked", |peer, _| app.hub.unblock(&peer));
-    remember(&app, &peer, false, done).await
+    save(&app, &peer, false, done).await
 }
 
-/// A block that was made or taken back stays so at the next start, where there is a database.
-async fn remember(app: &App, peer: &str, blocked: bool, done: Response) -> Response {
+/// Saves a block, or its end, for the next start, if there is a database.
+async fn save(app: &App, peer: &str, blocked: bool, done: Response) -> Response {
     let (Some(registrations), Some(peer), true) = (
         &app.registrations,
         id::parse(peer),

@@ -1,4 +1,4 @@
-//! What a request has to show to be the administrator's, and the answer when it does not.
+//! Recognizes requests of the administrator, and answers others.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::server::{
     respond::{error, html, too_many, wants_html},
 };
 
-/// What only a page of this server's origin can send.
+/// A header that only a page of this server's origin can send.
 const INTENT: HeaderName = HeaderName::from_static("goop2-admin");
 
 /// Proof that the request is the administrator's.
@@ -56,7 +56,7 @@ pub(super) fn disabled(headers: &HeaderMap) -> Response {
     error(StatusCode::FORBIDDEN, "admin panel disabled")
 }
 
-/// A person gets the form; a tool is asked for the password.
+/// A browser gets the form; a tool is asked for the password.
 fn unauthorized(headers: &HeaderMap) -> Response {
     if wants_html(headers) {
         return login_form(StatusCode::UNAUTHORIZED, "");
@@ -69,7 +69,7 @@ fn unauthorized(headers: &HeaderMap) -> Response {
     answer
 }
 
-/// The form that stands where a browser would ask for the password itself.
+/// The form, instead of the browser's own password dialog.
 pub(super) fn login_form(status: StatusCode, problem: &str) -> Response {
     let alert = if problem.is_empty() {
         String::new()
@@ -88,7 +88,7 @@ pub(super) fn login_form(status: StatusCode, problem: &str) -> Response {
     html(status, "Administration", &body, None)
 }
 
-/// What stands there without a password.
+/// The page when no password is set.
 fn no_admin() -> Response {
     let body = "<header><h1>Administration</h1><p>Administration is turned off on this rendezvous. To turn it on, set \
                 <code>presence.admin_password</code> in <code>goop.json</code> and restart it.</p></header>\n";

@@ -1,5 +1,5 @@
-//! Who is the administrator: the password, the sessions that stand for it, and the waits of
-//! clients that guess.
+//! Who is the administrator: the password, the sessions after it, and the delays for clients that
+//! guess.
 
 use std::{
     collections::HashMap,
@@ -13,21 +13,22 @@ use multibase::Base;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::server::connections::client::household;
+use crate::server::connections::client::client_network;
 
-/// How long a browser need not ask again: a working day.
+/// How long a browser stays signed in: a working day.
 pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
-/// Browsers that are signed in; the oldest is signed out for the next.
+/// Browsers signed in at a time; the oldest is signed out for the next.
 const MAX_SESSIONS: usize = 64;
 pub(super) const COOKIE: &str = "goop2-admin";
-/// The wait after a wrong password, doubled by each that follows.
+/// The delay after a wrong password, doubled by each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
-/// No longer than this: the operator mistypes too.
+/// No longer than this: the administrator mistypes too.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
-/// A client that fails no more is forgotten.
+/// Failures are forgotten after this time.
 const FORGIVE: Duration = Duration::from_secs(15 * 60);
-/// Clients whose failures are remembered; when all of them are recent, nobody may try.
+/// Clients whose failures are remembered; if all of them are recent, no other client may try.
 const MAX_FAILING: usize = 4096;
+
 pub(crate) struct Auth {
     /// None = no password is set and nobody gets in.
     password: Option<[u8; 32]>,
@@ -54,7 +55,7 @@ impl Auth {
         self.password.is_some()
     }
 
-    /// Compares in constant time; a client that was wrong waits before it may try again.
+    /// Compares in constant time; a client that was wrong has to wait before it tries again.
     pub(super) fn check(
         &self,
         password: &str,
@@ -63,7 +64,7 @@ impl Auth {
     ) -> Result<bool, Duration> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, failed| now.saturating_duration_since(failed.last) < FORGIVE);
-        let client = household(client);
+        let client = client_network(client);
         if failures.len() >= MAX_FAILING && !failures.contains_key(&client) {
             return Err(LONGEST_DELAY);
         }
@@ -73,7 +74,7 @@ impl Auth {
                 return Err(until - now);
             }
         }
-        // Hashes of equal length: the comparison tells nothing about the length either.
+        // Hashes have equal length, so the comparison reveals nothing about the length either.
         let given: [u8; 32] = Sha256::digest(password).into();
         let right = self
             .password
@@ -167,8 +168,8 @@ mod tests {
             assert_eq!(auth.check("wrong", CLIENT, now), Ok(false));
             let wait = Duration::from_millis(delay);
             assert_eq!(auth.check("right", CLIENT, now), Err(wait));
-            let elsewhere = [198, 51, 100, 1].into();
-            assert_eq!(auth.check("right", elsewhere, now), Ok(true));
+            let other = [198, 51, 100, 1].into();
+            assert_eq!(auth.check("right", other, now), Ok(true));
             now += wait;
         }
         assert_eq!(auth.check("right", CLIENT, now), Ok(true));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_has_an_end() {
+    fn the_delay_is_bounded() {
         let failed = Failures {
             count: u32::MAX,
             last: Instant::now(),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_end_and_are_few() {
+    fn sessions_expire_and_are_bounded() {
         let (auth, now) = (Auth::new("x"), Instant::now());
         let cookie = |token: &str| {
             let mut headers = HeaderMap::new();

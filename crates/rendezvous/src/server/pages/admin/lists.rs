@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::administrator::Administrator;
 use crate::{
     registration::{Record, Registrations},
-    server::{app::App, clock::at, respond::json},
+    server::{app::App, clock::unix_millis_of, respond::json},
 };
 
 /// A peer as existing servers list it: here the keys have underscores.
@@ -45,7 +45,7 @@ pub(super) async fn peers(State(app): State<Arc<App>>, _: Administrator) -> Resp
             email: &entry.message.email,
             avatar_hash: &entry.message.avatar_hash,
             ts: entry.message.ts,
-            last_seen: at(table.seen(entry), clock),
+            last_seen: unix_millis_of(table.seen(entry), clock),
             bytes_sent: entry.sent,
             bytes_received: table.received(entry),
         })

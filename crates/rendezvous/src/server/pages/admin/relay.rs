@@ -1,11 +1,11 @@
-//! What the operator sees of the relay beside the rendezvous.
+//! What the administrator sees of the relay.
 
 use std::cmp::Reverse;
 
 use goop2_proto::relay::{Refusal, State};
 use serde::Serialize;
 
-/// Guests and circuits: the busiest and the oldest.
+/// Its use, with the busiest guests and the oldest circuits.
 #[derive(Serialize)]
 pub(super) struct ShownRelay {
     peer_id: String,
@@ -49,7 +49,7 @@ impl ShownRelay {
             refused: usage
                 .refused
                 .iter()
-                .map(|(why, count)| (words(*why), *count))
+                .map(|(why, count)| (description(*why), *count))
                 .collect(),
             shown_guests: guests
                 .into_iter()
@@ -76,7 +76,7 @@ impl ShownRelay {
 }
 
 /// What was refused; the page adds how often.
-fn words(why: Refusal) -> &'static str {
+fn description(why: Refusal) -> &'static str {
     match why {
         Refusal::Stranger => "peers that aren’t connected to this rendezvous",
         Refusal::Peer => "peers over their limit",

@@ -1,4 +1,4 @@
-//! What the page shows, as its script asks for it.
+//! The state that the page shows; its script polls it.
 
 use std::{
     cmp::Reverse,
@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::{administrator::Administrator, relay::ShownRelay};
 use crate::{
     registration::Record,
-    server::{app::App, clock::at, config::Limits, presence::table::Entry},
+    server::{app::App, clock::unix_millis_of, config::Limits, presence::table::Entry},
 };
 
-/// Peers, and registrations, in one answer to the page: more than anyone scrolls through; the
-/// search finds the others.
+/// Peers, and registrations, in one answer to the page: more than anyone scrolls through. The
+/// search finds the rest.
 const MAX_SHOWN: usize = 300;
 /// Longest label in the list of the page.
 const MAX_LABEL: usize = 200;
@@ -170,8 +170,8 @@ fn shown(entry: &Entry, seen: Instant, clock: i64) -> ShownPeer {
         from: entry
             .from
             .map_or_else(|| "another server".into(), |client| client.to_string()),
-        since: at(entry.since, clock),
-        last_seen: at(seen, clock),
+        since: unix_millis_of(entry.since, clock),
+        last_seen: unix_millis_of(seen, clock),
     }
 }
 

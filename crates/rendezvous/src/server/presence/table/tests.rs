@@ -43,7 +43,7 @@ fn signed(seed: u8, mut message: Message) -> Accepted {
 
 fn told(outcome: &Outcome) -> Option<bool> {
     match outcome {
-        Outcome::Told { change, .. } => Some(*change),
+        Outcome::Stored { change, .. } => Some(*change),
         _ => None,
     }
 }
@@ -148,7 +148,7 @@ fn the_room_is_bounded() {
     let third = unsigned(message(3, Kind::Online, "a", 1));
     assert_eq!(table.handle(third, HOME, now), Outcome::Full);
     assert_eq!(
-        told(&table.handle(unsigned(message(1, Kind::Update, "a", 2)), HOME, now)),
+        broadcast(&table.handle(unsigned(message(1, Kind::Update, "a", 2)), HOME, now)),
         Some(false)
     );
 }
@@ -171,7 +171,7 @@ const B: Instance = Instance(2);
 /// `change` and `share` of a message that stands.
 fn said(outcome: &Outcome) -> Option<(bool, bool)> {
     match outcome {
-        Outcome::Told { change, share, .. } => Some((*change, *share)),
+        Outcome::Stored { change, share, .. } => Some((*change, *share)),
         _ => None,
     }
 }
@@ -201,21 +201,24 @@ fn a_peer_is_held_by_whoever_hears_it_and_an_instance_lives_as_long_as_it_speaks
     let peer = key(1).public().to_peer_id();
     let say = |ts| signed(1, message(1, Kind::Update, "a", ts));
     let second = Duration::from_secs(1);
-    table.sustain(A, start);
-    assert_eq!(said(&table.hear(say(1), A, 1, start)), Some((true, false)));
-    table.sustain(A, start + TTL);
+    table.keep_alive(A, start);
+    assert_eq!(
+        said(&table.receive(say(1), A, 1, start)),
+        Some((true, false))
+    );
+    table.keep_alive(A, start + TTL);
     assert_eq!(table.expire(start + TTL + second), Expired::default());
     // It comes here with no more than a heartbeat, and is told to the others.
     let moved = table.handle(say(2), HOME, start + TTL);
     assert_eq!(said(&moved), Some((false, true)));
     assert!(!table.release(&peer, A, Some(1), start + TTL, 5));
     // B tells what it knows, which is older: it holds the peer all the same.
-    table.sustain(B, start + TTL);
-    let old = table.hear(say(1), B, 7, start + TTL);
+    table.keep_alive(B, start + TTL);
+    let old = table.receive(say(1), B, 7, start + TTL);
     assert_eq!(old, Outcome::Replayed { newest: 2 });
     let left = table.expire(start + 2 * TTL);
     assert_eq!(left, Expired::default());
-    table.sustain(B, start + 2 * TTL);
+    table.keep_alive(B, start + 2 * TTL);
     let left = table.expire(start + 2 * TTL + second);
     assert_eq!((left.gone, left.left), (vec![], vec![(peer, Some(2))]));
     // With B goes the last that held it.
@@ -226,11 +229,11 @@ fn a_peer_is_held_by_whoever_hears_it_and_an_instance_lives_as_long_as_it_speaks
 #[test]
 fn whom_an_instance_does_not_name_again_it_does_not_hold() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
-    table.sustain(A, now);
+    table.keep_alive(A, now);
     for seed in 1..=3 {
-        table.hear(signed(seed, message(seed, Kind::Update, "a", 1)), A, 1, now);
+        table.receive(signed(seed, message(seed, Kind::Update, "a", 1)), A, 1, now);
     }
-    table.hear(signed(1, message(1, Kind::Update, "a", 1)), A, 5, now);
+    table.receive(signed(1, message(1, Kind::Update, "a", 1)), A, 5, now);
     table.handle(signed(2, message(2, Kind::Update, "a", 2)), HOME, now);
     let gone = key(3).public().to_peer_id();
     assert_eq!(table.end_round(A, 5), [gone]);
@@ -260,18 +263,18 @@ fn what_an_instance_knew_of_one_who_left_is_a_replay_here() {
 fn of_unsigned_words_the_nearer_count() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
     table.handle(unsigned(message(1, Kind::Update, "new", 10)), HOME, now);
-    let old = table.hear(unsigned(message(1, Kind::Update, "old", 5)), A, 1, now);
+    let old = table.receive(unsigned(message(1, Kind::Update, "old", 5)), A, 1, now);
     assert_eq!(old, Outcome::Nothing);
-    let newer = table.hear(unsigned(message(1, Kind::Update, "newer", 15)), A, 1, now);
+    let newer = table.receive(unsigned(message(1, Kind::Update, "newer", 15)), A, 1, now);
     assert_eq!(said(&newer), Some((true, false)));
 }
 
 #[test]
 fn existing_clients_hear_of_those_whose_heartbeats_others_hear() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
-    table.sustain(A, start);
+    table.keep_alive(A, start);
     for seed in 1..=4 {
-        table.hear(unsigned(message(seed, Kind::Update, "a", 1)), A, 1, start);
+        table.receive(unsigned(message(seed, Kind::Update, "a", 1)), A, 1, start);
     }
     table.handle(unsigned(message(5, Kind::Update, "a", 1)), HOME, start);
     assert_eq!(table.repeats(start).len(), 0);
