@@ -6,14 +6,17 @@
 //! rendezvous are reached through `cluster`.
 
 mod app;
+mod auth;
 mod clock;
 mod cluster;
 mod config;
 mod connections;
+mod instance;
 mod limit;
 mod log;
 mod metrics;
 mod pages;
+mod persist;
 mod presence;
 mod respond;
 mod routes;
@@ -41,14 +44,13 @@ pub use connections::{
 pub use goop2_proto::bucket::Rate;
 pub use presence::members::Members;
 
-use self::cluster::state::Cluster;
 use crate::registration::{self, Registrations};
 use app::App;
-use connections::{accept, listen};
-use limit::{Limiter, Seats};
-use log::Log;
-use pages::admin::auth::Auth;
-use presence::{hub::Hub, persist, table::Table};
+use connections::{
+    accept::{self, Clients},
+    listen,
+};
+use limit::Slots;
 
 /// How often the status is updated.
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
@@ -116,54 +118,21 @@ impl Server {
             .iter()
             .filter_map(|socket| socket.local_addr().ok())
             .collect();
-        let limits = config.limits.clone();
-        let app = Arc::new(App {
-            hub: Arc::new(Hub::new(
-                Table::new(limits.ttl, limits.peers),
-                rand::random(),
-                config.cluster.is_some(),
-            )),
-            log: Log::default(),
-            registrations,
-            cluster: config.cluster.clone().map(Cluster::new),
-            sockets: Seats::new(usize::MAX, limits.connections_each),
-            seats: Seats::new(limits.subscribers, limits.subscribers_each),
-            by_address: Limiter::new(limits.publish),
-            by_peer: Limiter::new(limits.publish_peer),
+        let clients = Arc::new(Clients {
+            room: Arc::new(Semaphore::new(config.limits.connections)),
+            slots: Slots::new(usize::MAX, config.limits.connections_each),
             trusted_proxies: config.trusted_proxies.clone(),
-            admin: Auth::new(&config.admin_password),
-            addrs: addrs.clone(),
-            config,
-            clock,
-            started: std::time::Instant::now(),
         });
-        for peer in app.registrations.iter().flat_map(|known| known.blocked()) {
-            app.hub.block(*peer, clock());
-        }
-        app.log.add(clock(), "started");
-        let stop = CancellationToken::new();
-        let (router, room) = (
-            routes::router(Arc::clone(&app)),
-            Arc::new(Semaphore::new(limits.connections)),
-        );
+        let app = Arc::new(App::new(config, registrations, addrs.clone(), clock));
+        let (router, stop) = (routes::router(Arc::clone(&app)), CancellationToken::new());
         let mut listeners = JoinSet::new();
         for socket in sockets {
-            let (router, app) = (router.clone(), Arc::clone(&app));
-            listeners.spawn(accept::serve(
-                socket,
-                router,
-                app,
-                Arc::clone(&room),
-                stop.clone(),
-            ));
+            let (router, clients) = (router.clone(), Arc::clone(&clients));
+            listeners.spawn(accept::serve(socket, router, clients, stop.clone()));
         }
         let mut background = JoinSet::new();
-        let hub = Arc::clone(&app);
-        background.spawn(async move {
-            let subscribers = || hub.seats.taken();
-            hub.hub.run(&hub.log, subscribers, hub.clock).await;
-        });
         let (sender, status) = watch::channel(Status::default());
+        background.spawn(wake(Arc::clone(&app)));
         background.spawn(report(Arc::clone(&app), sender));
         background.spawn(persist::run(Arc::clone(&app)));
         let (mut cluster, leave_cluster) = (JoinSet::new(), CancellationToken::new());
@@ -221,6 +190,11 @@ impl Server {
     }
 }
 
+async fn wake(app: Arc<App>) {
+    let subscribers = || app.slots.taken();
+    app.hub.run(&app.log, subscribers, app.clock).await;
+}
+
 async fn report(app: Arc<App>, status: watch::Sender<Status>) {
     let mut tick = interval(STATUS_PAUSE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -230,7 +204,7 @@ async fn report(app: Arc<App>, status: watch::Sender<Status>) {
         let delivered = app.hub.counters.delivered.load(Ordering::Relaxed);
         let now = Status {
             peers: app.hub.table().len(),
-            subscribers: app.seats.taken(),
+            subscribers: app.slots.taken(),
             delivered,
             delivered_per_second: delivered - std::mem::replace(&mut before, delivered),
             relayed: app.relay().map(|relay| relay.usage.reachable()),

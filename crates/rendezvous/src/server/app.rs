@@ -9,14 +9,13 @@ use std::{
 use goop2_proto::{PeerId, relay, rendezvous::Accepted};
 
 use super::{
+    auth::Auth,
     clock::Clock,
-    cluster::state::Cluster,
     config::Config,
-    connections::client::Net,
-    limit::{Limiter, Seats},
+    instance::Cluster,
+    limit::{Limiter, Slots},
     log::Log,
-    pages::admin::auth::Auth,
-    presence::hub::Hub,
+    presence::{hub::Hub, table::Table},
 };
 use crate::registration::Registrations;
 
@@ -27,11 +26,9 @@ pub(crate) struct App {
     pub(crate) log: Log,
     pub(crate) registrations: Option<Registrations>,
     pub(crate) cluster: Option<Cluster>,
-    pub(crate) sockets: Seats,
-    pub(crate) seats: Seats,
+    pub(crate) slots: Slots,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_peer: Limiter<Publisher>,
-    pub(crate) trusted_proxies: Vec<Net>,
     pub(crate) admin: Auth,
     pub(crate) config: Config,
     pub(crate) addrs: Vec<SocketAddr>,
@@ -48,6 +45,35 @@ pub(crate) enum Publisher {
 }
 
 impl App {
+    pub(crate) fn new(
+        config: Config,
+        registrations: Option<Registrations>,
+        addrs: Vec<SocketAddr>,
+        clock: Clock,
+    ) -> Self {
+        let limits = &config.limits;
+        let table = Table::new(limits.ttl, limits.peers);
+        let app = Self {
+            hub: Arc::new(Hub::new(table, rand::random(), config.cluster.is_some())),
+            log: Log::default(),
+            registrations,
+            cluster: config.cluster.clone().map(Cluster::new),
+            slots: Slots::new(limits.subscribers, limits.subscribers_each),
+            by_address: Limiter::new(limits.publish),
+            by_peer: Limiter::new(limits.publish_peer),
+            admin: Auth::new(&config.admin_password),
+            addrs,
+            config,
+            clock,
+            started: Instant::now(),
+        };
+        for peer in app.registrations.iter().flat_map(Registrations::blocked) {
+            app.hub.block(*peer, clock());
+        }
+        app.log.add(clock(), "started");
+        app
+    }
+
     /// The relay of this server, if it has one now.
     pub(crate) fn relay(&self) -> Option<relay::State> {
         self.config.relay.as_ref()?.borrow().clone()

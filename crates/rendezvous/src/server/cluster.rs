@@ -20,7 +20,6 @@
 //! Blocked peers, rate limits and counters belong to each instance.
 
 mod members;
-pub(crate) mod state;
 
 use std::{
     future::pending,
@@ -41,10 +40,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{app::App, presence::outbox::Outgoing};
+use super::{app::App, instance::Cluster, presence::outbox::Outgoing};
 use crate::{backoff::Backoff, cluster::LONGEST_WAIT};
 use members::{Members, Verdict};
-use state::Cluster;
 
 /// The name has the version of the format: instances of different versions ignore each other.
 const SUBJECT: &str = "goop2.rendezvous.1";

@@ -1,5 +1,5 @@
-//! How much anyone may ask: rates as token buckets, things held as counted seats. All tables are
-//! bounded, and when one is full of strangers who are all at their limit, the next stranger waits.
+//! Limits for clients: token buckets for rates, counted slots for open connections. All tables are
+//! bounded; if one is full of clients at their limit, the next new client has to wait.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 
 use goop2_proto::bucket::{Buckets, Rate};
 
-/// Most clients watched at a time; 100 bytes each.
+/// Most clients tracked at a time; 100 bytes each.
 const MAX_WATCHED: usize = 65_536;
 
 /// One rate for each client, asked by many tasks.
@@ -23,16 +23,16 @@ impl<K: Eq + Hash> Limiter<K> {
         Self(Mutex::new(Buckets::new(rate, MAX_WATCHED)))
     }
 
-    /// Takes one, or tells how long until there is one.
+    /// Takes one token, or returns how long until there is one.
     pub(crate) fn take(&self, who: K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.take(who, now)
     }
 }
 
-/// Places that are held as long as their [`Seat`] lives: so many in all, and so many by one client.
+/// Slots that are taken as long as their [`Slot`] lives: so many in total, and per client.
 #[derive(Clone, Debug)]
-pub(crate) struct Seats {
+pub(crate) struct Slots {
     all: usize,
     each: usize,
     taken: Arc<Mutex<Taken>>,
@@ -46,19 +46,19 @@ struct Taken {
 
 /// Which of the two limits was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taker {
+pub(crate) enum Full {
     All,
     Client,
 }
 
-/// One place, free again when it is dropped.
+/// One slot, free again when dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Slot {
     who: IpAddr,
     taken: Arc<Mutex<Taken>>,
 }
 
-impl Seats {
+impl Slots {
     pub(crate) fn new(all: usize, each: usize) -> Self {
         Self {
             all,
@@ -67,20 +67,20 @@ impl Seats {
         }
     }
 
-    pub(crate) fn take(&self, who: IpAddr) -> Result<Seat, Taker> {
+    pub(crate) fn take(&self, who: IpAddr) -> Result<Slot, Full> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.all {
-            return Err(Taker::All);
+            return Err(Full::All);
         }
         let mine = taken.by.entry(who).or_default();
         if *mine >= self.each {
-            return Err(Taker::Client);
+            return Err(Full::Client);
         }
         *mine += 1;
         taken.all += 1;
         drop(taken);
         let taken = Arc::clone(&self.taken);
-        Ok(Seat { who, taken })
+        Ok(Slot { who, taken })
     }
 
     pub(crate) fn taken(&self) -> usize {
@@ -91,7 +91,7 @@ impl Seats {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
@@ -113,14 +113,14 @@ mod tests {
     #[test]
     fn seats_come_back() {
         let (a, b): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let seats = Seats::new(3, 2);
-        let first = seats.take(a).unwrap();
-        let _second = seats.take(a).unwrap();
-        assert_eq!(seats.take(a).unwrap_err(), Taker::Client);
-        let _third = seats.take(b).unwrap();
-        assert_eq!(seats.take(b).unwrap_err(), Taker::All);
+        let slots = Slots::new(3, 2);
+        let first = slots.take(a).unwrap();
+        let _second = slots.take(a).unwrap();
+        assert_eq!(slots.take(a).unwrap_err(), Full::Client);
+        let _third = slots.take(b).unwrap();
+        assert_eq!(slots.take(b).unwrap_err(), Full::All);
         drop(first);
-        assert_eq!(seats.taken(), 2);
-        assert!(seats.take(a).is_ok());
+        assert_eq!(slots.taken(), 2);
+        assert!(slots.take(a).is_ok());
     }
 }

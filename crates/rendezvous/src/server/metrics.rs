@@ -1,171 +1,132 @@
 //! `/metrics` in the text format of Prometheus: counts only, nothing about anyone.
 
-use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use goop2_proto::relay::{Refusal, Usage};
 
-use super::{app::App, cluster::state::Cluster};
+use super::{app::App, instance::Cluster, presence::hub::Counters};
 use crate::registration::Registrations;
 
 pub(crate) fn text(app: &App) -> String {
-    let counters = &app.hub.counters;
+    let mut text = Text::new("goop2_rendezvous_");
+    state(app, &mut text);
+    counters(&app.hub.counters, &mut text);
+    if let Some(relay) = app.relay() {
+        text.prefix = "goop2_relay_";
+        usage(&relay.usage, &mut text);
+    }
+    text.text
+}
+
+/// A text that grows by metrics with a common prefix.
+struct Text {
+    prefix: &'static str,
+    text: String,
+}
+
+impl Text {
+    fn new(prefix: &'static str) -> Self {
+        let text = String::new();
+        Self { prefix, text }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: usize) {
+        self.describe(name, help, "gauge");
+        let _in_memory = writeln!(self.text, "{}{name} {value}", self.prefix);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.describe(&format!("{name}_total"), help, "counter");
+        let _in_memory = writeln!(self.text, "{}{name}_total {value}", self.prefix);
+    }
+
+    fn describe(&mut self, name: &str, help: &str, kind: &str) {
+        let (text, prefix) = (&mut self.text, self.prefix);
+        let _in_memory = writeln!(text, "# HELP {prefix}{name} {help}");
+        let _in_memory = writeln!(text, "# TYPE {prefix}{name} {kind}");
+    }
+}
+
+fn state(app: &App, text: &mut Text) {
     let (peers, proved) = {
         let table = app.hub.table();
         (table.len(), table.proved())
     };
-    let subscribers = app.seats.taken();
+    text.gauge("peers", "Peers online.", peers);
+    text.gauge("peers_proved", "Peers online that sign.", proved);
+    text.gauge("subscribers", "Open event streams.", app.slots.taken());
     let cluster = app.cluster.as_ref();
-    let connected = cluster.is_some_and(Cluster::connected).into();
-    let others = cluster.map_or(0, Cluster::others) as u64;
+    let connected = cluster.is_some_and(Cluster::connected);
+    text.gauge(
+        "cluster_connected",
+        "1 while connected to NATS.",
+        connected.into(),
+    );
+    let others = cluster.map_or(0, Cluster::others);
+    text.gauge("cluster_instances", "Other instances connected.", others);
     let registrations = app.registrations.as_ref();
     let changeable = registrations.is_some_and(Registrations::changeable);
-    let gauges = [
-        ("peers", "Peers online.", peers as u64),
-        ("peers_proved", "Peers online that sign.", proved as u64),
-        ("subscribers", "Open event streams.", subscribers as u64),
-        ("cluster_connected", "1 while connected to NATS.", connected),
-        ("cluster_instances", "Other instances connected.", others),
-        (
-            "registrations_changeable",
-            "1 while people can register or be removed.",
-            changeable.into(),
-        ),
-    ];
-    let counts = [
-        ("published", "Messages accepted.", &counters.published),
-        (
-            "refused",
-            "Messages that were not valid.",
-            &counters.refused,
-        ),
-        ("throttled", "Requests over a limit.", &counters.throttled),
-        (
-            "unproved",
-            "Unsigned messages in the name of a peer that signs.",
-            &counters.unproved,
-        ),
-        (
-            "replayed",
-            "Signed messages older than the last known one.",
-            &counters.replayed,
-        ),
-        (
-            "delivered",
-            "Messages written to subscribers.",
-            &counters.delivered,
-        ),
-        (
-            "delivered_bytes",
-            "Bytes written to subscribers.",
-            &counters.delivered_bytes,
-        ),
-        (
-            "resynchronised",
-            "Subscribers that fell behind and got a snapshot.",
-            &counters.resynchronised,
-        ),
-        (
-            "stalled",
-            "Subscribers disconnected because they read nothing.",
-            &counters.stalled,
-        ),
-        (
-            "cluster_in",
-            "Frames from other instances.",
-            &counters.cluster_in,
-        ),
-        (
-            "cluster_out",
-            "Frames to other instances.",
-            &counters.cluster_out,
-        ),
-        (
-            "cluster_refused",
-            "Frames and lines of other instances that were not valid, or not allowed here.",
-            &counters.cluster_refused,
-        ),
-        (
-            "cluster_resyncs",
-            "Snapshots requested from other instances.",
-            &counters.cluster_resyncs,
-        ),
-    ];
-    let mut text = String::new();
-    let mut write = |name: &str, kind: &str, help: &str, value: u64| {
-        let _in_memory = write!(
-            text,
-            "# HELP goop2_rendezvous_{name} {help}\n# TYPE goop2_rendezvous_{name} {kind}\ngoop2_rendezvous_{name} {value}\n"
-        );
-    };
-    for (name, help, value) in gauges {
-        write(name, "gauge", help, value);
-    }
-    for (name, help, value) in counts {
-        write(
-            &format!("{name}_total"),
-            "counter",
-            help,
-            value.load(Relaxed),
-        );
-    }
-    if let Some(relay) = app.relay() {
-        text.push_str(&of_relay(&relay.usage));
-    }
-    text
+    let help = "1 while people can register or be removed.";
+    text.gauge("registrations_changeable", help, changeable.into());
 }
 
-/// The relay of this server, with a prefix of its own.
-fn of_relay(usage: &Usage) -> String {
-    let reservations: usize = usage.guests.iter().map(|guest| guest.reservations).sum();
-    let figures = [
-        (
-            "connections",
-            "gauge",
-            "Open connections.",
-            usage.connections as u64,
-        ),
-        (
-            "reservations",
-            "gauge",
-            "Reservations held.",
-            reservations as u64,
-        ),
-        (
-            "circuits",
-            "gauge",
-            "Open circuits.",
-            usage.circuits.len() as u64,
-        ),
-        (
-            "reservations_total",
-            "counter",
-            "Reservations made.",
-            usage.reserved,
-        ),
-        (
-            "circuits_total",
-            "counter",
-            "Circuits opened.",
-            usage.connected,
-        ),
-        ("bytes_total", "counter", "Bytes carried.", usage.bytes),
-    ];
-    let mut text = String::new();
-    for (name, kind, help, value) in figures {
-        let _in_memory = write!(
-            text,
-            "# HELP goop2_relay_{name} {help}\n# TYPE goop2_relay_{name} {kind}\ngoop2_relay_{name} {value}\n"
-        );
-    }
-    text.push_str("# HELP goop2_relay_refused_total Requests refused, by reason.\n");
-    text.push_str("# TYPE goop2_relay_refused_total counter\n");
+fn counters(counters: &Counters, text: &mut Text) {
+    let mut count = |name, help, count: &AtomicU64| text.counter(name, help, count.load(Relaxed));
+    count("published", "Messages accepted.", &counters.published);
+    count(
+        "refused",
+        "Messages that were not valid.",
+        &counters.refused,
+    );
+    count("throttled", "Requests over a limit.", &counters.throttled);
+    let help = "Unsigned messages in the name of a peer that signs.";
+    count("unproved", help, &counters.unproved);
+    let help = "Signed messages older than the last known one.";
+    count("replayed", help, &counters.replayed);
+    count(
+        "delivered",
+        "Messages written to subscribers.",
+        &counters.delivered,
+    );
+    let help = "Bytes written to subscribers.";
+    count("delivered_bytes", help, &counters.delivered_bytes);
+    let help = "Subscribers that fell behind and got a snapshot.";
+    count("resynchronised", help, &counters.resynchronised);
+    let help = "Subscribers disconnected because they read nothing.";
+    count("stalled", help, &counters.stalled);
+    count(
+        "cluster_in",
+        "Frames from other instances.",
+        &counters.cluster_in,
+    );
+    count(
+        "cluster_out",
+        "Frames to other instances.",
+        &counters.cluster_out,
+    );
+    let help = "Frames and lines of other instances that were not valid, or not allowed here.";
+    count("cluster_refused", help, &counters.cluster_refused);
+    let help = "Snapshots requested from other instances.";
+    count("cluster_resyncs", help, &counters.cluster_resyncs);
+}
+
+/// The relay of this server.
+fn usage(usage: &Usage, text: &mut Text) {
+    let reservations = usage.guests.iter().map(|guest| guest.reservations).sum();
+    text.gauge("connections", "Open connections.", usage.connections);
+    text.gauge("reservations", "Reservations held.", reservations);
+    text.gauge("circuits", "Open circuits.", usage.circuits.len());
+    text.counter("reservations", "Reservations made.", usage.reserved);
+    text.counter("circuits", "Circuits opened.", usage.connected);
+    text.counter("bytes", "Bytes carried.", usage.bytes);
+    text.describe("refused_total", "Requests refused, by reason.", "counter");
     for reason in Refusal::ALL {
         let count = usage.refused.get(&reason).copied().unwrap_or_default();
-        let _in_memory = writeln!(
-            text,
-            "goop2_relay_refused_total{{reason=\"{}\"}} {count}",
-            reason.name()
-        );
+        let (prefix, reason) = (text.prefix, reason.name());
+        let line = format!("{prefix}refused_total{{reason=\"{reason}\"}} {count}\n");
+        text.text.push_str(&line);
     }
-    text
 }

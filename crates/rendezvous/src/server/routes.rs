@@ -24,12 +24,12 @@ use tokio::time::timeout;
 use super::{
     app::{App, Publisher},
     connections::{
-        accept::{Client, Takeover},
-        client::client_network,
+        accept::Takeover,
+        client::{Client, client_network},
     },
-    limit::Taker,
+    limit::Full,
     metrics,
-    pages::{admin, public, register},
+    pages::{admin, assets, docs, public, register},
     presence::{hub::Audience, subscriber::Subscriber, table::Outcome},
     respond::{NOSNIFF, error, json, method_not_allowed, not_found, too_many},
 };
@@ -44,7 +44,7 @@ const REGISTRATION: HeaderName = HeaderName::from_static("goop2-registration");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(public::public))
+        .route("/", get(public::page))
         .route("/publish", post(publish))
         .route("/events", get(events))
         .route("/relay", get(relay))
@@ -53,11 +53,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/templates", get(|| async { json("[]\n") }))
         .route("/register", get(register::form).post(register::request))
         .route("/verify", get(register::link).post(register::confirm))
-        .route("/docs", get(public::docs))
-        .route("/docs/", get(public::docs))
-        .route("/docs/{slug}", get(public::doc))
-        .route("/favicon.ico", get(public::favicon))
-        .route("/assets/{name}", get(public::asset))
+        .route("/docs", get(docs::index))
+        .route("/docs/", get(docs::index))
+        .route("/docs/{slug}", get(docs::page))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/assets/{name}", get(assets::asset))
         .merge(admin::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -172,13 +172,13 @@ async fn events(
     if method != Method::GET {
         return method_not_allowed().await;
     }
-    let seat = match app.seats.take(client_network(client)) {
-        Ok(seat) => seat,
-        Err(taker) => {
+    let slot = match app.slots.take(client_network(client)) {
+        Ok(slot) => slot,
+        Err(full) => {
             let limits = &app.config.limits;
-            let text = match taker {
-                Taker::All => format!("too many SSE connections ({})", limits.subscribers),
-                Taker::Client => format!(
+            let text = match full {
+                Full::All => format!("too many SSE connections ({})", limits.subscribers),
+                Full::Client => format!(
                     "too many SSE connections from {client} ({})",
                     limits.subscribers_each
                 ),
@@ -193,7 +193,7 @@ async fn events(
     };
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let hub = Arc::clone(&app.hub);
-    let subscriber = Subscriber::new(hub, audience, last_id, version == Version::HTTP_11, seat);
+    let subscriber = Subscriber::new(hub, audience, last_id, version == Version::HTTP_11, slot);
     // The connection leaves HTTP here, and this future is dropped with the rest of it.
     if takeover.send(subscriber).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();

@@ -364,13 +364,14 @@ async fn the_relay_is_found_and_lost_again() {
 
 #[tokio::test]
 async fn an_absent_server_delays_nothing_and_is_named() {
-    let (client, _events) = client_at(&format!("http://127.0.0.1:{}", port::unused()));
+    let server = format!("127.0.0.1:{}", port::unused());
+    let (client, _events) = client_at(&format!("http://{server}"));
     client.publish(Presence::offline(ours(), 0));
     let waiting = state(&client, |state| matches!(state.link, Link::Retrying { .. })).await;
     let Link::Retrying { reason, .. } = waiting.link else {
         unreachable!()
     };
-    assert_eq!(reason, format!("{free} doesn't answer"));
+    assert_eq!(reason, format!("{server} doesn't answer"));
     let started = Instant::now();
     client.shutdown().await;
     assert!(started.elapsed() < Duration::from_secs(2));

@@ -15,10 +15,13 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    client,
+    client::{self, Client, Net},
     timeouts::{HEAD_TIMEOUT, TimedSocket, Timeouts},
 };
-use crate::server::{app::App, presence::subscriber::Subscriber};
+use crate::server::{
+    limit::{Full, Slot, Slots},
+    presence::subscriber::Subscriber,
+};
 
 /// Bytes of a request before its body; the HTTP library accepts no less than 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
@@ -32,21 +35,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(crate) struct Takeover(pub(crate) mpsc::Sender<Subscriber>);
 
-/// The client behind all trusted proxies; in the extensions of every request.
-#[derive(Clone, Copy)]
-pub(crate) struct Client(pub(crate) IpAddr);
+/// Whose connections are accepted, and how many.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    /// Room for connections of all clients.
+    pub(crate) room: Arc<Semaphore>,
+    /// The connections of each client.
+    pub(crate) slots: Slots,
+    /// Proxies have many clients, and are trusted about them.
+    pub(crate) trusted_proxies: Vec<Net>,
+}
 
 /// Serves one listener until `stop`. Returns when every connection has ended.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    app: Arc<App>,
-    room: Arc<Semaphore>,
+    clients: Arc<Clients>,
     stop: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
     while let Some(Ok(permit)) = stop
-        .run_until_cancelled(Arc::clone(&room).acquire_owned())
+        .run_until_cancelled(Arc::clone(&clients.room).acquire_owned())
         .await
     {
         let accepted = loop {
@@ -61,26 +70,15 @@ pub(crate) async fn serve(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // One client cannot use up all connections; a proxy has many clients.
-        let proxy = app
-            .trusted_proxies
-            .iter()
-            .any(|net| net.contains(addr.ip()));
-        let seat = match app.sockets.take(client::client_network(addr.ip())) {
-            Ok(seat) => Some(seat),
-            Err(_) if proxy => None,
-            Err(_) => continue,
+        let from = addr.ip();
+        let Ok(slot) = clients.slot(from) else {
+            continue;
         };
-        let connection = connection(
-            socket,
-            addr.ip(),
-            router.clone(),
-            Arc::clone(&app),
-            stop.clone(),
-        );
+        let (router, clients) = (router.clone(), Arc::clone(&clients));
+        let connection = connection(socket, from, router, clients, stop.clone());
         connections.spawn(async move {
             connection.await;
-            drop((permit, seat));
+            drop((permit, slot));
         });
     }
     drop(listener);
@@ -89,11 +87,22 @@ pub(crate) async fn serve(
     let _dropped_with_the_set = timeout(GRACE, all).await;
 }
 
+impl Clients {
+    /// One client cannot use up all connections; a proxy, which has many clients, needs no slot.
+    fn slot(&self, from: IpAddr) -> Result<Option<Slot>, Full> {
+        match self.slots.take(client::client_network(from)) {
+            Ok(slot) => Ok(Some(slot)),
+            Err(_) if self.trusted_proxies.iter().any(|net| net.contains(from)) => Ok(None),
+            Err(full) => Err(full),
+        }
+    }
+}
+
 async fn connection(
     socket: TcpStream,
     from: IpAddr,
     router: Router,
-    app: Arc<App>,
+    clients: Arc<Clients>,
     stop: CancellationToken,
 ) {
     let _best_effort = socket.set_nodelay(true);
@@ -106,7 +115,7 @@ async fn connection(
     }
     // Boxed, so that a subscriber does not need the memory of a request for hours.
     let requests: Pin<Box<dyn Future<Output = _> + Send>> =
-        Box::pin(requests(socket, from, router, app, stop));
+        Box::pin(requests(socket, from, router, clients, stop));
     if let Some((socket, subscriber)) = requests.await {
         subscriber.serve(socket).await;
     }
@@ -117,7 +126,7 @@ async fn requests(
     socket: TcpStream,
     from: IpAddr,
     router: Router,
-    app: Arc<App>,
+    clients: Arc<Clients>,
     stop: CancellationToken,
 ) -> Option<(TcpStream, Subscriber)> {
     let (takeover, mut taken) = mpsc::channel(1);
@@ -126,21 +135,13 @@ async fn requests(
         socket,
         timeouts: timeouts.clone(),
     };
-    let waiting = timeouts.clone();
+    let answering = timeouts.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        let client = client::client(from, request.headers(), &app.trusted_proxies);
+        let client = client::client(from, request.headers(), &clients.trusted_proxies);
         request.extensions_mut().insert(Client(client));
         request.extensions_mut().insert(Takeover(takeover.clone()));
-        let (answer, timeouts) = (
-            router.clone().oneshot(request.map(Body::new)),
-            timeouts.clone(),
-        );
-        timeouts.answering();
-        Box::pin(async move {
-            let answer: Result<Response, Infallible> = answer.await;
-            timeouts.answered();
-            answer
-        })
+        let answer = router.clone().oneshot(request.map(Body::new));
+        Box::pin(timed_answer(answer, answering.clone()))
     });
     let mut connection = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
@@ -150,7 +151,7 @@ async fn requests(
         Some(subscriber) = taken.recv() => {
             return Some((connection.into_parts().io.into_inner().socket, subscriber));
         }
-        () = waiting.expired() => return None,
+        () = timeouts.expired() => return None,
         () = stop.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
             timeout(GRACE, connection).await.unwrap_or(Ok(()))
@@ -160,4 +161,16 @@ async fn requests(
         tracing::debug!(%error, "connection ended early");
     }
     None
+}
+
+fn timed_answer(
+    answer: impl Future<Output = Result<Response, Infallible>>,
+    timeouts: Timeouts,
+) -> impl Future<Output = Result<Response, Infallible>> {
+    timeouts.answering();
+    async move {
+        let answer = answer.await;
+        timeouts.answered();
+        answer
+    }
 }

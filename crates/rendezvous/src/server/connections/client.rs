@@ -13,6 +13,10 @@ const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// More proxies in a row than anyone uses.
 const MAX_HOPS: usize = 16;
 
+/// The client behind all trusted proxies; in the extensions of every request.
+#[derive(Clone, Copy)]
+pub(crate) struct Client(pub(crate) IpAddr);
+
 /// A network: `10.0.0.0/8`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -1,4 +1,4 @@
-//! The administration (§6.6): signing in, and the page. Who is let in is decided in [`auth`].
+//! The administration (§6.6): signing in, and the page. [`crate::server::auth`] decides who gets in.
 //!
 //! Tools send the password with each request, as with existing servers. A browser gets a form
 //! instead, and then a session: a cookie that scripts cannot read and that requests of other sites
@@ -6,7 +6,6 @@
 
 mod actions;
 mod administrator;
-pub(crate) mod auth;
 mod lists;
 mod relay;
 mod state;
@@ -22,9 +21,13 @@ use axum::{
 };
 use serde::Deserialize;
 
-use crate::server::{app::App, connections::accept::Client, respond::html};
+use crate::server::{
+    app::App,
+    auth::{COOKIE, SESSION},
+    connections::client::Client,
+    respond::html,
+};
 use administrator::{Administrator, disabled, login_form};
-use auth::{COOKIE, SESSION};
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()

@@ -1,46 +1,19 @@
-//! The pages for people: what to paste, and how to join.
+//! The public page (§6.7): what to paste, and how many are online.
 //!
 //! All text from outside is escaped where it enters the page. There is no inline script or style,
 //! so that the policy can forbid both, and a mistake in the escaping stays harmless.
 
 use std::{fmt::Write, sync::Arc};
 
-use crate::{
-    qr::{self, Drawing},
-    server::{
-        app::App,
-        connections::listen,
-        respond::{html, not_found},
-    },
-};
-use axum::{
-    extract::{Path, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use goop2_proto::html::escape;
 
-const FIRST_DOC: &str = "join";
-const DOCS: [(&str, &str, &str); 3] = [
-    (
-        "join",
-        "Join a rendezvous",
-        include_str!("../../../assets/docs/join.html"),
-    ),
-    (
-        "host",
-        "Host a rendezvous",
-        include_str!("../../../assets/docs/host.html"),
-    ),
-    (
-        "privacy",
-        "What it knows",
-        include_str!("../../../assets/docs/privacy.html"),
-    ),
-];
+use crate::{
+    qr::{self, Drawing},
+    server::{app::App, connections::listen, respond::html},
+};
 
-/// The public page (§6.7).
-pub(crate) async fn public(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
     let urls = listen::connect_urls(&app.config.external_url, &app.addrs);
     let online = app.hub.table().len();
     let people = if online == 1 { "peer" } else { "peers" };
@@ -104,70 +77,6 @@ fn qr(text: &str) -> String {
          <path d=\"{path}\"/></svg>",
         escape(text)
     )
-}
-
-pub(crate) async fn docs() -> Response {
-    let location = [(header::LOCATION, format!("/docs/{FIRST_DOC}"))];
-    (StatusCode::FOUND, location).into_response()
-}
-
-pub(crate) async fn doc(Path(slug): Path<String>) -> Response {
-    let Some((_, title, text)) = DOCS.iter().find(|(name, ..)| *name == slug) else {
-        return not_found().await;
-    };
-    let mut body = String::from("<nav class=\"docs\" aria-label=\"Documentation\">");
-    for (name, title, _) in DOCS {
-        let current = if name == slug {
-            " aria-current=\"page\""
-        } else {
-            ""
-        };
-        let _in_memory = write!(body, "<a href=\"/docs/{name}\"{current}>{title}</a>");
-    }
-    let _in_memory = write!(
-        body,
-        "</nav>\n<article class=\"card doc\"><h1>{title}</h1>\n{text}</article>\n"
-    );
-    html(StatusCode::OK, title, &body, None)
-}
-
-pub(crate) async fn favicon() -> Response {
-    file(
-        "image/vnd.microsoft.icon",
-        include_bytes!("../../../assets/favicon.ico"),
-        KEEP,
-    )
-}
-
-pub(crate) async fn asset(Path(name): Path<String>) -> Response {
-    let css = "text/css; charset=utf-8";
-    let script = "text/javascript; charset=utf-8";
-    match name.as_str() {
-        "style.css" => file(css, include_bytes!("../../../assets/style.css"), ASK),
-        "docs.css" => file(css, include_bytes!("../../../assets/docs.css"), ASK),
-        "page.js" => file(script, include_bytes!("../../../assets/page.js"), ASK),
-        "admin.js" => file(script, include_bytes!("../../../assets/admin.js"), ASK),
-        "goop2-splash.jpg" => file(
-            "image/jpeg",
-            include_bytes!("../../../assets/goop2-splash.jpg"),
-            KEEP,
-        ),
-        _ => not_found().await,
-    }
-}
-
-/// Pictures, as existing servers let them be kept.
-const KEEP: &str = "public, max-age=86400";
-/// What has to match the page it belongs to.
-const ASK: &str = "no-cache";
-
-fn file(content_type: &'static str, bytes: &'static [u8], cache: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, cache),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, bytes).into_response()
 }
 
 #[cfg(test)]

@@ -22,7 +22,10 @@ use crate::{
     registration::{Link, Refusal, Sent},
     server::{
         app::App,
-        connections::{accept::Client, client::client_network, listen},
+        connections::{
+            client::{Client, client_network},
+            listen,
+        },
         respond::{error, html, status_of, too_many, wants_html},
     },
 };

@@ -24,7 +24,7 @@ use super::{
     feed::{Head, Read, chunk, unchunk},
     hub::{Audience, Hub, Snapshot},
 };
-use crate::server::limit::Seat;
+use crate::server::limit::Slot;
 
 /// A client that reads nothing for this long is gone or hostile.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ pub(crate) struct Subscriber {
     /// The position in the feed.
     next: u64,
     chunked: bool,
-    _seat: Seat,
+    _slot: Slot,
 }
 
 enum Step {
@@ -61,7 +61,7 @@ impl Subscriber {
         audience: Audience,
         last_id: Option<&str>,
         chunked: bool,
-        seat: Seat,
+        slot: Slot,
     ) -> Self {
         let feed = hub.feed(audience);
         let head = feed.head();
@@ -82,7 +82,7 @@ impl Subscriber {
             snapshot,
             next,
             chunked,
-            _seat: seat,
+            _slot: slot,
             hub,
         }
     }

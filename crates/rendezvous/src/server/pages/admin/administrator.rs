@@ -9,10 +9,10 @@ use axum::{
 };
 use goop2_proto::html::escape;
 
-use super::auth::basic;
 use crate::server::{
     app::App,
-    connections::accept::Client,
+    auth::basic,
+    connections::client::Client,
     respond::{error, html, too_many, wants_html},
 };
 

@@ -1,4 +1,4 @@
-//! What the rest of the server knows of the cluster.
+//! This instance of a cluster, as the rest of the server sees it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -9,12 +9,12 @@ use crate::cluster::Address;
 /// This instance, and how it is connected to the others.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    pub(super) own: Instance,
-    pub(super) address: Address,
-    pub(super) connected: AtomicBool,
-    pub(super) others: AtomicUsize,
+    pub(crate) own: Instance,
+    pub(crate) address: Address,
+    pub(crate) connected: AtomicBool,
+    pub(crate) others: AtomicUsize,
     /// Frames sent since the start.
-    pub(super) sent: AtomicU64,
+    pub(crate) sent: AtomicU64,
 }
 
 impl Cluster {

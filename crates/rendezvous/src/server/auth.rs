@@ -13,13 +13,13 @@ use multibase::Base;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::server::connections::client::client_network;
+use super::connections::client::client_network;
 
 /// How long a browser stays signed in: a working day.
-pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
+pub(crate) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 /// Browsers signed in at a time; the oldest is signed out for the next.
 const MAX_SESSIONS: usize = 64;
-pub(super) const COOKIE: &str = "goop2-admin";
+pub(crate) const COOKIE: &str = "goop2-admin";
 /// The delay after a wrong password, doubled by each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// No longer than this: the administrator mistypes too.
@@ -51,12 +51,12 @@ impl Auth {
     }
 
     /// Whether there is a password at all; without one nobody gets in.
-    pub(super) fn is_enabled(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.password.is_some()
     }
 
     /// Compares in constant time; a client that was wrong has to wait before it tries again.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         password: &str,
         client: IpAddr,
@@ -92,7 +92,7 @@ impl Auth {
         Ok(right)
     }
 
-    pub(super) fn open(&self, now: Instant) -> String {
+    pub(crate) fn open(&self, now: Instant) -> String {
         let token = Base::Base64Url.encode(rand::random::<[u8; 32]>());
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, until| *until > now);
@@ -106,12 +106,12 @@ impl Auth {
         token
     }
 
-    pub(super) fn holds(&self, headers: &HeaderMap, now: Instant) -> bool {
+    pub(crate) fn holds(&self, headers: &HeaderMap, now: Instant) -> bool {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         tokens(headers).any(|token| sessions.get(token).is_some_and(|until| *until > now))
     }
 
-    pub(super) fn close(&self, headers: &HeaderMap) {
+    pub(crate) fn close(&self, headers: &HeaderMap) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         for token in tokens(headers) {
             sessions.remove(token);
@@ -133,7 +133,7 @@ impl Failures {
 }
 
 /// The password of user `admin`.
-pub(super) fn basic(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn basic(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = given.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
