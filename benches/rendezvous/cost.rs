@@ -1,6 +1,5 @@
-//! What one heartbeat of everybody costs a server, by how many they are: when all of them ask as
-//! our clients do, and when all of them ask as existing ones do. Everybody both publishes and
-//! listens.
+//! The cost of one heartbeat of all peers by their number: with our clients, and with existing
+//! ones. Each peer both publishes and listens.
 
 use std::time::Duration;
 
@@ -11,22 +10,21 @@ use crate::{
     server::Server,
 };
 
-/// Deliveries in a second that are not to be exceeded, so that nobody falls behind and is spared
-/// some.
+/// Most deliveries per second, so that no subscriber falls behind and skips some.
 const DELIVERIES: f64 = 150_000.0;
-/// Deliveries that are enough to measure, of those that existing clients cause.
+/// Enough deliveries to measure existing clients.
 const ENOUGH: usize = 3_000_000;
-/// What the costs of our clients may grow by.
+/// The allowed growth of the cost of our clients.
 const AIM: &str = "aim ≤ n^1.1";
 const LABEL: &str = "A peer like many";
 
-/// Of one heartbeat of everybody.
+/// The cost of one heartbeat of all peers.
 #[derive(Clone, Copy)]
 struct Cost {
-    /// On the wire, both ways.
+    /// On the wire, in both directions.
     bytes: f64,
     cpu: Duration,
-    /// What a newcomer was sent.
+    /// What a new subscriber was sent.
     snapshot: f64,
 }
 
@@ -84,7 +82,7 @@ fn measure(peers: usize, heartbeats: usize, stream: Stream) -> Cost {
         let gap = Duration::from_secs_f64(peers as f64 / DELIVERIES);
         (times, gap, everybody, everybody * times as u64)
     };
-    // Existing clients cannot tell where the beginning ends; by the number of messages we can.
+    // Existing clients have no end of the snapshot; the number of messages shows it.
     let beginning = crowd.heard(beginning);
     let publishers = Publishers::connect(&server, say(LABEL, &mut authors, times, ours));
     crowd.forget();
@@ -93,7 +91,7 @@ fn measure(peers: usize, heartbeats: usize, stream: Stream) -> Cost {
     let heard = crowd.heard(expected);
     let cpu = server.cpu() - cpu;
     if ours {
-        // A change comes to everybody, and nothing came before it.
+        // A change reaches everyone, and nothing came before it.
         publish(
             say("Another name", &mut authors[..1], 1, true),
             Duration::ZERO,

@@ -1,4 +1,4 @@
-//! Those who listen: event streams, all read by one thread, which counts what comes.
+//! Subscribers: event streams, all read by one thread, which counts events.
 
 use std::{
     cell::RefCell,
@@ -25,17 +25,17 @@ use crate::{
 
 /// Streams from one client address; a server takes 1,000.
 const EACH: usize = 900;
-/// Connections that are made at a time.
+/// Connections opened at a time.
 const JOINING: usize = 128;
-/// Longest wait for what should come.
+/// Longest wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// What is read at once, by one after the other.
+/// Bytes read at a time from one stream.
 const BUFFER: usize = 256 * 1024;
-/// The steps in which delays are counted, and how many; all longer ones are one.
+/// The buckets of the delay histogram; the last has all longer ones.
 const STEP: Duration = Duration::from_micros(100);
 const STEPS: usize = 100_000;
 
-/// What is asked for.
+/// Which stream is requested.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     /// As existing clients do: every heartbeat.
@@ -47,7 +47,7 @@ pub(crate) enum Stream {
 pub(crate) struct Crowd {
     len: usize,
     ears: Arc<Ears>,
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,16 +58,16 @@ struct Ears {
     more: Condvar,
 }
 
-/// What all of them heard together.
+/// What all of them received together.
 #[derive(Clone)]
 pub(crate) struct Heard {
-    /// Streams that have begun: with the state at that time, where there is an end to that.
+    /// Streams that have started; with the snapshot, where it has an end.
     listening: usize,
     /// Presence messages, one each.
     pub(crate) events: u64,
     /// Everything the server wrote.
     pub(crate) bytes: u64,
-    /// Messages that carry the time they should have been published, by how late they came.
+    /// Messages that carry the time they should have been published, by their delay.
     late: Vec<u32>,
     from: Instant,
     to: Instant,
@@ -100,7 +100,7 @@ impl Crowd {
         self.len
     }
 
-    /// Counts anew; the time in messages is counted from here.
+    /// Resets the counts; the time in messages is relative to this moment.
     pub(crate) fn forget(&self) {
         *self.ears.lock() = Heard::default();
     }
@@ -128,7 +128,7 @@ impl Drop for Crowd {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It has said why, and whoever waited for it has ended.
+            // It has printed why, and those who waited for it have ended.
             let _panicked = thread.join();
         }
     }
@@ -140,7 +140,7 @@ impl Heard {
         self.to - self.from
     }
 
-    /// What that share of the messages stayed below.
+    /// The percentile of the delay.
     pub(crate) fn late(&self, share: f64) -> Duration {
         let all: u64 = self.late.iter().map(|&count| u64::from(count)).sum();
         let (wanted, mut seen) = ((all as f64 * share).ceil() as u64, 0);
@@ -237,10 +237,10 @@ async fn open(address: SocketAddr, index: usize, stream: Stream) -> TcpStream {
     socket
 }
 
-/// What one of them reads, line by line.
+/// One reader, line by line.
 struct Lines {
     stream: Stream,
-    /// The beginning of the line that is under way.
+    /// The beginning of an incomplete line.
     carry: Vec<u8>,
 }
 

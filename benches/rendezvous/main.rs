@@ -1,8 +1,8 @@
-//! What a rendezvous holds, delivers and takes, and how that grows with the number of peers: `goop2
-//! rendezvous` as a process of its own on loopback, and this program as everybody else, which is
-//! counted in no figure but shares the processors with it.
+//! How many subscribers a rendezvous holds, how many messages it delivers and accepts, and how that
+//! grows with the number of peers: `goop2 rendezvous` as a separate process on loopback, and this
+//! program as all clients, which is not counted but shares the processors.
 //!
-//! Beside each figure stands what was aimed at and what existing servers do on two processors.
+//! Each figure is shown with its target and that of existing servers on two processors.
 //! Everything is bounded in number and in time. `make bench BENCH=rendezvous`; without `--bench` a
 //! small run only shows that all of it still works.
 
@@ -22,11 +22,11 @@ use server::Server;
 /// Existing servers refuse the next event stream, and need this much for each.
 const EXISTING_HELD: f64 = 1024.0;
 const EXISTING_BYTES_EACH: [f64; 2] = [24.0 * 1024.0, 29.0 * 1024.0];
-/// An existing server with 1,000 subscribers: at ease, and at its end.
+/// An existing server with 1,000 subscribers: at ease, and at its limit.
 const EXISTING_DELIVERIES: f64 = 40_000.0;
 const EXISTING_DELIVERIES_MOST: f64 = 78_000.0;
 const EXISTING_AT_EASE: &str = "40,000/s at p99 16 ms";
-const EXISTING_AT_ITS_END: &str = "78,000/s at p99 370 ms";
+const EXISTING_AT_ITS_LIMIT: &str = "78,000/s at p99 370 ms";
 
 const AIM_MEMORY: f64 = 200e6;
 const AIM_DELIVERIES: f64 = 150_000.0;
@@ -35,8 +35,7 @@ const AIM_PUBLISHES: f64 = 4000.0;
 
 /// How much of everything.
 pub(crate) struct Scale {
-    /// Subscribers held at once: with what else is open, what the usual descriptor limit of 20,000
-    /// allows.
+    /// Subscribers held at once: as many as the usual descriptor limit of 20,000 allows.
     held: usize,
     /// Subscribers for the rates of deliveries, as many as existing servers were measured with.
     listeners: usize,
@@ -46,7 +45,7 @@ pub(crate) struct Scale {
     /// Signed messages: so many authors, so many of each.
     authors: usize,
     messages: usize,
-    /// Peers whose cost is compared, and the heartbeats of each that are counted.
+    /// Numbers of peers that are compared, and the counted heartbeats of each.
     peers: &'static [usize],
     heartbeats: usize,
 }
@@ -62,7 +61,7 @@ const FULL: Scale = Scale {
     heartbeats: 12,
 };
 
-/// Seconds, in a build without optimisation.
+/// Seconds, in a build without optimization.
 const SMALL: Scale = Scale {
     held: 60,
     listeners: 20,
@@ -79,10 +78,10 @@ fn main() {
     if args.iter().any(|arg| arg == "--bench") {
         run(&FULL);
     } else if args.is_empty() {
-        println!("in small: that all of it works is what this shows");
+        println!("small run: only shows that it works");
         run(&SMALL);
     }
-    // Whoever selects tests does not mean this.
+    // A selection of tests does not include this.
 }
 
 fn run(scale: &Scale) {
@@ -93,7 +92,7 @@ fn run(scale: &Scale) {
     cost::compare(scale);
 }
 
-/// Subscribers in one process, what each costs it, and what it costs to tell all of them something.
+/// Subscribers in one process, the cost of each, and the cost of a message to all of them.
 fn held(scale: &Scale) {
     let server = Server::start();
     let before = server.memory("VmRSS");
@@ -119,7 +118,7 @@ fn held(scale: &Scale) {
         "",
         &format!("× {most:.2}–{least:.2} of 24–29 KiB"),
     );
-    // As many as reach the aim, and one at least.
+    // As many as reach the target, at least one.
     let rate = (AIM_DELIVERIES / scale.held as f64).ceil().min(20.0) as u32;
     told(&server, &crowd, rate, scale.seconds, "");
     line(
@@ -137,14 +136,14 @@ fn deliveries(scale: &Scale) {
     for &rate in scale.rates {
         let existing = match rate {
             40 => EXISTING_AT_EASE,
-            78 => EXISTING_AT_ITS_END,
+            78 => EXISTING_AT_ITS_LIMIT,
             _ => "",
         };
         told(&server, &crowd, rate, scale.seconds, existing);
     }
 }
 
-/// Publishes at a rate, and prints what the crowd heard of it.
+/// Publishes at a rate, and prints what the subscribers received.
 fn told(server: &Server, crowd: &Crowd, rate: u32, seconds: u32, existing: &str) {
     let messages = rate * seconds;
     let expected = u64::from(messages) * crowd.len() as u64;
@@ -155,11 +154,11 @@ fn told(server: &Server, crowd: &Crowd, rate: u32, seconds: u32, existing: &str)
     publishers.send(gap);
     let heard = crowd.heard(expected);
     let (cpu, took) = (server.cpu() - cpu, heard.time());
-    assert_eq!(heard.events, expected, "everybody hears everything, once");
+    assert_eq!(heard.events, expected, "everyone receives everything, once");
     let per_second = expected as f64 / took.as_secs_f64();
     let compared = if existing.is_empty() {
         format!(
-            "× {:.1} of {}/s, their end",
+            "× {:.1} of {}/s, their limit",
             per_second / EXISTING_DELIVERIES_MOST,
             count(EXISTING_DELIVERIES_MOST)
         )
@@ -180,7 +179,7 @@ fn told(server: &Server, crowd: &Crowd, rate: u32, seconds: u32, existing: &str)
     );
 }
 
-/// Signed messages that the server verifies, as fast as it takes them.
+/// Signed messages, as fast as the server verifies them.
 fn publishes(scale: &Scale) {
     let server = Server::start();
     let mut authors = Author::many(scale.authors);
@@ -191,7 +190,7 @@ fn publishes(scale: &Scale) {
     let cpu = server.cpu() - cpu;
     let per_second = f64::from(sent.messages) / sent.time.as_secs_f64();
     line(
-        "signed messages taken",
+        "signed messages accepted",
         &format!("{}/s", count(per_second)),
         &format!("{}/s", count(AIM_PUBLISHES)),
         "none is verified",
@@ -224,7 +223,7 @@ fn megabytes(bytes: f64) -> String {
     format!("{:.0} MB", bytes / 1e6)
 }
 
-/// A whole number with its thousands apart.
+/// A whole number with separators.
 fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Those who speak: messages made beforehand, and connections that carry them.
+//! Publishers: messages prepared in advance, and connections that send them.
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use tokio::{
 
 use crate::server::{Server, connect};
 
-/// Authors of messages that carry the time: a server takes 60 a minute of each.
+/// Authors of messages that carry the time; a server accepts 60 a minute from each.
 const TELLERS: usize = 500;
-/// Connections that publish, each of a client of its own: a server takes 6,000 messages a minute of
-/// each.
+/// Connections that publish, each of a separate client; a server accepts 6,000 messages a minute
+/// from each.
 const CONNECTIONS: usize = 32;
 /// What precedes the label in the events that [`stamped`] reads; the id is one of [`Author`]'s,
 /// which all have one length.
@@ -65,8 +65,8 @@ impl Author {
         (0..count).map(author).collect()
     }
 
-    /// A request that publishes what a usual peer says: a name, an address nearby, one outside and
-    /// one by QUIC.
+    /// A request that publishes a typical peer: a name, a private address, a public one and one
+    /// with QUIC.
     fn request(&mut self, label: &str, signed: bool) -> Vec<u8> {
         self.ts += 1;
         let addrs = [
@@ -105,13 +105,12 @@ pub(crate) fn stamped(event: &[u8]) -> Option<Duration> {
     micros.map(Duration::from_micros)
 }
 
-/// What all authors say in their order, so many times: after the first time a heartbeat, as long as
-/// it is the same.
+/// Messages of all authors in order, so many times; repeated unchanged they are heartbeats.
 pub(crate) fn say(label: &str, authors: &mut [Author], times: usize, signed: bool) -> Vec<Work> {
     let mut work = vec![Work::new(); CONNECTIONS.min(authors.len())];
     for _ in 0..times {
         for (index, author) in authors.iter_mut().enumerate() {
-            // One connection for each author: his messages come in order.
+            // One connection for each author, to keep the order.
             let connection = index % work.len();
             work[connection].push(author.request(label, signed));
         }
@@ -119,8 +118,7 @@ pub(crate) fn say(label: &str, authors: &mut [Author], times: usize, signed: boo
     work
 }
 
-/// Messages that say when it is their turn, from the beginning on: late is late, whoever is to
-/// blame.
+/// Messages that carry their scheduled time from the start, so that any delay counts.
 pub(crate) fn stamps(messages: usize, gap: Duration) -> Vec<Work> {
     let mut authors = Author::many(TELLERS);
     let mut work = vec![Work::new(); CONNECTIONS.min(messages)];
@@ -133,7 +131,7 @@ pub(crate) fn stamps(messages: usize, gap: Duration) -> Vec<Work> {
     work
 }
 
-/// Work, and connections that are there for it.
+/// Work, and connections for it.
 pub(crate) struct Publishers {
     runtime: Runtime,
     connections: Vec<TcpStream>,
@@ -179,7 +177,7 @@ impl Publishers {
     }
 }
 
-/// Gives the bytes of the request and its answer.
+/// Returns the bytes of the request and its answer.
 async fn publish(connection: &mut TcpStream, request: &[u8]) -> u64 {
     connection.write_all(request).await.expect("it reads");
     let (mut answer, mut len) = ([0; 1024], 0);

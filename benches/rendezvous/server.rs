@@ -1,4 +1,4 @@
-//! The server under load, and what it costs the machine.
+//! The server under load, and what it costs the host.
 
 use std::{
     fs,
@@ -17,8 +17,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With the limits that everybody gets. It trusts no proxy: clients here have addresses of
-    /// their own.
+    /// With the default limits. It trusts no proxy: clients here have their own addresses.
     pub(crate) fn start() -> Self {
         let folder = Folder::with(&json!({
             "presence": { "rendezvous_port": 0, "rendezvous_bind": "127.0.0.1", "trusted_proxies": [] }

@@ -129,7 +129,7 @@ describe('the administrator', () => {
     for (const what of ['unblocked', 'blocked', 'removed']) assert.ok(log.includes(`${guest.peerId} ${what} by the administrator`), what)
   })
 
-  test('is told what failed', async () => {
+  test('sees what failed', async () => {
     await page.route('**/admin/kick', (route) => route.fulfill({ status: 404, body: 'nothing to do\n' }))
     await page.getByRole('button', { name: 'Kick Guest' }).click()
     await page.getByRole('alert').filter({ hasText: 'That didn’t work: nothing to do' }).waitFor()
@@ -216,13 +216,13 @@ describe('the administrator', () => {
     assert.deepEqual(await context.cookies(), [])
   })
 
-  test('is told when the server stops', async () => {
+  test('sees when the server stops', async () => {
     const { page } = await administration(browser, server)
     await server.stop()
     await page.getByRole('alert').filter({ hasText: 'The rendezvous doesn’t answer.' }).waitFor()
   })
 
-  test('is told where there is nothing to administer', async () => {
+  test('sees when the administration is off', async () => {
     const { page, status, odd } = await open(browser, `${closed.url}/admin`)
     assert.equal(status, 403)
     await page.getByText('Administration is turned off on this rendezvous.').waitFor()

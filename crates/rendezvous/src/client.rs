@@ -1,13 +1,14 @@
 //! A peer's connection to one rendezvous server (§7). Several run concurrently and independently.
 //!
 //! Three loops, owned by one task: one *listens* to `/events`, one *announces* the peer on
-//! `/publish`, one asks for the *relay*. They share only what is known of the server ([`State`], and
-//! the address it answers from). A server that is down, slow or lying delays only its own loops.
+//! `/publish`, one asks for the *relay*. They share only what is known of the server ([`State`],
+//! and the address it answers from). A server that is down, slow or lying delays only its own
+//! loops.
 //!
 //! The client asks for the stream of changes: a snapshot, then only news, so that learning of N
-//! peers costs N messages and not N every five seconds. What was received stays valid as long as the
-//! stream is open ([`Event::Alive`]). Existing servers repeat every heartbeat instead, and their
-//! peers expire without it.
+//! peers costs N messages and not N every five seconds. What was received stays valid as long as
+//! the stream is open ([`Event::Alive`]). Existing servers repeat every heartbeat instead, and
+//! their peers expire without it.
 
 mod address;
 mod announce;
@@ -47,8 +48,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Returns at once. Nothing is published before [`Self::publish`]. `events` may be shared by all
-    /// clients; while it is full the stream is not read, and the server sends a snapshot later.
+    /// Returns at once. Nothing is published before [`Self::publish`]. `events` may be shared by
+    /// all clients; while it is full the stream is not read, and the server sends a snapshot later.
     pub fn spawn(config: Config, events: mpsc::Sender<Event>) -> Self {
         let (state, watched) = watch::channel(State {
             link: Link::Connecting,
@@ -82,8 +83,8 @@ impl Client {
         }
     }
 
-    /// What to publish from now on, at once and with every heartbeat; its kind and time are ignored.
-    /// Call this when the peer knows its addresses, and after every change.
+    /// What to publish from now on, at once and with every heartbeat; its kind and time are
+    /// ignored. Call this when the peer knows its addresses, and after every change.
     pub fn publish(&self, presence: Presence) {
         self.presence.send_replace(Some(presence));
     }

@@ -2,8 +2,8 @@
 //!
 //! Request → a link by mail → its page, with a button → the address is verified. The page is needed
 //! because programs that scan mail follow every link. Decisions are made in `records`, written by
-//! `database` and sent by [`crate::mail`]; this module coordinates them and is the interface for the
-//! server. Several instances of a server share registrations through `sync`.
+//! `database` and sent by [`crate::mail`]; this module coordinates them and is the interface for
+//! the server. Several instances of a server share registrations through `sync`.
 
 mod config;
 mod database;

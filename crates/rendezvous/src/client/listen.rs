@@ -218,7 +218,8 @@ impl Reader<'_> {
 
     async fn message(&mut self, message: Message) -> Result<(), Closed> {
         let Message { kind, peer, .. } = message;
-        // Our own messages come back with every heartbeat, and verifying is the most expensive part.
+        // Our own messages come back with every heartbeat, and verifying is the most expensive
+        // part.
         if peer == self.own {
             return Ok(());
         }

@@ -25,7 +25,7 @@ pub enum Error {
     Database {
         /// `presence.peer_db_path`
         path: PathBuf,
-        /// The message of the system or the database.
+        /// The error of the system or the database.
         why: String,
     },
     /// See [`mail::Error`].

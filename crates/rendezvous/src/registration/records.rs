@@ -166,7 +166,7 @@ impl Records {
         writes
     }
 
-    /// Applies what was decided and saved. Beyond the bounds nothing is added, whoever decided it.
+    /// Applies what was decided and saved. Beyond the bounds nothing is added.
     pub(super) fn apply(&mut self, writes: &[Write]) {
         for write in writes {
             match write {

@@ -18,7 +18,7 @@ pub enum Refusal {
     #[error("Too many links were requested. Try again later.")]
     TooMany(Duration),
     /// Too many addresses.
-    #[error("This server can’t take any more registrations.")]
+    #[error("This server is not accepting new registrations.")]
     Full,
     /// The signature is not of that peer.
     #[error("The request isn’t signed by the peer it names.")]

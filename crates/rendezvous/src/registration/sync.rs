@@ -3,15 +3,16 @@
 //!
 //! A change is first written to its bucket, on condition that the key was not changed since it was
 //! last read here; then to the database. An instance that loses copies the other change and decides
-//! again, so an address has one owner everywhere. Changes of other instances are watched and copied.
+//! again, so an address has one owner everywhere. Changes of other instances are watched and
+//! copied.
 //!
 //! While NATS is down nothing can change: a link would work at one instance only, and an address
 //! that two instances gave to two peers would have no right owner. Registered peers are admitted
 //! from the copy, so only new ones have to wait. Queueing changes was rejected for the same reason.
 //!
 //! One bucket has the addresses, permanently; the other has the links, by the hashes of their
-//! tokens, for a day. Registrations of a joining instance that are in no bucket are added, and those
-//! that a bucket has as removed are removed.
+//! tokens, for a day. Registrations of a joining instance that are in no bucket are added, and
+//! those that a bucket has as removed are removed.
 
 use std::{collections::HashSet, future::pending, sync::atomic::Ordering, time::Instant};
 
@@ -44,8 +45,8 @@ const AT_ONCE: usize = 32;
 struct Current<'a>(&'a Shared);
 
 impl Registrations {
-    /// Keeps the copy and the buckets in sync as long as the connection lives. `clock`: unix time in
-    /// milliseconds.
+    /// Keeps the copy and the buckets in sync as long as the connection lives. `clock`: unix time
+    /// in milliseconds.
     pub(crate) async fn share(&self, client: &Client, clock: fn() -> i64) {
         let Some(shared) = &self.shared else {
             return pending().await;
@@ -65,8 +66,9 @@ impl Registrations {
         }
     }
 
-    /// Writes a change to the buckets, and returns the revisions to note once it is saved here: noted
-    /// earlier, the change would not be copied if saving were canceled. The caller holds `changing`.
+    /// Writes a change to the buckets, and returns the revisions to note once it is saved here:
+    /// noted earlier, the change would not be copied if saving were canceled. The caller holds
+    /// `changing`.
     pub(super) async fn put(
         &self,
         shared: &Shared,

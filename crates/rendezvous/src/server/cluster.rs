@@ -2,16 +2,16 @@
 //! published at all.
 //!
 //! Every instance has the whole table, and owns the peers that publish to it. It sends the others
-//! every arrival, change and departure as the peers signed them, and each checks them like messages
-//! of its own clients. Heartbeats are not forwarded: an instance sends a frame every second, and as
-//! long as it does, the peers it holds are online. The cost of a cluster therefore grows with
+//! every arrival, change and departure as the peers signed them, and each checks them like its
+//! own clients' messages. Heartbeats are not forwarded: an instance sends a frame every second, and
+//! as long as it does, the peers it holds are online. The cost of a cluster therefore grows with
 //! arrivals and departures, not with heartbeats. When an instance dies, its peers have one TTL to
 //! reconnect through another.
 //!
 //! Everything travels on one subject, in order. Frames are numbered: an instance that misses one
-//! asks its sender, which sends a snapshot of its peers to all, since others probably missed it too.
-//! So a frame that NATS or a full queue dropped is late, never lost. A snapshot for the asker alone
-//! was rejected: it would travel beside the news and overtake them.
+//! asks its sender, which sends a snapshot of its peers to all, since others probably missed it
+//! too. So a frame that NATS or a full queue dropped is late, never lost. A snapshot for the asker
+//! alone was rejected: it could overtake the news.
 //!
 //! NATS is trusted as far as those who can publish there: they can claim that an instance lost a
 //! peer or that the operator removed one, and both return with their next heartbeat. They cannot

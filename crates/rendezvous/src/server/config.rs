@@ -16,7 +16,7 @@ pub const DEFAULT_PORT: u16 = 8787;
 pub struct Config {
     /// The one address to listen on; none = all, IPv4 and IPv6.
     pub bind: Option<IpAddr>,
-    /// 0 = any free one.
+    /// 0 = chosen by the system.
     pub port: u16,
     /// Empty = no administration.
     pub admin_password: String,

@@ -1,8 +1,8 @@
 //! Saves the peer table for tools that read it from `peer_db_path` (§6.9).
 //!
 //! Nothing is read back: after a restart, peers that are online publish again within a heartbeat,
-//! and others should not appear. Existing servers write at every message; here the table may be half
-//! a minute old.
+//! and others should not appear. Existing servers write at every message; here the table may be
+//! half a minute old.
 
 use std::{sync::Arc, time::Duration};
 

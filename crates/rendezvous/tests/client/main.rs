@@ -1,5 +1,4 @@
-//! The client against servers as they are found: existing ones from their recorded answers, ours,
-//! and bad ones.
+//! The client with existing servers (from recorded answers), with ours, and with faulty ones.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,11 +24,11 @@ use tokio::{
 };
 
 const SOURCE: Source = Source::Wan(3);
-/// Far beyond what anything here takes.
+/// Much longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_recorded_stream_is_heard_line_by_line() {
+async fn a_recorded_stream_is_read_line_by_line() {
     let fixture: serde_json::Value =
         serde_json::from_str(include_str!("../fixtures/rendezvous-feb.json")).unwrap();
     let lines: Vec<_> = fixture["events"]
@@ -61,7 +60,7 @@ async fn a_recorded_stream_is_heard_line_by_line() {
         assert_eq!(presence.peer.to_base58(), ann);
         heard.push((presence.kind, presence.label, presence.ts));
     }
-    // The message of `not-a-peer-id` is passed over.
+    // The message of `not-a-peer-id` is skipped.
     assert_eq!(
         heard[0],
         (Kind::Online, "Ann <b>".into(), 1_770_465_600_123)
@@ -75,7 +74,7 @@ async fn a_recorded_stream_is_heard_line_by_line() {
 }
 
 #[tokio::test]
-async fn presence_is_signed_for_this_server_and_said_twice_before_the_heartbeat() {
+async fn presence_is_signed_for_this_server_and_sent_twice_before_the_heartbeat() {
     let mut server = Server::start().await;
     let (client, _events) = client(&server);
     let own = ours();
@@ -97,8 +96,8 @@ async fn presence_is_signed_for_this_server_and_said_twice_before_the_heartbeat(
         assert_eq!(message.addrs, ["/ip4/203.0.113.7/tcp/1"]);
         messages.push((message.kind, message.ts));
     }
-    // The second would come after a second, but the first answer tells where the server is: that is
-    // worth saying at once.
+    // The second would come after a second, but the first answer shows where the server is, which
+    // is published at once.
     assert!(started.elapsed() >= 2 * Duration::from_millis(200));
     assert_eq!(messages[0].0, Kind::Online);
     assert_eq!(messages[1].0, Kind::Online);
@@ -125,7 +124,7 @@ async fn presence_is_signed_for_this_server_and_said_twice_before_the_heartbeat(
 async fn addresses_of_the_home_network_are_told_to_a_server_in_it() {
     let mut server = Server::start().await;
     let (client, _events) = client(&server);
-    // This server answers from 127.0.0.1; until it has, nothing private is told.
+    // This server answers from 127.0.0.1; before that, private addresses are left out.
     let mut presence = Presence::offline(ours(), 0);
     presence.addrs = vec!["/ip4/192.168.1.20/tcp/1".parse().unwrap()];
     client.publish(presence);
@@ -140,7 +139,7 @@ async fn addresses_of_the_home_network_are_told_to_a_server_in_it() {
 }
 
 #[tokio::test]
-async fn our_server_tells_changes_and_a_reconnect_resumes() {
+async fn our_server_sends_changes_and_a_reconnect_resumes() {
     let mut server = Server::start().await;
     let (client, mut events) = client(&server);
     let (ann, bob, eve) = (key(1), key(2), key(3));
@@ -214,7 +213,7 @@ async fn our_server_tells_changes_and_a_reconnect_resumes() {
 }
 
 #[tokio::test]
-async fn what_is_oversized_or_nonsense_is_passed_over_without_leaving() {
+async fn oversized_and_invalid_events_are_skipped() {
     let mut server = Server::start().await;
     let (_client, mut events) = client(&server);
     let mut stream = server.expect("GET /events").await.stream("").await;
@@ -237,7 +236,7 @@ async fn what_is_oversized_or_nonsense_is_passed_over_without_leaving() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_left_and_found_again() {
+async fn a_silent_server_times_out_and_is_reconnected() {
     let mut server = Server::start().await;
     let (client, _events) = client_that_waits(&server.url(), Duration::from_secs(1));
     let stream = server.expect("GET /events").await.stream("").await;
@@ -259,7 +258,7 @@ async fn a_silent_server_is_left_and_found_again() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_in_words() {
+async fn refusals_have_readable_reasons() {
     let plain = "Content-Type: text/plain; charset=utf-8\r\n";
     for (status, headers, body, words) in [
         (
@@ -298,7 +297,7 @@ async fn refusals_are_told_in_words() {
 }
 
 #[tokio::test]
-async fn too_many_messages_are_answered_by_silence_and_a_clock_set_back_by_going_on() {
+async fn a_429_pauses_and_a_409_continues_from_the_newest_time() {
     let mut server = Server::start().await;
     let (client, _events) = client(&server);
     client.publish(Presence::offline(ours(), 0));
@@ -353,7 +352,7 @@ async fn the_relay_is_found_and_lost_again() {
         .relay
         .unwrap();
     assert_eq!((found.peer, found.addrs.len()), (relay, 2));
-    // A new stream may be a new server.
+    // A new stream may be of a restarted server.
     server
         .expect("GET /relay")
         .await
@@ -363,7 +362,7 @@ async fn the_relay_is_found_and_lost_again() {
 }
 
 #[tokio::test]
-async fn an_absent_server_delays_nothing_and_is_named() {
+async fn an_unreachable_server_delays_nothing_and_is_named() {
     let server = format!("127.0.0.1:{}", port::unused());
     let (client, _events) = client_at(&format!("http://{server}"));
     client.publish(Presence::offline(ours(), 0));
@@ -378,7 +377,7 @@ async fn an_absent_server_delays_nothing_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_peer_registers_by_its_signature() {
+async fn a_peer_registers_with_its_signature() {
     let mut server = Server::start().await;
     let (http, address, key) = (Http::new(), Address::parse(&server.url()).unwrap(), key(0));
     let register = |email| client::register(&http, &address, &key, email, 5);
@@ -455,7 +454,7 @@ fn client_at(url: &str) -> (Client, mpsc::Receiver<Event>) {
     client_that_waits(url, LONG * 3)
 }
 
-/// For so long nothing may come before it takes the server for dead.
+/// After this silence the client takes the server for dead.
 fn client_that_waits(url: &str, silence: Duration) -> (Client, mpsc::Receiver<Event>) {
     let (tell, events) = mpsc::channel(64);
     let config = Config {
@@ -473,7 +472,7 @@ async fn next(events: &mut mpsc::Receiver<Event>) -> Event {
     timeout(LONG, events.recv()).await.unwrap().unwrap()
 }
 
-/// The next event but those that come by themselves.
+/// The next event that is not sent by time alone.
 async fn heard(events: &mut mpsc::Receiver<Event>) -> Event {
     loop {
         let event = next(events).await;

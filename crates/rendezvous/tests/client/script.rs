@@ -1,5 +1,4 @@
-//! A server that does as it is told: each request goes to the test, which writes the bytes of the
-//! answer.
+//! A scripted server: each request goes to the test, which writes the bytes of the answer.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -59,8 +58,8 @@ impl Server {
         self.requests.recv().await.unwrap()
     }
 
-    /// The next request that begins so. Those before it get the answer that an existing server
-    /// without a relay gives.
+    /// The next request with this beginning. Those before it get the answer of an existing server
+    /// without a relay.
     pub(crate) async fn expect(&mut self, start: &str) -> Request {
         loop {
             let request = self.next().await;

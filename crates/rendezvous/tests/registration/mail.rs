@@ -1,5 +1,5 @@
-//! The mail, through a real mail server: STARTTLS or TLS from the start, a login, and a certificate
-//! that only `SSL_CERT_FILE` makes trusted. That variable belongs to a process, so each test runs
+//! The mail, through a real mail server: STARTTLS or implicit TLS, a login, and a certificate that
+//! is trusted through `SSL_CERT_FILE` only. That variable belongs to a process, so each test runs
 //! itself again with it.
 
 use std::{
@@ -24,7 +24,7 @@ const FOLDER: &str = "GOOP2_TEST_CERTIFICATES";
 const PYTHON: &str = "/usr/bin/python3";
 const ANY: u16 = 0;
 const IMPLICIT_TLS: u16 = 465;
-/// A network of its own, where that port is free and may be taken by anyone.
+/// Its own network, where that port is free and needs no privileges.
 const NETWORK: &str = "ip link set lo up && exec \"$0\" \"$@\"";
 
 #[test]
@@ -33,7 +33,7 @@ fn by_starttls_with_a_login() {
 }
 
 #[test]
-fn by_tls_from_the_start() {
+fn by_implicit_tls() {
     let mut network = Command::new("unshare");
     network
         .args(["-Urn", "sh", "-c", NETWORK])
@@ -42,7 +42,7 @@ fn by_tls_from_the_start() {
 }
 
 #[test]
-fn a_server_that_nothing_vouches_for_gets_neither_login_nor_mail() {
+fn an_untrusted_server_gets_neither_login_nor_mail() {
     again(Command::new(this_program()), "mail::untrusted");
 }
 
@@ -183,7 +183,7 @@ impl MailServer {
         serde_json::from_str(&line.unwrap()).unwrap()
     }
 
-    /// Ends it, to be sure that it had nothing more to say.
+    /// Stops it, to be sure that nothing more was sent.
     async fn nothing(&mut self) -> bool {
         self.process.start_kill().unwrap();
         self.lines.next_line().await.unwrap().is_none()
@@ -199,7 +199,7 @@ async fn with_mail(mail: mail::Config) -> (Server, TempDir) {
     (server, folder)
 }
 
-/// The body of the second call; the first is answered by a redirect, which nobody may follow.
+/// The body of the second call; the first is answered by a redirect, which must not be followed.
 async fn called(hook: TcpListener, hook_addr: SocketAddr) -> Value {
     let away = format!(
         "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{hook_addr}/elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -220,7 +220,7 @@ async fn called(hook: TcpListener, hook_addr: SocketAddr) -> Value {
     body
 }
 
-/// This test program, one ignored test of it, trusting nobody but the authority made here.
+/// Runs one ignored test of this test program, which trusts only the authority created here.
 fn again(mut program: Command, test: &str) {
     let folder = tempdir().unwrap();
     for name in ["trusted", "other"] {

@@ -1,4 +1,4 @@
-//! Registration as people, peers and mail scanners meet it.
+//! Registration as people, peers and mail scanners use it.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use world::{
 };
 
 #[tokio::test]
-async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
+async fn an_unregistered_peer_is_invisible_until_its_link_is_confirmed() {
     let folder = tempdir().unwrap();
     let server = start(&folder, |_| {}).await;
     let (_watcher, mut events) = join(&server, 9);
@@ -59,8 +59,7 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
     assert_eq!(seen(&mut events).await, (id(1), true));
     let registered = state.wait_for(|state| state.registration == Some(Registration::Registered));
     timeout(world::LONG, registered).await.unwrap().unwrap();
-    // Another peer cannot borrow the address, signed or not, nor the address's own peer without a
-    // signature.
+    // Another peer cannot use the address, signed or not, nor its own peer without a signature.
     publish_unsigned(&server, 2, ANN).await;
     publish_unsigned(&server, 1, ANN).await;
     publish_signed(&server, 3, ANN).await;
@@ -80,7 +79,7 @@ async fn an_unregistered_peer_is_seen_by_nobody_until_its_link_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_once_on_its_own_server_and_for_a_day() {
+async fn a_token_works_once_on_its_own_server_within_a_day() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let server = start_at(&folder, |_| {}, moved_clock).await;
     let other = start(&elsewhere, |_| {}).await;
@@ -107,7 +106,7 @@ async fn a_token_is_good_once_on_its_own_server_and_for_a_day() {
     let link = logged_links(&server).await.remove(0);
     let foreign = logged_links(&other).await.remove(0);
     let good = token(&link).to_owned();
-    // The last letter but one is one of sixteen.
+    // The second to last character is one of sixteen.
     let guessed = format!(
         "{}{}=",
         &good[..42],
@@ -143,7 +142,7 @@ async fn a_token_is_good_once_on_its_own_server_and_for_a_day() {
 }
 
 #[tokio::test]
-async fn the_form_says_what_is_wrong_and_does_not_send_mail_without_end() {
+async fn the_form_shows_problems_and_mail_is_limited() {
     let folder = tempdir().unwrap();
     let server = start(&folder, |config| {
         config.external_url = "https://goop.example.org/".into()
@@ -182,7 +181,7 @@ async fn the_form_says_what_is_wrong_and_does_not_send_mail_without_end() {
             .iter()
             .all(|link| link.starts_with("https://goop.example.org/verify?token="))
     );
-    // The first link is as good as the last: asking again takes nothing from whoever asked before.
+    // The first link is as valid as the last: a new request does not invalidate it.
     assert_eq!(
         post(&server, "/verify", &[("token", token(&links[2]))])
             .await
@@ -242,7 +241,7 @@ async fn an_existing_peer_gets_the_address_it_publishes_first_and_keeps_it_over_
 }
 
 #[tokio::test]
-async fn whom_the_operator_blocks_stays_out_over_a_restart() {
+async fn a_block_survives_a_restart() {
     let folder = tempdir().unwrap();
     let open = |config: &mut Config| config.registration_required = false;
     let server = start(&folder, open).await;
@@ -264,7 +263,7 @@ async fn whom_the_operator_blocks_stays_out_over_a_restart() {
 }
 
 #[tokio::test]
-async fn an_app_must_sign_what_it_asks_for() {
+async fn an_app_must_sign_its_request() {
     let folder = tempdir().unwrap();
     let server = start(&folder, |_| {}).await;
     let ask = async |body: Vec<u8>| {
@@ -299,7 +298,7 @@ async fn an_app_must_sign_what_it_asks_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_know_its_people_does_not_start() {
+async fn a_server_without_its_registrations_does_not_start() {
     let folder = tempdir().unwrap();
     let config = |path: std::path::PathBuf| Config {
         bind: Some(std::net::Ipv4Addr::LOCALHOST.into()),

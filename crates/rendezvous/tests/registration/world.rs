@@ -1,4 +1,4 @@
-//! A server, a clock, peers and a browser without a screen.
+//! A server, a clock, peers and plain HTTP requests.
 
 use std::{
     net::Ipv4Addr,
@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 pub(crate) const ANN: &str = "ann@example.org";
 pub(crate) const PASSWORD: &str = "admin password";
-/// Far beyond what anything here takes.
+/// Much longer than anything here takes.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// A server that shows registered peers only.
@@ -53,7 +53,7 @@ pub(crate) fn url(server: &Server) -> String {
     format!("http://{}", server.local_addrs()[0])
 }
 
-/// So many milliseconds after the system's clock.
+/// A clock that is ahead by so many milliseconds.
 pub(crate) static LATER: AtomicI64 = AtomicI64::new(0);
 
 pub(crate) fn moved_clock() -> i64 {
@@ -90,7 +90,7 @@ pub(crate) async fn as_admin(server: &Server, path: &str) -> Answer {
     answer(request.basic_auth("admin", Some(PASSWORD))).await
 }
 
-/// What a button of the administration does to a peer, and the status.
+/// Presses a button of the administration; the status.
 pub(crate) async fn operate(server: &Server, button: &str, peer: PeerId) -> u16 {
     let request = reqwest::Client::new().post(format!("{}/admin/{button}", url(server)));
     let request = request.basic_auth("admin", Some(PASSWORD));
@@ -157,7 +157,7 @@ pub(crate) fn signed(seed: u8, email: &str) -> Message {
     message
 }
 
-/// Publishes, and gives the status.
+/// Publishes; the status.
 pub(crate) async fn published(server: &Server, message: &Message) -> u16 {
     let request = reqwest::Client::new().post(format!("{}/publish", url(server)));
     answer(request.body(message.encode())).await.status
@@ -177,7 +177,7 @@ pub(crate) fn join(server: &Server, seed: u8) -> (Client, mpsc::Receiver<Event>)
     (Client::spawn(config, tell), events)
 }
 
-/// Who is heard of next.
+/// The peer of the next event.
 pub(crate) async fn seen(events: &mut mpsc::Receiver<Event>) -> (PeerId, bool) {
     loop {
         if let Event::Presence {

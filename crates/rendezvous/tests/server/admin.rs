@@ -1,4 +1,4 @@
-//! The operator and those who would like to be.
+//! The administrator, and others who try.
 
 use goop2_proto::presence::Kind;
 use goop2_rendezvous::server::Config;
@@ -14,7 +14,7 @@ const JSON: &str = "Content-Type: application/json";
 const INTENT: &str = "Goop2-Admin: 1";
 
 #[tokio::test]
-async fn only_the_operator_gets_in() {
+async fn only_the_administrator_gets_in() {
     let server = start(config()).await;
     let addr = addr(&server);
     for path in [
@@ -123,8 +123,8 @@ async fn a_browser_signs_in_once() {
     .await;
 }
 
-/// The answer to the right password at once after a wrong one. Half a second between the two is not
-/// at once, and a busy machine may stand still for that long.
+/// The answer to the right password immediately after a wrong one. Half a second between the two is
+/// too long, and a busy host may stall for that long.
 async fn hasty(attempt: impl AsyncFn() -> Answer) -> Answer {
     for _ in 0..10 {
         let answer = attempt().await;
@@ -136,7 +136,7 @@ async fn hasty(attempt: impl AsyncFn() -> Answer) -> Answer {
 }
 
 #[tokio::test]
-async fn a_peer_is_seen_kicked_and_blocked() {
+async fn a_peer_is_listed_kicked_and_blocked() {
     let server = start(config()).await;
     let addr = addr(&server);
     publish(

@@ -1,4 +1,4 @@
-//! Every address, asked rightly and wrongly.
+//! Every route, with valid and invalid requests.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::{
 use crate::world::{BASIC, addr, ask, config, get, limits, message, publish, signed, start};
 
 #[tokio::test]
-async fn every_address_answers_as_documented() {
+async fn every_route_answers_as_documented() {
     let server = start(config()).await;
     let addr = addr(&server);
     let text = "text/plain; charset=utf-8";
@@ -118,7 +118,7 @@ async fn every_address_answers_as_documented() {
 }
 
 #[tokio::test]
-async fn the_public_page_shows_what_to_paste_and_nothing_runs_in_it() {
+async fn the_public_page_shows_the_url_and_runs_no_inline_script() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(Config {
         external_url: "https://meet.example/a\"<b>&c/".into(),
@@ -158,7 +158,7 @@ async fn the_public_page_shows_what_to_paste_and_nothing_runs_in_it() {
 }
 
 #[tokio::test]
-async fn the_relay_is_told_as_long_as_there_is_one() {
+async fn the_relay_is_published_while_there_is_one() {
     let (relay, watched) = watch::channel(None);
     let server = start(Config {
         relay: Some(watched),
@@ -207,7 +207,7 @@ async fn the_relay_is_told_as_long_as_there_is_one() {
 }
 
 #[tokio::test]
-async fn long_and_slow_bodies_end_early() {
+async fn long_and_slow_bodies_are_cut_off() {
     let server = start(config()).await;
     let long = ask(
         addr(&server),
@@ -216,7 +216,7 @@ async fn long_and_slow_bodies_end_early() {
         &vec![b' '; 16 * 1024 * 1024],
     )
     .await;
-    // The answer may be lost in what was still being sent.
+    // The answer may be lost while the body was still being sent.
     assert!([0, 413].contains(&long.status), "{}", long.head);
     let barely = ask(
         addr(&server),
@@ -251,7 +251,7 @@ async fn long_and_slow_bodies_end_early() {
 }
 
 #[tokio::test]
-async fn limits_count_real_clients_and_say_when_to_come_back() {
+async fn limits_count_real_clients_and_say_when_to_retry() {
     let server = start(Config {
         limits: Limits {
             publish: Rate {
@@ -280,11 +280,11 @@ async fn limits_count_real_clients_and_say_when_to_come_back() {
     );
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=30).contains(&wait), "{wait}");
-    // Another address of the same line.
+    // Another address of the same /64.
     assert_eq!(from("2001:db8::2").await.status, 429);
     assert_eq!(from("198.51.100.2").await.status, 204);
 
-    // Whoever connects directly cannot choose an address.
+    // Clients that connect directly cannot choose an address.
     let direct = start(Config {
         trusted_proxies: Vec::new(),
         limits: Limits {
@@ -310,7 +310,7 @@ async fn limits_count_real_clients_and_say_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_peer_is_limited_wherever_it_publishes_but_not_by_strangers() {
+async fn a_peer_is_limited_across_addresses_but_not_by_others() {
     let server = start(Config {
         limits: Limits {
             publish_peer: Rate {
@@ -347,7 +347,7 @@ async fn a_peer_is_limited_wherever_it_publishes_but_not_by_strangers() {
 }
 
 #[tokio::test]
-async fn one_client_does_not_hold_all_connections() {
+async fn one_client_cannot_use_all_connections() {
     let server = start(Config {
         trusted_proxies: Vec::new(),
         limits: Limits {

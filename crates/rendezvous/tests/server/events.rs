@@ -1,4 +1,4 @@
-//! What subscribers hear.
+//! What subscribers receive.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn an_existing_client_gets_everyone_and_then_every_heartbeat() {
 }
 
 #[tokio::test]
-async fn one_that_asks_for_changes_gets_everyone_and_then_what_is_new() {
+async fn a_client_that_asks_for_changes_gets_everyone_and_then_news() {
     let server = start(config()).await;
     publish(addr(&server), &message(1, Kind::Online, "a")).await;
     publish(addr(&server), &message(2, Kind::Online, "b")).await;
@@ -71,14 +71,14 @@ async fn one_that_asks_for_changes_gets_everyone_and_then_what_is_new() {
         (Some("offline"), Some(&*id(1)))
     );
 
-    // A reconnect goes on where it was, and tells nothing twice.
+    // A reconnect resumes, and nothing is sent twice.
     let last = format!("Last-Event-ID: {}", renamed.id);
     let mut again = Events::open(addr(&server), "/events?changes=1", &[&last]).await;
     assert_eq!(again.next().await.unwrap(), left);
-    // One that knows nothing of this run begins anew.
+    // A client with an id of another run starts over.
     let foreign = "Last-Event-ID: 0000000000000000-0";
     let mut anew = Events::open(addr(&server), "/events?changes=1", &[foreign]).await;
-    // The snapshot may be that of a moment ago; what it misses follows.
+    // The snapshot may be a moment old; what it misses follows.
     if labels(&anew.snapshot().await) != ["beta"] {
         assert_eq!(anew.next().await.unwrap(), renamed);
         assert_eq!(anew.next().await.unwrap(), left);
@@ -87,7 +87,7 @@ async fn one_that_asks_for_changes_gets_everyone_and_then_what_is_new() {
 }
 
 #[tokio::test]
-async fn an_empty_snapshot_is_still_one() {
+async fn an_empty_snapshot_is_sent() {
     let server = start(config()).await;
     let mut events = Events::open(addr(&server), "/events?changes=1", &[]).await;
     let first = events.next().await.unwrap();
@@ -100,7 +100,7 @@ async fn an_empty_snapshot_is_still_one() {
 }
 
 #[tokio::test]
-async fn who_falls_silent_is_gone_for_both_kinds_of_clients() {
+async fn a_silent_peer_expires_for_both_kinds_of_clients() {
     let server = start(Config {
         limits: Limits {
             ttl: Duration::from_millis(100),
@@ -130,7 +130,7 @@ async fn who_falls_silent_is_gone_for_both_kinds_of_clients() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_gets_a_snapshot_instead_of_what_it_missed() {
+async fn a_slow_reader_gets_a_snapshot_instead_of_missed_events() {
     let server = start(Config {
         limits: Limits {
             publish_peer: goop2_rendezvous::server::Rate {
@@ -148,10 +148,10 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_what_it_missed() {
     .await;
     let mut slow = Events::open(addr(&server), "/events?changes=1", &[]).await;
     assert!(slow.snapshot().await.is_empty());
-    // Nothing is read while more is told than the ring and any socket hold.
+    // Nothing is read while more is sent than the ring and any socket hold.
     let mut socket = TcpStream::connect(addr(&server)).await.unwrap();
     let mut answers = vec![0; 1024];
-    // Each "<" is six bytes on the wire: few messages, soon written, are much to read.
+    // Each "<" is six bytes on the wire, so that few messages are much to read.
     let rounds = 1600;
     for round in 0..rounds {
         let label = format!("{round}{}", "<".repeat(2500));
@@ -180,7 +180,7 @@ async fn a_slow_reader_gets_a_snapshot_instead_of_what_it_missed() {
 }
 
 #[tokio::test]
-async fn streams_are_limited_in_all_and_for_each_client() {
+async fn streams_are_limited_in_total_and_per_client() {
     let server = start(Config {
         limits: Limits {
             subscribers: 3,
@@ -202,7 +202,7 @@ async fn streams_are_limited_in_all_and_for_each_client() {
     let _other = open(2).await;
     let refused = ask(addr(&server), "GET /events", &[&from(3)], b"").await;
     assert_eq!(refused.body, "too many SSE connections (3)\n");
-    // Places come back when clients go.
+    // Slots become free when clients leave.
     drop(held);
     loop {
         let again = open(1).await;
@@ -215,7 +215,7 @@ async fn streams_are_limited_in_all_and_for_each_client() {
 }
 
 #[tokio::test]
-async fn a_proxy_of_the_old_protocol_gets_the_plain_stream() {
+async fn an_http_1_0_proxy_gets_the_plain_stream() {
     let server = start(config()).await;
     let mut socket = TcpStream::connect(addr(&server)).await.unwrap();
     socket

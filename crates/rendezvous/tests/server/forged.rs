@@ -1,4 +1,4 @@
-//! Presence in somebody else's name, in every way it can come to `/publish`.
+//! Presence in the name of others, in every form that `/publish` can receive.
 
 use goop2_proto::presence::{FRESH, Kind, Message};
 use goop2_rendezvous::server::Config;
@@ -65,7 +65,7 @@ async fn no_forgery_changes_anything() {
     );
     assert_eq!(again.body, "a later message of this peer is known\n");
 
-    // The next thing anyone hears is the peer itself.
+    // The next event is the peer itself.
     assert_eq!(
         publish(addr, &signed(1, Kind::Update, "alice in person", 2)).await,
         204
@@ -80,7 +80,7 @@ async fn no_forgery_changes_anything() {
 }
 
 #[tokio::test]
-async fn a_goodbye_cannot_be_taken_back_by_others() {
+async fn a_goodbye_cannot_be_undone_by_others() {
     let server = start(config()).await;
     let addr = addr(&server);
     let hello = signed(1, Kind::Online, "alice", 0);
@@ -97,7 +97,7 @@ async fn a_goodbye_cannot_be_taken_back_by_others() {
 }
 
 #[tokio::test]
-async fn a_server_may_insist_on_signatures() {
+async fn a_server_can_require_signatures() {
     let server = start(Config {
         require_signed: true,
         ..config()

@@ -1,4 +1,4 @@
-//! The server as its clients meet it: over sockets, good and bad.
+//! The server as clients use it, over sockets, well-behaved or not.
 
 #![expect(
     clippy::unwrap_used,

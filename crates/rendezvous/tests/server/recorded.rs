@@ -1,4 +1,4 @@
-//! The exchanges recorded with an existing server, asked of ours.
+//! Exchanges recorded with an existing server, repeated with ours.
 
 use goop2_rendezvous::server::{Config, Limits, Rate};
 use serde_json::Value;
@@ -61,12 +61,12 @@ async fn the_recorded_exchanges() {
     assert_eq!(events.block().await.unwrap(), ": ok");
     let lines = recorded["events"].as_array().unwrap().iter();
     let told = lines.filter_map(|line| line.as_str()?.strip_prefix("data: "));
-    // The one of somebody who is no peer is not told.
+    // A message without a valid peer ID is not broadcast.
     for expected in told.filter(|line| !line.contains("not-a-peer-id")) {
         let event = events.next().await.unwrap();
         let (mut got, mut expected): (Value, Value) =
             (event.json(), serde_json::from_str(expected).unwrap());
-        // Ours passes on what it does not know, and has its own clock for those without one.
+        // Our server forwards unknown fields, and adds the time if it is missing.
         got.as_object_mut().unwrap().shift_remove("extra");
         if expected["ts"] == 1_795_423_017_069_i64 {
             assert!(got["ts"].as_i64().unwrap() > 0);
@@ -78,7 +78,7 @@ async fn the_recorded_exchanges() {
     server.shutdown().await;
 }
 
-/// The same keys in the same order, of the first element in a list.
+/// The same keys in the same order; of lists, the first element.
 fn same_shape(got: &str, expected: &str, request: &str) {
     let keys = |text: &str| {
         let mut value: Value = serde_json::from_str(text).ok()?;

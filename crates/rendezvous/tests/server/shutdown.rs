@@ -1,4 +1,4 @@
-//! The end, and the beginning after it.
+//! Stopping, and starting again.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use crate::world::{Events, addr, config, get, message, publish, start};
 
 #[tokio::test]
-async fn it_starts_and_stops_again_and_again_on_one_port() {
+async fn it_starts_and_stops_repeatedly_on_one_port() {
     let (mut port, mut took) = (0, Vec::new());
     for _ in 0..5 {
         let server = start(Config { port, ..config() }).await;
@@ -23,13 +23,13 @@ async fn it_starts_and_stops_again_and_again_on_one_port() {
         assert_eq!(events.block().await.unwrap(), ": bye");
         assert_eq!(events.block().await, None);
     }
-    // One of them may have met a moment in which the machine stood still.
+    // One of them may have come at a moment when the host stalled.
     took.sort();
     assert!(took[2] < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]
-async fn nothing_that_hangs_delays_the_end() {
+async fn hanging_clients_do_not_delay_the_shutdown() {
     let server = start(config()).await;
     let silent = TcpStream::connect(addr(&server)).await.unwrap();
     let mut half = TcpStream::connect(addr(&server)).await.unwrap();
@@ -64,7 +64,7 @@ async fn silent_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_said_to_be_taken() {
+async fn a_port_in_use_is_reported() {
     let server = start(config()).await;
     let port = addr(&server).port();
     let error = Server::bind(Config { port, ..config() }, system_clock)

@@ -1,4 +1,4 @@
-//! A server on a free port of loopback, and the bytes of HTTP.
+//! A server on a free loopback port, and HTTP by bytes.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than anything here takes on a busy host.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const PASSWORD: &str = "hunter2";
@@ -46,7 +46,7 @@ pub(crate) fn addr(server: &Server) -> SocketAddr {
     server.local_addrs()[0]
 }
 
-/// A relay with a guest whom somebody visits.
+/// A relay with a guest and a visitor.
 pub(crate) fn relay() -> State {
     let peer = "12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt";
     let guest = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
@@ -90,7 +90,7 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own. `headers`: whole lines.
+/// One request on its own connection. `headers`: whole lines.
 pub(crate) async fn ask(addr: SocketAddr, request: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut socket = TcpStream::connect(addr).await.unwrap();
     let mut head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
@@ -104,7 +104,7 @@ pub(crate) async fn ask(addr: SocketAddr, request: &str, headers: &[&str], body:
         .write_all(format!("{head}\r\n").as_bytes())
         .await
         .unwrap();
-    // A server that has refused already may have closed.
+    // A server that refused may have closed the connection.
     let _answered_early = socket.write_all(body).await;
     let mut bytes = Vec::new();
     let _cut_after_the_answer = timeout(PATIENCE, socket.read_to_end(&mut bytes))

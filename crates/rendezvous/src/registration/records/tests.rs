@@ -208,7 +208,7 @@ fn what_is_not_an_address_is_refused() {
     );
 }
 
-/// Each decision applied as it is made, as a server without others does it.
+/// Applies each decision at once, as a single server does.
 impl Records {
     fn asked(
         &mut self,

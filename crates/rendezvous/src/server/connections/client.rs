@@ -117,7 +117,7 @@ pub(crate) fn client(socket: IpAddr, headers: &HeaderMap, trusted: &[Net]) -> Ip
 }
 
 /// What limits count as one client: an IPv6 line has a whole /64, and each of its addresses would
-/// otherwise have limits of its own.
+/// otherwise have its own limits.
 pub(crate) fn client_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),

@@ -1,4 +1,5 @@
-//! The administration (§6.6): signing in, and the page. [`crate::server::auth`] decides who gets in.
+//! The administration (§6.6): signing in, and the page. [`crate::server::auth`] decides who gets
+//! in.
 //!
 //! Tools send the password with each request, as with existing servers. A browser gets a form
 //! instead, and then a session: a cookie that scripts cannot read and that requests of other sites

@@ -1,4 +1,5 @@
-//! What subscribers read: one ring of encoded pieces for all of them, and a position in it for each.
+//! What subscribers read: one ring of encoded pieces for all of them, and a position in it for
+//! each.
 //!
 //! With a queue per subscriber, the same message would be stored thousands of times and wake
 //! thousands of tasks. Here a message is encoded once, and a subscriber is a number that counts up.

@@ -171,8 +171,8 @@ impl Hub {
         }
     }
 
-    /// What to send to other instances: everyone who publishes here, or what happened since the last
-    /// time. None if there is nothing.
+    /// What to send to other instances: everyone who publishes here, or what happened since the
+    /// last time. None if there is nothing.
     pub(crate) fn outgoing(&self, everyone: bool) -> Option<Outgoing> {
         let outbox = self.outbox.as_ref()?;
         // Lines are added under the table's lock, so none is lost or sent twice.

@@ -1,8 +1,8 @@
 //! One subscriber's connection after its request: from then on it only writes.
 //!
-//! The HTTP library keeps a read buffer, a write buffer and a body for each connection; for eighteen
-//! thousand of them that is hundreds of megabytes of nothing. So the connection is taken over from
-//! it after the request. What remains is a socket and a position in the feed.
+//! The HTTP library keeps a read buffer, a write buffer and a body for each connection; for
+//! eighteen thousand of them that is hundreds of megabytes of nothing. So the connection is taken
+//! over from it after the request. What remains is a socket and a position in the feed.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -147,7 +147,8 @@ impl Subscriber {
         Ok(Step::Busy)
     }
 
-    /// The next pieces to write, in order. Changes nothing, except for a subscriber that fell behind.
+    /// The next pieces to write, in order. Changes nothing, except for a subscriber that fell
+    /// behind.
     fn gather(&mut self) -> Vec<Bytes> {
         if !self.rest.is_empty() {
             return vec![self.rest.clone()];

@@ -3,7 +3,8 @@
 //!
 //! A proved message outweighs any number of unproved ones: while one is remembered, no unsigned
 //! message in that peer's name is accepted, and no `ts` is accepted twice. The memory outlives the
-//! peer's time online, because a signed message stays fresh for [`FRESH`] before and after its `ts`.
+//! peer's time online, because a signed message stays fresh for [`FRESH`] before and after its
+//! `ts`.
 //!
 //! A peer is online as long as it publishes here, or at another instance that is itself online.
 //! Other instances do not repeat heartbeats: an instance holds its peers until it reports that they
@@ -60,7 +61,7 @@ pub(crate) struct Entry {
     /// The client that published it; none = it came from another instance.
     pub(crate) from: Option<IpAddr>,
     pub(crate) since: Instant,
-    /// When it last published here; none = it publishes elsewhere.
+    /// When it last published here; none = only at other instances.
     here: Option<Instant>,
     /// The other instances where it publishes.
     held: Vec<Held>,
@@ -146,7 +147,8 @@ impl Table {
         now: Instant,
     ) -> Outcome {
         let Message { peer, kind, ts, .. } = accepted.message;
-        // Unsigned messages have no reliable order; what arrives here comes straight from its author.
+        // Unsigned messages have no reliable order; what arrives here comes straight from its
+        // author.
         let nearer = |known: &Entry| {
             !known.proved && !accepted.proved && known.here.is_some() && ts < known.message.ts
         };

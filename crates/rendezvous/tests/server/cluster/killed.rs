@@ -1,8 +1,8 @@
-//! Three instances, each a process of its own, under a thousand peers; one is killed.
+//! Three instances in separate processes, with a thousand peers; one is killed.
 //!
-//! Most of the peers are heartbeats only, sent as our client sends them; some are whole clients
-//! behind a proxy that knows all three instances, as a company would put one there. Whoever watches
-//! at the other two must not see anyone go.
+//! Most peers only send heartbeats, as our client does; some are whole clients behind a proxy that
+//! knows all three instances, as a company might run one. Watchers at the other two must not see
+//! anyone leave.
 
 use std::{
     collections::HashSet,
@@ -39,10 +39,9 @@ use crate::world::{Events, addr, start};
 
 const NATS_URL: &str = "GOOP2_TEST_NATS";
 const PEERS: usize = 1000;
-/// Of those, whole clients; each verifies every signature it hears, on the machine that also runs
-/// the servers.
+/// Of those, whole clients; each verifies every signature, on the host that also runs the servers.
 const CLIENTS: usize = 12;
-/// As configurations have them.
+/// As in a configuration.
 const TTL: Duration = Duration::from_secs(20);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How soon the peers of the killed instance have to be back.
@@ -67,7 +66,7 @@ async fn instance() {
     server.shutdown().await;
 }
 
-/// An instance in a process of its own.
+/// An instance in its own process.
 async fn process(nats: &Nats) -> (Child, SocketAddr) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -106,8 +105,8 @@ fn presence(number: usize) -> Presence {
     }
 }
 
-/// Heartbeats on one connection, to one instance while it is there and to the next when it is not.
-/// Tells the number of each that was taken, and by whom.
+/// Heartbeats on one connection, to one instance while it is up, then to the next. Reports the
+/// number of each accepted one, and by which instance.
 async fn heartbeats(number: usize, servers: [SocketAddr; 3], taken: mpsc::Sender<(usize, usize)>) {
     let key = key(number);
     let mut at = number % servers.len();
@@ -150,7 +149,7 @@ async fn said(socket: &mut Option<TcpStream>, server: SocketAddr, request: &[u8]
     answer[..read].starts_with(b"HTTP/1.1 204")
 }
 
-/// A proxy in front: each connection goes to the next instance that is there.
+/// A proxy in front: each connection goes to the next instance that is up.
 async fn proxy(listener: TcpListener, servers: [SocketAddr; 3]) {
     let mut connections = JoinSet::new();
     let turn = Arc::new(AtomicUsize::new(0));
@@ -168,7 +167,7 @@ async fn proxy(listener: TcpListener, servers: [SocketAddr; 3]) {
     }
 }
 
-/// Everyone who is seen there, and whether anyone went.
+/// Everyone online there, and whether anyone left.
 struct Watcher {
     events: Events,
     seen: HashSet<String>,
@@ -227,7 +226,7 @@ fn client(number: usize, url: &str, events: mpsc::Sender<client::Event>) -> Clie
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_three_is_killed_under_a_thousand_peers() {
+async fn one_of_three_is_killed_with_a_thousand_peers() {
     let nats = Nats::start().await;
     let [mut first, second, third] = [
         process(&nats).await,
@@ -265,7 +264,7 @@ async fn one_of_three_is_killed_under_a_thousand_peers() {
         "{PEERS} peers at three instances, seen at both others after {:?}",
         began.elapsed()
     );
-    // Who was last taken where.
+    // Where each peer was last accepted.
     let mut homes = vec![usize::MAX; PEERS];
     while homes[CLIENTS..].contains(&usize::MAX) {
         let (number, at) = timeout(TTL, taken.recv()).await.unwrap().unwrap();
@@ -320,7 +319,7 @@ async fn one_of_three_is_killed_under_a_thousand_peers() {
         "{moved} of {CLIENTS} clients behind the proxy had to connect again, after {:?} all were",
         killed.elapsed()
     );
-    // Beyond the TTL of whoever did not come back.
+    // Longer than the TTL of a peer that did not come back.
     for watcher in &mut watchers {
         watcher
             .read_for((TTL + Duration::from_secs(4)).saturating_sub(killed.elapsed()))

@@ -13,12 +13,12 @@ use tokio::time::{sleep, timeout};
 use crate::world::{Answer, Events, addr, config, get, limits, start};
 use nats::Nats;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than anything here takes on a busy host.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at what tells nobody when it changes.
+/// The pause when polling.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// A configuration for an instance on that NATS.
+/// The configuration of an instance with that NATS.
 fn joined(nats: &Nats) -> Config {
     Config {
         cluster: Some(nats.address()),
@@ -33,7 +33,7 @@ fn with_ttl(config: Config, ttl: Duration) -> Config {
     }
 }
 
-/// Instances that hear each other.
+/// Instances that are connected to each other.
 async fn instances<const N: usize>(config: &Config) -> [Server; N] {
     let mut servers = Vec::new();
     for _ in 0..N {
@@ -45,7 +45,7 @@ async fn instances<const N: usize>(config: &Config) -> [Server; N] {
     servers.try_into().map_err(drop).unwrap()
 }
 
-/// Waits until the instance hears so many others.
+/// Waits until the instance knows so many others.
 async fn hears(server: SocketAddr, others: usize) {
     until("all instances hear each other", async || {
         figure(server, "cluster_instances").await == others as u64
@@ -77,7 +77,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     assert!(timeout(PATIENCE, waiting).await.is_ok(), "never: {what}");
 }
 
-/// A subscription to changes, after its snapshot, and whom that named.
+/// A subscription to changes after its snapshot, and the peers in the snapshot.
 async fn watch(server: SocketAddr) -> (Events, Vec<String>) {
     let mut events = Events::open(server, "/events?changes=1", &[]).await;
     let seen = events.snapshot().await;

@@ -1,4 +1,4 @@
-//! A real NATS on loopback, with JetStream in a folder of its own.
+//! A real NATS on loopback, with JetStream in its own folder.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ use tokio::{
 use super::PATIENCE;
 use crate::port;
 
-/// Debian's, of the package `nats-server`.
+/// From the Debian package `nats-server`.
 const NATS: &str = "/usr/sbin/nats-server";
 
 pub(super) struct Nats {
@@ -45,7 +45,7 @@ impl Nats {
         child.kill().await.unwrap();
     }
 
-    /// On the port it had, with what it stored.
+    /// On the same port, with the same data.
     pub(super) async fn start_again(&mut self) {
         let mut child = Command::new(NATS)
             .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
@@ -78,7 +78,7 @@ impl Nats {
         Address::parse(&format!("nats://{}", self.host())).unwrap()
     }
 
-    /// Somebody else on the same NATS.
+    /// Another client of the same NATS.
     pub(super) async fn stranger(&self) -> async_nats::Client {
         async_nats::connect(self.host()).await.unwrap()
     }

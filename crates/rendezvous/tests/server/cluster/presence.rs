@@ -1,4 +1,4 @@
-//! Who is heard where, and what happens when NATS or an instance goes away.
+//! Presence across instances, and what happens when NATS or an instance goes down.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ fn text(message: &Message) -> String {
 }
 
 #[tokio::test]
-async fn subscribers_of_one_instance_hear_publishers_of_all() {
+async fn subscribers_of_one_instance_receive_publishers_of_all() {
     let nats = Nats::start().await;
     let servers: [_; 3] = instances(&joined(&nats)).await;
     let [a, b, c] = servers.each_ref().map(addr);
@@ -43,7 +43,7 @@ async fn subscribers_of_one_instance_hear_publishers_of_all() {
     assert_eq!(at_b.next().await.unwrap().data, text(&old));
     assert_eq!(at_c.next().await.unwrap().data, text(&old));
 
-    // A heartbeat says nothing new there either; what is new comes in its author's words.
+    // A heartbeat is not news there either; news arrive as their author signed them.
     let mut beat = signed(1, Kind::Update, "Ann", 0);
     beat.ts = hello.ts + 5;
     beat.sign(&key(1));
@@ -52,7 +52,7 @@ async fn subscribers_of_one_instance_hear_publishers_of_all() {
     assert_eq!(at_b.next().await.unwrap().data, text(&news));
     assert_eq!(at_c.next().await.unwrap().data, text(&news));
 
-    // Whoever comes later knows at once.
+    // An instance that joins later knows at once.
     let late = start(joined(&nats)).await;
     hears(addr(&late), 3).await;
     until("the new instance knows both", async || {
@@ -70,10 +70,10 @@ async fn subscribers_of_one_instance_hear_publishers_of_all() {
     assert_eq!(at_c.next().await.unwrap().data, text(&bye));
     // What was signed before it is a replay at every instance.
     assert_eq!(publish(c, &late_news).await, 409);
-    // And so it is where nobody of those was then.
+    // Also at one that was not there then.
     assert_eq!(publish(addr(&late), &news).await, 409);
 
-    // The operator of one takes a peer out of all of them.
+    // The administrator of one removes a peer from all of them.
     let kick = format!(r#"{{"peer":"{}"}}"#, id(2));
     let headers = [BASIC, "Goop2-Admin: 1", "Content-Type: application/json"];
     let kicked = ask(c, "POST /admin/kick", &headers, kick.as_bytes()).await;
@@ -90,7 +90,7 @@ async fn subscribers_of_one_instance_hear_publishers_of_all() {
 }
 
 #[tokio::test]
-async fn a_peer_is_there_as_long_as_it_publishes_anywhere() {
+async fn a_peer_is_online_while_it_publishes_anywhere() {
     let nats = Nats::start().await;
     let ttl = Duration::from_secs(6);
     let servers: [_; 2] = instances(&with_ttl(joined(&nats), ttl)).await;
@@ -120,7 +120,7 @@ async fn a_peer_is_there_as_long_as_it_publishes_anywhere() {
         took > ttl / 2 && took < ttl * 2 + Duration::from_secs(3),
         "{took:?}"
     );
-    // Existing clients expire whom they do not hear, so they heard it all the time.
+    // Existing clients expire peers that are not repeated, so it was repeated all the time.
     let mut heard = 0;
     loop {
         let event = existing.next().await.unwrap().json();
@@ -137,7 +137,7 @@ async fn a_peer_is_there_as_long_as_it_publishes_anywhere() {
 }
 
 #[tokio::test]
-async fn without_nats_an_instance_goes_on_alone_and_says_so() {
+async fn without_nats_an_instance_continues_alone_and_reports_it() {
     let mut nats = Nats::start().await;
     let ttl = Duration::from_secs(8);
     let servers: [_; 2] = instances(&with_ttl(joined(&nats), ttl)).await;
@@ -152,7 +152,7 @@ async fn without_nats_an_instance_goes_on_alone_and_says_so() {
     is(b, "ok, alone: NATS is away").await;
     assert_eq!(figure(b, "cluster_connected").await, 0);
     assert_eq!(get(b, "/healthz").await.status, 200);
-    // Each goes on with its own.
+    // Each continues with its own peers.
     assert_eq!(publish(b, &signed(2, Kind::Online, "Bob", 0)).await, 204);
     assert_eq!(publish(a, &signed(3, Kind::Online, "Cleo", 0)).await, 204);
     until("what A held is gone from B", async || {
@@ -170,7 +170,7 @@ async fn without_nats_an_instance_goes_on_alone_and_says_so() {
             204
         );
     }
-    // What both know converges, whoever has expired meanwhile.
+    // Both converge, even for peers that expired in between.
     until("both know the same", async || {
         let (_, mut of_a) = watch(a).await;
         let (_, mut of_b) = watch(b).await;
@@ -192,7 +192,7 @@ async fn without_nats_an_instance_goes_on_alone_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_starts_and_ends_without_nats_and_keeps_its_password() {
+async fn a_server_starts_and_stops_without_nats_and_hides_its_password() {
     let nats = Nats::start_with(&["--user", "ann", "--pass", "pa@ss"]).await;
     let at = |login: &str| Config {
         cluster: Some(Address::parse(&format!("nats://{login}{}", nats.host())).unwrap()),
@@ -201,7 +201,7 @@ async fn a_server_starts_and_ends_without_nats_and_keeps_its_password() {
     let [right, wrong, plain] = [
         start(at("ann:pa%40ss@")).await,
         start(at("ann:wrong@")).await,
-        // Whoever asks for TLS does not go on without.
+        // With `tls://` it does not continue without TLS.
         start(Config {
             cluster: Some(Address::parse(&format!("tls://ann:pa%40ss@{}", nats.host())).unwrap()),
             ..config()
@@ -244,7 +244,7 @@ async fn say(stranger: &Client, frame: Vec<u8>) {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_asked_for_again() {
+async fn a_missed_frame_is_requested_again() {
     let nats = Nats::start().await;
     let servers: [_; 2] = instances(&joined(&nats)).await;
     let [a, b] = servers.each_ref().map(addr);
@@ -254,7 +254,7 @@ async fn what_was_missed_is_asked_for_again() {
     let (mut at_b, _) = watch(b).await;
     assert_eq!(publish(a, &signed(1, Kind::Online, "Ann", 0)).await, 204);
     at_b.next().await.unwrap();
-    // Whichever instance it is of: frames between this one and the last seem to be missing.
+    // Of any instance: frames between this one and the last seem to be missing.
     let frame = overheard.next().await.unwrap();
     let (mut header, _) = Header::decode(&frame.payload).unwrap();
     header.number += 1000;
@@ -265,7 +265,7 @@ async fn what_was_missed_is_asked_for_again() {
         figure(a, "cluster_resyncs_total").await + figure(b, "cluster_resyncs_total").await > before
     })
     .await;
-    // Nothing is told twice for it, and what follows is heard.
+    // Nothing is sent twice because of it, and later frames are received.
     let news = signed(1, Kind::Update, "Anna", 1);
     assert_eq!(publish(a, &news).await, 204);
     assert_eq!(at_b.next().await.unwrap().data, text(&news));
@@ -275,7 +275,7 @@ async fn what_was_missed_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_is_forged_garbage_or_too_long_changes_nothing() {
+async fn forged_garbled_and_oversized_frames_change_nothing() {
     let nats = Nats::start().await;
     let servers: [_; 2] = instances(&joined(&nats)).await;
     let [a, b] = servers.each_ref().map(addr);
@@ -295,13 +295,13 @@ async fn what_is_forged_garbage_or_too_long_changes_nothing() {
     let peer = key(1).public().to_peer_id();
     let future = Some(ann.ts + 3 * 60 * 60 * 1000);
     let bad = [
-        // Signed by nobody, by another, for other words, long ago, before what is known.
+        // Unsigned, signed by another, for other content, long ago, or before the newest known.
         message(1, Kind::Update, "Mallory").encode(),
         message(1, Kind::Offline, "Ann").encode(),
         changed.encode(),
         stale.encode(),
         earlier.encode(),
-        // Of one that holds nothing.
+        // From an instance that holds nothing.
         Line::Gone { peer, newest: None }.encode(),
         Line::Gone {
             peer,

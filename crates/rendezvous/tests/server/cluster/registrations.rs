@@ -18,7 +18,7 @@ const ANN: &str = "ann@example.org";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 const JSON: &str = "Content-Type: application/json";
 
-/// An instance that shows registered peers only, with its own copy in the folder.
+/// An instance that shows only registered peers, with its own copy in the folder.
 async fn instance(nats: &Nats, folder: &Path) -> Server {
     start(Config {
         registration_required: true,
@@ -68,7 +68,7 @@ async fn confirm(server: SocketAddr, token: &str) -> Answer {
     ask(server, "POST /verify", &[FORM], body.as_bytes()).await
 }
 
-/// The tokens in the operator's log, oldest first.
+/// The tokens in the administrator's log, oldest first.
 async fn tokens(server: SocketAddr) -> Vec<String> {
     let logs = ask(server, "GET /logs.json", &[BASIC], b"").await;
     let (_, body) = logs.body.split_once('[').unwrap();
@@ -114,13 +114,13 @@ async fn is_seen(publisher: SocketAddr, at: SocketAddr, seed: u8, email: &str) {
 }
 
 #[tokio::test]
-async fn who_registers_at_one_is_admitted_at_all_and_stays_so_without_nats() {
+async fn a_registration_at_one_counts_at_all_even_without_nats() {
     let mut nats = Nats::start().await;
     let (folders, servers) = three(&nats).await;
     let [a, b, c] = servers.each_ref().map(addr);
     assert_eq!(register(a, 1, ANN).await.status, 202);
     let token = tokens(a).await.remove(0);
-    // The link may lead to any of them, and its token stands nowhere.
+    // The link works at any of them, and its token is stored nowhere.
     let path = format!("/verify?token={}", token.replace('=', "%3D"));
     until("B knows the link", async || {
         get(b, &path).await.status == 200
@@ -160,7 +160,7 @@ async fn who_registers_at_one_is_admitted_at_all_and_stays_so_without_nats() {
     for server in [first, second, third] {
         server.shutdown().await;
     }
-    // Started again without NATS, it still knows whom it knew.
+    // Restarted without NATS, it still knows its registrations.
     let alone = instance(&nats, folders[2].path()).await;
     is_seen(addr(&alone), addr(&alone), 1, ANN).await;
     assert_eq!(figure(addr(&alone), "registrations_changeable").await, 0);
@@ -192,7 +192,7 @@ async fn who_registers_at_one_is_admitted_at_all_and_stays_so_without_nats() {
     .await;
     alone.shutdown().await;
     new.shutdown().await;
-    // What was removed while an instance was away is removed there too.
+    // What was removed while an instance was down is removed there too.
     let back = instance(&nats, folders[0].path()).await;
     is(addr(&back), "ok").await;
     assert_eq!(owner(addr(&back), ANN).await, None);
@@ -200,7 +200,7 @@ async fn who_registers_at_one_is_admitted_at_all_and_stays_so_without_nats() {
 }
 
 #[tokio::test]
-async fn two_instances_asked_at_once_give_an_address_to_one_peer() {
+async fn two_concurrent_instances_give_an_address_to_one_peer() {
     let nats = Nats::start().await;
     let (_folders, servers) = three(&nats).await;
     let [a, b, c] = servers.each_ref().map(addr);
@@ -224,7 +224,7 @@ async fn two_instances_asked_at_once_give_an_address_to_one_peer() {
             .await;
         }
     }
-    // Without a signature the first that publishes has it, and there is one first.
+    // Without a signature the first peer that publishes gets it, and only one is first.
     assert_eq!(
         ask(a, "POST /register", &[FORM], b"email=old@example.org")
             .await
@@ -266,7 +266,7 @@ async fn two_instances_asked_at_once_give_an_address_to_one_peer() {
 }
 
 #[tokio::test]
-async fn an_instance_brings_what_it_knew_and_ignores_what_is_no_registration() {
+async fn a_joining_instance_adds_its_registrations_and_ignores_foreign_values() {
     let nats = Nats::start().await;
     let folder = tempdir().unwrap();
     // Alone for a while, as a server without others.

@@ -1,4 +1,4 @@
-//! The table as messages, instances and time come to it.
+//! The table with messages, instances and time passed in.
 
 use std::net::Ipv4Addr;
 
@@ -49,7 +49,7 @@ fn told(outcome: &Outcome) -> Option<bool> {
 }
 
 #[test]
-fn a_heartbeat_is_told_but_is_no_change() {
+fn a_heartbeat_is_broadcast_but_not_a_change() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
     let mut say = |message| told(&table.handle(unsigned(message), HOME, now));
     assert_eq!(say(message(1, Kind::Online, "a", 1)), Some(true));
@@ -60,7 +60,7 @@ fn a_heartbeat_is_told_but_is_no_change() {
 }
 
 #[test]
-fn silence_is_absence_and_the_last_message_counts() {
+fn silent_peers_expire_and_the_last_message_counts() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
     table.handle(unsigned(message(1, Kind::Online, "a", 1)), HOME, start);
     table.handle(unsigned(message(2, Kind::Online, "b", 1)), HOME, start);
@@ -80,7 +80,7 @@ fn silence_is_absence_and_the_last_message_counts() {
 }
 
 #[test]
-fn nothing_unsigned_and_nothing_old_touches_a_peer_that_signs() {
+fn unsigned_and_old_messages_do_not_change_a_peer_that_signs() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
     let hello = signed(1, message(1, Kind::Online, "a", 100));
     assert_eq!(told(&table.handle(hello.clone(), HOME, start)), Some(true));
@@ -112,7 +112,7 @@ fn nothing_unsigned_and_nothing_old_touches_a_peer_that_signs() {
 }
 
 #[test]
-fn memory_is_counted_from_the_last_word() {
+fn the_memory_of_a_signature_starts_with_the_last_message() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
     table.handle(signed(1, message(1, Kind::Online, "a", 1)), HOME, start);
     let hour = Duration::from_secs(3600);
@@ -131,7 +131,7 @@ fn memory_is_counted_from_the_last_word() {
 }
 
 #[test]
-fn a_peer_may_begin_to_sign() {
+fn a_peer_may_start_to_sign() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
     table.handle(unsigned(message(1, Kind::Online, "a", i64::MAX)), HOME, now);
     let first = table.handle(signed(1, message(1, Kind::Update, "a", 5)), HOME, now);
@@ -139,7 +139,7 @@ fn a_peer_may_begin_to_sign() {
 }
 
 #[test]
-fn the_room_is_bounded() {
+fn the_number_of_peers_is_bounded() {
     let (mut table, now) = (Table::new(TTL, 2), Instant::now());
     for seed in 1..=3 {
         table.handle(unsigned(message(seed, Kind::Online, "a", 1)), HOME, now);
@@ -177,7 +177,7 @@ fn said(outcome: &Outcome) -> Option<(bool, bool)> {
 }
 
 #[test]
-fn other_instances_hear_who_comes_what_is_new_and_at_times_the_rest() {
+fn other_instances_get_arrivals_changes_and_sometimes_the_rest() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
     let mut say = |label, ts, at| {
         let message = signed(1, message(1, Kind::Update, label, ts));
@@ -196,7 +196,7 @@ fn other_instances_hear_who_comes_what_is_new_and_at_times_the_rest() {
 }
 
 #[test]
-fn a_peer_is_held_by_whoever_hears_it_and_an_instance_lives_as_long_as_it_speaks() {
+fn a_peer_is_online_while_an_instance_that_holds_it_is() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
     let peer = key(1).public().to_peer_id();
     let say = |ts| signed(1, message(1, Kind::Update, "a", ts));
@@ -227,7 +227,7 @@ fn a_peer_is_held_by_whoever_hears_it_and_an_instance_lives_as_long_as_it_speaks
 }
 
 #[test]
-fn whom_an_instance_does_not_name_again_it_does_not_hold() {
+fn a_snapshot_drops_the_peers_it_does_not_name() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
     table.keep_alive(A, now);
     for seed in 1..=3 {
@@ -242,7 +242,7 @@ fn whom_an_instance_does_not_name_again_it_does_not_hold() {
 }
 
 #[test]
-fn what_an_instance_knew_of_one_who_left_is_a_replay_here() {
+fn a_message_that_another_instance_knew_is_a_replay_here() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
     let peer = key(1).public().to_peer_id();
     assert!(!table.release(&peer, A, Some(50), now, 0));
@@ -260,7 +260,7 @@ fn what_an_instance_knew_of_one_who_left_is_a_replay_here() {
 }
 
 #[test]
-fn of_unsigned_words_the_nearer_count() {
+fn unsigned_messages_received_here_win() {
     let (mut table, now) = (Table::new(TTL, 10), Instant::now());
     table.handle(unsigned(message(1, Kind::Update, "new", 10)), HOME, now);
     let old = table.receive(unsigned(message(1, Kind::Update, "old", 5)), A, 1, now);
@@ -270,7 +270,7 @@ fn of_unsigned_words_the_nearer_count() {
 }
 
 #[test]
-fn existing_clients_hear_of_those_whose_heartbeats_others_hear() {
+fn peers_of_other_instances_are_repeated_to_existing_clients() {
     let (mut table, start) = (Table::new(TTL, 10), Instant::now());
     table.keep_alive(A, start);
     for seed in 1..=4 {
