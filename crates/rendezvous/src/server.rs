@@ -191,7 +191,7 @@ impl Server {
 }
 
 async fn wake(app: Arc<App>) {
-    let subscribers = || app.slots.taken();
+    let subscribers = || app.subscribers.taken();
     app.hub.run(&app.log, subscribers, app.clock).await;
 }
 
@@ -204,7 +204,7 @@ async fn report(app: Arc<App>, status: watch::Sender<Status>) {
         let delivered = app.hub.counters.delivered.load(Ordering::Relaxed);
         let now = Status {
             peers: app.hub.table().len(),
-            subscribers: app.slots.taken(),
+            subscribers: app.subscribers.taken(),
             delivered,
             delivered_per_second: delivered - std::mem::replace(&mut before, delivered),
             relayed: app.relay().map(|relay| relay.usage.reachable()),

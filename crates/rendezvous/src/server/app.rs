@@ -26,7 +26,7 @@ pub(crate) struct App {
     pub(crate) log: Log,
     pub(crate) registrations: Option<Registrations>,
     pub(crate) cluster: Option<Cluster>,
-    pub(crate) slots: Slots,
+    pub(crate) subscribers: Slots,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_peer: Limiter<Publisher>,
     pub(crate) admin: Auth,
@@ -58,7 +58,7 @@ impl App {
             log: Log::default(),
             registrations,
             cluster: config.cluster.clone().map(Cluster::new),
-            slots: Slots::new(limits.subscribers, limits.subscribers_each),
+            subscribers: Slots::new(limits.subscribers, limits.subscribers_each),
             by_address: Limiter::new(limits.publish),
             by_peer: Limiter::new(limits.publish_peer),
             admin: Auth::new(&config.admin_password),
@@ -70,7 +70,7 @@ impl App {
         for peer in app.registrations.iter().flat_map(Registrations::blocked) {
             app.hub.block(*peer, clock());
         }
-        app.log.add(clock(), "started");
+        app.log.add(clock(), "Started");
         app
     }
 

@@ -84,7 +84,7 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         let end = connection(&app, cluster, &stop).await;
         if cluster.connected.swap(false, Ordering::Relaxed) {
             app.log
-                .add((app.clock)(), "disconnected from NATS; running alone");
+                .add((app.clock)(), "Disconnected from NATS; running alone");
         }
         cluster.others.store(0, Ordering::Relaxed);
         if matches!(end, End::Stopped) {
@@ -146,7 +146,7 @@ async fn exchange(
     };
     exchange.send_if_needed(true).await?;
     cluster.connected.store(true, Ordering::Relaxed);
-    app.log.add((app.clock)(), "joined the cluster");
+    app.log.add((app.clock)(), "Joined the cluster");
     tracing::info!(nats = %cluster.address, instance = %cluster.own, "joined the cluster");
     let mut beat = interval(BEAT.min(ttl / 4));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -57,7 +57,11 @@ fn state(app: &App, text: &mut Text) {
     };
     text.gauge("peers", "Peers online.", peers);
     text.gauge("peers_proved", "Peers online that sign.", proved);
-    text.gauge("subscribers", "Open event streams.", app.slots.taken());
+    text.gauge(
+        "subscribers",
+        "Open event streams.",
+        app.subscribers.taken(),
+    );
     let cluster = app.cluster.as_ref();
     let connected = cluster.is_some_and(Cluster::connected);
     text.gauge(

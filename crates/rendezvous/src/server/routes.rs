@@ -172,7 +172,7 @@ async fn events(
     if method != Method::GET {
         return method_not_allowed().await;
     }
-    let slot = match app.slots.take(client_network(client)) {
+    let slot = match app.subscribers.take(client_network(client)) {
         Ok(slot) => slot,
         Err(full) => {
             let limits = &app.config.limits;

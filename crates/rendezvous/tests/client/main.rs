@@ -121,7 +121,7 @@ async fn presence_is_signed_for_this_server_and_sent_twice_before_the_heartbeat(
 }
 
 #[tokio::test]
-async fn addresses_of_the_home_network_are_told_to_a_server_in_it() {
+async fn private_addresses_are_sent_to_a_server_on_this_network() {
     let mut server = Server::start().await;
     let (client, _events) = client(&server);
     // This server answers from 127.0.0.1; before that, private addresses are left out.

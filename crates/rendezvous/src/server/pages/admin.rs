@@ -72,7 +72,7 @@ async fn login(
     let now = Instant::now();
     match app.admin.check(&password, client, now) {
         Ok(true) => {
-            app.log.add((app.clock)(), "administrator signed in");
+            app.log.add((app.clock)(), "Administrator signed in");
             let secure = headers
                 .get("x-forwarded-proto")
                 .is_some_and(|proto| proto == "https");
@@ -85,7 +85,7 @@ async fn login(
             ([(header::SET_COOKIE, cookie)], Redirect::to("/admin")).into_response()
         }
         Ok(false) => {
-            app.log.add((app.clock)(), "wrong admin password");
+            app.log.add((app.clock)(), "Wrong admin password");
             login_form(StatusCode::UNAUTHORIZED, "Wrong password.")
         }
         Err(wait) => {

@@ -159,7 +159,7 @@ fn report(app: &App, sent: Sent) -> &'static str {
             );
             app.log.add(
                 (app.clock)(),
-                format!("no mail server is set; pass on this verification link: {link}"),
+                format!("No mail server is set; pass on this verification link: {link}"),
             );
             "This server doesn’t send mail. Its administrator has your link and can give it to you."
         }

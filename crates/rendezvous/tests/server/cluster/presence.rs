@@ -218,7 +218,7 @@ async fn a_server_starts_and_stops_without_nats_and_hides_its_password() {
     }
     for server in [right, wrong, plain] {
         let logs = ask(addr(&server), "GET /logs.json", &[BASIC], b"").await;
-        assert!(logs.body.contains("started") && !logs.body.contains("pa@ss"));
+        assert!(logs.body.contains("Started") && !logs.body.contains("pa@ss"));
         server.shutdown().await;
     }
 }

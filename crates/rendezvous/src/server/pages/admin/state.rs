@@ -112,7 +112,7 @@ impl Shown {
             matching,
             total,
             proved,
-            subscribers: app.slots.taken(),
+            subscribers: app.subscribers.taken(),
             delivered: counters.delivered.load(Relaxed),
             throttled: counters.throttled.load(Relaxed),
             uptime_seconds: app.started.elapsed().as_secs(),

@@ -208,7 +208,7 @@ fn a_peer_is_online_while_an_instance_that_holds_it_is() {
     );
     table.keep_alive(A, start + TTL);
     assert_eq!(table.expire(start + TTL + second), Expired::default());
-    // It comes here with no more than a heartbeat, and is told to the others.
+    // It comes here with no more than a heartbeat, and is sent to the others.
     let moved = table.handle(say(2), HOME, start + TTL);
     assert_eq!(said(&moved), Some((false, true)));
     assert!(!table.release(&peer, A, Some(1), start + TTL, 5));
