@@ -96,18 +96,7 @@ impl Mailer {
             from
         };
         let from = from.trim().parse().map_err(|_| Error::From(from.clone()))?;
-        let parameters = TlsParameters::new(host.clone()).map_err(|error| Error::Server {
-            host: host.clone(),
-            port,
-            why: describe(&error),
-        })?;
-        let tls = if port == IMPLICIT_TLS {
-            Tls::Wrapper(parameters)
-        } else if is_this_host(host) {
-            Tls::Opportunistic(parameters)
-        } else {
-            Tls::Required(parameters)
-        };
+        let tls = tls(host, port)?;
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host.clone())
             .port(port)
             .tls(tls)
@@ -172,6 +161,21 @@ impl Mailer {
             .body(body)
             .map_err(|error| Error::To(error.to_string()))
     }
+}
+
+fn tls(host: &str, port: u16) -> Result<Tls, Error> {
+    let parameters = TlsParameters::new(host.to_owned()).map_err(|error| Error::Server {
+        host: host.to_owned(),
+        port,
+        why: describe(&error),
+    })?;
+    Ok(if port == IMPLICIT_TLS {
+        Tls::Wrapper(parameters)
+    } else if is_this_host(host) {
+        Tls::Opportunistic(parameters)
+    } else {
+        Tls::Required(parameters)
+    })
 }
 
 fn is_this_host(host: &str) -> bool {

@@ -108,11 +108,7 @@ pub struct Server {
 impl Server {
     /// Returns when the server listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, Error> {
-        let registrations = match config.registration.clone() {
-            Some(kept) => Some(Registrations::open(kept, config.cluster.is_some(), clock()).await?),
-            None if config.registration_required => return Err(Error::NoDatabase),
-            None => None,
-        };
+        let registrations = open_registrations(&config, clock).await?;
         let sockets = listen::bind(config.bind, config.port)?;
         let addrs: Vec<_> = sockets
             .iter()
@@ -187,6 +183,17 @@ impl Server {
             registrations.close().await;
         }
         tracing::info!("rendezvous stopped");
+    }
+}
+
+async fn open_registrations(config: &Config, clock: Clock) -> Result<Option<Registrations>, Error> {
+    match config.registration.clone() {
+        Some(stored) => {
+            let opened = Registrations::open(stored, config.cluster.is_some(), clock()).await?;
+            Ok(Some(opened))
+        }
+        None if config.registration_required => Err(Error::NoDatabase),
+        None => Ok(None),
     }
 }
 

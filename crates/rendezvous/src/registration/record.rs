@@ -50,6 +50,16 @@ pub(super) enum Write {
 }
 
 impl Record {
+    /// An address that is not verified yet.
+    pub(super) fn new(email: String, created_at: i64) -> Self {
+        Self {
+            email,
+            created_at,
+            verified_at: 0,
+            metadata: Map::new(),
+        }
+    }
+
     /// The peer that the address belongs to, and whether it has to sign its presence.
     pub fn owner(&self) -> Option<(PeerId, bool)> {
         let peer = id::parse(self.metadata.get(PEER)?.as_str()?)?;

@@ -10,7 +10,6 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use goop2_proto::{PeerId, registration};
-use serde_json::Map;
 
 use super::{
     mail_limit::MailLimit,
@@ -85,12 +84,7 @@ impl Records {
             return Err(Refusal::Full);
         }
         self.mails.note(key, client, now);
-        let record = (!known).then(|| Record {
-            email: email.clone(),
-            created_at: now,
-            verified_at: 0,
-            metadata: Map::new(),
-        });
+        let record = (!known).then(|| Record::new(email.clone(), now));
         let pending = Pending {
             email,
             peer,

@@ -134,7 +134,6 @@ async fn exchange(
     let mut frames = client.subscribe(SUBJECT).await?;
     // Answers to our first frame must not arrive before we listen.
     client.flush().await?;
-    let ttl = app.config.limits.ttl;
     let mut exchange = Exchange {
         app,
         cluster,
@@ -148,26 +147,7 @@ async fn exchange(
     cluster.connected.store(true, Ordering::Relaxed);
     app.log.add((app.clock)(), "Joined the cluster");
     tracing::info!(nats = %cluster.address, instance = %cluster.own, "joined the cluster");
-    let mut beat = interval(BEAT.min(ttl / 4));
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => {
-                // Departures that were not sent yet.
-                let last = async { exchange.send_if_needed(false).await?; Ok(client.flush().await?) };
-                return timeout(LAST_FRAME, last).await.unwrap_or(Ok(()));
-            }
-            received = exchange.receive(&mut frames) => {
-                received?;
-                exchange.answer().await?;
-            }
-            () = app.hub.outgoing_ready() => {
-                sleep(GATHER).await;
-                exchange.send_if_needed(false).await?;
-            }
-            _ = beat.tick() => exchange.beat().await?,
-        }
-    }
+    exchange.run(&mut frames, stop).await
 }
 
 /// One connection to NATS.
@@ -186,6 +166,33 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    async fn run(&mut self, frames: &mut Subscriber, stop: &CancellationToken) -> Result<(), End> {
+        let ttl = self.app.config.limits.ttl;
+        let mut beat = interval(BEAT.min(ttl / 4));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => {
+                    // Departures that were not sent yet.
+                    let last = async {
+                        self.send_if_needed(false).await?;
+                        Ok(self.client.flush().await?)
+                    };
+                    return timeout(LAST_FRAME, last).await.unwrap_or(Ok(()));
+                }
+                received = self.receive(frames) => {
+                    received?;
+                    self.answer().await?;
+                }
+                () = self.app.hub.outgoing_ready() => {
+                    sleep(GATHER).await;
+                    self.send_if_needed(false).await?;
+                }
+                _ = beat.tick() => self.beat().await?,
+            }
+        }
+    }
+
     /// Receives one frame. Cancel safe.
     async fn receive(&mut self, frames: &mut Subscriber) -> Result<(), End> {
         let frame = frames.next().await.ok_or(End::Lost)?;

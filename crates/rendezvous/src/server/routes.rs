@@ -74,13 +74,9 @@ async fn publish(
     if let Err(wait) = app.by_address.take(client_network(client), now) {
         return throttled(&app, wait);
     }
-    let body = match timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return closing(error(StatusCode::PAYLOAD_TOO_LARGE, "body too large"));
-        }
-        Ok(Err(_)) => return closing(error(StatusCode::BAD_REQUEST, "bad json")),
-        Err(_) => return closing(error(StatusCode::REQUEST_TIMEOUT, "body too slow")),
+    let body = match read(request).await {
+        Ok(body) => body,
+        Err((status, text)) => return closing(error(status, text)),
     };
     let accepted = match check(&body, (app.clock)()) {
         Ok(accepted) => accepted,
@@ -89,25 +85,11 @@ async fn publish(
             return error(StatusCode::BAD_REQUEST, &refusal.to_string());
         }
     };
-    let peer = accepted.message.peer;
-    let publisher = if accepted.proved {
-        Publisher::Proved(peer)
-    } else {
-        Publisher::Claimed(peer, client_network(client))
-    };
-    if let Err(wait) = app.by_peer.take(publisher, now) {
-        return throttled(&app, wait);
+    if let Some(refusal) = refusal(&app, &accepted, client, now) {
+        return refusal;
     }
-    if app.config.require_signed && !accepted.proved {
-        return error(StatusCode::FORBIDDEN, "signed presence required");
-    }
-    if app.hub.blocked().contains(&peer) {
-        return error(StatusCode::FORBIDDEN, "blocked");
-    }
-    let (admitted, reports) = (
-        app.admits(&accepted),
-        app.config.registration_required && accepted.proved,
-    );
+    let admitted = app.admits(&accepted);
+    let reports = app.config.registration_required && accepted.proved;
     let mut answer = if admitted {
         store(&app, accepted, client, now)
     } else {
@@ -115,11 +97,42 @@ async fn publish(
     };
     if reports {
         let registration = if admitted { "registered" } else { "required" };
-        answer
-            .headers_mut()
-            .insert(REGISTRATION, HeaderValue::from_static(registration));
+        let registration = HeaderValue::from_static(registration);
+        answer.headers_mut().insert(REGISTRATION, registration);
     }
     answer
+}
+
+async fn read(request: Request) -> Result<Bytes, (StatusCode, &'static str)> {
+    match timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err((StatusCode::PAYLOAD_TOO_LARGE, "body too large"))
+        }
+        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "bad json")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "body too slow")),
+    }
+}
+
+/// Why a valid message is not accepted from this client or peer.
+fn refusal(app: &App, accepted: &Accepted, client: IpAddr, now: Instant) -> Option<Response> {
+    let peer = accepted.message.peer;
+    let publisher = if accepted.proved {
+        Publisher::Proved(peer)
+    } else {
+        Publisher::Claimed(peer, client_network(client))
+    };
+    if let Err(wait) = app.by_peer.take(publisher, now) {
+        return Some(throttled(app, wait));
+    }
+    let forbidden = |text| Some(error(StatusCode::FORBIDDEN, text));
+    if app.config.require_signed && !accepted.proved {
+        return forbidden("signed presence required");
+    }
+    if app.hub.blocked().contains(&peer) {
+        return forbidden("blocked");
+    }
+    None
 }
 
 fn store(app: &App, accepted: Accepted, client: IpAddr, now: Instant) -> Response {

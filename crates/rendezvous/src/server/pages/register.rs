@@ -3,7 +3,11 @@
 //! Decisions are made in [`crate::registration`]; a handler reports them, to a person in a page, to
 //! an app in JSON.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension,
@@ -62,28 +66,29 @@ pub(crate) async fn request(
     let (base, now) = (base(&app), (app.clock)());
     let email = field(&body, "email");
     let sent = if by_app {
-        registrations
-            .request_signed(&body, client, &base, now)
-            .await
+        let signed = registrations.request_signed(&body, client, &base, now);
+        signed.await
     } else {
-        registrations
-            .request(&email, None, client, &base, now)
-            .await
+        let unsigned = registrations.request(&email, None, client, &base, now);
+        unsigned.await
     };
     let outcome = sent.map(|sent| report(&app, sent));
     let wait = match &outcome {
-        Err(Refusal::TooMany(wait)) => Some(wait.as_secs() + 1),
+        Err(Refusal::TooMany(wait)) => Some(*wait),
         _ => None,
     };
-    let mut answer = if by_app {
+    let answer = if by_app {
         to_app(outcome.map_err(|why| (status_of(&why), why.to_string())))
     } else {
         to_person(outcome, &email)
     };
-    if let Some(seconds) = wait {
-        answer
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    retry_after(answer, wait)
+}
+
+fn retry_after(mut answer: Response, wait: Option<Duration>) -> Response {
+    if let Some(wait) = wait {
+        let seconds = HeaderValue::from(wait.as_secs() + 1);
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     answer
 }

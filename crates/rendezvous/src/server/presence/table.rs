@@ -335,30 +335,14 @@ impl Table {
     ) -> Outcome {
         let line = Bytes::from(message.encode());
         let size = line.len() as u64;
-        let mut entry = self.peers.remove(&message.peer).unwrap_or_else(|| Entry {
-            message: message.clone(),
-            line: line.clone(),
-            proved,
-            from,
-            since: now,
-            here: None,
-            held: Vec::new(),
-            shared: None,
-            broadcast: now,
-            broadcast_ts: None,
-            sent: 0,
-            broadcast_before: self.broadcast_bytes,
-        });
-        let comes = from.is_some() && entry.here.is_none();
-        // A client of several instances may have dropped our older message for a newer one of
-        // another instance.
-        let outdates = |told: i64| message.ts.saturating_sub(told) > REPLAY_SLACK;
-        let change = entry
-            .broadcast_ts
-            .is_none_or(|told| comes && outdates(told))
-            || entry.proved != proved
-            || !entry.message.says_the_same(&message);
+        let before = self.broadcast_bytes;
+        let mut entry = self
+            .peers
+            .remove(&message.peer)
+            .unwrap_or_else(|| Entry::new(message.clone(), line.clone(), from, before, now));
+        let change = entry.is_changed_by(&message, proved, from);
         let stale = |at: Instant| now.saturating_duration_since(at) > REFRESH;
+        let comes = from.is_some() && entry.here.is_none();
         let share = from.is_some() && (change || comes || entry.shared.is_none_or(stale));
         if change {
             entry.broadcast_ts = Some(message.ts);
@@ -442,6 +426,42 @@ impl Table {
 }
 
 impl Entry {
+    /// Not proved, and broadcast to nobody yet.
+    fn new(
+        message: Message,
+        line: Bytes,
+        from: Option<IpAddr>,
+        broadcast_before: u64,
+        now: Instant,
+    ) -> Self {
+        Self {
+            message,
+            line,
+            proved: false,
+            from,
+            since: now,
+            here: None,
+            held: Vec::new(),
+            shared: None,
+            broadcast: now,
+            broadcast_ts: None,
+            sent: 0,
+            broadcast_before,
+        }
+    }
+
+    /// Whether readers of changes have to get the message.
+    fn is_changed_by(&self, message: &Message, proved: bool, from: Option<IpAddr>) -> bool {
+        let comes = from.is_some() && self.here.is_none();
+        // A client of several instances may have dropped our older message for a newer one of
+        // another instance.
+        let outdates = |known: i64| message.ts.saturating_sub(known) > REPLAY_SLACK;
+        self.broadcast_ts
+            .is_none_or(|known| comes && outdates(known))
+            || self.proved != proved
+            || !self.message.says_the_same(message)
+    }
+
     fn is_offline(&self) -> bool {
         self.here.is_none() && self.held.is_empty()
     }
