@@ -1,4 +1,4 @@
-// All of it works by keyboard alone, the focus is never lost, and nothing moves for those who do not want it.
+// Everything works by keyboard alone, the focus is never lost, and nothing moves for people who prefer reduced motion.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -37,7 +37,7 @@ describe('by keyboard alone', () => {
     assert.fail(`Tab does not reach ${name}`)
   }
 
-  test('a name is changed, and the change taken back', async () => {
+  test('a name is changed, and the change undone', async () => {
     const page = await open()
     await tabTo(page, 'Settings')
     await page.keyboard.press('Enter')
@@ -55,7 +55,7 @@ describe('by keyboard alone', () => {
     assert.equal(await name.inputValue(), 'Mira’s corner')
   })
 
-  test('starting at login and staying in the tray are switched, and switched back', async () => {
+  test('starting at login and staying in the tray are switched, and undone', async () => {
     const page = await open('desktop')
     await page.keyboard.press('Control+,')
     for (const [name, what, before] of [['Start when I log in', 'Start at login', 'false'], ['Keep running when the window is closed', 'Close behavior', 'false']]) {
@@ -75,7 +75,7 @@ describe('by keyboard alone', () => {
     await page.getByText('You’ll be asked the first time.').waitFor()
   })
 
-  test('a desktop without a tray cannot keep it, and a browser has neither', async () => {
+  test('a desktop without a tray cannot keep running, and a browser has neither switch', async () => {
     const trayless = await open('trayless')
     await trayless.keyboard.press('Control+,')
     await trayless.getByText('There’s no system tray here').waitFor()
@@ -86,7 +86,7 @@ describe('by keyboard alone', () => {
     assert.equal(await tab.getByRole('switch', { name: /Start when|Keep running/ }).count(), 0)
   })
 
-  test('Escape closes a page, and the focus is where it was', async () => {
+  test('Escape closes a page and returns the focus', async () => {
     const page = await open()
     await tabTo(page, 'Settings')
     await page.keyboard.press('Enter')
@@ -96,7 +96,7 @@ describe('by keyboard alone', () => {
     assert.equal(await named(page), 'Settings')
   })
 
-  test('the settings of a peer that is offline are reached, and left with the focus where it was', async () => {
+  test('the settings of an offline peer are opened, and closing them returns the focus', async () => {
     const page = await (await profile(browser, { reducedMotion: 'reduce' })).newPage()
     await page.goto(mock.at('offline'))
     await page.getByRole('heading', { name: 'You’re offline' }).waitFor()
@@ -109,7 +109,7 @@ describe('by keyboard alone', () => {
     assert.equal(await named(page), 'Settings')
   })
 
-  test('a picture is chosen, moved, made larger and taken', async () => {
+  test('a picture is chosen, moved, zoomed and saved', async () => {
     const page = await open('still')
     await page.keyboard.press('Control+,')
     await tabTo(page, 'Add a picture')
@@ -138,7 +138,7 @@ describe('by keyboard alone', () => {
     assert.notEqual(await named(page), null, 'the focus was lost')
   })
 
-  test('a rendezvous is joined and one is hosted', async () => {
+  test('a rendezvous is joined, and another hosted', async () => {
     const page = await open('none')
     await tabTo(page, 'Rendezvous')
     await page.keyboard.press('Enter')
@@ -158,7 +158,7 @@ describe('by keyboard alone', () => {
     assert.match(await named(page), /^QR code of/)
   })
 
-  test('both are in the settings, too', async () => {
+  test('both also work in the settings', async () => {
     const page = await open('none')
     await page.keyboard.press('Control+,')
     await tabTo(page, 'Connect URL')
@@ -169,13 +169,13 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('Space')
     await page.getByRole('switch', { name: 'Host a rendezvous', checked: true }).waitFor()
     await page.getByRole('list', { name: 'Connect URLs' }).waitFor()
-    // It is the same state on the page of its own.
+    // The Rendezvous page shows the same state.
     await page.keyboard.press('Escape')
     await page.getByRole('navigation', { name: 'Goop2' }).getByRole('button', { name: 'Rendezvous' }).click()
     await page.getByRole('switch', { name: 'Host a rendezvous', checked: true }).waitFor()
   })
 
-  test('the list of peers is one stop, and its rows are reached by arrows however many there are', async () => {
+  test('the list of peers is one Tab stop, and the arrow keys reach all of its rows', async () => {
     const page = await open('many')
     await tabTo(page, 'Add by address')
     await page.keyboard.press('Tab')
@@ -196,7 +196,7 @@ describe('by keyboard alone', () => {
     assert.equal(await at(), first)
   })
 
-  test('a peer is looked at, made a favorite, blocked and let in again', async () => {
+  test('a peer is opened, made a favorite, blocked and unblocked', async () => {
     const page = await open('still')
     await tabTo(page, 'About Anselm')
     await page.keyboard.press('Enter')
@@ -216,7 +216,7 @@ describe('by keyboard alone', () => {
     assert.notEqual(await named(page), null, 'the focus was lost')
   })
 
-  test('the colours are the user’s choice, at once and the next time', async () => {
+  test('the theme is the user’s choice, immediately and after a reload', async () => {
     const page = await open()
     await page.keyboard.press('Control+,')
     await page.getByRole('radio', { name: 'Same as system' }).focus()
@@ -230,7 +230,7 @@ describe('by keyboard alone', () => {
   })
 })
 
-test('nothing moves for those who do not want it', async () => {
+test('nothing moves for people who prefer reduced motion', async () => {
   const context = await profile(browser, { reducedMotion: 'reduce' })
   const page = await context.newPage()
   await page.goto(mock.at('favorites'))

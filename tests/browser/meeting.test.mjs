@@ -1,4 +1,4 @@
-// Meeting beyond the local network, as a person does it: host by a switch, paste a connect URL, leave again, register.
+// Finding people beyond the local network, as a user does: host with a switch, paste a connect URL, leave again, register.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -57,8 +57,8 @@ class Page {
   }
 }
 
-describe('a rendezvous of one’s own', () => {
-  test('is hosted by one switch, at the port that was chosen', async () => {
+describe('hosting a rendezvous', () => {
+  test('takes one switch, at the chosen port', async () => {
     const { page } = hosting
     await usable(page)
     await page.getByText('Port and address').click()
@@ -74,7 +74,7 @@ describe('a rendezvous of one’s own', () => {
     await host.event((event) => event.event === 'hosting' && event.state === 'on' && event.connect_urls.includes(url))
   })
 
-  test('has its connect URL to copy and as a picture', async () => {
+  test('shows a connect URL to copy and as a QR code', async () => {
     const { page } = hosting
     await page.getByRole('button', { name: `Copy ${url}` }).click()
     await page.getByText('Copied').first().waitFor()
@@ -87,7 +87,7 @@ describe('a rendezvous of one’s own', () => {
     assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), `QR code of ${url}`)
   })
 
-  test('has a public page, and an administration behind a password that is made', async () => {
+  test('has a public page, and an administration page behind a generated password', async () => {
     const { page } = hosting
     const [shown] = await Promise.all([page.context().waitForEvent('page'), page.getByRole('button', { name: 'Open public page' }).click()])
     await shown.getByRole('heading', { name: 'Rendezvous' }).waitFor()
@@ -104,8 +104,8 @@ describe('a rendezvous of one’s own', () => {
   })
 })
 
-describe('a rendezvous of another', () => {
-  test('is joined by the address of one of its pages, and its peers appear', async () => {
+describe('joining a rendezvous', () => {
+  test('works with the address of any of its pages, and its peers appear', async () => {
     const { page } = joining
     await joining.field.fill(`  ${url}/register/ `)
     await page.getByText(`Connects to ${url}`).waitFor()
@@ -117,7 +117,7 @@ describe('a rendezvous of another', () => {
     await usable(page)
   })
 
-  test('that cannot be is refused while it is typed', async () => {
+  test('refuses an invalid address while it is typed', async () => {
     const { page } = joining
     await joining.field.fill('ftp://somewhere.example')
     await page.getByText('the address with https:// or http://').waitFor()
@@ -126,7 +126,7 @@ describe('a rendezvous of another', () => {
     await joining.field.fill('')
   })
 
-  test('that is none says so', async () => {
+  test('reports an address without a rendezvous', async () => {
     const { page } = joining
     await joining.field.fill(guest.url)
     await joining.connect.click()
@@ -136,7 +136,7 @@ describe('a rendezvous of another', () => {
     await row.waitFor({ state: 'detached' })
   })
 
-  test('is left, remembered over a reload, and joined again by one click', async () => {
+  test('ends by leaving; after a reload, one click joins again', async () => {
     const { page, window } = joining
     const name = url.slice('http://'.length)
     await joining.row(name).getByRole('button', { name: `Leave ${name}` }).click()
@@ -149,7 +149,7 @@ describe('a rendezvous of another', () => {
     await joining.row(name).getByText('Connected').waitFor()
   })
 
-  test('that ends is said to be away, and comes back by itself', async () => {
+  test('survives a server that stops and comes back', async () => {
     const name = url.slice('http://'.length)
     await hosting.toggle.click()
     await hosting.on(false)
@@ -161,7 +161,7 @@ describe('a rendezvous of another', () => {
   })
 })
 
-test('where registration is required, it is asked for, waited for and seen', async () => {
+test('a required registration is requested, confirmed and shown', async () => {
   const { page } = joining
   await joining.field.fill(members.url)
   await joining.connect.click()
@@ -186,7 +186,7 @@ test('where registration is required, it is asked for, waited for and seen', asy
   await guest.event((event) => event.event === 'rendezvous' && event.url === members.url && event.registration === 'registered')
 })
 
-test('all of it by keyboard alone', async () => {
+test('everything works by keyboard alone', async () => {
   const window = await Window.open(await profile(browser), guest)
   const { page } = window
   const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.getAttribute('aria-label') || '')

@@ -1,4 +1,4 @@
-// What the window says of the network: the verdict, the details, a report, and the connection to a peer.
+// What the window says about the network: the verdict, the details, a report, and the connection to a peer.
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -22,7 +22,7 @@ after(async () => {
   await removeAll(visitor, host)
 })
 
-test('the page says what is so, as the peer sees it', async () => {
+test('the page shows the facts that the peer reports', async () => {
   await window.show('Network')
   const { network } = await visitor.api('api/snapshot')
   assert.ok(network.facts.length > 0)
@@ -37,7 +37,7 @@ test('the page says what is so, as the peer sees it', async () => {
   await usable(page)
 })
 
-test('a report leaves out who and where, unless it should not', async () => {
+test('a report leaves out names and addresses, unless asked to include them', async () => {
   const [address] = (await visitor.api('api/snapshot')).me.listen
   assert.ok(address, 'a peer with an address in some network')
   const [, , ip] = address.split('/')

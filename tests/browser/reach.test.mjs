@@ -1,5 +1,5 @@
-// A visited page reaches its own site and the public web over https. Nothing else on this machine or its network may as much as
-// notice it: neither a program on another port, nor a device on a private address.
+// A visited page reaches its own site and the public web over https. Nothing else on this computer or its network
+// even notices it: neither a program on another port nor a device on a private address.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -38,7 +38,7 @@ after(async () => {
 
 const targets = { 'another port': '127.0.0.1', 'another port by name': 'localhost', 'a private address': LAN }
 
-describe('without a policy each way works, so that its failing means something', () => {
+describe('without a policy each request works, so that its failure means something', () => {
   let page
   before(async () => {
     page = await context.newPage()
@@ -83,4 +83,4 @@ for (const place of ['in the window', 'in a tab']) {
   })
 }
 
-test('nothing came later either', () => assert.equal(quiet.heard, 0))
+test('nothing arrived later either', () => assert.equal(quiet.heard, 0))

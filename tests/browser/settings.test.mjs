@@ -1,4 +1,4 @@
-// What the user changes, in the window, with real peers: seen by others, kept over restarts, refused with the reason.
+// The user's changes in the window, with real peers: others see them, restarts keep them, errors give the reason.
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
@@ -57,14 +57,14 @@ describe('settings', () => {
     await window.page.waitForFunction((name) => name.value === 'Mira', await field('Name').elementHandle())
   })
 
-  test('what cannot be is refused with the key, the value and what is allowed', async () => {
+  test('an invalid value is refused with the reason', async () => {
     await fill('Tag', 'a b')
     await window.page.getByText('p2p.mdns_tag is "a b", but must be 1 to 63 letters').waitFor()
     await field('Tag').press('Escape')
     assert.notEqual(await field('Tag').inputValue(), 'a b')
   })
 
-  test('a picture is chosen, cut, shown to others and taken back', async () => {
+  test('a picture is chosen, cropped, shown to others and undone', async () => {
     const png = await window.page.evaluate(() => {
       const canvas = Object.assign(document.createElement('canvas'), { width: 300, height: 200 })
       canvas.getContext('2d').fillRect(0, 0, 100, 100)
@@ -80,7 +80,7 @@ describe('settings', () => {
     await other.row('Nearby', 'Mira').locator('img').waitFor({ state: 'detached' })
   })
 
-  test('the own site gets what its owner lets it use here, at once, and loses it again', async () => {
+  test('your own site gets extra sources immediately, and loses them again', async () => {
     const name = 'Extra sources your site may load on this computer'
     const source = `http://${process.env.LAN}:8123`
     const site = await mira.site(mira)
@@ -105,7 +105,7 @@ describe('settings', () => {
     await window.page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
   }
 
-  test('what needs another start gets it by itself, and the window goes on', async () => {
+  test('a change that needs a restart gets it automatically, and the window continues', async () => {
     const tag = await field('Tag').inputValue()
     await restarted(() => fill('Tag', 'elsewhere'), 'Tag changed. Goop2 is restarting to apply it.')
     assert.equal(await field('Tag').inputValue(), 'elsewhere')
@@ -115,7 +115,7 @@ describe('settings', () => {
     await window.row('Nearby', 'Anselm').waitFor()
   })
 
-  test('a port that another program has is taken back, with the reason', async () => {
+  test('a port in use by another program is reverted, with the reason', async () => {
     const port = anselm.listen.find((text) => text.startsWith('/ip4/127.0.0.1/tcp/')).split('/')[4]
     await fill('Port', port)
     await window.page.getByText('The previous setting is back in effect.').last().waitFor()
@@ -143,7 +143,7 @@ describe('settings', () => {
 })
 
 describe('people', () => {
-  test('a favorite with a name of your own is there after a restart, also while it is away', async () => {
+  test('a favorite with your own name for it survives a restart, even while it is offline', async () => {
     await window.row('Nearby', 'Anselm').click({ button: 'right' })
     const about = window.page.getByRole('dialog', { name: 'About this peer' })
     await about.getByRole('switch', { name: 'Favorite' }).click()
@@ -169,7 +169,7 @@ describe('people', () => {
     await window.row('Favorites', 'The neighbour').getByText('left').waitFor()
   })
 
-  test('and is told of when it comes online, if one wants that', async () => {
+  test('and you are notified when it comes online, if you want that', async () => {
     await bar(window, 'Settings')
     const tell = window.page.getByRole('switch', { name: 'Tell me when a favorite comes online' })
     await tell.click()
@@ -182,7 +182,7 @@ describe('people', () => {
     assert.deepEqual(await window.page.evaluate(() => told), ['The neighbour is online'])
   })
 
-  test('who is blocked is gone from the list, and let in again in the settings', async () => {
+  test('a blocked person leaves the list, and is unblocked in the settings', async () => {
     await window.row('Favorites', 'The neighbour').click({ button: 'right' })
     await window.page.getByRole('dialog').getByRole('button', { name: 'Block' }).click()
     await window.page.getByText('The neighbour is blocked.').waitFor()
@@ -196,7 +196,7 @@ describe('people', () => {
 })
 
 describe('the browser', () => {
-  test('what a page was kept from is a small notice', async () => {
+  test('a small notice shows what a page was denied', async () => {
     await window.visit(mira, anselm, '/wants.html')
     await window.toolbar.getByRole('button', { name: '2 blocked', exact: true }).click()
     await window.page.getByText(`http://${process.env.LAN}:9`).first().waitFor()
@@ -205,7 +205,7 @@ describe('the browser', () => {
     await window.toolbar.getByRole('button', { name: /blocked$/ }).waitFor({ state: 'detached' })
   })
 
-  test('a link out of Goop2 asks, and leads to the browser only after a yes', async () => {
+  test('a link out of Goop2 asks first, and opens in the browser only after a yes', async () => {
     await window.visit(mira, anselm)
     await window.site.getByRole('link', { name: 'Out' }).click()
     const dialog = window.page.getByRole('dialog', { name: 'Leave Goop2?' })
@@ -222,7 +222,7 @@ describe('the browser', () => {
     assert.equal(window.page.context().pages().length, 1)
   })
 
-  test('a site is made larger by the keys of any browser, and stays so', async () => {
+  test('the usual browser keys zoom a site, and it keeps its zoom', async () => {
     const scale = () => window.page.locator('iframe').evaluate((frame) => frame.getBoundingClientRect().width / frame.offsetWidth)
     await window.address.focus()
     await window.page.keyboard.press('Control+Equal')
@@ -236,7 +236,7 @@ describe('the browser', () => {
     assert.equal((await scale()).toFixed(2), '1.00')
   })
 
-  test('the history is listed, gone back in, and cleared', async () => {
+  test('the history is listed, navigated and cleared', async () => {
     await window.visit(mira, mira)
     await window.page.keyboard.press('Control+h')
     const rows = window.page.getByRole('main').getByRole('listitem')
@@ -250,7 +250,7 @@ describe('the browser', () => {
   })
 })
 
-test('the log is live, filtered, and shown to others without names', async () => {
+test('the log is live, filtered, and saved without names', async () => {
   await bar(window, 'Settings')
   await window.page.getByRole('button', { name: 'Show log' }).click()
   const log = window.page.getByRole('log')

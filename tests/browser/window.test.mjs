@@ -1,4 +1,4 @@
-// A visited page stays in its frame: the window around it goes nowhere, shows nothing false, and keeps working.
+// A visited page stays in its frame: the window around it does not navigate, shows nothing false, and keeps working.
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
@@ -91,7 +91,7 @@ const tools = () => {
   }
 }
 
-describe('in any other frame each way works, so that its failing means something', () => {
+describe('in any other frame each attempt works, so that its failure means something', () => {
   let outer, inner
   const goal = () => `${elsewhere.url}there`
   beforeEach(async () => {
@@ -119,7 +119,7 @@ describe('in any other frame each way works, so that its failing means something
   }
 })
 
-describe('the window is not taken away, and nothing opens beside it', () => {
+describe('the window is not navigated, and no other one opens', () => {
   for (const [name, attempt] of Object.entries({ ...departing, ...opening, ...tricks })) {
     test(`by ${name}`, async () => {
       await arrive()
@@ -130,7 +130,7 @@ describe('the window is not taken away, and nothing opens beside it', () => {
   }
 })
 
-describe('the frame is not taken to what is no site', () => {
+describe('the frame does not leave sites', () => {
   const goals = {
     'another port': () => elsewhere.url,
     'a private address': () => elsewhere.at(process.env.LAN),
@@ -157,7 +157,7 @@ describe('the frame is not taken to what is no site', () => {
 })
 
 describe('the window shows nothing false', () => {
-  test('when a page has frames of its own', async () => {
+  test('when a page has frames', async () => {
     await arrive()
     const outer = await window.visit(visitor, host, '/outer.html')
     await outer.childFrames()[0].waitForLoadState()
@@ -232,7 +232,7 @@ describe('the window keeps working', () => {
     await unharmed()
   })
 
-  test('when a page wants to be left by nobody', async () => {
+  test('when a page tries to prevent leaving', async () => {
     await arrive()
     await frame.evaluate(() => {
       onbeforeunload = (event) => event.preventDefault()
@@ -241,7 +241,7 @@ describe('the window keeps working', () => {
     await unharmed()
   })
 
-  test('when a page wants the whole screen', async () => {
+  test('when a page requests full screen', async () => {
     await arrive()
     assert.equal(await frame.evaluate(() => document.documentElement.requestFullscreen().then(() => 'filled', (error) => error.name)), 'TypeError')
     await unharmed()

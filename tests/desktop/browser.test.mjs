@@ -1,5 +1,5 @@
-// The window as a browser, with a site in its frame: the user's keys are the user's, a text is found in the page, and a link that
-// wants a window of its own leads where it should.
+// The window as a browser, with a site in its frame: shortcuts work, text is found in the page, and a link for a new window
+// opens where it should.
 //
 // A browser has all of this by itself, and its frame may open no windows (tests/browser/window.test.mjs), so the window alone is
 // looked at here.
@@ -73,7 +73,7 @@ describe('with the focus in a site', () => {
   })
   beforeEach(() => touch('Second'))
 
-  test('a page has the keys that are not the user’s', async () => {
+  test('a page gets the keys that are not shortcuts', async () => {
     await keyboard.press('x')
     await inSiteUntil('the key', () => document.body.dataset.heard === 'x')
   })
@@ -93,7 +93,7 @@ describe('with the focus in a site', () => {
       await inSiteUntil('the page anew', () => document.title === 'Second')
     })
 
-  test('Ctrl with +, - and 0 is the size', async () => {
+  test('Ctrl with +, - and 0 zooms', async () => {
     const size = (scale) => until(`the size ${scale}`, () => window.run((scale) => document.querySelector('iframe').style.transform === scale, scale))
     await keyboard.press('ctrl+plus')
     await size('scale(1.1)')
@@ -105,13 +105,13 @@ describe('with the focus in a site', () => {
     await size('')
   })
 
-  test('Ctrl+L is the address', async () => {
+  test('Ctrl+L edits the address', async () => {
     await keyboard.press('ctrl+l')
     await until('the address to be typed', () => window.run(() => document.activeElement.matches('input[type=text], input:not([type])') && document.activeElement.value.includes('/second.html')))
     await keyboard.press('Escape')
   })
 
-  test('and the page heard of none of these', async () => {
+  test('and the page got none of these', async () => {
     const heard = (await inSite(() => window.run(() => document.body.dataset.heard))) ?? ''
     assert.deepEqual(heard.split(' ').filter((key) => !['', 'Control', 'Alt', 'Shift'].includes(key)), [])
   })
@@ -130,7 +130,7 @@ describe('find in page', () => {
     await until('the keys in the bar', () => window.run(() => !document.hasFocus()))
   }
 
-  test('Ctrl+F and a text go from match to match', async () => {
+  test('Ctrl+F goes from match to match', async () => {
     await visit('/long.html', 'Long')
     whole = await height()
     await keyboard.press('ctrl+f')
@@ -143,14 +143,14 @@ describe('find in page', () => {
     await found(true)
   })
 
-  test('Escape ends it', async () => {
+  test('Escape closes it', async () => {
     await search()
     await keyboard.press('Escape')
     await until('no bar', async () => (await height()) === whole)
   })
 })
 
-describe('a link that wants a window of its own', () => {
+describe('a link for a new window', () => {
   before(async () => {
     const { viewer_port: port } = await window.run(() => window.__TAURI_INTERNALS__.invoke('session'))
     const link = (name, url) => `<p><a target="_blank" href="${url}">${name}</a>`
@@ -184,7 +184,7 @@ describe('a link that wants a window of its own', () => {
       await one()
     })
 
-  test('to the web is asked about', async () => {
+  test('to the web asks first', async () => {
     await follow('The web')
     await window.says('This link leaves Goop2: https://example.org/there')
     await shows('Links')
@@ -196,7 +196,7 @@ describe('a link that wants a window of its own', () => {
 describe('what the window’s own page and a site in it may', () => {
   before(() => visit('/', 'Front'))
 
-  test('the page runs nothing but the app, and asks nobody but it', async () => {
+  test('the page runs and contacts nothing but the app', async () => {
     const broken = await window.run((site) => {
       window.broken = []
       document.addEventListener('securitypolicyviolation', (event) => window.broken.push(event.effectiveDirective))

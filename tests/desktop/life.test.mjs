@@ -44,7 +44,7 @@ const hasSize = async () => {
 }
 
 describe('without a tray', () => {
-  test('it starts at login if its user wants that', async () => {
+  test('it starts at login if the user wants that', async () => {
     const entries = join(user.home, '.config/autostart')
     await window.press('button', 'Settings')
     const entry = async () => (await Promise.all((await readdir(entries).catch(() => [])).map((name) => readFile(join(entries, name), 'utf8')))).join()
@@ -59,7 +59,7 @@ describe('without a tray', () => {
     await window.press('button', 'Close this page')
   })
 
-  test('offline is offline: goodbye is said, and no socket is open', async () => {
+  test('offline is offline: it says goodbye, and no socket stays open', async () => {
     assert.ok((await listening(pid)).length > 0)
     neighbour.forget()
     await window.press('button', 'Online: your sites')
@@ -70,7 +70,7 @@ describe('without a tray', () => {
     await until('no open socket', async () => (await listening(pid)).length === 0)
   })
 
-  test('its settings are changed all the same', async () => {
+  test('its settings can still be changed', async () => {
     await window.press('button', 'Settings')
     await window.says('Changes apply when your peer goes back online.')
     const name = await window.find('textbox', 'Name')
@@ -85,16 +85,16 @@ describe('without a tray', () => {
     assert.deepEqual(await listening(pid), [])
   })
 
-  test('and online is online again', async () => {
+  test('and it goes online again', async () => {
     neighbour.forget()
     await window.press('button', 'Go online')
     await back()
   })
 })
 
-describe('settings that no peer starts with', () => {
+describe('settings that no peer can start with', () => {
   let good
-  test('are said, and mended in the window', async () => {
+  test('are explained, and repaired in the window', async () => {
     await window.press('button', 'Online: your sites')
     await window.press('button', 'Go offline')
     await window.says('You’re offline')
@@ -177,7 +177,7 @@ describe('with a tray', () => {
     await back()
   })
 
-  test('a closed window asks, and goes on without itself', async () => {
+  test('closing the window asks, and the app keeps running', async () => {
     await window.run(() => void window.__TAURI_INTERNALS__.invoke('close_window'))
     await window.find('dialog', 'Stay online?')
     await window.press('button', 'Keep running')
@@ -187,7 +187,7 @@ describe('with a tray', () => {
     await until('the window', () => window.run(() => document.visibilityState === 'visible'))
   })
 
-  test('a favorite that comes online is told of', async () => {
+  test('a favorite that comes online brings a notification', async () => {
     const told = await Notifications.start()
     try {
       await window.press('button', /^About Anselm/)
@@ -206,7 +206,7 @@ describe('with a tray', () => {
     }
   })
 
-  test('its quit says goodbye', async () => {
+  test('quitting from the tray says goodbye', async () => {
     await window.ask('POST', '/window/rect', SIZE)
     await until('the size', hasSize)
     neighbour.forget()
@@ -216,7 +216,7 @@ describe('with a tray', () => {
     await window.end()
   })
 
-  test('a start at login is online without a window, which the tray brings', async () => {
+  test('a start at login is online without a window, and the tray opens one', async () => {
     neighbour.forget()
     window = await user.open('--hidden')
     assert.equal(await tray.line(), 'icon')

@@ -1,4 +1,4 @@
-// Beyond the own network: a rendezvous joined by pasting, and one hosted by a switch, on and off while the peer runs.
+// Beyond your own network: joining a rendezvous by pasting, and hosting one with a switch, on and off while the peer runs.
 
 import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -29,7 +29,7 @@ after(async () => {
   await removeAll(server)
 })
 
-test('a pasted connect URL is joined, and who is there appears', async () => {
+test('a pasted connect URL is joined, and its peers appear', async () => {
   assert.doesNotMatch(await window.text(), /Far away/)
   const field = await window.find('textbox', 'Connect URL')
   await field.fill('  http://127.0.0.1:8790/ ')
@@ -38,7 +38,7 @@ test('a pasted connect URL is joined, and who is there appears', async () => {
   await server.event((event) => event.event === 'peer' && event.label === 'Mira Sol' && event.state === 'online')
 })
 
-test('hosting is switched on and off, and its port with it', async () => {
+test('hosting is switched on and off, and so is its port', async () => {
   const pid = await pidOfWindow()
   const hosts = async () => (await listening(pid)).includes(HOSTED)
   assert.equal(await hosts(), false)

@@ -1,4 +1,4 @@
-// The way of a new user: a name, a page that says what to do, a visit, a word in somebody's guestbook.
+// The first steps of a new user: a name, a page that says what to do, a visit, an entry in someone's guestbook.
 //
 // In a browser the same is shown by tests/browser: visit and guestbook in visit.test.mjs, a rendezvous pasted and hosted in
 // meeting.test.mjs, the new name in settings.test.mjs, the end of the peer in visit.test.mjs. The first start, links of the system,
@@ -31,7 +31,7 @@ after(async () => {
   await removeAll(neighbour)
 })
 
-test('the first start asks for a name, and arrives online', async () => {
+test('the first start asks for a name and goes online', async () => {
   const since = performance.now()
   window = await user.open()
   const field = await window.find('textbox', 'Name')
@@ -47,7 +47,7 @@ test('the first start asks for a name, and arrives online', async () => {
   assert.equal(config.profile.label, 'Mira Sol')
 })
 
-test('who is near appears, is visited, and finds a word in the guestbook', async () => {
+test('a nearby peer appears, is visited, and gets an entry in the guestbook', async () => {
   await window.says('Anselm — field notes')
   await window.press('button', /^Anselm — field notes/)
   await window.inSite(async () => {
@@ -85,7 +85,7 @@ test('the log is saved without names', async () => {
 })
 
 describe('links', () => {
-  test('a link to a page asks first, and does nothing on a no', async () => {
+  test('a link to a page asks first, and does nothing when canceled', async () => {
     await startAgain(`goop://${neighbour.id}/`)
     await window.find('dialog', 'Open a page by Anselm — field notes?')
     await window.answer('Cancel')
@@ -115,13 +115,13 @@ describe('links', () => {
     }
   })
 
-  test('a link that means nothing does nothing', async () => {
+  test('an invalid link does nothing', async () => {
     await startAgain('goop://connect?url=file:///etc/passwd')
     assert.equal(await window.run(() => document.querySelector('dialog[open]')), null)
   })
 })
 
-describe('what a page wants and does not get', () => {
+describe('what a page wants but does not get', () => {
   // A page for each: a press on one that is being loaded anew would be lost.
   const wants = async (name, link) => {
     await neighbour.write(`${name}.html`, `<!doctype html><title>Wants</title><h1>A page that wants ${name}</h1>${link}`)
@@ -139,7 +139,7 @@ describe('what a page wants and does not get', () => {
     await window.press('button', 'Dismiss this notice')
   })
 
-  test('a file is not saved, with a word', async () => {
+  test('a file is not saved, and a notice says so', async () => {
     await wants('a-file', '<a download="x.txt" href="index.html">this</a>')
     await window.says('This page wants to save a file.')
     await window.press('button', 'Dismiss this notice')

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { PeerCard, Snapshot } from '../src/api';
 import { changes, whole } from '../src/lib/changes';
-import { grouped, reconcile } from '../src/state/reconcile';
+import { reconcile } from '../src/state/reconcile';
 
 const HOSTING = { state: 'off', problem: null, port: 8787, bind: '', relay_port: 0, public_page: '', admin_page: '', peers: 0, relayed: null, messages_per_second: 0 } as const;
 const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null }, ...more });
@@ -39,11 +39,4 @@ it('is transferred as changes, and restored whole', () => {
   expect(carried.peers).toEqual([1, [0, { path: null }], peer('new')]);
   expect(whole(old.peers, structuredClone(carried))).toEqual(next);
   expect(changes([], next)).toEqual(next);
-});
-
-it('groups without reordering', () => {
-  const groups = grouped([peer('a'), peer('z', { group: 'earlier' }), peer('b'), peer('y', { group: 'elsewhere' })]);
-  expect(groups.nearby.map((one) => one.id)).toEqual(['a', 'b']);
-  expect(groups.elsewhere).toHaveLength(1);
-  expect(groups.earlier).toHaveLength(1);
 });

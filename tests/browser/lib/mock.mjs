@@ -1,4 +1,4 @@
-// The window with a pretended peer: every state it has, without a backend.
+// The window with a mock peer: every state it has, without a backend.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

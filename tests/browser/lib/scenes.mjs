@@ -1,4 +1,4 @@
-// Every page the window has, in every state that changes how it looks: where to find it, and how to get there.
+// Every page of the window, in every state that changes its appearance, and how to get there.
 
 const bar = (name) => (page) => page.getByRole('navigation', { name: 'Goop2' }).getByRole('button', { name, exact: true }).click()
 const row = (name) => page => page.getByRole('navigation', { name: 'Peers' }).getByRole('button', { name }).first().click()
@@ -79,7 +79,7 @@ export const scenes = [
   ['log', 'still', then(bar('Settings'), button('Show log'), seen('newest last'))],
 ]
 
-/** Gives a picture of two colours, so that one sees what is cut. */
+/** Gives a picture of two colors, so that one sees what is cut. */
 export async function picture(page, give = (file) => page.locator('input[type=file]').setInputFiles(file)) {
   const png = await page.evaluate(() => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 400 })

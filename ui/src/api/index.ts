@@ -74,7 +74,7 @@ export interface Api {
   place(text: string): Promise<Place>;
   /** Remembers a multiaddr ending in `/p2p/<id>` and resolves to that id. */
   addAddress(address: string): Promise<string>;
-  /** An address for `<img>`, or null where there is no picture. */
+  /** An address for `<img>`, or null without a picture. */
   avatar(peer: string, hash: string): Promise<string | null>;
   readonly rendezvous: RendezvousApi;
   readonly network: NetworkApi;

@@ -1,7 +1,7 @@
 // The last snapshot of the running peer, and whether it is still connected.
 
 import { Refusal, type Api, type Link, type Notice, type PeerCard, type Session, type Snapshot, type Stop } from '../api';
-import { grouped, reconcile } from './reconcile';
+import { reconcile } from './reconcile';
 
 /** Snapshots closer together than this are shown as one: nobody reads faster, and a busy network sends hundreds. */
 const SNAPSHOT_MS = 100;
@@ -26,7 +26,8 @@ export class Backend {
   #dismissed = $state.raw<string[]>([]);
 
   readonly peers = $derived(this.snapshot?.peers ?? []);
-  readonly groups = $derived(grouped(this.peers));
+  /** Those online, nearby ones first. */
+  readonly online = $derived(this.peers.filter(({ group }) => group !== 'earlier'));
   readonly notices = $derived((this.snapshot?.notices ?? []).filter((notice) => !this.#dismissed.includes(keyOf(notice))));
 
   #byId = $derived(new Map(this.peers.map((peer) => [peer.id, peer])));

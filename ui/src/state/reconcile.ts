@@ -16,13 +16,6 @@ export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
   };
 }
 
-/** The peers by group, each in the order of the snapshot. */
-export function grouped(peers: readonly PeerCard[]): Record<PeerCard['group'], PeerCard[]> {
-  const groups: Record<PeerCard['group'], PeerCard[]> = { nearby: [], elsewhere: [], earlier: [] };
-  for (const peer of peers) groups[peer.group].push(peer);
-  return groups;
-}
-
 /** The sections of the list, from the top. */
 export const SECTIONS = [
   ['favorites', 'Favorites'],
