@@ -143,9 +143,9 @@ describe('a failure of the peer', () => {
 
 describe('a panic in the peer', () => {
   test('is shown with the log, and the app stays', async () => {
-    const whole = await panicIn(pid, 'goop2_peer::controller::Controller::publish')
+    const whole = await panicIn(pid, 'goop2_peer::presence::Task::publish')
     await window.says('Your peer stopped')
-    await window.says('What tells others of you failed: called `Option::unwrap()`')
+    await window.says('Presence failed: called `Option::unwrap()`')
     await window.says('Last lines of the log')
     assert.equal(await pidOfWindow(), pid)
     await whole()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 # Never called while the peer runs, so that something can lie there meanwhile.
-IDLE = "goop2_peer::controller::Controller::new"
+IDLE = "goop2_peer::presence::Task::new"
 PANIC = "core::option::unwrap_failed"
 
 pid, function = int(sys.argv[1]), sys.argv[2]
