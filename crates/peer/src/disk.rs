@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::Error;
 
-/// Runs blocking work on a thread of its own. [`Error::Closed`] while the program ends.
+/// Runs blocking work on a separate thread. [`Error::Closed`] while the program ends.
 pub(crate) async fn blocking<T: Send + 'static>(
     folder: &Arc<Folder>,
     work: impl FnOnce(&Folder) -> T + Send + 'static,

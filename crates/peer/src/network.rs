@@ -1,6 +1,6 @@
-//! What the node and the rendezvous clients know of the network, judged and worded for someone who
-//! is no network engineer. Each fact says what is so and, where that is not well, what to do; the
-//! headline sums them up.
+//! What the node and the rendezvous clients know about the network, judged and worded for someone
+//! who is not a network engineer. Each fact says what is so and, where that is not well, what to
+//! do; the headline sums them up.
 //!
 //! Nothing here asks anyone: state goes in, words come out. The words have no times in them,
 //! because a snapshot is sent whenever they change.

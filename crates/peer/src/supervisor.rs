@@ -1,4 +1,4 @@
-//! Watches the tasks of a peer. They end only when told to, so one that ends otherwise, or panics,
+//! Watches the tasks of a peer. They end only when stopped, so one that ends otherwise, or panics,
 //! is a failure of the peer, which is reported to its owner.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_was_told_to_stop_is_no_failure() {
+    async fn a_task_that_is_stopped_does_not_fail() {
         let (supervisor, stop) = (Supervisor::new(), CancellationToken::new());
         stop.cancel();
         supervisor.watch("Presence", stop, async {}).await;

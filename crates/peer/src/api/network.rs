@@ -16,7 +16,7 @@ use crate::api::connection::Path;
 pub struct Network {
     /// The worst that matters: `broken` only when no peer can be reached at all.
     pub verdict: Verdict,
-    /// One sentence for someone who is no network engineer.
+    /// One sentence for someone who is not a network engineer.
     pub headline: String,
     /// In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one
     /// `rendezvous` for each server joined, `multicast`. Without a server there are only `address`

@@ -22,7 +22,7 @@ pub struct Settings {
     /// Address of the local pages (`viewer.http_addr`); empty for 127.0.0.1:8080, or the next free
     /// port.
     pub http_addr: String,
-    /// Origins besides the https web that your own site may use on this computer
+    /// Origins as well as the https web that your own site may use on this computer
     /// (`viewer.site_sources`).
     pub site_sources: Vec<String>,
     /// Folder of the peer, absolute.

@@ -27,7 +27,7 @@ impl Peer {
     }
 
     /// Remembers a multiaddr ending in `/p2p/<id>` for this run, and connects to it as soon as that
-    /// works. [`Error::Invalid`] if it is no such address.
+    /// works. [`Error::Invalid`] for any other text.
     pub async fn add_address(&self, addr: &str) -> Result<PeerId, Error> {
         let addr: Multiaddr = addr.trim().parse().map_err(|_| {
             Error::Invalid(

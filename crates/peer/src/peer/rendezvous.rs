@@ -17,7 +17,7 @@ use crate::{
     sentence::sentence,
 };
 
-/// Servers that `goop.json` may list besides the first.
+/// Servers in the list of `goop.json`, without the first.
 const MAX_JOINED: usize = 16;
 /// Letters of a password: none that look or sound like another.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
@@ -30,7 +30,7 @@ impl Peer {
     /// The address of the rendezvous that a typed or pasted text means, in the form that
     /// `goop.json` keeps. The text may be an address with or without a scheme, the address of one
     /// of the pages of the rendezvous, or a `goop://connect` link. Changes nothing.
-    /// [`Error::Invalid`] if it is no such text, or means the rendezvous on this computer.
+    /// [`Error::Invalid`] for any other text, and for the rendezvous on this computer.
     pub fn rendezvous_address(&self, text: &str) -> Result<String, Error> {
         let address = parse(text)?.to_string();
         let snapshot = self.snapshot();

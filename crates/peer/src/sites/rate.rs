@@ -13,44 +13,43 @@ use goop2_proto::{
 };
 use tokio::sync::Semaphore;
 
-/// Operations of one peer: at once what a page asks for that loads a few lists and pictures'
-/// captions, and 50 a second.
+/// Operations of one peer: at once, as many as a page needs for a few lists and captions; over time,
+/// 50 a second.
 const RATE: Rate = Rate {
     burst: 200,
     per: Duration::from_secs(4),
 };
-/// Under way at once for one peer: fewer than all peers together may have.
+/// In progress at the same time for one peer: fewer than all peers together may have.
 const AT_ONCE: usize = 2;
-/// Peers remembered; a full bucket is forgotten first, it says nothing.
+/// Peers remembered; those with a full bucket are forgotten first.
 const MAX_PEERS: usize = 4096;
 
 #[derive(Default)]
-pub(crate) struct Rates(Mutex<HashMap<PeerId, Guest>>);
+pub(crate) struct Rates(Mutex<HashMap<PeerId, Visitor>>);
 
-struct Guest {
+struct Visitor {
     bucket: Bucket,
     turns: Arc<Semaphore>,
 }
 
 impl Rates {
-    /// Takes one token of `peer`'s and answers where to wait for a turn; `None` when there is no
-    /// token.
+    /// Takes one token of `peer` and returns where to wait for a turn; `None` without a token.
     pub(crate) fn admit(&self, peer: PeerId, now: Instant) -> Option<Arc<Semaphore>> {
-        let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if guests.len() >= MAX_PEERS && !guests.contains_key(&peer) {
-            guests.retain(|_, guest| {
-                !guest.bucket.is_full(now) || Arc::strong_count(&guest.turns) > 1
+        let mut visitors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if visitors.len() >= MAX_PEERS && !visitors.contains_key(&peer) {
+            visitors.retain(|_, visitor| {
+                !visitor.bucket.is_full(now) || Arc::strong_count(&visitor.turns) > 1
             });
-            if guests.len() >= MAX_PEERS {
+            if visitors.len() >= MAX_PEERS {
                 return None;
             }
         }
-        let guest = guests.entry(peer).or_insert_with(|| Guest {
+        let visitor = visitors.entry(peer).or_insert_with(|| Visitor {
             bucket: Bucket::new(RATE, now),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
         });
-        guest.bucket.take(now).ok()?;
-        Some(Arc::clone(&guest.turns))
+        visitor.bucket.take(now).ok()?;
+        Some(Arc::clone(&visitor.turns))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Tables that come with a folder: `tables.json` beside `goop.json` lists those its site needs, and
-//! missing ones are created. So a site can be shared as plain files, without a database.
+//! Tables that come with a folder: `tables.json` next to `goop.json` lists those its site needs,
+//! and missing ones are created. So a site can be shared as plain files, without a database.
 //!
 //! ```json
 //! { "guestbook": { "policy": "public", "columns": [{ "name": "message", "type": "TEXT", "not_null": true }] } }

@@ -140,7 +140,7 @@ async fn peers_seen_and_notes_about_them_survive_a_restart() {
     );
     visitor.connect(&owner).await;
     let note = Note {
-        name: Some(" The neighbour ".into()),
+        name: Some(" The neighbor ".into()),
         favourite: Some(true),
         ..Note::default()
     };
@@ -166,7 +166,7 @@ async fn peers_seen_and_notes_about_them_survive_a_restart() {
             remembered.name.as_str(),
             remembered.favourite
         ),
-        ("Owner", "The neighbour", true)
+        ("Owner", "The neighbor", true)
     );
     assert!(remembered.last_seen > 0);
     // Nobody announced the favorite in this run: its address is remembered.
