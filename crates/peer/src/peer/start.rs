@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use goop2_proto::{mdns::Tag, roster::Roster};
+use goop2_node::{Event, InboundStream};
+use goop2_proto::mdns::Tag;
 use goop2_rendezvous::client::Http;
 use goop2_store::{Config, Folder};
 use tokio::{
@@ -44,31 +45,19 @@ impl Peer {
         let known = KnownPeers::open(&folder).await?;
         let (node, inbound, events) = goop2_node::spawn(node_config(&folder, &config)).await?;
         known.introduce(&node).await;
-        let ttl = Duration::from_secs(config.presence.ttl_seconds.into());
-        let roster = SharedRoster::new(Roster::new(node.peer_id(), ttl));
+        let roster = SharedRoster::new(node.peer_id(), config.presence.ttl_seconds);
         let http = Http::new();
         let channels = Channels::new(config.clone(), avatar);
-
-        let presence = presence::Task::new(
-            node.clone(),
-            roster.clone(),
-            known.clone(),
-            channels.presence,
-        );
+        let presence = channels.presence;
+        let presence = presence::Task::new(node.clone(), roster.clone(), known.clone(), presence);
         let snapshot = presence.snapshot();
-        let servers = Servers::new(&folder, node.clone(), http.clone(), channels.servers);
-        let responder = Responder::new(Arc::clone(&folder), roster.clone());
+        let tasks = Tasks {
+            presence,
+            servers: Servers::new(&folder, node.clone(), http.clone(), channels.servers),
+            responder: Responder::new(Arc::clone(&folder), roster.clone()),
+        };
         let supervisor = Supervisor::new();
-        let mut running = Running::new(&supervisor, |stop| presence.run(events, stop));
-        let stop = running.serving.clone();
-        running.add(&supervisor, "The site server", stop, |stop| {
-            responder.run(inbound, stop)
-        });
-        let stop = running.presence.clone();
-        running.add(&supervisor, "The rendezvous client", stop, |stop| {
-            servers.run(stop)
-        });
-
+        let running = tasks.spawn(&supervisor, events, inbound);
         let released = CancellationToken::new();
         Ok(Self(Arc::new(Inner {
             folder,
@@ -113,35 +102,35 @@ impl Peer {
     }
 }
 
-impl Running {
-    /// Begins with the task that announces this peer.
-    fn new<T>(supervisor: &Supervisor, announcing: impl FnOnce(CancellationToken) -> T) -> Self
-    where
-        T: Future<Output = ()> + Send + 'static,
-    {
-        let presence = CancellationToken::new();
-        let task = announcing(presence.clone());
-        let task = supervisor.watch("Presence", presence.clone(), task);
-        Self {
-            presence,
-            announcing: AbortOnDropHandle::new(tokio::spawn(task)),
-            serving: CancellationToken::new(),
-            tasks: JoinSet::new(),
-        }
-    }
+/// The tasks of a peer, ready to run.
+struct Tasks {
+    presence: presence::Task,
+    servers: Servers,
+    responder: Responder,
+}
 
-    /// Adds a task that runs until `stop` is canceled.
-    fn add<T>(
-        &mut self,
+impl Tasks {
+    fn spawn(
+        self,
         supervisor: &Supervisor,
-        name: &'static str,
-        stop: CancellationToken,
-        task: impl FnOnce(CancellationToken) -> T,
-    ) where
-        T: Future<Output = ()> + Send + 'static,
-    {
-        let task = task(stop.clone());
-        self.tasks.spawn(supervisor.watch(name, stop, task));
+        events: mpsc::Receiver<Event>,
+        inbound: mpsc::Receiver<InboundStream>,
+    ) -> Running {
+        let (presence, serving) = (CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        let responder = self.responder.run(inbound, serving.clone());
+        tasks.spawn(supervisor.watch("The site server", serving.clone(), responder));
+        let announcing = self.presence.run(events, presence.clone());
+        let announcing = supervisor.watch("Presence", presence.clone(), announcing);
+        let announcing = AbortOnDropHandle::new(tokio::spawn(announcing));
+        let servers = self.servers.run(presence.clone());
+        tasks.spawn(supervisor.watch("The rendezvous client", presence.clone(), servers));
+        Running {
+            presence,
+            announcing,
+            serving,
+            tasks,
+        }
     }
 }
 

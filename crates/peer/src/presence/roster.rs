@@ -1,6 +1,9 @@
 //! The roster, shared between the task that updates it and those that read it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use goop2_proto::{PeerId, roster::Roster};
 
@@ -8,8 +11,10 @@ use goop2_proto::{PeerId, roster::Roster};
 pub(crate) struct SharedRoster(Arc<Mutex<Roster>>);
 
 impl SharedRoster {
-    pub(crate) fn new(roster: Roster) -> Self {
-        Self(Arc::new(Mutex::new(roster)))
+    /// The roster of peer `me`; others expire after `ttl` seconds of silence.
+    pub(crate) fn new(me: PeerId, ttl: u32) -> Self {
+        let ttl = Duration::from_secs(ttl.into());
+        Self(Arc::new(Mutex::new(Roster::new(me, ttl))))
     }
 
     /// Never held across an await; a panic of another holder leaves a roster that is still
