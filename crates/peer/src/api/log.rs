@@ -17,7 +17,7 @@ pub struct LogLine {
     pub level: LogLevel,
     /// The part of the program that logged it, e.g. `goop2_node::dial`.
     pub target: String,
-    /// The message and its fields; at most 2048 bytes ([`crate::log::MAX_TEXT`]).
+    /// The message and its fields; at most 2048 bytes.
     pub text: String,
 }
 

@@ -23,8 +23,7 @@ pub struct Network {
     /// and `multicast`; without a network, only `address` and the `rendezvous` of a server on this
     /// computer.
     pub facts: Vec<Fact>,
-    /// Whether a test is in progress ([`crate::Peer::test_again`], or the first after a start or a
-    /// change of network): verdicts may still change within seconds.
+    /// Whether a test is in progress, requested or automatic: verdicts may change within seconds.
     pub testing: bool,
 }
 

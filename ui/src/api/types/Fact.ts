@@ -2,19 +2,24 @@
 import type { Verdict } from "./Verdict";
 
 /**
- * One thing known about the own network.
+ * One fact about the network.
  */
 export type Fact = { 
 /**
- * Stable name, for tests and pictures: `address`, `reachable`, `nat`, `mapping`, `relay`, `rendezvous`, `multicast`.
+ * Stable name, for tests and pictures: `address`, `reachable`, `nat`, `mapping`, `relay`,
+ * `rendezvous`, `multicast`.
  */
-code: string, verdict: Verdict, 
+code: string, 
+/**
+ * How good that is.
+ */
+verdict: Verdict, 
 /**
  * A few words: “Your router”, “Relay”.
  */
 title: string, 
 /**
- * What is so, in one or two plain sentences.
+ * What is so, in one or two sentences.
  */
 detail: string, 
 /**
@@ -22,6 +27,6 @@ detail: string,
  */
 remedy: string | null, 
 /**
- * The technical part, a line each, for those who look closer: addresses, names of servers, errors. At most 16 lines.
+ * Technical details, a line each: addresses, names of servers, errors. At most 16 lines.
  */
 items: Array<string>, };

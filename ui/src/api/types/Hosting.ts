@@ -2,11 +2,15 @@
 import type { HostingState } from "./HostingState";
 
 /**
- * The server on this computer. The settings are there while it is off, too.
+ * The server on this computer. The settings are also there while it is off.
  */
-export type Hosting = { state: HostingState, 
+export type Hosting = { 
 /**
- * Why it does not listen, or what keeps others away: plain sentences with the remedy. Null while all is well.
+ * Whether it runs.
+ */
+state: HostingState, 
+/**
+ * Why it does not listen or others cannot connect, and what to do. Null while all is well.
  */
 problem: string | null, 
 /**
@@ -14,23 +18,23 @@ problem: string | null,
  */
 port: number, 
 /**
- * The one IP address it listens on; empty = all.
+ * The one IP address it listens on; empty for all.
  */
 bind: string, 
 /**
- * TCP and UDP port of the relay beside it; 0 = none.
+ * TCP and UDP port of its relay; 0 for no relay.
  */
 relay_port: number, 
 /**
- * What others paste to meet here; empty while nobody else can.
+ * The URLs that others paste to join; empty while nobody else can connect.
  */
 connect_urls: Array<string>, 
 /**
- * Its page on this computer; empty while it is off.
+ * URL of its public page on this computer; empty while it is off.
  */
 public_page: string, 
 /**
- * Its administration on this computer; empty while it is off.
+ * URL of its administration on this computer; empty while it is off.
  */
 admin_page: string, 
 /**
@@ -38,7 +42,7 @@ admin_page: string,
  */
 peers: number, 
 /**
- * Peers that can be reached through the relay beside it; null without one.
+ * Peers with a reservation at its relay; null without a relay.
  */
 relayed: number | null, 
 /**

@@ -4,7 +4,7 @@ import type { Registration } from "./Registration";
 import type { RelayState } from "./RelayState";
 
 /**
- * A server that this peer is to be seen at.
+ * A server that this peer joined.
  */
 export type Joined = { 
 /**
@@ -12,17 +12,25 @@ export type Joined = {
  */
 url: string, 
 /**
- * What people call it: the URL without `https://`.
+ * Its name for people: the URL without the scheme.
  */
-name: string, state: JoinedState, 
+name: string, 
 /**
- * Why it is not as it should be: a plain sentence. Null while all is well.
+ * Whether it is connected.
+ */
+state: JoinedState, 
+/**
+ * Why it is not connected: a sentence. Null while all is well.
  */
 reason: string | null, 
 /**
  * Others online there.
  */
-peers: number, relay: RelayState, 
+peers: number, 
+/**
+ * Whether it has a relay.
+ */
+relay: RelayState, 
 /**
  * Unix time in milliseconds since when it is connected; null while it is not.
  */
@@ -30,4 +38,8 @@ since: number | null,
 /**
  * Unix time in milliseconds of the next attempt; null while it is connected.
  */
-next: number | null, registration: Registration, };
+next: number | null, 
+/**
+ * Whether your email address is registered there.
+ */
+registration: Registration, };

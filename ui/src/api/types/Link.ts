@@ -4,17 +4,21 @@ import type { Path } from "./Path";
 /**
  * One connection to a peer.
  */
-export type Link = { path: Path, 
+export type Link = { 
 /**
- * Where the other side is, a multiaddr; through a relay, the relay's.
+ * Its kind and transport.
+ */
+path: Path, 
+/**
+ * The multiaddr of the other side; of the relay, through a relay.
  */
 remote: string, 
 /**
- * Unix time in milliseconds when it was made.
+ * Unix time in milliseconds since when it is established.
  */
 since: number, 
 /**
- * Bytes of pages, data and pictures that came in over it.
+ * Bytes of pages, data and pictures received over it.
  */
 received_bytes: number, 
 /**

@@ -4,7 +4,11 @@ import type { Place } from "./Place";
 /**
  * A document of a visited site was requested by the window's frame.
  */
-export type Navigated = { place: Place, 
+export type Navigated = { 
+/**
+ * Its address.
+ */
+place: Place, 
 /**
  * HTTP status of the answer; null while it is being fetched.
  */

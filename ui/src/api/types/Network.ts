@@ -3,25 +3,25 @@ import type { Fact } from "./Fact";
 import type { Verdict } from "./Verdict";
 
 /**
- * How this peer stands in the network: the verdict first, what it rests on below.
+ * The state of this peer in the network: a verdict, and the facts behind it.
  */
 export type Network = { 
 /**
- * The worst that matters: `broken` only when nobody can be met at all.
+ * The worst that matters: `broken` only when no peer can be reached at all.
  */
 verdict: Verdict, 
 /**
- * One sentence for someone who is no network engineer.
+ * One sentence for someone who is not a network engineer.
  */
 headline: string, 
 /**
- * In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one `rendezvous` for each server joined,
- * `multicast`. All are always there, but for `rendezvous` without a server and `mapping`, `nat` and `relay` where they
- * could change nothing. Without any network there is only `address`, and `rendezvous` of a server on this machine.
+ * In the order to show them: `address`, `reachable`, `nat`, `mapping`, `relay`, one
+ * `rendezvous` for each server joined, `multicast`. Without a server there are only `address`
+ * and `multicast`; without a network, only `address` and the `rendezvous` of a server on this
+ * computer.
  */
 facts: Array<Fact>, 
 /**
- * A test is under way ([`crate::Peer::test_again`], or the first after a start or a change of network): verdicts may still
- * change within seconds.
+ * Whether a test is in progress, requested or automatic: verdicts may change within seconds.
  */
 testing: boolean, };

@@ -3,12 +3,23 @@ import type { PathKind } from "./PathKind";
 import type { Relay } from "./Relay";
 import type { Transport } from "./Transport";
 
-export type Path = { kind: PathKind, transport: Transport, 
+/**
+ * A connection to a peer.
+ */
+export type Path = { 
+/**
+ * Direct or relayed.
+ */
+kind: PathKind, 
+/**
+ * The transport protocol.
+ */
+transport: Transport, 
 /**
  * Round-trip time in milliseconds; null until measured.
  */
 rtt_ms: number | null, 
 /**
- * Who passes everything on, encrypted, when `kind` is `relayed`; null otherwise.
+ * The relay that passes on the encrypted traffic if `kind` is `relayed`; null otherwise.
  */
 relay: Relay | null, };

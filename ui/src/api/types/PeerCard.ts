@@ -2,32 +2,47 @@
 import type { Group } from "./Group";
 import type { Path } from "./Path";
 
+/**
+ * Another peer, online or remembered.
+ */
 export type PeerCard = { 
 /**
  * Peer id, base58.
  */
 id: string, 
 /**
- * Self-chosen name; at most 4096 bytes, anything may be in it.
+ * The name it chose; at most 4096 bytes of anything.
  */
 label: string, 
 /**
- * What the owner calls it; empty = as it calls itself.
+ * Your name for it; empty if you gave it none.
  */
-name: string, favourite: boolean, email: string, 
+name: string, 
+/**
+ * Whether it is a favorite.
+ */
+favourite: boolean, 
+/**
+ * The email address it announced; may be empty.
+ */
+email: string, 
 /**
  * 16 hex digits, empty without an avatar.
  */
-avatar_hash: string, group: Group, 
+avatar_hash: string, 
 /**
- * The presence was proved by the peer's own key.
+ * Where it is online.
+ */
+group: Group, 
+/**
+ * Whether its announcement is proved by its own key.
  */
 verified: boolean, 
 /**
- * Unix time in milliseconds when a sign of life was last accepted.
+ * Unix time in milliseconds of the last announcement accepted.
  */
 last_seen: number, 
 /**
- * How this machine is connected to it now.
+ * The connection to it; null without one.
  */
 path: Path | null, };

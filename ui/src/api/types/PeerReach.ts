@@ -4,7 +4,8 @@ import type { Link } from "./Link";
 import type { Path } from "./Path";
 
 /**
- * How a peer is reached, and what was tried. Not part of the snapshot: asked for while somebody looks.
+ * How a peer is reached, and what was tried. Not part of the snapshot: requested while someone
+ * looks at it.
  */
 export type PeerReach = { 
 /**
@@ -12,11 +13,11 @@ export type PeerReach = {
  */
 id: string, 
 /**
- * The path that new requests take; null while there is none.
+ * The connection that new requests use; null without one.
  */
 path: Path | null, 
 /**
- * Every connection there is now, the one of `path` first.
+ * All connections, the one of `path` first.
  */
 links: Array<Link>, 
 /**

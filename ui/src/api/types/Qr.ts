@@ -5,10 +5,10 @@
  */
 export type Qr = { 
 /**
- * Width and height in modules, light frame included.
+ * Width and height in modules, with the light frame.
  */
 size: number, 
 /**
- * The dark modules: an SVG path in units of one module.
+ * The dark modules as an SVG path, in units of one module.
  */
 path: string, };

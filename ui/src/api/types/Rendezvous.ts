@@ -2,8 +2,15 @@
 import type { Hosting } from "./Hosting";
 import type { Joined } from "./Joined";
 
+/**
+ * The rendezvous servers joined and hosted.
+ */
 export type Rendezvous = { 
 /**
  * In the order of `goop.json`; the one hosted here is not among them.
  */
-joined: Array<Joined>, hosting: Hosting, };
+joined: Array<Joined>, 
+/**
+ * The server on this computer.
+ */
+hosting: Hosting, };

@@ -6,15 +6,20 @@ import type { PeerCard } from "./PeerCard";
 import type { Rendezvous } from "./Rendezvous";
 
 /**
- * Everything the window shows, as one value. A slow reader misses intermediate values, never the last one.
+ * Everything the window shows, as one value. A slow reader misses values in between, never the
+ * last one.
  */
-export type Snapshot = { me: Me, 
+export type Snapshot = { 
 /**
- * Nearby first, then elsewhere, then seen earlier; by label within a group.
+ * This peer.
+ */
+me: Me, 
+/**
+ * By group (nearby, other networks, earlier), then by name.
  */
 peers: Array<PeerCard>, 
 /**
- * What the user should know, in plain words; empty when all is well.
+ * What the user should know; empty when all is well.
  */
 notices: Array<Notice>, 
 /**
@@ -22,6 +27,6 @@ notices: Array<Notice>,
  */
 network: Network, 
 /**
- * The servers where peers of different networks meet.
+ * The rendezvous servers joined and hosted.
  */
 rendezvous: Rendezvous, };
