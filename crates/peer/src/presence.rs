@@ -6,7 +6,7 @@
 //! heartbeat. It lets silent peers expire, and says goodbye at the end.
 
 mod clock;
-mod pacer;
+mod rhythm;
 pub(crate) mod roster;
 mod snapshot;
 
@@ -28,7 +28,7 @@ use goop2_rendezvous::client as rendezvous;
 use goop2_store::{Config, Known};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior, interval, sleep_until},
+    time::sleep_until,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -40,19 +40,12 @@ use crate::{
     },
     known_peers::{self, KnownPeers},
     network::{self, state::Server},
-    presence::{clock::Clock, pacer::Pacer, roster::SharedRoster, snapshot::Facts},
+    presence::{clock::Clock, rhythm::Rhythm, roster::SharedRoster, snapshot::Facts},
     servers::{DIRECT, Update},
 };
 
-/// Announcements requested by several joins within this time are one.
-const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
-/// Snapshots are at least this far apart: nobody can see more of them.
-const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Peers on other networks that the node connects to before anyone asks; it takes no more.
 const MAX_MET: usize = 48;
-/// How often the peers seen are saved: the most that a crash forgets.
-const REMEMBER: Duration = Duration::from_secs(60);
 
 /// The task behind presence, and all that it knows.
 pub(crate) struct Task {
@@ -81,14 +74,6 @@ pub(crate) struct Channels {
     pub(crate) server_view: watch::Receiver<Rendezvous>,
     /// The latest announcement, for the rendezvous clients, which repeat it on their own.
     pub(crate) announced: watch::Sender<Option<Presence>>,
-}
-
-/// When the task next does what it does regularly.
-struct Rhythm {
-    announce: Pacer,
-    show: Pacer,
-    heartbeat: Interval,
-    remember: Interval,
 }
 
 /// Why the task wakes up.
@@ -364,33 +349,6 @@ impl Task {
             if at_a_server(record) && self.met.insert(*peer) {
                 self.node.meet(*peer);
             }
-        }
-    }
-}
-
-impl Rhythm {
-    fn new(heartbeat: Duration) -> Self {
-        let every = |period| {
-            let mut interval = interval(period);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            interval
-        };
-        Self {
-            announce: Pacer::new(ANNOUNCE_PAUSE),
-            show: Pacer::new(SNAPSHOT_PAUSE),
-            heartbeat: every(heartbeat),
-            remember: every(REMEMBER),
-        }
-    }
-
-    fn announce_and_show(&mut self) {
-        self.announce.request();
-        self.show.request();
-    }
-
-    fn show_if(&mut self, is_news: bool) {
-        if is_news {
-            self.show.request();
         }
     }
 }
