@@ -31,7 +31,7 @@ measure: ## every promise in time and smoothness against what is seen here; PART
 	@scripts/measure $(PARTS)
 
 reach: ## who reaches whom: every pair of peers behind routers of every kind
-	@cargo test --quiet --test lab -- --exact --nocapture reach::matrix::every_pair_meets
+	@cargo test --quiet --test lab -- --exact --nocapture reach::matrix::every_pair_connects
 
 fuzz: ## every decoder, for SECONDS=60 each
 	@scripts/fuzz $(or $(SECONDS),60)

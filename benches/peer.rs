@@ -107,7 +107,7 @@ impl Pair {
         let huge = File::create(site.path().join("site/huge.bin")).expect("own folder");
         huge.set_len(HUGE_BYTES as u64).expect("holes take no room");
         let (visitor, owner) = (Peer::start(&visitors, None), Peer::start(&site, None));
-        visitor.meet(&owner.address("127.0.0.1"));
+        visitor.add_address(&owner.address("127.0.0.1"));
         let answer = visitor.visit(&owner.id(), "").expect("the viewer answers");
         assert_eq!(answer.status, 200, "{}", answer.text());
         thread::sleep(IDLE);

@@ -1,4 +1,4 @@
-# What the scripts beside this file share. Sourced, never run.
+# What the other scripts share. Sourced, never run.
 # It leaves the shell at the top of the checkout, stopping at the first failure.
 
 set -euo pipefail
@@ -103,7 +103,7 @@ packages_wine() {
   cat <<'END'
 wine: runs the program for Windows
 wine64: the same
-iproute2: networks for the test, in namespaces of their own
+iproute2: networks for the test, in separate namespaces
 END
 }
 
@@ -118,7 +118,7 @@ python3-dbus: a tray on it
 python3-gi: the tray's main loop
 xvfb: a display for it where there is none
 xdotool: a keyboard at that display
-iproute2: networks for the tests, in namespaces of their own
+iproute2: networks for the tests, in separate namespaces
 nftables: their routers
 miniupnpd-nftables: a router that maps ports
 caddy: a proxy that a rendezvous is tested behind
@@ -159,7 +159,7 @@ need_node() {
     fail "Node.js $node_minimum or newer is needed, this is $(node --version). Remedy: install it as https://nodejs.org says."
 }
 
-# The tests make networks of their own; Ubuntu 24.04 forbids that to all but root.
+# The tests make their own networks; Ubuntu 24.04 forbids that to all but root.
 need_namespaces() {
   unshare --user --map-root-user --net true 2>/dev/null ||
     fail "network namespaces are forbidden here. Remedy: \`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0\` (until the next start), or run as root."

@@ -102,7 +102,7 @@ fn our_peer_answers_as_existing_ones_do() {
             for exchange in recording.exchanges() {
                 let answered = timeout(EXCHANGE, ask(&node, owner, exchange)).await.unwrap_or_else(|_| panic!("no end: {exchange}"));
                 let ids = [(owner.to_base58(), recording.id("server_peer_id")), (node.peer_id().to_base58(), recording.id("caller_peer_id"))];
-                check(exchange, &normalised(&answered, &ids));
+                check(exchange, &normalized(&answered, &ids));
                 if text(exchange, "ours") == "same" { same += 1 } else { better += 1 }
             }
             println!("{} exchanges: {same} answered byte for byte as existing peers do, {better} better, as agreed", same + better);
@@ -191,7 +191,7 @@ fn check(exchange: &Value, answered: &[u8]) {
 }
 
 /// Our ids for the recorded ones, and no times of day.
-fn normalised(answered: &[u8], ids: &[(String, &str)]) -> Vec<u8> {
+fn normalized(answered: &[u8], ids: &[(String, &str)]) -> Vec<u8> {
     let Ok(text) = str::from_utf8(answered) else {
         return answered.into();
     };
@@ -230,7 +230,7 @@ fn our_client_understands_what_existing_peers_answer() {
             let visitor = Peer::start(&folder, None);
             let runtime = runtime();
             let playback = runtime.block_on(Playback::start(&recording));
-            visitor.meet(&playback.address);
+            visitor.add_address(&playback.address);
             let (mut pages, mut operations) = (0, 0);
             for exchange in recording.exchanges() {
                 match text(exchange, "protocol") {
@@ -461,7 +461,7 @@ fn a_page_cut_short_is_an_error_not_a_short_page() {
             _ => Vec::new(),
         };
         let playback = runtime.block_on(Playback::answering(Arc::default(), page));
-        visitor.meet(&playback.address);
+        visitor.add_address(&playback.address);
         let unanswered = visitor.visit(&playback.id, "nothing").unwrap();
         assert_eq!(unanswered.status, 502, "{}", unanswered.text());
         for path in ["header", "body"] {

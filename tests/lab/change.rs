@@ -20,7 +20,7 @@ use crate::{
 
 /// An address change is followed within this.
 const FOLLOWED: Duration = Duration::from_secs(5);
-/// Longer than the default TTL: by then, what is still shown has been heard anew.
+/// Longer than the default TTL: by then, what is still shown has been heard again.
 const TTL_PASSED: Duration = Duration::from_secs(24);
 /// Between two attempts to visit.
 const RETRY: Duration = Duration::from_millis(50);
@@ -72,7 +72,7 @@ fn an_address_change_is_followed() {
     });
 }
 
-/// When a page of the peer was got.
+/// When a page of the peer arrived.
 fn visited(visitor: &Peer, owner: &str, content: &str) -> Instant {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -92,9 +92,9 @@ fn visited(visitor: &Peer, owner: &str, content: &str) -> Instant {
 }
 
 #[test]
-fn who_is_a_neighbour_is_judged_anew_when_the_network_changes() {
+fn neighbors_are_judged_again_when_the_network_changes() {
     inside(
-        "change::who_is_a_neighbour_is_judged_anew_when_the_network_changes",
+        "change::neighbors_are_judged_again_when_the_network_changes",
         || {
             let mut lan = Lan::new(1);
             let hosts = [lan.host_ipv4(), lan.host_ipv4()];
@@ -106,7 +106,7 @@ fn who_is_a_neighbour_is_judged_anew_when_the_network_changes() {
                 here.wait_from(from, kind, PATIENCE, |event| {
                     event["event"] == "path" && event["peer_id"] == id && event["kind"] == kind
                 });
-                // Where both called at once, one of the connections is closed after a while.
+                // Where both dialed at once, one of the connections is closed after a while.
                 let asked = Instant::now();
                 loop {
                     let reach = here.api("network/reach", &json!({ "peer": id })).json();
@@ -191,9 +191,9 @@ fn serves_by_address(why: &str, host: &Host, folder: &Folder, friend: &Peer, fri
     let notices = events.iter().filter(|event| no_multicast(event)).count();
     assert_eq!(notices, 1, "said once: {events:?}");
     let met = events.iter().any(|event| event["event"] == "peer");
-    assert!(!met, "nobody can have been met: {events:?}");
+    assert!(!met, "nobody can have been found: {events:?}");
 
-    peer.meet(&friend.address(friends_host.address()));
+    peer.add_address(&friend.address(friends_host.address()));
     for (visitor, owner) in [(&peer, friend), (friend, &peer)] {
         let answer = visitor.visit(&owner.id(), "").unwrap();
         assert!(

@@ -1,6 +1,6 @@
-//! Two machines on one network, or on two with a rendezvous between them: how fast they meet, that
-//! they always do, that strangers do not, and what survives when the network or a peer does not.
-//! Each test prints its figures.
+//! Two hosts on one network, or on two with a rendezvous between them: how fast peers find each
+//! other, that they always do, that strangers do not, and what survives when the network or a peer
+//! fails. Each test prints its figures.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -8,8 +8,8 @@
 mod support;
 
 mod change;
-mod meet;
-mod part;
+mod discovery;
+mod leaving;
 mod proxy;
 mod reach;
 mod rendezvous;
@@ -23,8 +23,7 @@ use std::{
 
 use support::promise::measuring;
 
-/// A test that needs both processors for itself shares them with no other; the rest run side by
-/// side.
+/// A test that needs both processors shares them with no other; the rest run side by side.
 static ALONE: RwLock<()> = RwLock::new(());
 
 /// A test that promises nothing in time.
@@ -44,7 +43,7 @@ fn measured(test: &str, body: impl FnOnce()) {
     inside(test, body);
 }
 
-/// A test that computes so much that others beside it would change what it finds.
+/// A test that computes so much that others running at the same time would change its result.
 fn inside_alone(test: &str, body: impl FnOnce()) {
     let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     support::lab::inside(test, body);

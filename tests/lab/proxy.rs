@@ -1,5 +1,5 @@
 //! The proxies of `deploy/`, real ones with TLS, in front of `goop2 rendezvous`: nothing waits in
-//! them, and everybody keeps an address of their own.
+//! them, and every client keeps its own address.
 
 use std::{
     collections::BTreeSet,
@@ -40,11 +40,11 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const PASSWORD: &str = "a password for the lab";
 /// Peers behind the proxy, each at an address of its own.
 const PEERS: u8 = 200;
-/// Messages of each: an existing server refuses the sixty-first of a minute, whoever sent it.
+/// Messages of each: an existing server refuses the sixty-first in a minute, from any sender.
 const MESSAGES: u8 = 3;
 /// As many at a time as keeps two processors busy.
 const AT_ONCE: usize = 16;
-/// From a message to the event at those who listen; who buffers waits until far more has come.
+/// From a message to the event at the subscribers. A proxy that buffers waits for far more.
 const UNBUFFERED: Duration = Duration::from_secs(5);
 
 #[test]
@@ -52,7 +52,7 @@ fn caddy_passes_everything_on_at_once() {
     measured("proxy::caddy_passes_everything_on_at_once", || {
         let files = TempDir::new().unwrap();
         let config = files.path().join("Caddyfile");
-        // No certificate from outside for a name that nobody has.
+        // No public certificate authority: nobody owns the name.
         let lab = "{\n\tlocal_certs\n\tskip_install_trust\n\tadmin off\n}\n";
         fs::write(&config, format!("{lab}{}", shipped("Caddyfile"))).unwrap();
         let ca = files.path().join("caddy/pki/authorities/local/root.crt");
@@ -187,7 +187,7 @@ impl Drop for Proxy {
     }
 }
 
-/// A rendezvous behind the proxy on one machine, everybody else on another.
+/// A rendezvous behind the proxy on one host, everything else on another.
 fn works(name: &str, ca: &Path, start: impl FnOnce(&Host) -> Proxy) {
     let (mut lan, mut elsewhere) = (Lan::routed(1), Lan::routed(2));
     let (here, there) = (lan.host_ipv4(), lan.host_ipv4());
@@ -264,7 +264,7 @@ struct Visitors {
 }
 
 impl Visitors {
-    /// Somebody with connections of their own.
+    /// A client with its own connections.
     fn client(&self, from: Option<Ipv4Addr>) -> Client {
         let ca = Certificate::from_pem(&fs::read(&self.ca).unwrap()).unwrap();
         Client::builder()
@@ -302,7 +302,7 @@ impl Visitors {
             assert_eq!(feed.status(), 200);
             feeds.push((path, feed));
         }
-        // Whoever was asked first is not helped by what was sent to the other.
+        // One subscriber must not be helped by what was sent to the other.
         for ((path, mut feed), number) in feeds.into_iter().zip([PEERS, PEERS + 1]) {
             heard(&mut feed, ": ok").await;
             let key = key(number);

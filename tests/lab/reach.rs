@@ -7,10 +7,10 @@ mod diagnosis;
 mod heal;
 mod mapping;
 mod matrix;
-mod places;
+mod observer;
 mod probe;
 mod relayed;
-mod witness;
+mod reservations;
 
 use std::{
     sync::Arc,
@@ -29,13 +29,13 @@ use crate::{
     },
 };
 
-/// Where the relay listens, beside the rendezvous.
+/// Where the relay of the rendezvous listens.
 const RELAY_PORT: u16 = 4002;
-/// The viewer gives up a visit after 10 s; a busy machine may be late.
+/// The viewer gives up on a visit after 10 s; a busy host may be late.
 const DEADLINE: Duration = Duration::from_secs(12);
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The Internet with a rendezvous on it, and the relay beside that.
+/// The Internet with a rendezvous and its relay.
 struct World {
     internet: Arc<Internet>,
     site: Site,
@@ -103,7 +103,7 @@ fn relay_addresses(ip: &std::net::IpAddr) -> [String; 2] {
     })
 }
 
-/// Two peers at sites of one kind, who have met.
+/// Two connected peers behind routers of the same kind.
 struct Pair {
     sites: [Site; 2],
     visitor: Peer,
@@ -157,8 +157,8 @@ impl Pair {
     }
 }
 
-/// Waits until a peer's own page about the network says this of one of its facts, in an event after
-/// the first `from` ones.
+/// Waits until the peer's Network page says this in one of its facts, in an event after the first
+/// `from` ones.
 fn says(
     peer: &Peer,
     from: usize,

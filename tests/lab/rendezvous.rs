@@ -1,5 +1,4 @@
-//! Networks without multicast between them: peers meet through `goop2 rendezvous`, and only through
-//! it.
+//! Networks without multicast between them: peers find each other only through `goop2 rendezvous`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -22,9 +21,9 @@ use crate::{
 
 /// From the signal until the others know.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// For a goodbye that is heard at all: after 20 s without one a peer is taken to be gone anyway.
+/// For a goodbye that arrives at all: after 20 s without one, a peer counts as offline anyway.
 const HEARD: Duration = Duration::from_secs(10);
-/// The default TTL, and a little for a busy machine.
+/// The default TTL, and some time for a busy host.
 const FORGOTTEN: Duration = Duration::from_secs(20 + 3);
 
 /// Two networks and the one between them, where the server runs.
@@ -83,9 +82,9 @@ pub(crate) fn visit_each_other(left: &Peer, right: &Peer) {
 }
 
 #[test]
-fn two_meet_visit_and_say_goodbye_through_a_rendezvous() {
+fn two_connect_visit_and_say_goodbye_through_a_rendezvous() {
     measured(
-        "rendezvous::two_meet_visit_and_say_goodbye_through_a_rendezvous",
+        "rendezvous::two_connect_visit_and_say_goodbye_through_a_rendezvous",
         || {
             let world = World::new();
             let left = world.start(0);
@@ -127,8 +126,8 @@ fn two_meet_visit_and_say_goodbye_through_a_rendezvous() {
 }
 
 #[test]
-fn who_dies_is_gone_when_its_time_is_up() {
-    inside("rendezvous::who_dies_is_gone_when_its_time_is_up", || {
+fn a_peer_that_dies_is_gone_after_the_ttl() {
+    inside("rendezvous::a_peer_that_dies_is_gone_after_the_ttl", || {
         let world = World::new();
         let dying = world.start(0);
         let staying = world.start(1);

@@ -1,4 +1,4 @@
-//! The whole way of a visit, as a program that is no browser makes it.
+//! A complete visit, made by a program that is not a browser.
 
 use serde_json::{Value, json};
 

@@ -23,8 +23,7 @@ const EXCHANGE: Duration = Duration::from_secs(10);
 /// How often it is killed.
 const KILLS: i64 = 5;
 
-/// What Windows opens under another name than the one that is asked for, outside the site or beside
-/// its files.
+/// Names that Windows resolves to another file than the one asked for, inside or outside the site.
 const HOSTILE: [&str; 26] = [
     "index.html.",
     "lua /secret.lua",

@@ -441,7 +441,7 @@ impl Peer {
     }
 
     /// Tells this peer an address of another, as typed by hand.
-    pub(crate) fn meet(&self, address: &str) {
+    pub(crate) fn add_address(&self, address: &str) {
         let answer = self.api("address", &json!({ "address": address }));
         assert_eq!(answer.status, 200, "{}", answer.text());
     }

@@ -1,5 +1,5 @@
-//! “Test again”: each press has others call this peer anew, whatever came of it before; and what
-//! follows for the relay.
+//! “Test again”: each press makes others dial this peer again, regardless of earlier results; and
+//! what follows for the relay.
 
 use std::iter;
 
@@ -21,8 +21,8 @@ use crate::{
 pub(super) const ARRIVES: &str = "Another computer connected to this one from outside.";
 const DOES_NOT: &str = "A test connection from outside failed";
 
-/// Presses once, and again while that is under way; gives what the page says afterwards of calls
-/// from outside.
+/// Presses once, and again during that test; returns what the page then says about incoming
+/// connections.
 pub(super) fn press(peer: &Peer) -> String {
     let (before, press) = (peer.mark(), || {
         let answer = peer.api("network/test", &json!({}));
@@ -55,7 +55,7 @@ pub(super) fn reachable(peer: &Peer) {
     });
 }
 
-/// The test that a peer makes by itself is over: a press during it would add nothing.
+/// Waits for the end of the test that a peer starts automatically: a press during it adds nothing.
 fn settled(peer: &Peer) {
     peer.wait_from(0, "it is reachable and has tested", PATIENCE * 2, |event| {
         let network = &event["network"];
@@ -65,7 +65,7 @@ fn settled(peer: &Peer) {
     });
 }
 
-/// A router that lets calls in, then not, then again.
+/// A router that lets connections in, then does not, then does again.
 fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
     let world = World::new();
     let firewall = Firewall::new(&world.internet);
@@ -78,7 +78,7 @@ fn both_ways(nat: Nat, also: impl FnOnce(&Firewall, &Site, &Peer)) {
         let begun = firewall.begun(&site);
         let said = press(&peer);
         assert!(said.starts_with(DOES_NOT), "{said}");
-        assert!(firewall.begun(&site) > begun, "nobody called");
+        assert!(firewall.begun(&site) > begun, "nobody dialed");
     }
     firewall.open(&site);
     assert_eq!(press(&peer), ARRIVES);
@@ -102,8 +102,8 @@ fn tests_since(peer: &Peer, mark: usize) -> usize {
 }
 
 #[test]
-fn each_press_tests_anew() {
-    inside("reach::again::each_press_tests_anew", || {
+fn each_press_tests_again() {
+    inside("reach::again::each_press_tests_again", || {
         both_ways(Nat::Public, |firewall, site, peer| {
             // More often than there may be connections to one peer.
             for _ in 0..7 {
@@ -113,7 +113,7 @@ fn each_press_tests_anew() {
                 assert_eq!(
                     calls,
                     tests_since(peer, before),
-                    "its one address over TCP is called once a test"
+                    "its one TCP address is dialed once per test"
                 );
             }
         });
@@ -121,9 +121,9 @@ fn each_press_tests_anew() {
 }
 
 #[test]
-fn a_port_that_the_router_maps_is_tested_anew() {
+fn a_port_that_the_router_maps_is_tested_again() {
     inside(
-        "reach::again::a_port_that_the_router_maps_is_tested_anew",
+        "reach::again::a_port_that_the_router_maps_is_tested_again",
         || both_ways(Nat::SymmetricMapped, |_, _, _| {}),
     );
 }

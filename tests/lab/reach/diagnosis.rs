@@ -1,6 +1,6 @@
-//! What `goop2 doctor` says where things are not as they should be: what is wrong, and what to do,
-//! for someone who is no network engineer. With `REACH_SHOTS=FOLDER` the Network page is drawn in
-//! each of these situations too.
+//! What `goop2 doctor` says when something is wrong: what it is and what to do, for people who are
+//! not network engineers. With `REACH_SHOTS=FOLDER`, the Network page is also drawn in each of these
+//! situations.
 
 use std::{env, path::Path, process::Stdio, thread};
 
@@ -22,7 +22,7 @@ use crate::{
 /// How often the doctor is asked at most.
 const ATTEMPTS: usize = 4;
 
-/// A machine somewhere, and what it should be told.
+/// A host somewhere, and what the doctor should say there.
 struct Situation {
     name: &'static str,
     site: Site,
@@ -52,10 +52,7 @@ fn situations(world: &World, silent: &Site) -> Vec<Situation> {
             "port-restricted",
             Nat::PortRestricted,
             "good: Others can reach you from anywhere, almost always directly.",
-            &[
-                "forward port",
-                "A test connection from outside failed",
-            ],
+            &["forward port", "A test connection from outside failed"],
         ),
         at(
             "symmetric",
@@ -112,7 +109,7 @@ fn situations(world: &World, silent: &Site) -> Vec<Situation> {
 
 impl Situation {
     /// What the doctor says in the end: it gives its tests a limited time, in which a busy computer
-    /// may not be through with them.
+    /// may not finish them.
     fn diagnose(&self) -> String {
         let mut said = self.ask();
         for _ in 1..ATTEMPTS {
@@ -176,9 +173,9 @@ fn draw(host: &Host, peer: &Peer, file: &Path) {
 }
 
 #[test]
-fn each_situation_is_told_with_what_to_do() {
+fn each_situation_comes_with_what_to_do() {
     inside(
-        "reach::diagnosis::each_situation_is_told_with_what_to_do",
+        "reach::diagnosis::each_situation_comes_with_what_to_do",
         || {
             let world = World::new();
             let silent = world.internet.site(Nat::Public);

@@ -1,5 +1,4 @@
-//! What breaks, comes back by itself: nothing is restarted by hand but what the test itself had
-//! killed.
+//! Broken connections recover automatically: the test restarts only what it killed itself.
 
 use std::{
     thread,
@@ -20,7 +19,7 @@ use crate::{
 /// After the relay is back, its reservations are.
 const RESERVED: Duration = Duration::from_secs(10);
 /// After a change of the network at one end, which a peer may notice only by silence; and after the
-/// rendezvous is back, of which peers at rest learn by their next attempt.
+/// rendezvous is back, which peers notice at their next attempt.
 const HEALED: Duration = Duration::from_secs(20);
 /// The rendezvous is away this long.
 const AWAY: Duration = Duration::from_secs(60);
@@ -50,17 +49,23 @@ fn a_relay_that_died_is_used_again() {
             .into_iter()
             .zip(marks)
             .map(|(peer, mark)| {
-                let held = says(peer, mark, "a place at the relay again", "relay", |fact| {
-                    fact["detail"]
-                        .as_str()
-                        .is_some_and(|words| words.starts_with("Passes on"))
-                });
+                let held = says(
+                    peer,
+                    mark,
+                    "a reservation at the relay again",
+                    "relay",
+                    |fact| {
+                        fact["detail"]
+                            .as_str()
+                            .is_some_and(|words| words.starts_with("Passes on"))
+                    },
+                );
                 held.saturating_duration_since(started)
             });
         let held = held.max().unwrap_or_default();
         pair.visited(PATIENCE);
         println!(
-            "relay restarted: both hold a place after {}, visits work after {}",
+            "relay restarted: both have a reservation after {}, visits work after {}",
             millis(held),
             millis(started.elapsed())
         );

@@ -1,4 +1,4 @@
-//! Ports of the router: asked for at the start, given back at the end and when they are not wanted.
+//! Ports on the router: mapped at the start, unmapped at the end and when switched off.
 
 use std::{thread, time::Instant};
 

@@ -1,4 +1,5 @@
-//! Every pair of sites: two peers that have never met, a click as soon as the one sees the other.
+//! Every pair of sites: two peers that know nothing of each other; a click as soon as one sees the
+//! other.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     RETRY, World,
-    witness::{Way, Witness},
+    observer::{Observer, Way},
 };
 use crate::{
     PATIENCE, inside_alone,
@@ -26,18 +27,17 @@ use crate::{
     },
 };
 
-/// Enough that handshakes under way meanwhile do not hide its way.
+/// Large enough that handshakes at the same time do not hide its path.
 const PAGE_BYTES: usize = 512 * 1024;
 const FILE_BYTES: usize = 5_000_000;
-/// Who is not connected directly this long after being seen stays relayed, as far as this test
-/// goes.
+/// A pair that is not connected directly this long after being seen counts as relayed.
 const SETTLED: Duration = Duration::from_secs(8);
 /// What a peer shows follows what it does within this.
 const AGREED: Duration = Duration::from_secs(1);
-/// Pairs at once: they wait more than they compute, but what they compute is timed.
+/// Pairs at once: they wait more than they compute, but their work is timed.
 const AT_ONCE: usize = 2;
 
-/// The kinds that meet each other in all combinations.
+/// The kinds that are combined with each other.
 const CORE: [Nat; 4] = [
     Nat::Public,
     Nat::FullCone,
@@ -53,18 +53,18 @@ const TOGETHER: [Nat; 2] = [Nat::OneLan, Nat::Hairpin];
 const TABLES: [&[Nat]; 3] = [&CORE, &TCP_WORLD, &MAPPED];
 /// Of the pairs of each table, at least so many end up with a direct path.
 const DIRECT: [usize; 3] = [14, 9, 3];
-/// From the click to the first byte, whatever the way; and from being seen to a direct path, where
-/// there is one.
+/// From the click to the first byte on any path; and from being seen to a direct path, if there is
+/// one.
 const SOON: Duration = Duration::from_secs(2);
 
 type Pair = (Nat, Nat);
 
 /// What became of a visit.
 struct Visit {
-    /// From the click on: the way of the page, and when its first byte came.
+    /// From the click on: the path of the page, and when its first byte arrived.
     click: Look,
     first_byte: Duration,
-    /// The way of the file, fetched when no better path was to be expected.
+    /// The path of the file, fetched when no better path was expected.
     after: Look,
     file: Duration,
     /// From being seen until a direct path was shown.
@@ -78,7 +78,7 @@ impl Visit {
     }
 }
 
-/// A way, by those who carried it and by the peer who used it.
+/// A path, as the routers saw it and as the peer showed it.
 struct Look {
     taken: Option<Way>,
     /// From just before the request until it agreed with what was taken, or [`AGREED`] had passed.
@@ -86,9 +86,8 @@ struct Look {
 }
 
 impl Look {
-    /// What was shown is what was taken. Of ways that stood for a blink only the last is shown; a
-    /// page that came over two while one replaced the other, or beside the attempts to find a
-    /// better one, proves nothing.
+    /// Whether the path shown is the path taken. Of paths that lasted for a moment, only the last is
+    /// shown; a page that used two, or came during attempts to find a better one, proves nothing.
     fn is_true(&self) -> bool {
         self.taken.is_none()
             || self.shown.contains(&self.taken)
@@ -99,13 +98,13 @@ impl Look {
 type Outcome = Result<Visit, String>;
 
 #[test]
-fn every_pair_meets() {
-    inside_alone("reach::matrix::every_pair_meets", || {
+fn every_pair_connects() {
+    inside_alone("reach::matrix::every_pair_connects", || {
         let started = Instant::now();
         let internet = Arc::new(Internet::new());
         let mut outcomes = visit_all(&internet, pairs(), AT_ONCE);
-        // Where others computed at that moment, a time says nothing, and holes are punched in time;
-        // what is so alone, too, is so.
+        // A busy host makes times meaningless, and hole punching depends on time: a pair that looks
+        // wrong is tried again with nothing else running.
         let again = doubtful(&outcomes);
         if !again.is_empty() {
             println!("visited again, alone: {again:?}");
@@ -164,7 +163,7 @@ fn visit_all(
     thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
-                // One for each, so that pairs do not meet.
+                // One for each, so that pairs stay separate.
                 let world = World::on(Arc::clone(internet));
                 loop {
                     let Some(pair) = left.lock().unwrap().pop() else {
@@ -195,22 +194,22 @@ fn visit(world: &World, (from, to): Pair) -> Outcome {
     let owner = Peer::launch(&folders[1], Some(owner_host));
     let id = owner.id();
     let seen = visitor.sees(&id, PATIENCE).at;
-    let witness = Witness {
+    let observer = Observer {
         world,
         owner: (&owner_site, owner_host),
         visitor: (visitor_site, visitor_host),
     };
 
-    let outcome = watch(&witness, &visitor, &id, seen);
+    let outcome = watch(&observer, &visitor, &id, seen);
     keep_logs((from, to), [&visitor, &owner, &world.server]);
-    // In order: who only vanishes is seen by the next pair for a while.
+    // In order: the next pair would still see a peer that only vanishes.
     visitor.stop();
     owner.stop();
     outcome
 }
 
-fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outcome {
-    let (click, first_byte, _) = look(witness, visitor, id, "")?;
+fn watch(observer: &Observer<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outcome {
+    let (click, first_byte, _) = look(observer, visitor, id, "")?;
     let direct = loop {
         let direct = visitor.all().into_iter().find(|event| {
             way(&event.event, id).is_some_and(|way| way.is_some_and(|way| !way.is_relayed()))
@@ -220,7 +219,7 @@ fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outc
         }
         thread::sleep(RETRY);
     };
-    let (after, _, file) = look(witness, visitor, id, "five.bin")?;
+    let (after, _, file) = look(observer, visitor, id, "five.bin")?;
     Ok(Visit {
         click,
         first_byte,
@@ -230,8 +229,7 @@ fn watch(witness: &Witness<'_>, visitor: &Peer, id: &str, seen: Instant) -> Outc
     })
 }
 
-/// Keeps what was logged, where the one who runs this asks for it; the server's log has earlier
-/// pairs in it too.
+/// Keeps the logs if `REACH_LOGS` names a folder; the server's log also has the earlier pairs.
 fn keep_logs(pair: Pair, logs: [&Peer; 3]) {
     let Ok(folder) = env::var("REACH_LOGS") else {
         return;
@@ -260,18 +258,18 @@ fn furnish(folder: &Folder) {
 }
 
 fn look(
-    witness: &Witness<'_>,
+    observer: &Observer<'_>,
     visitor: &Peer,
     owner: &str,
     path: &str,
 ) -> Result<(Look, Duration, Duration), String> {
     let since = Instant::now();
-    let before = witness.count();
+    let before = observer.count();
     let fetched = visitor
         .fetch(&format!("p/{owner}/{path}"))
         .map_err(|error| format!("“{path}”: {error}"))?;
     let ended = Instant::now();
-    let taken = witness.way_since(&before);
+    let taken = observer.way_since(&before);
     let expected = if path.is_empty() {
         PAGE_BYTES
     } else {
@@ -307,7 +305,7 @@ fn shown_since(visitor: &Peer, owner: &str, since: Instant) -> Vec<Option<Way>> 
     }
 }
 
-/// The way that an event tells of, if it is of the way to this peer.
+/// The path in an event, if it is about this peer.
 fn way(event: &Value, peer: &str) -> Option<Option<Way>> {
     let is_path = event["event"] == "path" && event["peer_id"] == peer;
     is_path.then(|| Way::shown(event))
@@ -422,14 +420,17 @@ fn check(outcomes: &BTreeMap<Pair, Outcome>) {
     for (pair, outcome) in outcomes {
         let visit = outcome
             .as_ref()
-            .unwrap_or_else(|why| panic!("{pair:?} did not meet: {why}"));
+            .unwrap_or_else(|why| panic!("{pair:?} did not connect: {why}"));
         assert!(
             !visit.is_late(),
             "{pair:?}: first byte after {:?}, direct after {:?}, {SOON:?} promised",
             visit.first_byte,
             visit.direct
         );
-        assert!(visit.after.taken.is_some(), "{pair:?}: of two ways at once");
+        assert!(
+            visit.after.taken.is_some(),
+            "{pair:?}: of two paths at once"
+        );
         for (when, look) in [("at the click", &visit.click), ("afterwards", &visit.after)] {
             assert!(
                 look.is_true(),

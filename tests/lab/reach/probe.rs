@@ -24,8 +24,8 @@ const HERE: u16 = 7001;
 const THERE: u16 = 7002;
 /// What may be dropped and does not arrive by then, on one machine without delays, was.
 const DROPPED: Duration = Duration::from_millis(300);
-/// A router that blocks a protocol drops all of these. One that looks for its neighbour first, and
-/// over IPv6 asks again after a second, lets the later ones through.
+/// A router that blocks a protocol drops all of these. One that first has to find its neighbor,
+/// which over IPv6 takes a second attempt after a second, lets the later ones through.
 const TRIES: usize = 10;
 /// For what must arrive.
 const PATIENCE: Duration = Duration::from_secs(5);

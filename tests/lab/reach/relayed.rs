@@ -1,6 +1,5 @@
-//! A large site through the relay, because there is no other way: complete, and at a speed that is
-//! judged by what the same relay copies, in the same run, between two programs that do nothing
-//! else.
+//! A large site through the relay, because there is no other path: complete, and at a speed that is
+//! compared with bare bytes through the same relay in the same run.
 
 use std::{
     sync::Arc,
@@ -24,7 +23,7 @@ use tokio::{
 
 use super::{
     Pair, World,
-    witness::{Way, Witness},
+    observer::{Observer, Way},
 };
 use crate::{
     PATIENCE, measured,
@@ -54,7 +53,7 @@ fn a_large_site_comes_whole_and_fast() {
         let pair = Pair::new(&world, Nat::Symmetric, |folder| {
             folder.write("site/large.bin", vec![b'x'; SITE_BYTES]);
         });
-        // In turns, so that both have the same machine.
+        // In turns, so that both run under the same conditions.
         let times: Vec<_> = (0..ROUNDS)
             .map(|_| (raw.copy(), fetch(&world, &pair)))
             .collect();
@@ -74,23 +73,23 @@ fn a_large_site_comes_whole_and_fast() {
 
 /// Fetches the whole of it, and sees that the relay carried it.
 fn fetch(world: &World, pair: &Pair) -> Duration {
-    let witness = Witness {
+    let observer = Observer {
         world,
         owner: (&pair.sites[1], pair.sites[1].host()),
         visitor: (&pair.sites[0], pair.sites[0].host()),
     };
-    let before = witness.count();
+    let before = observer.count();
     let fetched = pair
         .visitor
         .fetch(&format!("p/{}/large.bin", pair.owner.id()))
         .unwrap();
     let answer = &fetched.answer;
     assert_eq!((answer.status, answer.body.len()), (200, SITE_BYTES));
-    assert_eq!(witness.way_since(&before), Some(Way::Relayed));
+    assert_eq!(observer.way_since(&before), Some(Way::Relayed));
     fetched.whole
 }
 
-/// A node without a peer around it, at a site of its own.
+/// A node without a peer around it, behind its own router.
 struct Copier {
     key: Keypair,
     rendezvous: String,
@@ -140,7 +139,7 @@ impl Copier {
         (copier, asked)
     }
 
-    /// The relay serves those who are at the rendezvous.
+    /// The relay serves only peers that are at the rendezvous.
     fn announce(&self) {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let presence = Presence {
@@ -159,7 +158,7 @@ impl Copier {
     }
 }
 
-/// The one sends whoever asks, the other asks and throws it away.
+/// One sends the bytes, the other asks for them and drops them.
 struct Copiers {
     visitor: Copier,
     owner: Copier,
@@ -174,7 +173,7 @@ impl Copiers {
             let held = status.wait_for(|status| status.published.iter().any(is_circuit));
             let held = timeout(PATIENCE, held)
                 .await
-                .expect("a place at the relay")
+                .expect("a reservation at the relay")
                 .unwrap();
             held.published
                 .iter()

@@ -1,4 +1,4 @@
-//! Which way the bytes of a site really took, counted by those who forwarded them.
+//! Which path the bytes of a site really took, as counted by the routers.
 
 use std::{fmt, net::IpAddr};
 
@@ -10,8 +10,8 @@ use crate::support::lab::{
     internet::{Carrier, Sent, Site},
 };
 
-/// Packets to one peer are of one way when it has this part of the bytes; acknowledgements and
-/// presence take the rest.
+/// A transfer took one path when that path has this part of the bytes; acknowledgments and presence
+/// are the rest.
 const NEARLY_ALL: f64 = 0.9;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl fmt::Display for Way {
 }
 
 /// Looks at what goes from an owner to a visitor.
-pub(super) struct Witness<'a> {
+pub(super) struct Observer<'a> {
     pub(super) world: &'a World,
     pub(super) owner: (&'a Site, &'a Host),
     pub(super) visitor: (&'a Site, &'a Host),
@@ -70,7 +70,7 @@ pub(super) struct Counted {
     bridged: Sent,
 }
 
-impl Witness<'_> {
+impl Observer<'_> {
     pub(super) fn count(&self) -> Counted {
         Counted {
             internet: self.world.internet.sent(),
@@ -79,7 +79,7 @@ impl Witness<'_> {
         }
     }
 
-    /// The way that nearly all bytes took since then; nothing if there is none, or there were none.
+    /// The path that nearly all bytes took since then; none if there was no such path, or no bytes.
     pub(super) fn way_since(&self, before: &Counted) -> Option<Way> {
         let Counted {
             internet,

@@ -1,4 +1,4 @@
-//! Places at a relay, as the relay counts them: who is reachable without keeps none.
+//! Reservations at a relay, as the relay counts them: a peer that is reachable directly keeps none.
 
 use std::{
     sync::Arc,
@@ -23,10 +23,9 @@ use crate::{
     },
 };
 
-/// From the word of the peer that it needs no place until the relay has it back.
+/// From the moment a peer says that it needs no reservation until the relay has none.
 const GIVEN_BACK: Duration = Duration::from_secs(10);
-/// Longer than it takes from being reachable to the end of the place, at the rate that the relay
-/// gives.
+/// Takes longer, at the rate of the relay, than a reservation that is no longer needed lasts.
 const LARGE: usize = 26_000_000;
 const RATE: usize = 1_000_000;
 
@@ -40,18 +39,18 @@ impl World {
         value.expect("a figure of the relay").parse().unwrap()
     }
 
-    fn places_kept(&self) -> u64 {
+    fn reservations_held(&self) -> u64 {
         self.figure("goop2_relay_reservations")
     }
 
-    fn places_made(&self) -> u64 {
+    fn reservations_made(&self) -> u64 {
         self.figure("goop2_relay_reservations_total")
     }
 
-    /// How long until the relay keeps no place.
+    /// How long until the relay has no reservation.
     fn given_back(&self) -> Duration {
         let started = Instant::now();
-        while self.places_kept() > 0 {
+        while self.reservations_held() > 0 {
             assert!(started.elapsed() < PATIENCE * 2, "still reserved");
             thread::sleep(RETRY);
         }
@@ -68,8 +67,8 @@ fn needs_none(peer: &Peer, from: usize) -> Instant {
 }
 
 #[test]
-fn who_is_reachable_keeps_none() {
-    measured("reach::places::who_is_reachable_keeps_none", || {
+fn a_reachable_peer_keeps_none() {
+    measured("reach::reservations::a_reachable_peer_keeps_none", || {
         let world = World::new();
         let firewall = Firewall::new(&world.internet);
         let site = world.internet.site(Nat::Public);
@@ -77,20 +76,20 @@ fn who_is_reachable_keeps_none() {
         let peer = Peer::start(&folder, Some(site.host()));
         let needless = needs_none(&peer, 0);
         println!(
-            "reachable by itself, and no place at a relay, {:.1} s after the start; given back {} after that",
+            "reachable directly and without a reservation {:.1} s after the start; the relay has none {} after that",
             (needless - peer.launched).as_secs_f64(),
             millis(world.given_back())
         );
-        // A test needs the relay, and no place there, unless it changes the verdict; then one place
-        // is made and given back.
+        // A test needs the relay but no reservation, unless it changes the verdict; then one is made
+        // and ended.
         assert_eq!(
-            (again::press(&peer).as_str(), world.places_made()),
+            (again::press(&peer).as_str(), world.reservations_made()),
             (again::ARRIVES, 1)
         );
         firewall.close(&site);
         let held = peer.mark();
         again::press(&peer);
-        says(&peer, held, "a place at the relay", "relay", |fact| {
+        says(&peer, held, "a reservation at the relay", "relay", |fact| {
             let words = fact["detail"].as_str();
             words.is_some_and(|words| words.starts_with("Passes on"))
         });
@@ -99,20 +98,24 @@ fn who_is_reachable_keeps_none() {
         again::press(&peer);
         needs_none(&peer, open);
         world.given_back();
-        assert_eq!(world.places_made(), 2, "no place was asked for in vain");
+        assert_eq!(
+            world.reservations_made(),
+            2,
+            "no reservation was made in vain"
+        );
     });
 }
 
 #[test]
-fn what_goes_through_a_relay_ends_before_the_place_does() {
+fn a_transfer_through_the_relay_ends_before_the_reservation() {
     measured(
-        "reach::places::what_goes_through_a_relay_ends_before_the_place_does",
+        "reach::reservations::a_transfer_through_the_relay_ends_before_the_reservation",
         || {
             let slow = json!({ "relay_bytes_per_second_per_peer": RATE });
             let world = World::with(Arc::new(Internet::new()), &slow);
             let firewall = Firewall::new(&world.internet);
             let sites = [Nat::PortRestricted, Nat::Public].map(|nat| world.internet.site(nat));
-            // To each other they are reachable through the relay only.
+            // They reach each other only through the relay.
             firewall.part(sites.each_ref());
             let folders = sites
                 .each_ref()
@@ -134,12 +137,12 @@ fn what_goes_through_a_relay_ends_before_the_place_does() {
             let answer = &fetched.answer;
             assert_eq!((answer.status, answer.body.len()), (200, LARGE));
             assert!(
-                world.places_kept() >= 2,
-                "a place ended with a circuit on it"
+                world.reservations_held() >= 2,
+                "a reservation ended while a circuit used it"
             );
             visitor.stop();
             println!(
-                "{LARGE} bytes came whole in {}; given back {} after the visitor left",
+                "{LARGE} bytes came whole in {}; the reservation ended {} after the visitor left",
                 millis(came - asked),
                 millis(world.given_back())
             );

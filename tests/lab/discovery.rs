@@ -25,12 +25,12 @@ const STARTS: usize = 20;
 const SIMULTANEOUS_STARTS: u32 = 100;
 /// Pairs that start at once: enough to keep two processors busy and the test short.
 const PAIRS: u8 = 4;
-/// How long peers of another tag are given to meet by mistake.
+/// How long peers with another tag are given to find each other by mistake.
 const STRANGERS: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_newcomer_is_met_within_a_second() {
-    measured("meet::a_newcomer_is_met_within_a_second", || {
+fn a_newcomer_is_found() {
+    measured("discovery::a_newcomer_is_found", || {
         let mut lan = Lan::new(1);
         let (here, there) = (lan.host(), lan.host());
         let settled = Folder::new("settled", "goop-mdns");
@@ -38,7 +38,7 @@ fn a_newcomer_is_met_within_a_second() {
         let (mut starts, mut sees, mut seen) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..STARTS {
             let before = settled.mark();
-            // Always another one: who comes back twice a second is not heard every time.
+            // Always another one: a peer that returns twice a second is not heard every time.
             let folder = Folder::new("newcomer", "goop-mdns");
             let newcomer = Peer::start(&folder, Some(&there));
             let ready = newcomer.ready().at;
@@ -76,9 +76,9 @@ fn a_newcomer_is_met_within_a_second() {
 }
 
 #[test]
-fn two_that_start_at_the_same_moment_always_meet() {
+fn two_that_start_at_the_same_moment_always_find_each_other() {
     measured(
-        "meet::two_that_start_at_the_same_moment_always_meet",
+        "discovery::two_that_start_at_the_same_moment_always_find_each_other",
         || {
             let left = AtomicU32::new(SIMULTANEOUS_STARTS);
             let started = Instant::now();
@@ -104,11 +104,11 @@ fn two_that_start_at_the_same_moment_always_meet() {
                     .collect();
                 workers
                     .into_iter()
-                    .flat_map(|worker| worker.join().expect("each pair meets"))
+                    .flat_map(|worker| worker.join().expect("each pair finds each other"))
                     .collect()
             });
             println!(
-                "{} pairs started at the same moment, all met: {} after both were ready (median), worst {}; {:.0} s in all. Existing peers: \
+                "{} pairs started at the same moment, all found each other: {} after both were ready (median), worst {}; {:.0} s in all. Existing peers: \
              5.0 s, and 3 of 28 never met",
                 times.len(),
                 millis(median(&times)),
@@ -141,8 +141,8 @@ fn start_together(hosts: &[Host; 2]) -> Duration {
 }
 
 #[test]
-fn another_tag_is_never_met() {
-    inside("meet::another_tag_is_never_met", || {
+fn another_tag_is_never_found() {
+    inside("discovery::another_tag_is_never_found", || {
         let mut lan = Lan::new(1);
         let folders =
             ["goop-mdns", "goop-mdns", "goop-mdns-2"].map(|tag| Folder::new("somebody", tag));
@@ -163,11 +163,11 @@ fn another_tag_is_never_met() {
                 .events()
                 .into_iter()
                 .any(|event| event["event"] == "peer" && event["peer_id"] == unseen.id());
-            assert!(!met, "{} met {}", peer.id(), unseen.id());
+            assert!(!met, "{} found {}", peer.id(), unseen.id());
         }
         assert!(a.shows(&b.id()) && b.shows(&a.id()));
         println!(
-            "another tag: not met in {STRANGERS:?}, while two of the same tag stayed online to each other"
+            "another tag: not found in {STRANGERS:?}, while two of the same tag stayed online to each other"
         );
     });
 }
