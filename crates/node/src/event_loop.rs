@@ -77,9 +77,8 @@ pub(crate) enum Command {
         peer: PeerId,
         addr: Multiaddr,
     },
-    /// Be connected to it from now on, or no longer.
-    Meet(PeerId),
-    Part(PeerId),
+    /// Stay connected to these, and to no others that were named this way before.
+    KeepConnected(HashSet<PeerId>),
     /// A request to it got no answer on the connection it took.
     Doubt(PeerId),
     Relays(Vec<RelayOffer>),
@@ -128,10 +127,9 @@ pub(crate) struct EventLoop {
     waiting: HashMap<PeerId, Waiting>,
     /// Whom we are dialling, and in which ways.
     attempts: HashMap<PeerId, Attempt>,
-    /// Peers elsewhere that we want to be connected to before somebody asks; at most
-    /// [`reach::MAX_MET`].
-    met: HashSet<PeerId>,
-    /// Those of them, and of those met before, that are connected: what they gossip does not make
+    /// Peers on other networks to stay connected to.
+    kept: HashSet<PeerId>,
+    /// Those of them, and of those kept before, that are connected: what they gossip does not make
     /// them neighbours.
     from_elsewhere: HashSet<PeerId>,
     connections: HashMap<ConnectionId, Known>,
@@ -191,7 +189,7 @@ impl EventLoop {
             dialler: Dialler::new(Instant::now()),
             waiting: HashMap::new(),
             attempts: HashMap::new(),
-            met: HashSet::new(),
+            kept: HashSet::new(),
             from_elsewhere: HashSet::new(),
             connections: HashMap::new(),
             chosen: HashMap::new(),
@@ -342,8 +340,7 @@ impl EventLoop {
             Command::Connect { peer, reply } => self.connect(peer, reply),
             Command::Learn { peer, addrs } => self.learn(peer, addrs),
             Command::Add { peer, addr } => self.add(peer, addr),
-            Command::Meet(peer) => self.meet(peer),
-            Command::Part(peer) => self.part(&peer),
+            Command::KeepConnected(peers) => self.keep_connected(peers),
             Command::Doubt(peer) => self.doubt(peer),
             Command::Relays(offers) => {
                 let actions = self.relays.offer(offers, Instant::now());

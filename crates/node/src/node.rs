@@ -1,6 +1,7 @@
 //! The handle: what the rest of the program may ask of the node.
 
 use std::{
+    collections::HashSet,
     io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -211,16 +212,12 @@ impl Node {
         let _ = self.commands.try_send(Command::Learn { peer, addrs });
     }
 
-    /// Be connected to this peer, which is seen elsewhere, before somebody asks, in whatever way
-    /// works best; again when the connection is lost. A hint: only so many are, and it is dropped
-    /// when the node is busy.
-    pub fn meet(&self, peer: PeerId) {
-        let _ = self.commands.try_send(Command::Meet(peer));
-    }
-
-    /// It is not seen any more: it is no longer dialled.
-    pub fn part(&self, peer: PeerId) {
-        let _ = self.commands.try_send(Command::Part(peer));
+    /// The peers on other networks to be connected to before a stream is opened, and again when the
+    /// connection is lost: all of them, in place of those given before. A peer that is no longer
+    /// among them is not dialed any more, and its connection closes once it is idle. The caller
+    /// bounds the set. A hint: it is dropped when the node is busy.
+    pub fn keep_connected(&self, peers: HashSet<PeerId>) {
+        let _ = self.commands.try_send(Command::KeepConnected(peers));
     }
 
     /// A request to this peer is not answered: perhaps the connection that carries it is dead. It

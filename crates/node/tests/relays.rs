@@ -122,7 +122,7 @@ async fn a_peer_that_is_seen_is_connected_before_anybody_asks() {
     let b_id = b.id();
     a.node.add_address(address).await.unwrap();
     until(&a.node, |status| status.connections.contains_key(&b_id)).await;
-    a.node.meet(b_id);
+    a.node.keep_connected([b_id].into());
     b.node.shutdown().await;
     until(&a.node, |status| !status.connections.contains_key(&b_id)).await;
     let attempts = a.node.history(b_id).await.attempts;

@@ -44,8 +44,9 @@ use crate::{
     servers::{DIRECT, Update},
 };
 
-/// Peers on other networks that the node connects to before anyone asks; it takes no more.
-const MAX_MET: usize = 48;
+/// Peers at rendezvous servers that the node stays connected to: those a person is likely to visit
+/// of a list. A rendezvous may list thousands; the others are dialed when they are visited.
+const MAX_KEPT: usize = 48;
 
 /// The task behind presence, and all that it knows.
 pub(crate) struct Task {
@@ -53,8 +54,8 @@ pub(crate) struct Task {
     roster: SharedRoster,
     status: watch::Receiver<Status>,
     channels: Channels,
-    /// Those elsewhere that the node was told to connect to.
-    met: HashSet<PeerId>,
+    /// Peers at rendezvous servers that the node stays connected to; at most [`MAX_KEPT`].
+    kept: HashSet<PeerId>,
     known_peers: KnownPeers,
     known: watch::Receiver<Arc<BTreeMap<PeerId, Known>>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -111,7 +112,7 @@ impl Task {
             node,
             roster,
             channels,
-            met: HashSet::new(),
+            kept: HashSet::new(),
             known: known_peers.known(),
             known_peers,
             snapshot: watch::Sender::new(Arc::new(empty)),
@@ -268,8 +269,8 @@ impl Task {
         if presence.kind != Kind::Offline {
             self.node.learn(presence.peer, presence.addrs.clone());
             let at_a_server = !matches!(source, Source::Lan | DIRECT);
-            if at_a_server && self.met.len() < MAX_MET && self.met.insert(presence.peer) {
-                self.node.meet(presence.peer);
+            if at_a_server && self.kept.len() < MAX_KEPT && self.kept.insert(presence.peer) {
+                self.node.keep_connected(self.kept.clone());
             }
         }
         let change = self
@@ -305,7 +306,7 @@ impl Task {
 
     /// Replaces the snapshot; readers wake up only when something they show is different.
     fn show(&mut self) {
-        self.meet();
+        self.keep_connected();
         let next = Facts {
             id: self.node.peer_id(),
             config: &self.channels.config.borrow(),
@@ -329,26 +330,25 @@ impl Task {
 
     /// Has the node connect to peers elsewhere as long as they are seen: the way stands before the
     /// first click.
-    fn meet(&mut self) {
+    fn keep_connected(&mut self) {
         let roster = self.roster.lock();
         let at_a_server = |record: &Record| {
             let mut sources = record.sources.iter();
             sources.any(|source| !matches!(*source, Source::Lan | DIRECT))
         };
-        self.met.retain(|peer| {
-            let seen = roster.get(peer).is_some_and(at_a_server);
-            if !seen {
-                self.node.part(*peer);
-            }
-            seen
-        });
+        let mut kept = self.kept.clone();
+        kept.retain(|peer| roster.get(peer).is_some_and(at_a_server));
         for (peer, record) in roster.records() {
-            if self.met.len() >= MAX_MET {
+            if kept.len() >= MAX_KEPT {
                 break;
             }
-            if at_a_server(record) && self.met.insert(*peer) {
-                self.node.meet(*peer);
+            if at_a_server(record) {
+                kept.insert(*peer);
             }
+        }
+        if kept != self.kept {
+            self.node.keep_connected(kept.clone());
+            self.kept = kept;
         }
     }
 }

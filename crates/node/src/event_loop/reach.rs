@@ -36,10 +36,6 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// Callers that wait for a connection to one peer; far more than streams may be open to it.
 const MAX_WAITING: usize = 1024;
 
-/// Peers elsewhere that we are connected to before somebody asks: those one is likely to visit of a
-/// list one looks at. A rendezvous may tell of thousands, who are dialled when they are visited.
-pub(super) const MAX_MET: usize = 48;
-
 /// How long a connection to a peer that is no longer seen is kept: a rendezvous that was away for
 /// two minutes sees it again, and meanwhile a direct way needs nobody.
 const LEAVE_AFTER: Duration = Duration::from_secs(150);
@@ -146,7 +142,7 @@ impl EventLoop {
             self.news_of(peer);
         } else if self.attempts.contains_key(&peer) {
             self.dial_too(peer, news);
-        } else if self.met.contains(&peer) {
+        } else if self.kept.contains(&peer) {
             self.want(peer, now);
         }
     }
@@ -164,10 +160,20 @@ impl EventLoop {
         }
     }
 
-    /// A peer elsewhere was seen: be connected to it before somebody asks.
-    pub(super) fn meet(&mut self, peer: PeerId) {
-        let own = *self.swarm.local_peer_id();
-        if peer == own || self.met.len() >= MAX_MET || !self.met.insert(peer) {
+    /// Whom to stay connected to from now on.
+    pub(super) fn keep_connected(&mut self, mut peers: HashSet<PeerId>) {
+        peers.remove(self.swarm.local_peer_id());
+        let released: Vec<_> = self.kept.difference(&peers).copied().collect();
+        for peer in released {
+            self.release(&peer);
+        }
+        for peer in peers {
+            self.keep(peer);
+        }
+    }
+
+    fn keep(&mut self, peer: PeerId) {
+        if !self.kept.insert(peer) {
             return;
         }
         self.from_elsewhere.insert(peer);
@@ -178,9 +184,9 @@ impl EventLoop {
     }
 
     /// It is not seen any more. A connection that stands is closed once nobody uses it.
-    pub(super) fn part(&mut self, peer: &PeerId) {
+    fn release(&mut self, peer: &PeerId) {
         let now = Instant::now();
-        if self.met.remove(peer) && !self.book.is_wanted(peer, now) {
+        if self.kept.remove(peer) && !self.book.is_wanted(peer, now) {
             self.dialler.forget(peer);
             self.answer(peer, &Err("it has gone".into()));
             if self.swarm.is_connected(peer) {
@@ -210,7 +216,7 @@ impl EventLoop {
         }
     }
 
-    /// Whether what the peer gossips counts as being seen here. Not from one that was met at a
+    /// Whether what the peer gossips counts as being seen here. Not from one that was kept because of a
     /// rendezvous: who leaves that is gone, whatever connections are left.
     pub(super) fn is_heard(&self, peer: &PeerId) -> bool {
         !self.from_elsewhere.contains(peer) || self.book.is_wanted(peer, Instant::now())
@@ -223,7 +229,7 @@ impl EventLoop {
     }
 
     fn is_wanted(&self, peer: &PeerId, now: Instant) -> bool {
-        self.met.contains(peer) || self.book.is_wanted(peer, now)
+        self.kept.contains(peer) || self.book.is_wanted(peer, now)
     }
 
     /// A request got no answer on its connection. If that is dead it ends in a moment, and
@@ -543,8 +549,8 @@ impl EventLoop {
             waiting.tries += 1;
             // Of one that was seen a moment ago more addresses may come; it is also called when
             // they do.
-            let expected =
-                self.met.contains(&peer) && now.saturating_duration_since(waiting.since) < PATIENCE;
+            let expected = self.kept.contains(&peer)
+                && now.saturating_duration_since(waiting.since) < PATIENCE;
             if waiting.tries < CONNECT_TRIES || expected {
                 let pause = CONNECT_PAUSE * waiting.tries.min(8);
                 self.dialler.forget(&peer);

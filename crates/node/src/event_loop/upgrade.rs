@@ -146,7 +146,7 @@ impl EventLoop {
         };
         self.history.note(peer, what, outcome, None, now);
         if last {
-            if !self.met.contains(&peer) {
+            if !self.kept.contains(&peer) {
                 self.from_elsewhere.remove(&peer);
             }
             self.agenda.drop(Chore::Leave(peer));
