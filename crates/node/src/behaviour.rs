@@ -12,7 +12,13 @@ use libp2p::{
     tcp,
 };
 
-use crate::{autonat, gossip, losers, muxer, stream, tls};
+use crate::{
+    gossip,
+    outside::autonat,
+    reach::superseded,
+    stream,
+    transport::{muxer, tls},
+};
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with
 /// fewer.
@@ -62,7 +68,7 @@ pub(crate) struct Behaviour {
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
-    pub(crate) losers: losers::Behaviour,
+    pub(crate) losers: superseded::Behaviour,
     streams: stream::Behaviour,
     pub(crate) gossip: gossipsub::Behaviour,
     identify: identify::Behaviour,
@@ -92,7 +98,7 @@ pub(crate) fn swarm(
                     .with_max_pending_outgoing(Some(MAX_DIALLING)),
             ),
             memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
-            losers: losers::Behaviour::default(),
+            losers: superseded::Behaviour::default(),
             streams,
             gossip: gossip::behaviour(key, topic)?,
             identify: identify::Behaviour::new(

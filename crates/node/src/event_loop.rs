@@ -33,20 +33,22 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    InboundStream, Mapping, Multicast, RelayOffer, Status,
-    addresses::Book,
     behaviour::{Behaviour, BehaviourEvent},
-    dial::Dialler,
     gossip::Gate,
-    history::History,
-    interfaces::{self, Interfaces},
-    listen::Port,
-    mapping::{self, Wish},
     mdns,
-    observed::Observations,
-    relays::Relays,
-    status::PeerReach,
-    stream::Control,
+    net::{
+        addresses::Book,
+        interfaces::{self, Interfaces},
+    },
+    outside::{
+        mapping::{self, Wish},
+        observed::Observations,
+        relays::{RelayOffer, Relays},
+    },
+    reach::{dialer::Dialler, history::History},
+    status::{Mapping, Multicast, PeerReach, Status},
+    stream::{Control, InboundStream},
+    transport::port::Port,
 };
 
 use agenda::{Agenda, Chore};

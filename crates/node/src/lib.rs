@@ -28,39 +28,30 @@
 //!   files.
 #![deny(missing_docs)]
 
-mod addresses;
-mod autonat;
 mod behaviour;
-mod dial;
 mod event_loop;
 mod gossip;
-mod history;
-mod interfaces;
-mod ip;
-mod listen;
-mod losers;
-mod mapping;
 mod mdns;
-mod muxer;
+mod net;
 mod node;
-mod observed;
+mod outside;
 mod punch;
+mod reach;
 pub mod relay;
-mod relays;
 mod status;
 pub mod stream;
-mod tls;
+mod transport;
 
 pub use libp2p::identity::Keypair;
 
-pub use addresses::Invalid;
 pub use event_loop::Event;
-pub use history::Attempt;
-pub use muxer::FRAME;
+pub use net::addresses::Invalid;
 pub use node::{Config, Error, Node, OpenError, spawn};
-pub use relays::RelayOffer;
+pub use outside::relays::RelayOffer;
+pub use reach::history::Attempt;
 pub use status::{
     Connection, Link, Mapping, Multicast, Nat, Observed, PeerReach, Reach, Relay, Reservation,
     Status, Transport,
 };
 pub use stream::{InboundStream, Stream};
+pub use transport::muxer::FRAME;

@@ -25,10 +25,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Multicast,
-    interfaces::{Interface, Interfaces},
-    listen::Port,
     mdns::link::Link,
+    net::interfaces::{Interface, Interfaces},
+    status::Multicast,
+    transport::port::Port,
 };
 
 /// Announcements under way to the event loop; those that find no place come again with the next

@@ -16,12 +16,13 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Event, InboundStream, Invalid, PeerReach, RelayOffer, Status, Stream,
-    addresses::parse_typed,
     behaviour,
-    event_loop::{self, Command, EventLoop},
-    listen,
-    stream::{self, Control, Failure},
+    event_loop::{self, Command, Event, EventLoop},
+    net::addresses::{Invalid, parse_typed},
+    outside::relays::RelayOffer,
+    status::{PeerReach, Status},
+    stream::{self, Control, Failure, InboundStream, Stream},
+    transport::port as listen,
 };
 
 /// Commands under way to the event loop; a caller waits when it is behind.

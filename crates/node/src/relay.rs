@@ -44,7 +44,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::listen::{self, Port};
+use crate::transport::{port as listen, port::Port};
 use host::{Host, Setup};
 
 pub use desk::Ask;

@@ -7,7 +7,7 @@ use std::{
 
 use goop2_proto::{Multiaddr, PeerId};
 
-use crate::Attempt;
+use crate::reach::history::Attempt;
 
 /// A snapshot; intermediate ones may be missed, the last one never.
 #[derive(Clone, Debug, Default, PartialEq)]

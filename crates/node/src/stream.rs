@@ -41,7 +41,7 @@ use libp2p::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::punch;
+use crate::punch::protocol as punch;
 use handler::Handler;
 
 /// Streams we have open to one peer at a time; more wait. Far below the 256 at which other

@@ -12,9 +12,11 @@ use libp2p::{
 
 use super::{Chore, Event, EventLoop, testing::CALLED, without_peer};
 use crate::{
-    Connection, Transport,
-    addresses::{self, Source},
-    interfaces::{self, Interfaces},
+    net::{
+        addresses::{self, Source},
+        interfaces::{self, Interfaces},
+    },
+    status::{Connection, Transport},
     stream::is_relayed,
 };
 

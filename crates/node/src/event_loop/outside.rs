@@ -18,7 +18,11 @@ use libp2p::{
 };
 
 use super::{Chore, EventLoop, Known, explain, is_near, without_peer};
-use crate::{Mapping, Reach, Transport, addresses, interfaces::Interfaces, relays::Action};
+use crate::{
+    net::{addresses, interfaces::Interfaces},
+    outside::relays::Action,
+    status::{Mapping, Reach, Transport},
+};
 
 /// How soon to see again whether a place at a relay that is not needed can be ended.
 const GIVE_BACK: Duration = Duration::from_secs(2);

@@ -20,9 +20,14 @@ use libp2p::{
 
 use super::{Chore, EventLoop};
 use crate::{
-    InboundStream, Nat, Transport, addresses, observed,
-    punch::{self, Answer, Talk},
-    stream::Failure,
+    net::addresses,
+    outside::observed,
+    punch::{
+        protocol as punch,
+        protocol::{Answer, Talk},
+    },
+    status::{Nat, Transport},
+    stream::{Failure, InboundStream},
 };
 
 /// How long the library's hole punching, which costs less, goes first: a round trip or two of most

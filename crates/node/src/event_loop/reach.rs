@@ -16,9 +16,9 @@ use libp2p::{
 
 use super::{Chore, EventLoop, Known, Reply};
 use crate::{
-    Transport,
-    addresses::{self, Source},
-    history::spoken,
+    net::addresses::{self, Source},
+    reach::history::spoken,
+    status::Transport,
     stream::is_relayed,
 };
 

@@ -10,7 +10,7 @@ use goop2_proto::{Multiaddr, PeerId};
 use libp2p::autonat;
 
 use super::{Chore, EventLoop, without_peer};
-use crate::{Mapping, addresses, observed};
+use crate::{net::addresses, outside::observed, status::Mapping};
 
 /// Test results kept; there are as many addresses as transports and families, and some change.
 pub(super) const MAX_TESTED: usize = 32;

@@ -13,9 +13,9 @@ use libp2p::{dcutr, swarm::ConnectionId};
 
 use super::{Chore, EventLoop, Known};
 use crate::{
-    Connection, Transport, addresses,
-    history::spoken,
-    status::{Link, PeerReach},
+    net::addresses,
+    reach::history::spoken,
+    status::{Connection, Link, PeerReach, Transport},
 };
 
 /// Pauses between attempts to get off a relay. The first only calls addresses that were learned

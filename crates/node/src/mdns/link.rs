@@ -16,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::socket::{Multicast, PORT};
 use crate::{
-    interfaces::{Interface, Interfaces},
-    ip::is_link_local,
+    net::{
+        interfaces::{Interface, Interfaces},
+        ip::is_link_local,
+    },
 };
 
 /// When to ask, from the start on. Existing peers ask at 0 and 4 s; two early repeats cost two

@@ -27,8 +27,10 @@ use libp2p::{
 
 use super::{Limits, meter::Meter};
 use crate::{
-    addresses::{ip, transport},
-    ip::{is_private, is_reachable},
+    net::{
+        addresses::{ip, transport},
+        ip::{is_private, is_reachable},
+    },
 };
 
 /// How long a reservation lasts; peers renew it at three quarters.

@@ -13,10 +13,12 @@ use tokio::{net::lookup_host, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    addresses::ip,
-    interfaces::{self, Interfaces},
-    ip::{is_private, is_reachable},
-    listen::Port,
+    net::{
+        addresses::ip,
+        interfaces::{self, Interfaces},
+        ip::{is_private, is_reachable},
+    },
+    transport::port::Port,
 };
 
 /// How often names are looked up: the usual life of the record of a changing line.
@@ -138,7 +140,7 @@ fn choose<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interfaces::Interface;
+    use crate::net::interfaces::Interface;
 
     const PORT: Port = Port {
         number: 4002,

@@ -33,8 +33,8 @@ use super::{
     transport,
 };
 use crate::{
-    listen::Port,
     stream::{self, Control},
+    transport::port::Port,
 };
 
 /// Connections of one peer: two transports, both families, and what was lost without a word.

@@ -21,7 +21,7 @@ use libp2p::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
-use crate::punch;
+use crate::punch::protocol as punch;
 
 use super::{
     ATTEMPT, Failure, InUse, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request,

@@ -12,7 +12,7 @@ use if_watch::tokio::IfWatcher;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::ip::{is_private, is_reachable};
+use crate::net::ip::{is_private, is_reachable};
 
 /// Several addresses change together; wait for the rest of them.
 const SETTLE: Duration = Duration::from_millis(100);

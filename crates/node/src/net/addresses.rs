@@ -13,7 +13,7 @@ use std::{
 use goop2_proto::{Multiaddr, PeerId};
 use libp2p::multiaddr::Protocol;
 
-use crate::{interfaces::Interfaces, ip::is_reachable};
+use crate::net::{interfaces::Interfaces, ip::is_reachable};
 
 /// Peers remembered; a LAN has hundreds, a rendezvous may tell of thousands.
 const MAX_PEERS: usize = 4096;
@@ -242,12 +242,14 @@ pub(crate) fn relay(addr: &Multiaddr) -> Option<PeerId> {
 }
 
 /// The transport of a direct address, `None` when we cannot dial it.
-pub(crate) fn transport(addr: &Multiaddr) -> Option<crate::Transport> {
+pub(crate) fn transport(addr: &Multiaddr) -> Option<crate::status::Transport> {
     let mut parts = addr.iter();
     match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
-        (host, Protocol::Tcp(_), None, None) if is_host(&host) => Some(crate::Transport::Tcp),
+        (host, Protocol::Tcp(_), None, None) if is_host(&host) => {
+            Some(crate::status::Transport::Tcp)
+        }
         (host, Protocol::Udp(_), Some(Protocol::QuicV1), None) if is_host(&host) => {
-            Some(crate::Transport::Quic)
+            Some(crate::status::Transport::Quic)
         }
         _ => None,
     }

@@ -33,7 +33,7 @@ use libp2p::{
 
 pub(crate) use libp2p::autonat::v2::client::Config;
 
-use crate::addresses;
+use crate::net::addresses;
 
 /// Spoken by who can call others.
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/libp2p/autonat/2/dial-request");

@@ -16,9 +16,8 @@ use goop2_proto::{Multiaddr, PeerId};
 use libp2p::multiaddr::Protocol;
 
 use crate::{
-    Transport, addresses,
-    ip::is_reachable,
-    status::{Nat, Observed},
+    net::{addresses, ip::is_reachable},
+    status::{Nat, Observed, Transport},
 };
 
 /// Observers remembered; the newest are right.

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{listen::Port, status::Mapping};
+use crate::{status::Mapping, transport::port::Port};
 
 /// How long routers may take before it is said that there is none that maps. It is found
 /// nevertheless when it answers later.

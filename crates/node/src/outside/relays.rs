@@ -23,9 +23,8 @@ use goop2_proto::{Multiaddr, PeerId};
 use libp2p::core::transport::ListenerId;
 
 use crate::{
-    Transport, addresses,
-    ip::is_reachable,
-    status::{Relay, Reservation},
+    net::{addresses, ip::is_reachable},
+    status::{Relay, Reservation, Transport},
 };
 
 /// Relays used at a time: one is enough, a second outlives the first, and each costs its owner
