@@ -68,7 +68,7 @@ pub(crate) struct Behaviour {
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
-    pub(crate) losers: superseded::Behaviour,
+    pub(crate) superseded: superseded::Behaviour,
     streams: stream::Behaviour,
     pub(crate) gossip: gossipsub::Behaviour,
     identify: identify::Behaviour,
@@ -98,7 +98,7 @@ pub(crate) fn swarm(
                     .with_max_pending_outgoing(Some(MAX_DIALLING)),
             ),
             memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
-            losers: superseded::Behaviour::default(),
+            superseded: superseded::Behaviour::default(),
             streams,
             gossip: gossip::behaviour(key, topic)?,
             identify: identify::Behaviour::new(

@@ -13,6 +13,8 @@ use libp2p::{
     identity::Keypair,
 };
 
+use crate::command::Event;
+
 /// The limit of existing peers; a larger message would not be forwarded by them.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
 
@@ -78,8 +80,31 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// The verdict for gossipsub, and the message when it is to be believed.
-    pub(crate) fn judge(
+    /// The verdict for gossipsub, and what to report. `neighbor` and `lan` are of the peer that sent
+    /// it: whether what it says counts as being on our networks, and whether it is on one of them.
+    ///
+    /// What comes from afar is not passed on: it would make peers on other networks look like
+    /// neighbors.
+    pub(crate) fn hear(
+        &mut self,
+        source: PeerId,
+        message: &gossipsub::Message,
+        neighbor: bool,
+        lan: bool,
+        now: Instant,
+    ) -> (MessageAcceptance, Option<Event>) {
+        let near = neighbor && lan;
+        match self.judge(source, message, now) {
+            (verdict, Some(presence)) if near => (verdict, Some(Event::Presence(presence))),
+            (MessageAcceptance::Accept, presence) if !near => {
+                let own = presence.filter(|presence| neighbor && presence.peer == source);
+                (MessageAcceptance::Ignore, own.map(Event::FarPresence))
+            }
+            (verdict, _) => (verdict, None),
+        }
+    }
+
+    fn judge(
         &mut self,
         neighbour: PeerId,
         message: &gossipsub::Message,
@@ -177,6 +202,30 @@ mod tests {
             assert!(matches!(verdict, MessageAcceptance::Reject) && presence.is_none());
         }
         assert!(count >= 4, "{count} messages");
+    }
+
+    #[test]
+    fn what_comes_from_afar_is_not_passed_on_and_only_its_author_is_heard() {
+        let (peer, recorded) = recorded().next().unwrap();
+        let fields = fields(&unhex(&recorded.message_protobuf_hex));
+        let message = gossipsub::Message {
+            source: Some(peer),
+            data: fields[&2].clone(),
+            sequence_number: None,
+            topic: gossipsub::IdentTopic::new(recorded.topic).hash(),
+        };
+        let (now, mut gate) = (Instant::now(), Gate::default());
+        let mut hear = |source, neighbor, lan| gate.hear(source, &message, neighbor, lan, now);
+        let (verdict, event) = hear(PeerId::random(), true, true);
+        assert!(matches!(verdict, MessageAcceptance::Accept));
+        assert!(matches!(event, Some(Event::Presence(_))));
+        let (verdict, event) = hear(peer, true, false);
+        assert!(matches!(verdict, MessageAcceptance::Ignore));
+        assert!(matches!(event, Some(Event::FarPresence(_))));
+        for (source, neighbor, lan) in [(PeerId::random(), true, false), (peer, false, true)] {
+            let (verdict, event) = hear(source, neighbor, lan);
+            assert!(matches!(verdict, MessageAcceptance::Ignore) && event.is_none());
+        }
     }
 
     #[test]

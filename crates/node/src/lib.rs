@@ -28,7 +28,9 @@
 //!   files.
 #![deny(missing_docs)]
 
+mod agenda;
 mod behaviour;
+mod command;
 mod event_loop;
 mod gossip;
 mod mdns;
@@ -44,7 +46,7 @@ mod transport;
 
 pub use libp2p::identity::Keypair;
 
-pub use event_loop::Event;
+pub use command::Event;
 pub use net::addresses::Invalid;
 pub use node::{Config, Error, Node, OpenError, spawn};
 pub use outside::relays::RelayOffer;

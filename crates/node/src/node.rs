@@ -17,7 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     behaviour,
-    event_loop::{self, Command, Event, EventLoop},
+    command::{Command, Event},
+    event_loop::{self, EventLoop},
     net::addresses::{Invalid, parse_typed},
     outside::relays::RelayOffer,
     status::{PeerReach, Status},
@@ -225,7 +226,7 @@ impl Node {
     /// is asked whether it still lives, ends if not, and meanwhile another way is sought. A hint,
     /// dropped when the node is busy.
     pub fn doubt(&self, peer: PeerId) {
-        let _ = self.commands.try_send(Command::Doubt(peer));
+        let _ = self.commands.try_send(Command::CheckConnections(peer));
     }
 
     /// The relays on offer, all of them. Places are kept at some, as long as this peer is not

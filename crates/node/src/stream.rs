@@ -33,7 +33,6 @@ use goop2_proto::{Multiaddr, PeerId};
 use libp2p::{
     StreamProtocol,
     core::{Endpoint, transport::PortUse},
-    multiaddr::Protocol,
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
         THandlerOutEvent, ToSwarm,
@@ -41,8 +40,11 @@ use libp2p::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::punch::protocol as punch;
+use crate::net::addresses::is_relayed;
 use handler::Handler;
+
+/// The node's own protocol: hole punching from many ports.
+pub(crate) const PUNCH: &str = "/goop/punch/1.0.0";
 
 /// Streams we have open to one peer at a time; more wait. Far below the 256 at which other
 /// implementations start to refuse, and enough to fill any link with small files.
@@ -394,7 +396,7 @@ impl Behaviour {
         inbound: mpsc::Sender<InboundStream>,
         punches: mpsc::Sender<InboundStream>,
     ) -> Self {
-        protocols.push(punch::PROTOCOL);
+        protocols.push(PUNCH);
         Self {
             control,
             protocols: protocols.into(),
@@ -425,11 +427,6 @@ impl Behaviour {
             self.punches.clone(),
         )
     }
-}
-
-/// Whether an address leads over a relay.
-pub(crate) fn is_relayed(addr: &Multiaddr) -> bool {
-    addr.iter().any(|p| p == Protocol::P2pCircuit)
 }
 
 impl NetworkBehaviour for Behaviour {

@@ -15,11 +15,9 @@ use tokio::{sync::mpsc, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::socket::{Multicast, PORT};
-use crate::{
-    net::{
-        interfaces::{Interface, Interfaces},
-        ip::is_link_local,
-    },
+use crate::net::{
+    interfaces::{Interface, Interfaces},
+    ip::is_link_local,
 };
 
 /// When to ask, from the start on. Existing peers ask at 0 and 4 s; two early repeats cost two

@@ -13,7 +13,6 @@ use std::{
 };
 
 use goop2_proto::{Multiaddr, PeerId};
-use libp2p::multiaddr::Protocol;
 
 use crate::{
     net::{addresses, ip::is_reachable},
@@ -111,7 +110,9 @@ impl Observations {
             .0
             .iter()
             .filter(|((_, by, ip4), _)| *ip4 && *by == transport)
-            .filter_map(|(_, seen)| Some((addresses::ip(&seen.addr)?, self::port(&seen.addr)?)))
+            .filter_map(|(_, seen)| {
+                Some((addresses::ip(&seen.addr)?, addresses::port(&seen.addr)?))
+            })
             .collect();
         let Some(first) = seen.first() else {
             return Nat::Unknown;
@@ -141,14 +142,6 @@ impl Observations {
             })
             .collect()
     }
-}
-
-/// The port of an address.
-pub(crate) fn port(addr: &Multiaddr) -> Option<u16> {
-    addr.iter().find_map(|part| match part {
-        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

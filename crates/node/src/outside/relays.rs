@@ -73,7 +73,7 @@ pub(crate) enum Action {
     Dial { peer: PeerId, addrs: Vec<Multiaddr> },
     /// Connect to be seen there, over the other transport too or without a place; nothing depends
     /// on it.
-    Look { peer: PeerId, addrs: Vec<Multiaddr> },
+    Observe { peer: PeerId, addrs: Vec<Multiaddr> },
     /// Ask for a place by listening there; the listener is told to [`Relays::asking`].
     Reserve { peer: PeerId, addr: Multiaddr },
     /// Give the place back.
@@ -196,7 +196,7 @@ impl Relays {
                 Step::Waiting { .. } if self.reachable && entry.look <= now => {
                     entry.look = now + LOOK_RARELY;
                     let addrs = entry.addrs();
-                    return Some(Action::Look { peer, addrs });
+                    return Some(Action::Observe { peer, addrs });
                 }
                 Step::Connecting { until }
                 | Step::Connected { until }
@@ -212,7 +212,7 @@ impl Relays {
                     entry.look = now + SECOND_LOOK;
                     let addrs = entry.other_transport();
                     if !addrs.is_empty() {
-                        return Some(Action::Look { peer, addrs });
+                        return Some(Action::Observe { peer, addrs });
                     }
                 }
                 _ => {}
@@ -449,6 +449,33 @@ fn usable(mut addrs: Vec<Multiaddr>) -> Vec<Multiaddr> {
     }
     addrs.truncate(MAX_ADDRS);
     addrs
+}
+
+/// Why a relay refuses a reservation, as far as the library tells.
+pub(crate) fn refusal(error: &std::io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    let mut causes = std::iter::successors(
+        error
+            .get_ref()
+            .map(|inner| inner as &(dyn std::error::Error + 'static)),
+        |error| error.source(),
+    );
+    let said = causes.find_map(|cause| {
+        let text = cause.to_string().to_lowercase();
+        let refused = ["refused", "permission", "denied"];
+        if refused.iter().any(|word| text.contains(word)) {
+            Some("it refuses a reservation for this peer")
+        } else if text.contains("resource limit") {
+            Some("it is full")
+        } else if text.contains("not supported") || text.contains("unsupported") {
+            Some("it is not a relay at the moment")
+        } else if text.contains("no address") {
+            Some("it does not know its own address")
+        } else {
+            None
+        }
+    });
+    said.map_or(text, str::to_owned)
 }
 
 #[cfg(test)]

@@ -38,8 +38,6 @@ use tokio::{net::UdpSocket, time::timeout};
 
 use crate::{net::ip::is_reachable, stream::Stream};
 
-pub(crate) const PROTOCOL: &str = "/goop/punch/1.0.0";
-
 /// Ports that the hidden side opens: as many as a process may hold besides all else, with the usual
 /// limit of 1 024.
 const OPENED: usize = 256;

@@ -30,20 +30,20 @@ const FIRST_WAIT: Duration = Duration::from_millis(300);
 /// The longest wait.
 const LAST_WAIT: Duration = Duration::from_secs(60);
 
-pub(crate) struct Dialler {
+pub(crate) struct Dialer {
     wanted: HashMap<PeerId, Want>,
-    /// The peers not being dialled now, by when they are due.
+    /// The peers not being dialed now, by when they are due.
     queue: BTreeSet<(Instant, PeerId)>,
     rate: Bucket,
 }
 
 struct Want {
     failures: u32,
-    /// `None` while it is being dialled.
+    /// `None` while it is being dialed.
     due: Option<Instant>,
 }
 
-impl Dialler {
+impl Dialer {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             wanted: HashMap::new(),
@@ -53,7 +53,7 @@ impl Dialler {
     }
 
     /// The peer should be connected and its addresses are news: it is due at `due`, unless it is
-    /// being dialled already.
+    /// being dialed already.
     pub(crate) fn want(&mut self, peer: PeerId, due: Instant) {
         let want = self.wanted.entry(peer).or_insert(Want {
             failures: 0,
@@ -131,53 +131,53 @@ mod tests {
     #[test]
     fn a_failed_dial_is_tried_again_ever_more_slowly() {
         let (mut now, peer) = (Instant::now(), PeerId::random());
-        let mut dialler = Dialler::new(now);
-        dialler.want(peer, now);
+        let mut dialer = Dialer::new(now);
+        dialer.want(peer, now);
         let mut waits = Vec::new();
         for _ in 0..12 {
-            assert_eq!(dialler.poll(now), Some(peer));
-            assert_eq!(dialler.poll(now), None, "one dial at a time");
-            dialler.failed(peer, 0.5, now);
-            let next = dialler.poll_timeout().unwrap();
+            assert_eq!(dialer.poll(now), Some(peer));
+            assert_eq!(dialer.poll(now), None, "one dial at a time");
+            dialer.failed(peer, 0.5, now);
+            let next = dialer.poll_timeout().unwrap();
             waits.push(next - now);
             now = next;
         }
         assert_eq!(waits[0], FIRST_WAIT);
         assert!(waits.is_sorted());
         assert_eq!(waits[11], LAST_WAIT);
-        dialler.forget(&peer);
-        assert_eq!(dialler.poll_timeout(), None);
+        dialer.forget(&peer);
+        assert_eq!(dialer.poll_timeout(), None);
     }
 
     #[test]
     fn news_brings_a_dial_forward() {
         let (now, peer) = (Instant::now(), PeerId::random());
-        let mut dialler = Dialler::new(now);
-        dialler.want(peer, now);
-        assert_eq!(dialler.poll(now), Some(peer));
-        dialler.failed(peer, 1.0, now);
-        dialler.want(peer, now);
-        assert_eq!(dialler.poll(now), Some(peer));
+        let mut dialer = Dialer::new(now);
+        dialer.want(peer, now);
+        assert_eq!(dialer.poll(now), Some(peer));
+        dialer.failed(peer, 1.0, now);
+        dialer.want(peer, now);
+        assert_eq!(dialer.poll(now), Some(peer));
     }
 
     #[test]
-    fn a_thousand_announcements_are_dialled_at_the_rate() {
+    fn a_thousand_announcements_are_dialed_at_the_rate() {
         let now = Instant::now();
-        let mut dialler = Dialler::new(now);
+        let mut dialer = Dialer::new(now);
         for _ in 0..1000 {
-            dialler.want(PeerId::random(), now);
+            dialer.want(PeerId::random(), now);
         }
         assert_eq!(
-            std::iter::from_fn(|| dialler.poll(now)).count(),
+            std::iter::from_fn(|| dialer.poll(now)).count(),
             RATE.burst as usize
         );
         let minute = now + Duration::from_secs(60);
-        assert!(dialler.poll_timeout().unwrap() > now);
+        assert!(dialer.poll_timeout().unwrap() > now);
         let mut at = now;
         let mut dials = 0;
         while at < minute {
             at += Duration::from_millis(100);
-            dials += std::iter::from_fn(|| dialler.poll(at)).count();
+            dials += std::iter::from_fn(|| dialer.poll(at)).count();
         }
         assert!((119..=121).contains(&dials), "{dials}");
     }

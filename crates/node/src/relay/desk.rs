@@ -26,11 +26,9 @@ use libp2p::{
 };
 
 use super::{Limits, meter::Meter};
-use crate::{
-    net::{
-        addresses::{ip, transport},
-        ip::{is_private, is_reachable},
-    },
+use crate::net::{
+    addresses::{ip, transport},
+    ip::{is_private, is_reachable},
 };
 
 /// How long a reservation lasts; peers renew it at three quarters.

@@ -21,11 +21,9 @@ use libp2p::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
-use crate::punch::protocol as punch;
-
 use super::{
-    ATTEMPT, Failure, InUse, InboundStream, MAX_WAITING_PER_CONNECTION, Registration, Request,
-    Stream,
+    ATTEMPT, Failure, InUse, InboundStream, MAX_WAITING_PER_CONNECTION, PUNCH, Registration,
+    Request, Stream,
 };
 
 /// See the module.
@@ -70,9 +68,7 @@ impl Handler {
         let Ok(share) = self.registration.inbound.clone().try_acquire_owned() else {
             return;
         };
-        let _full = self
-            .punches
-            .try_send(self.stream(inner, punch::PROTOCOL, share));
+        let _full = self.punches.try_send(self.stream(inner, PUNCH, share));
     }
 
     fn stream(
@@ -153,7 +149,7 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol, ..
             }) => {
-                if protocol.1 == punch::PROTOCOL {
+                if protocol.1 == PUNCH {
                     self.deliver_punch(protocol.0);
                 } else if self.waiting.len() < MAX_WAITING_PER_CONNECTION {
                     self.waiting.push_back(protocol);

@@ -44,7 +44,7 @@ fn a_place_is_asked_for_once_the_relay_has_said_who_it_is() {
     // And once over the other transport.
     assert_eq!(
         relays.poll(0.5, now),
-        Some(Action::Look {
+        Some(Action::Observe {
             peer: offer.peer,
             addrs: vec![offer.addrs[0].clone()]
         })
@@ -96,7 +96,10 @@ fn a_silent_relay_is_given_up_at_every_step() {
             relays.identified(&offer.peer, now);
         }
         if step > 0 {
-            assert!(matches!(relays.poll(0.0, now), Some(Action::Look { .. })));
+            assert!(matches!(
+                relays.poll(0.0, now),
+                Some(Action::Observe { .. })
+            ));
         }
         now = relays.poll_timeout().unwrap();
         assert_eq!(
@@ -126,7 +129,7 @@ fn a_reachable_peer_keeps_no_place_and_asks_again_when_it_is_no_longer() {
     // Without a place it is looked at rarely, and when the user asks.
     relays.hurry(now);
     let addrs = vec![offer.addrs[1].clone()];
-    assert_eq!(relays.poll(0.5, now), Some(Action::Look { peer, addrs }));
+    assert_eq!(relays.poll(0.5, now), Some(Action::Observe { peer, addrs }));
     assert_eq!(relays.poll(0.5, now), None);
     assert_eq!(relays.status()[0].state, Reservation::NotNeeded);
     relays.connected(&offer.peer, now);
