@@ -1,29 +1,27 @@
-//! The relay beside a rendezvous: where peers meet that cannot reach each other.
+//! The relay of a rendezvous server, for peers that cannot reach each other directly.
 //!
 //! A swarm of its own, with a key and a port of its own, so that it may be switched, limited and
-//! watched by itself. It forwards circuits (circuit relay v2), tells peers what their address is
-//! (identify) and whether it can be reached (AutoNAT, both versions). What passes through is
+//! watched independently. It forwards circuits (circuit relay v2), shows peers their address
+//! (identify) and tests whether it can be reached (AutoNAT, both versions). What passes through is
 //! encrypted between the two ends.
 //!
 //! ```text
-//!   rendezvous: who is here? ◀── desk ◀── gate ── the library's relay: reservations and circuits
+//!   rendezvous: who is online? ◀── admission ◀── gate ── the library's relay: reservations, circuits
 //!                                                     │ streams
 //!   addresses ── external ──▶ host (the swarm) ◀──────┴── meter ◀── shares: whose turn is it?
 //! ```
 //!
-//! - `desk` decides who may reserve and connect, by asking the rendezvous who is there: nobody's
-//!   free tunnel.
+//! - `admission` decides who may reserve and connect, by asking the rendezvous who is online: it is
+//!   not a free tunnel.
 //! - `meter` and `shares` hold everyone to a rate, and to an equal part when there is not enough
 //!   for all.
-//! - It does not join the presence topic. Whoever may use it has published at the rendezvous and
-//!   hears everybody through it; a forwarder would carry, beside that and to everyone at every
-//!   heartbeat, the presence of those whom the rendezvous does not show: blocked, not registered,
-//!   not signed. The relays of existing peers do not forward it either.
+//! - It does not join the presence topic. Any peer that may use it has published at the rendezvous
+//!   and hears everybody through it; a forwarder would carry to everyone, at every heartbeat, also
+//!   the presence of those whom the rendezvous does not show: blocked, not registered, not signed. The relays of existing peers do not forward it either.
 //! - It does not ask AutoNAT for itself: those it could ask are the peers that want to use it. The
-//!   operator says where it is reached (`external`), and that is also what the address of the
-//!   rendezvous says.
+//!   operator configures where it is reached (`external`), as for the rendezvous itself.
 
-mod desk;
+mod admission;
 mod external;
 mod gate;
 mod host;
@@ -47,7 +45,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::transport::{port as listen, port::Port};
 use host::{Host, Setup};
 
-pub use desk::Ask;
+pub use admission::Ask;
 pub use external::External;
 
 /// How long the start waits for names to be looked up; they are advertised when they are found.
@@ -66,21 +64,21 @@ pub struct Config {
     pub keypair: Keypair,
     /// TCP and UDP port; 0 takes a free one.
     pub port: u16,
-    /// Where it is reached from outside; nothing = at the addresses of this machine.
+    /// Where it is reached from outside; nothing = at the addresses of this host.
     pub external: Vec<External>,
-    /// How much anyone may have.
+    /// How much the relay and each of its peers may use.
     pub limits: Limits,
-    /// What a peer is at the rendezvous. Called often, and must not wait.
+    /// Looks up a peer's membership at the rendezvous. Called often, and must not block.
     pub ask: Ask,
 }
 
-/// How much anyone may have.
+/// How much the relay and each of its peers may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one circuit, both ways; 0 = no limit. A rate bounds what a relay carries; a limit
-    /// in bytes only cuts off whoever loads much, in the middle.
+    /// in bytes only cuts off large downloads, in the middle.
     pub circuit_bytes: u64,
-    /// Longest life of a circuit; who is still there dials again.
+    /// Longest life of a circuit; after that the peer dials again.
     pub circuit: Duration,
     /// Circuits at a time; some 20 KB each, and at worst the windows of two streams.
     pub circuits: usize,
@@ -95,8 +93,8 @@ pub struct Limits {
     /// Bytes a second that one peer sends and receives; 0 = no limit. The default is a fifth of
     /// that line.
     pub bytes_per_second_per_peer: u64,
-    /// How long a peer keeps its connections after it has gone from the rendezvous: its server or
-    /// line may be back soon.
+    /// How long a peer keeps its connections after it has left the rendezvous: its server or line
+    /// may be back soon.
     pub grace: Duration,
 }
 
@@ -146,9 +144,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Returns when it listens. From then on `told` holds its state, at most a second old; at the
-    /// end, nothing.
-    pub async fn bind(config: Config, told: watch::Sender<Option<State>>) -> Result<Self, Error> {
+    /// Returns when it listens. From then on `state` holds its state, at most a second old; at
+    /// the end, nothing.
+    pub async fn bind(config: Config, state: watch::Sender<Option<State>>) -> Result<Self, Error> {
         let listen = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => Error::PortTaken(config.port),
             _ => Error::Listen {
@@ -169,7 +167,7 @@ impl Relay {
             limits: config.limits,
             ask: config.ask,
             addrs,
-            told,
+            state,
         };
         let host = setup.clone().listen().await.map_err(listen)?;
         let task = AbortOnDropHandle::new(tokio::spawn(keep(host, setup, stop.clone())));
@@ -194,26 +192,26 @@ impl Relay {
 
     /// Ends in order.
     pub async fn shutdown(self) {
-        // Peers are told by the end of their connections.
+        // Peers notice by the end of their connections.
         self.stop.cancel();
         let _ended = self.task.await;
         let _ended = self.looking.await;
-        tracing::info!("relay ended");
+        tracing::info!("the relay has stopped");
     }
 }
 
-/// Runs the host until it is stopped. The library holds its own books with `expect`, and strangers
+/// Runs the host until it is stopped. The library keeps its own accounts with `expect`, and strangers
 /// write in them: should it fail, everybody reserves again, and the relay goes on.
 async fn keep(mut host: Host, setup: Setup, stop: CancellationToken) {
     loop {
         let running = AbortOnDropHandle::new(tokio::spawn(host.run(stop.clone())));
         let Err(error) = running.await else { return };
-        tracing::error!(%error, "the relay has failed and starts again");
+        tracing::error!(%error, "the relay has failed and is restarted");
         host = loop {
             sleep(AGAIN).await;
             match setup.clone().listen().await {
                 Ok(host) => break host,
-                Err(error) => tracing::warn!(%error, "the relay does not listen"),
+                Err(error) => tracing::warn!(%error, "the relay cannot listen"),
             }
         };
     }

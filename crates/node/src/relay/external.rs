@@ -1,5 +1,5 @@
-//! Where the relay is reached from outside: what the operator says, or the addresses of this
-//! machine.
+//! Where the relay is reached from outside: what the operator configures, or the addresses of
+//! this host.
 //!
 //! Names are looked up again from time to time: a line at home changes its address, existing
 //! servers keep the one of their start. The relay asks nobody whether an address works: those who
@@ -24,13 +24,13 @@ use crate::{
 /// How often names are looked up: the usual life of the record of a changing line.
 const LOOK_UP: Duration = Duration::from_secs(5 * 60);
 
-/// How soon again when a name was not found: at the start of a machine its network may not be up.
+/// How soon again when a name was not found: while a host starts its network may not be up.
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(15);
 
 /// How long a look-up may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One way in from outside.
+/// One address or name of the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum External {
     /// A whole address, taken as it is.
@@ -72,18 +72,18 @@ impl External {
                     .collect(),
             ),
             Ok(Err(error)) | Err(error) => {
-                tracing::warn!(name, %error, "the name of the relay was not found");
+                tracing::warn!(name, %error, "the relay's host name was not found");
                 None
             }
         }
     }
 }
 
-/// Tells the addresses, best first, and again when they change, until stopped.
+/// Publishes the addresses, best first, and again when they change, until stopped.
 pub(super) async fn follow(
     externals: Vec<External>,
     port: Port,
-    told: watch::Sender<Vec<Multiaddr>>,
+    addresses: watch::Sender<Vec<Multiaddr>>,
     stop: CancellationToken,
 ) {
     let here = watch::Sender::new(Interfaces::read().unwrap_or_default());
@@ -102,7 +102,7 @@ pub(super) async fn follow(
             }
             let own = changes.borrow_and_update().clone();
             let addrs = choose(known.iter().flatten().flatten(), &own, port);
-            told.send_if_modified(|old| std::mem::replace(old, addrs.clone()) != addrs);
+            addresses.send_if_modified(|old| std::mem::replace(old, addrs.clone()) != addrs);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 Ok(()) = changes.changed() => {}
@@ -116,7 +116,7 @@ pub(super) async fn follow(
     }
 }
 
-/// What was said, or else what this machine has; public ones first.
+/// What was configured, or else what this host has; public ones first.
 fn choose<'a>(
     said: impl Iterator<Item = &'a Multiaddr>,
     own: &Interfaces,
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_it_is_this_machine_public_first() {
+    fn without_configuration_it_is_this_host_public_first() {
         let addrs = choose([].iter(), &own(), PORT);
         assert_eq!(
             texts(&addrs),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_operator_says_is_taken() {
+    async fn what_the_operator_configures_is_taken() {
         let mut said = Vec::new();
         for text in [
             "10.1.1.1",

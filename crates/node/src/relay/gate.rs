@@ -1,8 +1,8 @@
-//! The library's relay behind the [`Desk`]: it asks there before it grants anything, and the desk
-//! hears what it did.
+//! The library's relay behind the [`Admission`]: it asks there before it grants anything, and reports what it
+//! did.
 //!
 //! The way in is the rate limiters of its configuration, the only place where the library asks
-//! anybody. They are not told for which connection, so the gate notes that while the library looks
+//! anybody. They do not get the connection, so the gate notes it while the library looks
 //! at a request.
 
 use std::{
@@ -24,12 +24,12 @@ use libp2p::{
 
 use super::{
     Limits,
-    desk::{Desk, RESERVATION},
+    admission::{Admission, RESERVATION},
 };
 
 pub(super) struct Gate {
     relay: relay::Behaviour,
-    desk: Arc<Mutex<Desk>>,
+    admission: Arc<Mutex<Admission>>,
     actions: VecDeque<Action>,
 }
 
@@ -40,11 +40,11 @@ type Action = ToSwarm<relay::Event, THandlerInEvent<relay::Behaviour>>;
 struct NotTaken;
 
 impl Gate {
-    pub(super) fn new(own: PeerId, limits: &Limits, desk: Arc<Mutex<Desk>>) -> Self {
-        let reserving = Arc::clone(&desk);
-        let connecting = Arc::clone(&desk);
+    pub(super) fn new(own: PeerId, limits: &Limits, admission: Arc<Mutex<Admission>>) -> Self {
+        let reserving = Arc::clone(&admission);
+        let connecting = Arc::clone(&admission);
         let config = relay::Config {
-            // Counted at the desk, which does not take a renewal for one more.
+            // Counted by the admission, which does not take a renewal for one more.
             max_reservations: usize::MAX,
             max_reservations_per_peer: usize::MAX,
             reservation_duration: RESERVATION,
@@ -62,22 +62,22 @@ impl Gate {
         };
         Self {
             relay: relay::Behaviour::new(own, config),
-            desk,
+            admission,
             actions: VecDeque::new(),
         }
     }
 
-    fn heard(&self, action: &Action) {
+    fn observe(&self, action: &Action) {
         if let ToSwarm::GenerateEvent(event) = action {
             tracing::debug!(?event, "relay");
-            lock(&self.desk).heard(event, Instant::now());
+            lock(&self.admission).observe(event, Instant::now());
         }
     }
 }
 
 /// Never held across an await.
-pub(super) fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
-    desk.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock(admission: &Mutex<Admission>) -> MutexGuard<'_, Admission> {
+    admission.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl NetworkBehaviour for Gate {
@@ -91,7 +91,7 @@ impl NetworkBehaviour for Gate {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if !lock(&self.desk).welcomes(&peer, remote) {
+        if !lock(&self.admission).welcomes(&peer, remote) {
             return Err(ConnectionDenied::new(NotTaken));
         }
         self.relay
@@ -107,7 +107,7 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let allowed =
-            peer.is_some_and(|peer| lock(&self.desk).may_dial(&peer, addrs, Instant::now()));
+            peer.is_some_and(|peer| lock(&self.admission).may_dial(&peer, addrs, Instant::now()));
         if allowed {
             Ok(Vec::new())
         } else {
@@ -129,13 +129,15 @@ impl NetworkBehaviour for Gate {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match &event {
-            FromSwarm::ConnectionEstablished(made) => lock(&self.desk).arrived(
+            FromSwarm::ConnectionEstablished(made) => lock(&self.admission).arrived(
                 made.connection_id,
                 made.peer_id,
                 made.endpoint.get_remote_address(),
                 Instant::now(),
             ),
-            FromSwarm::ConnectionClosed(closed) => lock(&self.desk).left(&closed.connection_id),
+            FromSwarm::ConnectionClosed(closed) => {
+                lock(&self.admission).left(&closed.connection_id)
+            }
             _ => {}
         }
         self.relay.on_swarm_event(event);
@@ -147,16 +149,16 @@ impl NetworkBehaviour for Gate {
         id: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        lock(&self.desk).asking = Some(id);
+        lock(&self.admission).asking = Some(id);
         self.relay.on_connection_handler_event(peer, id, event);
         // What follows from it is fetched at once, while it is known from which connection it
         // comes.
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(action) = self.relay.poll(&mut cx) {
-            self.heard(&action);
+            self.observe(&action);
             self.actions.push_back(action);
         }
-        lock(&self.desk).asking = None;
+        lock(&self.admission).asking = None;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
@@ -164,7 +166,7 @@ impl NetworkBehaviour for Gate {
             return Poll::Ready(action);
         }
         let action = std::task::ready!(self.relay.poll(cx));
-        self.heard(&action);
+        self.observe(&action);
         Poll::Ready(action)
     }
 }

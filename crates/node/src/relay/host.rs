@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Limits,
-    desk::{Ask, Desk},
+    admission::{Admission, Ask},
     gate::{Gate, lock},
     meter::Meter,
     transport,
@@ -40,7 +40,7 @@ use crate::{
 /// Connections of one peer: two transports, both families, and what was lost without a word.
 const MAX_PER_PEER: u32 = 8;
 
-/// Handshakes under way: a key exchange each, and a whole network that comes back after a restart.
+/// Handshakes at a time: a key exchange each, and a whole network that comes back after a restart.
 const MAX_PENDING: u32 = 256;
 
 /// Connections beyond one for each reservation and circuit: those who only ask, and the second
@@ -56,9 +56,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Streams being negotiated on one connection; more wait in the muxer.
 const MAX_NEGOTIATING: usize = 64;
 
-/// How often those who are gone are looked for, and figures told.
+/// How often to look for peers that are gone, and to publish figures.
 const SWEEP: Duration = Duration::from_secs(5);
-const TELL: Duration = Duration::from_secs(1);
+const PUBLISH: Duration = Duration::from_secs(1);
 
 /// How long connections may take to close at the end.
 const CLOSE: Duration = Duration::from_millis(300);
@@ -88,19 +88,19 @@ pub(super) struct Setup {
     pub(super) limits: Limits,
     pub(super) ask: Ask,
     pub(super) addrs: watch::Receiver<Vec<Multiaddr>>,
-    pub(super) told: watch::Sender<Option<State>>,
+    pub(super) state: watch::Sender<Option<State>>,
 }
 
 pub(super) struct Host {
     swarm: Swarm<Behaviour>,
-    desk: Arc<Mutex<Desk>>,
+    admission: Arc<Mutex<Admission>>,
     meter: Arc<Meter>,
     control: Control,
     /// Connections being asked whether they still answer; few, for reservations are limited in
     /// number and rate.
     probes: JoinSet<(ConnectionId, bool)>,
     addrs: watch::Receiver<Vec<Multiaddr>>,
-    told: watch::Sender<Option<State>>,
+    state: watch::Sender<Option<State>>,
 }
 
 impl Setup {
@@ -112,15 +112,15 @@ impl Setup {
             limits,
             ask,
             addrs,
-            told,
+            state,
         } = self;
         let meter = Meter::new(limits.bytes_per_second, limits.bytes_per_second_per_peer);
-        let desk = Arc::new(Mutex::new(Desk::new(limits.clone(), ask)));
+        let admission = Arc::new(Mutex::new(Admission::new(limits.clone(), ask)));
         let transport = transport::build(&key, &meter).map_err(io::Error::other)?;
         let control = Control::default();
         let swarm = Swarm::new(
             transport,
-            behaviour(&key, &limits, Arc::clone(&desk), control.clone()),
+            behaviour(&key, &limits, Arc::clone(&admission), control.clone()),
             key.public().to_peer_id(),
             libp2p::swarm::Config::with_tokio_executor()
                 .with_idle_connection_timeout(IDLE)
@@ -128,12 +128,12 @@ impl Setup {
         );
         let mut host = Host {
             swarm,
-            desk,
+            admission,
             meter,
             control,
             probes: JoinSet::new(),
             addrs,
-            told,
+            state,
         };
         for ip in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
             for addr in port.addresses(ip) {
@@ -149,7 +149,7 @@ impl Setup {
             }
         }
         host.advertise();
-        host.tell();
+        host.publish();
         Ok(host)
     }
 }
@@ -158,9 +158,9 @@ impl Host {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut metering = std::pin::pin!(Arc::clone(&self.meter).run());
         let mut sweep = interval(SWEEP);
-        let mut tell = interval(TELL);
+        let mut publish = interval(PUBLISH);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -173,10 +173,10 @@ impl Host {
                 }
                 Ok(()) = self.addrs.changed() => {
                     self.advertise();
-                    self.tell();
+                    self.publish();
                 }
                 _ = sweep.tick() => self.sweep(),
-                _ = tell.tick() => self.tell(),
+                _ = publish.tick() => self.publish(),
             }
         }
         self.close().await;
@@ -205,8 +205,8 @@ impl Host {
         }
     }
 
-    /// Who reserves again has perhaps moved: what connected it before is dead without having
-    /// noticed, and the library would call it there as well as here.
+    /// A peer that reserves again may have moved: what connected it before may be dead without
+    /// having noticed, and the library would offer circuits there as well as here.
     fn probe(&mut self, peer: PeerId) {
         let connections = self.control.connections(&peer);
         if connections.len() < 2 {
@@ -219,7 +219,7 @@ impl Host {
         }
     }
 
-    /// The addresses that peers are told with their reservation.
+    /// The addresses that peers get with their reservation.
     fn advertise(&mut self) {
         let addrs = self.addrs.borrow_and_update().clone();
         let old: Vec<_> = self.swarm.external_addresses().cloned().collect();
@@ -233,22 +233,22 @@ impl Host {
     }
 
     fn sweep(&mut self) {
-        for connection in lock(&self.desk).sweep(Instant::now()) {
+        for connection in lock(&self.admission).sweep(Instant::now()) {
             self.swarm.close_connection(connection);
         }
     }
 
-    fn tell(&self) {
+    fn publish(&self) {
         let state = State {
             relay: Relay {
                 peer: *self.swarm.local_peer_id(),
                 addrs: self.addrs.borrow().clone(),
             },
-            usage: lock(&self.desk).usage(&self.meter, Instant::now()),
+            usage: lock(&self.admission).usage(&self.meter, Instant::now()),
         };
-        self.told.send_if_modified(|told| {
-            let changed = told.as_ref() != Some(&state);
-            *told = Some(state);
+        self.state.send_if_modified(|old| {
+            let changed = old.as_ref() != Some(&state);
+            *old = Some(state);
             changed
         });
     }
@@ -268,17 +268,17 @@ impl Host {
     }
 }
 
-/// However it ends, nobody is sent here any more.
+/// However it ends, no peer is sent here any more.
 impl Drop for Host {
     fn drop(&mut self) {
-        self.told.send_replace(None);
+        self.state.send_replace(None);
     }
 }
 
 fn behaviour(
     key: &Keypair,
     limits: &Limits,
-    desk: Arc<Mutex<Desk>>,
+    admission: Arc<Mutex<Admission>>,
     control: Control,
 ) -> Behaviour {
     let own = key.public().to_peer_id();
@@ -313,6 +313,6 @@ fn behaviour(
         ),
         autonat_v2: autonat::v2::server::Behaviour::default(),
         asking: stream::Behaviour::asking(control),
-        gate: Gate::new(own, limits, desk),
+        gate: Gate::new(own, limits, admission),
     }
 }

@@ -2,8 +2,8 @@
 //! waits for its share.
 //!
 //! The library limits a circuit's bytes and life, but no rate. This host's swarm carries circuits
-//! and next to nothing else, so the streams are the place: a read that has to wait is not made, the
-//! muxer's window fills up, and the sender slows down by itself. Nothing is buffered here.
+//! and next to nothing else, so the streams are the place for it: a read that has to wait is not made, the
+//! muxer's window fills up, and the sender slows down. Nothing is buffered here.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,18 +24,18 @@ use tokio::{sync::Notify, time::sleep};
 
 use super::shares::{Shares, TICK};
 
-/// The books of one relay, and who is to be woken.
+/// The accounts of one relay, and which streams to wake.
 #[derive(Debug)]
 pub(super) struct Meter {
     unlimited: bool,
     carried: AtomicU64,
-    books: Mutex<Books>,
+    accounts: Mutex<Accounts>,
     waiting: Notify,
 }
 
 #[derive(Debug)]
-struct Books {
-    shares: Shares<Arc<Place>>,
+struct Accounts {
+    shares: Shares<Arc<Waiter>>,
     /// The connections of each peer, and its figures.
     peers: HashMap<PeerId, (usize, Arc<Tally>)>,
 }
@@ -49,7 +49,7 @@ struct Tally {
 
 /// One end of a stream in the queue of its peer; it is in there once at most.
 #[derive(Debug, Default)]
-struct Place {
+struct Waiter {
     queued: AtomicBool,
     waker: AtomicWaker,
 }
@@ -61,7 +61,7 @@ impl Meter {
         Arc::new(Self {
             unlimited: shares.is_unlimited(),
             carried: AtomicU64::new(0),
-            books: Mutex::new(Books {
+            accounts: Mutex::new(Accounts {
                 shares,
                 peers: HashMap::new(),
             }),
@@ -76,9 +76,12 @@ impl Meter {
 
     /// Bytes that a connected peer sent and was sent.
     pub(super) fn of(&self, peer: &PeerId) -> (u64, u64) {
-        self.books().peers.get(peer).map_or((0, 0), |(_, tally)| {
-            (tally.sent.load(Relaxed), tally.received.load(Relaxed))
-        })
+        self.accounts()
+            .peers
+            .get(peer)
+            .map_or((0, 0), |(_, tally)| {
+                (tally.sent.load(Relaxed), tally.received.load(Relaxed))
+            })
     }
 
     /// Wakes those whose turn it is, as long as it is polled. It sleeps while nobody waits.
@@ -88,13 +91,13 @@ impl Meter {
             loop {
                 sleep(TICK).await;
                 let (turn, idle) = {
-                    let shares = &mut self.books().shares;
+                    let shares = &mut self.accounts().shares;
                     let turn = shares.refill(Instant::now());
                     (turn, shares.is_idle())
                 };
-                for place in turn {
-                    place.queued.store(false, Relaxed);
-                    place.waker.wake();
+                for waiter in turn {
+                    waiter.queued.store(false, Relaxed);
+                    waiter.waker.wake();
                 }
                 if idle {
                     break;
@@ -105,8 +108,8 @@ impl Meter {
 
     /// The connection's muxer, on the account of its peer.
     pub(super) fn metered<M>(self: &Arc<Self>, peer: PeerId, inner: M) -> Metered<M> {
-        let mut books = self.books();
-        let tally = match books.peers.entry(peer) {
+        let mut accounts = self.accounts();
+        let tally = match accounts.peers.entry(peer) {
             Entry::Occupied(known) => {
                 let (connections, tally) = known.into_mut();
                 *connections += 1;
@@ -115,11 +118,11 @@ impl Meter {
             Entry::Vacant(new) => {
                 let tally = Arc::default();
                 new.insert((1, Arc::clone(&tally)));
-                books.shares.open(peer, Instant::now());
+                accounts.shares.open(peer, Instant::now());
                 tally
             }
         };
-        drop(books);
+        drop(accounts);
         Metered {
             inner,
             account: Arc::new(Account {
@@ -130,8 +133,8 @@ impl Meter {
         }
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,17 +147,17 @@ struct Account {
 }
 
 impl Account {
-    fn poll_turn(&self, place: &Arc<Place>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_turn(&self, waiter: &Arc<Waiter>, cx: &mut Context<'_>) -> Poll<()> {
         if self.meter.unlimited {
             return Poll::Ready(());
         }
-        let shares = &mut self.meter.books().shares;
+        let shares = &mut self.meter.accounts().shares;
         if shares.may(&self.peer, Instant::now()) {
             return Poll::Ready(());
         }
-        place.waker.register(cx.waker());
-        if !place.queued.swap(true, Relaxed) {
-            shares.wait(&self.peer, Arc::clone(place));
+        waiter.waker.register(cx.waker());
+        if !waiter.queued.swap(true, Relaxed) {
+            shares.wait(&self.peer, Arc::clone(waiter));
             self.meter.waiting.notify_one();
         }
         Poll::Pending
@@ -163,19 +166,19 @@ impl Account {
     fn moved(&self, bytes: usize, tally: &AtomicU64) {
         tally.fetch_add(bytes as u64, Relaxed);
         if !self.meter.unlimited {
-            self.meter.books().shares.charge(&self.peer, bytes);
+            self.meter.accounts().shares.charge(&self.peer, bytes);
         }
     }
 }
 
 impl Drop for Account {
     fn drop(&mut self) {
-        let mut books = self.meter.books();
-        if let Entry::Occupied(mut known) = books.peers.entry(self.peer) {
+        let mut accounts = self.meter.accounts();
+        if let Entry::Occupied(mut known) = accounts.peers.entry(self.peer) {
             known.get_mut().0 -= 1;
             if known.get().0 == 0 {
                 known.remove();
-                books.shares.close(&self.peer);
+                accounts.shares.close(&self.peer);
             }
         }
     }
@@ -240,8 +243,8 @@ where
 pub(super) struct Stream<S> {
     inner: S,
     account: Arc<Account>,
-    reading: Arc<Place>,
-    writing: Arc<Place>,
+    reading: Arc<Waiter>,
+    writing: Arc<Waiter>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {

@@ -2,7 +2,7 @@
 //! Plain state; the time goes in.
 //!
 //! A byte through the relay is read from one peer and written to another, and is charged to both,
-//! so neither who sends nor who fetches can take more than its share. While the common pool lasts,
+//! so neither a sender nor a reader can take more than its share. While the common pool lasts,
 //! everybody takes from it as it comes. When it is empty it is *short*: from then on each refill is
 //! dealt out in equal parts to the peers that want something, a part that its owner cannot use goes
 //! to the others, and what was dealt and not used returns with the next refill.
@@ -17,14 +17,14 @@ use std::{
 
 use goop2_proto::PeerId;
 
-/// How often a refill is dealt out: a pause this short is no delay beside the network's own.
+/// How often a refill is dealt out: a pause this short is lost in the network's own delay.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// What is moved at once, the buffer of a circuit. So many bytes of a refill wake one stream.
 const PIECE: f64 = 8192.0;
 
 /// How much of a second's bytes may come at once: the pool's, that refills are not lost on a
-/// machine that is late; and a peer's, that a page is not slowed down.
+/// host that is late; and a peer's, that a page is not slowed down.
 const POOL_BURST: f64 = 0.1;
 const PEER_BURST: f64 = 0.25;
 
@@ -35,7 +35,7 @@ const ENOUGH: f64 = 0.5;
 /// A burst holds some pieces at the smallest rate too.
 const MIN_BURST: f64 = 4.0 * PIECE;
 
-/// The books of one relay. `W` is who waits.
+/// The accounts of one relay. `W` is what waits.
 #[derive(Debug)]
 pub(super) struct Shares<W> {
     pool: Option<Rate>,
@@ -132,7 +132,7 @@ impl<W> Shares<W> {
         }
     }
 
-    /// `who` is told by a refill when it is this peer's turn.
+    /// A refill returns `who` when it is this peer's turn.
     pub(super) fn wait(&mut self, peer: &PeerId, who: W) {
         if let Some(account) = self.accounts.get_mut(peer) {
             account.waiting.push_back(who);

@@ -1,7 +1,7 @@
 //! What carries the relay's connections: TCP with Noise and Yamux, and QUIC, each behind the meter.
 //!
-//! Assembled by hand, since the library's builder has no place for a muxer of ours. Noise alone:
-//! every peer speaks it, and TLS beside it would only be a second way to the same.
+//! Assembled by hand, since the library's builder does not take a muxer of ours. Noise alone: every
+//! peer speaks it, and TLS would add nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,16 +22,16 @@ use super::meter::Meter;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long a call may take that only is to show whether somebody can be called. AutoNAT gives up
+/// How long a dial may take that only tests whether a peer can be reached. AutoNAT gives up
 /// the whole question after ten seconds, without an answer.
-const CALL: Duration = Duration::from_secs(5);
+const TEST_DIAL: Duration = Duration::from_secs(5);
 
 /// Streams on one TCP connection. The muxer lets the windows of one connection grow to 1 GiB in all
 /// and sets 256 KiB of it aside for each stream that there might be: with so many, 16 MiB are left
 /// to grow into.
 const MAX_STREAMS: usize = 4032;
 
-/// What a QUIC sender may have under way, on one stream and on all of a connection: a circuit's
+/// What a QUIC sender may have in flight, on one stream and on all of a connection: a circuit's
 /// worth of 80 Mbit/s at 100 ms. The library's 10 and 15 MB would let everyone who does not read
 /// fill the memory of the relay.
 const QUIC_STREAM_BYTES: u32 = 1 << 20;
@@ -61,5 +61,5 @@ pub(super) fn build(
     let quic = quic::tokio::Transport::new(config)
         .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(quic_meter.metered(peer, muxer))));
     let both = tcp.or_transport(quic).map(|either, _| either.into_inner());
-    Ok(TransportTimeout::with_outgoing_timeout(both, CALL).boxed())
+    Ok(TransportTimeout::with_outgoing_timeout(both, TEST_DIAL).boxed())
 }

@@ -1,11 +1,11 @@
-//! Who may reserve and connect: plain state between the rendezvous, which knows who is here, and
+//! Who may reserve and connect: plain state between the rendezvous, which knows who is online, and
 //! the library, which asks.
 //!
 //! The library refuses by number only, and counts a renewal as one more; so the decisions are taken
 //! here and the library is left without limits of its own where that matters. Three classes: a peer
 //! that signs its presence has the whole relay; peers that do not sign share a quarter, and one
-//! household of them a handful; anybody else has nothing. Who is gone keeps what it has for a
-//! while, since a peer whose server or line hiccups is worth more than a place.
+//! household of them a handful; anybody else has nothing. A peer that is gone keeps what it has for a
+//! while, since one whose server or line hiccups is worth more than a free reservation.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -69,8 +69,8 @@ const CONNECTING_PER_HOME: Rate = Rate {
     per: Duration::from_secs(240),
 };
 
-/// Addresses dialled back for one household: a handful for each peer at its start.
-const DIALLING: Rate = Rate {
+/// Addresses dialed back for one household: a handful for each peer at its start.
+const DIALING: Rate = Rate {
     burst: 60,
     per: Duration::from_secs(120),
 };
@@ -81,20 +81,20 @@ const MAX_WATCHED: usize = 8192;
 /// Tells what a peer is at the rendezvous.
 pub type Ask = Arc<dyn Fn(&PeerId) -> Membership + Send + Sync>;
 
-pub(super) struct Desk {
+pub(super) struct Admission {
     limits: Limits,
     ask: Ask,
     /// The connection whose request the library is looking at.
     pub(super) asking: Option<ConnectionId>,
-    seats: HashMap<ConnectionId, Seat>,
+    clients: HashMap<ConnectionId, Client>,
     circuits: Vec<Open>,
-    /// Circuits refused here, of which the library has not told yet.
+    /// Circuits refused here, which the library has yet to report.
     refused_here: usize,
     reserving: Buckets<PeerId>,
     reserving_home: Buckets<IpAddr>,
     connecting: Buckets<PeerId>,
     connecting_home: Buckets<IpAddr>,
-    dialling: Buckets<IpAddr>,
+    dialing: Buckets<IpAddr>,
     reserved: u64,
     connected: u64,
     refused: BTreeMap<Refusal, u64>,
@@ -102,7 +102,7 @@ pub(super) struct Desk {
 
 /// One connection.
 #[derive(Debug)]
-struct Seat {
+struct Client {
     peer: PeerId,
     ip: IpAddr,
     /// Since when its peer is not at the rendezvous.
@@ -128,20 +128,20 @@ struct Open {
     unsigned: Option<IpAddr>,
 }
 
-impl Desk {
+impl Admission {
     pub(super) fn new(limits: Limits, ask: Ask) -> Self {
         Self {
             limits,
             ask,
             asking: None,
-            seats: HashMap::new(),
+            clients: HashMap::new(),
             circuits: Vec::new(),
             refused_here: 0,
             reserving: Buckets::new(RESERVING, MAX_WATCHED),
             reserving_home: Buckets::new(RESERVING_PER_HOME, MAX_WATCHED),
             connecting: Buckets::new(CONNECTING, MAX_WATCHED),
             connecting_home: Buckets::new(CONNECTING_PER_HOME, MAX_WATCHED),
-            dialling: Buckets::new(DIALLING, MAX_WATCHED),
+            dialing: Buckets::new(DIALING, MAX_WATCHED),
             reserved: 0,
             connected: 0,
             refused: BTreeMap::new(),
@@ -155,7 +155,10 @@ impl Desk {
             Membership::Barred => false,
             Membership::Absent => {
                 let home = ip(remote).map(household);
-                let strangers = self.seats.values().filter(|seat| seat.absent.is_some());
+                let strangers = self
+                    .clients
+                    .values()
+                    .filter(|client| client.absent.is_some());
                 let (mut all, mut here) = (0, 0);
                 for stranger in strangers {
                     all += 1;
@@ -178,9 +181,9 @@ impl Desk {
         now: Instant,
     ) {
         let absent = matches!((self.ask)(&peer), Membership::Absent | Membership::Barred);
-        self.seats.insert(
+        self.clients.insert(
             id,
-            Seat {
+            Client {
                 peer,
                 ip: ip(remote).unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
                 absent: absent.then_some(now),
@@ -190,7 +193,7 @@ impl Desk {
     }
 
     pub(super) fn left(&mut self, id: &ConnectionId) {
-        self.seats.remove(id);
+        self.clients.remove(id);
     }
 
     /// The library asks whether the connection it looks at gets a reservation, or a longer one.
@@ -203,10 +206,10 @@ impl Desk {
 
     fn reserve(&mut self, now: Instant) -> Result<(), Refusal> {
         let id = self.asking.ok_or(Refusal::Stranger)?;
-        let seat = self.seats.get(&id).ok_or(Refusal::Stranger)?;
-        let (peer, ip) = (seat.peer, seat.ip);
+        let client = self.clients.get(&id).ok_or(Refusal::Stranger)?;
+        let (peer, ip) = (client.peer, client.ip);
         let membership = (self.ask)(&peer);
-        let renewed = seat.reservation.is_some();
+        let renewed = client.reservation.is_some();
         let signed = match membership {
             Membership::Proved => true,
             Membership::Claimed => false,
@@ -220,22 +223,22 @@ impl Desk {
         }
         let until = now + RESERVATION;
         if let Some(reservation) = self
-            .seats
+            .clients
             .get_mut(&id)
-            .and_then(|seat| seat.reservation.as_mut())
+            .and_then(|client| client.reservation.as_mut())
         {
             reservation.renewal = Some(until);
             return Ok(());
         }
         let (mut of_peer, mut all, mut unsigned, mut unsigned_here) = (0, 0, 0, 0);
-        for seat in self.seats.values() {
-            let Some(held) = &seat.reservation else {
+        for client in self.clients.values() {
+            let Some(held) = &client.reservation else {
                 continue;
             };
             all += 1;
-            of_peer += usize::from(seat.peer == peer);
+            of_peer += usize::from(client.peer == peer);
             unsigned += usize::from(!held.signed);
-            unsigned_here += usize::from(!held.signed && household(seat.ip) == household(ip));
+            unsigned_here += usize::from(!held.signed && household(client.ip) == household(ip));
         }
         if of_peer >= self.limits.reservations_per_peer {
             return Err(Refusal::Peer);
@@ -246,8 +249,8 @@ impl Desk {
         if !signed && !room_for_unsigned(self.limits.reservations, unsigned, unsigned_here) {
             return Err(Refusal::Unsigned);
         }
-        if let Some(seat) = self.seats.get_mut(&id) {
-            seat.reservation = Some(Reservation {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.reservation = Some(Reservation {
                 until,
                 renewal: None,
                 signed,
@@ -268,14 +271,14 @@ impl Desk {
     }
 
     fn connect(&mut self, now: Instant) -> Result<(), Refusal> {
-        let seat = self.asking.and_then(|id| self.seats.get(&id));
-        let seat = seat.ok_or(Refusal::Stranger)?;
-        let (peer, home) = (seat.peer, household(seat.ip));
+        let client = self.asking.and_then(|id| self.clients.get(&id));
+        let client = client.ok_or(Refusal::Stranger)?;
+        let (peer, home) = (client.peer, household(client.ip));
         let membership = (self.ask)(&peer);
-        let holds = |seat: &Seat| seat.peer == peer && seat.reservation.is_some();
+        let holds = |client: &Client| client.peer == peer && client.reservation.is_some();
         match membership {
             Membership::Proved => {}
-            Membership::Absent if self.seats.values().any(holds) => {}
+            Membership::Absent if self.clients.values().any(holds) => {}
             Membership::Absent | Membership::Barred => return Err(Refusal::Stranger),
             Membership::Claimed => {
                 let unsigned = self.circuits.iter().filter_map(|circuit| circuit.unsigned);
@@ -296,7 +299,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Whether an address is dialled for a peer that asks whether it can be reached there: only one
+    /// Whether an address is dialed for a peer that asks whether it can be reached there: only one
     /// that is public and at which the peer itself is seen, so that nobody can point the relay at
     /// others or at what is behind it.
     pub(super) fn may_dial(&mut self, peer: &PeerId, addrs: &[Multiaddr], now: Instant) -> bool {
@@ -309,21 +312,21 @@ impl Desk {
                 bare.pop();
             }
             let seen = ip(addr).filter(|ip| is_reachable(*ip) && !is_private(*ip))?;
-            let there = |seat: &Seat| seat.peer == *peer && seat.ip == seen;
-            (transport(&bare).is_some() && self.seats.values().any(there)).then_some(seen)
+            let there = |client: &Client| client.peer == *peer && client.ip == seen;
+            (transport(&bare).is_some() && self.clients.values().any(there)).then_some(seen)
         };
         let homes: Option<Vec<_>> = addrs.iter().map(own).collect();
         let allowed = homes.is_some_and(|ips| {
             !ips.is_empty()
                 && ips
                     .into_iter()
-                    .all(|ip| self.dialling.take(household(ip), now).is_ok())
+                    .all(|ip| self.dialing.take(household(ip), now).is_ok())
         });
         allowed || self.refuse(Refusal::DialBack)
     }
 
-    /// What the library tells of its work for the connection it looks at, if any.
-    pub(super) fn heard(&mut self, event: &Event, now: Instant) {
+    /// What the library reports of its work for the connection it looks at, if any.
+    pub(super) fn observe(&mut self, event: &Event, now: Instant) {
         match event {
             Event::ReservationReqAccepted { renewed, .. } => {
                 self.reserved += u64::from(!renewed);
@@ -352,19 +355,19 @@ impl Desk {
     /// renew.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<ConnectionId> {
         let mut over = Vec::new();
-        for (id, seat) in &mut self.seats {
-            let membership = (self.ask)(&seat.peer);
-            seat.absent = match membership {
+        for (id, client) in &mut self.clients {
+            let membership = (self.ask)(&client.peer);
+            client.absent = match membership {
                 Membership::Proved | Membership::Claimed => None,
-                Membership::Absent | Membership::Barred => seat.absent.or(Some(now)),
+                Membership::Absent | Membership::Barred => client.absent.or(Some(now)),
             };
-            let gone = seat
+            let gone = client
                 .absent
                 .is_some_and(|since| now.saturating_duration_since(since) >= self.limits.grace);
             let stale = |held: &Reservation| held.until < now + MARGIN;
             if membership == Membership::Barred
                 || gone
-                || seat.reservation.as_ref().is_some_and(stale)
+                || client.reservation.as_ref().is_some_and(stale)
             {
                 over.push(*id);
             }
@@ -374,9 +377,9 @@ impl Desk {
 
     pub(super) fn usage(&self, meter: &Meter, now: Instant) -> Usage {
         let mut reservations = BTreeMap::<PeerId, usize>::new();
-        for seat in self.seats.values() {
-            if seat.reservation.is_some() {
-                *reservations.entry(seat.peer).or_default() += 1;
+        for client in self.clients.values() {
+            if client.reservation.is_some() {
+                *reservations.entry(client.peer).or_default() += 1;
             }
         }
         for circuit in &self.circuits {
@@ -398,7 +401,7 @@ impl Desk {
             seconds: now.saturating_duration_since(open.since).as_secs(),
         };
         Usage {
-            connections: self.seats.len(),
+            connections: self.clients.len(),
             guests: reservations.into_iter().map(guest).collect(),
             circuits: self.circuits.iter().map(circuit).collect(),
             reserved: self.reserved,
@@ -413,10 +416,10 @@ impl Desk {
         let unsigned = match (self.ask)(&from) {
             Membership::Proved => None,
             _ => self
-                .seats
+                .clients
                 .values()
-                .find(|seat| seat.peer == from)
-                .map(|seat| household(seat.ip)),
+                .find(|client| client.peer == from)
+                .map(|client| household(client.ip)),
         };
         self.circuits.push(Open {
             from,
@@ -428,8 +431,8 @@ impl Desk {
 
     /// The answer has left: a renewal counts from here on, no earlier.
     fn confirm(&mut self) {
-        let seat = self.asking.and_then(|id| self.seats.get_mut(&id));
-        if let Some(held) = seat.and_then(|seat| seat.reservation.as_mut()) {
+        let client = self.asking.and_then(|id| self.clients.get_mut(&id));
+        if let Some(held) = client.and_then(|client| client.reservation.as_mut()) {
             held.until = held.renewal.take().unwrap_or(held.until);
         }
     }
@@ -450,24 +453,24 @@ impl Desk {
         };
     }
 
-    /// Always false, for the one who asked.
+    /// Always false, for the peer that asked.
     pub(super) fn refuse(&mut self, why: Refusal) -> bool {
         *self.refused.entry(why).or_default() += 1;
         false
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk")
-            .field("seats", &self.seats.len())
+        f.debug_struct("Admission")
+            .field("clients", &self.clients.len())
             .field("circuits", &self.circuits.len())
             .finish_non_exhaustive()
     }
 }
 
-fn room_for_unsigned(places: usize, all: usize, here: usize) -> bool {
-    all < places.div_ceil(UNSIGNED_PART) && here < UNSIGNED_PER_HOME
+fn room_for_unsigned(limit: usize, all: usize, here: usize) -> bool {
+    all < limit.div_ceil(UNSIGNED_PART) && here < UNSIGNED_PER_HOME
 }
 
 /// The part of an address that a household cannot change: a /64 of IPv6.
@@ -484,9 +487,9 @@ mod tests {
 
     use super::*;
 
-    /// A desk with the clock and the rendezvous of the test.
+    /// An admission with the clock and the rendezvous of the test.
     struct World {
-        desk: Desk,
+        admission: Admission,
         here: Arc<Mutex<HashMap<PeerId, Membership>>>,
         now: Instant,
         connections: usize,
@@ -501,7 +504,7 @@ mod tests {
                 table.get(peer).copied().unwrap_or(Membership::Absent)
             });
             Self {
-                desk: Desk::new(limits, ask),
+                admission: Admission::new(limits, ask),
                 here,
                 now: Instant::now(),
                 connections: 0,
@@ -512,14 +515,15 @@ mod tests {
             self.here.lock().unwrap().insert(peer, membership);
             self.connections += 1;
             let id = ConnectionId::new_unchecked(self.connections);
-            self.desk.arrived(id, peer, &at.parse().unwrap(), self.now);
+            self.admission
+                .arrived(id, peer, &at.parse().unwrap(), self.now);
             id
         }
 
         fn reserves(&mut self, id: ConnectionId) -> bool {
-            self.desk.asking = Some(id);
-            let granted = self.desk.may_reserve(self.now);
-            self.desk.asking = None;
+            self.admission.asking = Some(id);
+            let granted = self.admission.may_reserve(self.now);
+            self.admission.asking = None;
             granted
         }
 
@@ -528,14 +532,14 @@ mod tests {
                 src_peer_id: peer,
                 renewed,
             };
-            self.desk.asking = Some(id);
-            self.desk.heard(&event, self.now);
-            self.desk.asking = None;
+            self.admission.asking = Some(id);
+            self.admission.observe(&event, self.now);
+            self.admission.asking = None;
         }
 
         fn sweep_after(&mut self, time: Duration) -> Vec<ConnectionId> {
             self.now += time;
-            self.desk.sweep(self.now)
+            self.admission.sweep(self.now)
         }
     }
 
@@ -562,15 +566,18 @@ mod tests {
         assert!(world.reserves(id));
         assert_eq!(world.sweep_after(MARGIN + Duration::from_secs(1)), [id]);
         assert_eq!(
-            (world.desk.reserved, world.desk.refused[&Refusal::Full]),
+            (
+                world.admission.reserved,
+                world.admission.refused[&Refusal::Full]
+            ),
             (1, 1)
         );
     }
 
     #[test]
-    fn who_is_gone_keeps_its_place_for_the_grace() {
+    fn a_peer_that_is_gone_keeps_its_reservation_for_the_grace() {
         let mut world = World::new(Limits::default());
-        let grace = world.desk.limits.grace;
+        let grace = world.admission.limits.grace;
         let peer = PeerId::random();
         let id = world.arrives(peer, Membership::Claimed, HOME);
         assert!(world.reserves(id));
@@ -596,7 +603,7 @@ mod tests {
         let now = world.now;
         let mut dials = |peer, addrs: &[&str]| {
             let addrs: Vec<_> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
-            world.desk.may_dial(peer, &addrs, now)
+            world.admission.may_dial(peer, &addrs, now)
         };
         assert!(dials(
             &far,
