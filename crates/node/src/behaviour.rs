@@ -27,16 +27,15 @@ const MAX_CONNECTIONS: u32 = 512;
 /// Of those, made by others: they cannot use up the ones we need to reach anybody.
 const MAX_INCOMING: u32 = 384;
 
-/// To one peer: both dialled at once over TCP and QUIC, and one relayed.
+/// To one peer: both dialed at once over TCP and QUIC, and one relayed.
 const MAX_PER_PEER: u32 = 8;
 
-/// Handshakes under way. They cost a key exchange each, so strangers get no more of them than a
+/// Handshakes at a time. They cost a key exchange each, so strangers get no more of them than a
 /// start on a busy LAN needs.
 const MAX_PENDING: u32 = 64;
 
-/// Dials under way. How many are started is decided by rate elsewhere; each peer may be tried in
-/// four ways at once.
-const MAX_DIALLING: u32 = 256;
+/// Dials at a time. The dialer limits how many are started; each peer may have four at once.
+const MAX_DIALING: u32 = 256;
 
 /// Memory of the process above which no connection is added.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
@@ -55,11 +54,11 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a dial may take, handshakes included.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Addresses of a peer dialled at a time: all that hole punching may name, for those that come
-/// later come too late.
+/// Addresses of a peer dialed at a time: all that hole punching may name, for those dialed later
+/// are too late.
 const AT_ONCE: NonZeroU8 = NonZeroU8::new(20).expect("it is not zero");
 
-/// How often an address that others saw is put to the test by a call from outside.
+/// How often an address that others saw is tested by a dial from outside.
 const TEST_EVERY: Duration = Duration::from_secs(2);
 
 /// Asked first, so that a denied connection has not been seen by the others.
@@ -78,8 +77,8 @@ pub(crate) struct Behaviour {
     pub(crate) test: autonat::Behaviour,
 }
 
-/// Everything is registered here, before the first connection: HEAD peers hang up on whoever does
-/// not serve `/goop/content/1.0.0` at once (§12.5).
+/// Everything is registered here, before the first connection: HEAD peers disconnect from any peer
+/// that does not serve `/goop/content/1.0.0` at once (§12.5).
 pub(crate) fn swarm(
     key: &Keypair,
     topic: &gossipsub::IdentTopic,
@@ -95,7 +94,7 @@ pub(crate) fn swarm(
                     .with_max_established_incoming(Some(MAX_INCOMING))
                     .with_max_established_per_peer(Some(MAX_PER_PEER))
                     .with_max_pending_incoming(Some(MAX_PENDING))
-                    .with_max_pending_outgoing(Some(MAX_DIALLING)),
+                    .with_max_pending_outgoing(Some(MAX_DIALING)),
             ),
             memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
             superseded: superseded::Behaviour::default(),
@@ -105,7 +104,7 @@ pub(crate) fn swarm(
                 identify::Config::new("/goop/1.0.0".into(), key.public())
                     .with_agent_version(format!("goop2/{}", env!("CARGO_PKG_VERSION")))
                     .with_push_listen_addr_updates(true)
-                    // The address book is ours: `addresses`.
+                    // The address book is ours: `reach::address_book`.
                     .with_cache_size(0),
             ),
             ping: ping::Behaviour::new(
@@ -134,7 +133,7 @@ pub(crate) fn swarm(
             .with_dial_concurrency_factor(AT_ONCE)
             .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
     };
-    // Without a usable resolver configuration names cannot be dialled, but everything else works.
+    // Without a usable resolver configuration names cannot be dialed, but everything else works.
     Ok(match transports()?.with_dns() {
         Ok(builder) => builder
             .with_relay_client(security, muxer::Config::new)?
@@ -143,7 +142,7 @@ pub(crate) fn swarm(
             .with_connection_timeout(DIAL_TIMEOUT)
             .build(),
         Err(error) => {
-            tracing::debug!(%error, "addresses with names cannot be dialled");
+            tracing::debug!(%error, "addresses with names cannot be dialed");
             transports()?
                 .with_relay_client(security, muxer::Config::new)?
                 .with_behaviour(|_, relay| behaviour(relay))?

@@ -18,16 +18,16 @@ use crate::command::Event;
 /// The limit of existing peers; a larger message would not be forwarded by them.
 pub(crate) const MAX_MESSAGE: usize = 1 << 20;
 
-/// Presence of one author: one every 5 s is usual, a few at a start or a change; who is restarted
-/// again and again, as while a site is being made, is still heard.
+/// Presence of one author: one every 5 s is usual, a few at a start or a change; a peer that
+/// is restarted again and again, as while a site is being made, is still heard.
 const AUTHOR: Rate = Rate {
     burst: 120,
     per: Duration::from_secs(60),
 };
 
-/// Messages by way of one neighbour, whoever wrote them: authors cost nothing to invent. A network
-/// of a thousand peers that all pass through one neighbour makes 200 a second.
-const NEIGHBOUR: Rate = Rate {
+/// Messages through one neighbor, of all authors: those cost nothing to invent. A network of a
+/// thousand peers that all pass through one neighbor makes 200 a second.
+const NEIGHBOR: Rate = Rate {
     burst: 2000,
     per: Duration::from_secs(4),
 };
@@ -67,14 +67,14 @@ pub(crate) fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
 /// Decides what becomes of a message whose signature is good.
 pub(crate) struct Gate {
     authors: Buckets<PeerId>,
-    neighbours: Buckets<PeerId>,
+    neighbors: Buckets<PeerId>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
             authors: Buckets::new(AUTHOR, MAX_WATCHED),
-            neighbours: Buckets::new(NEIGHBOUR, MAX_WATCHED),
+            neighbors: Buckets::new(NEIGHBOR, MAX_WATCHED),
         }
     }
 }
@@ -106,15 +106,14 @@ impl Gate {
 
     fn judge(
         &mut self,
-        neighbour: PeerId,
+        neighbor: PeerId,
         message: &gossipsub::Message,
         now: Instant,
     ) -> (MessageAcceptance, Option<Presence>) {
         let Some(author) = message.source else {
             return (MessageAcceptance::Reject, None);
         };
-        if self.neighbours.take(neighbour, now).is_err() || self.authors.take(author, now).is_err()
-        {
+        if self.neighbors.take(neighbor, now).is_err() || self.authors.take(author, now).is_err() {
             return (MessageAcceptance::Ignore, None);
         }
         match Presence::decode(&message.data) {
@@ -193,7 +192,7 @@ mod tests {
             assert_eq!(presence.unwrap().kind, Kind::Update);
             count += 1;
 
-            // The same words in another mouth.
+            // The same words from another peer.
             let stolen = gossipsub::Message {
                 source: Some(PeerId::random()),
                 ..message

@@ -1,4 +1,4 @@
-//! The peer's place in the network: the only crate that knows libp2p.
+//! The peer-to-peer node: the only crate that knows libp2p.
 //!
 //! [`spawn`] returns once the node listens, with three ends to hold: the [`Node`] handle (cheap to
 //! clone, only sends commands), the streams other peers open ([`InboundStream`]), and the
@@ -8,24 +8,21 @@
 //! ```text
 //!   Node ──commands──▶ event loop ◀── swarm: limits, streams, gossipsub, identify, ping
 //!    │                  │    ▲
-//!    │ status (watch) ◀─┘    ├── mdns: who announces itself on which interface
-//!    │                       └── interfaces: the machine's addresses as they come and go
+//!    │ status (watch) ◀─┘    ├── mdns: which peers announce themselves on which interface
+//!    │                       └── net::interfaces: the host's addresses as they come and go
 //!    └─ open ──▶ stream::Control ──▶ one handler per connection
 //! ```
 //!
+//! - The event loop decides nothing. What to do is decided by plain states, without a swarm: events
+//!   and time go in, actions come out. `reach` decides which peers are dialed and when, `outside`
+//!   how other networks reach this peer, `punch` when to punch holes, and `gossip` what is believed.
+//! - `net` is what they decide from: this host's addresses, and the connections there are.
 //! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a
 //!   burst, picks connections at random and does not say whether one is relayed.
 //! - `mdns` finds peers under a tag. It is our own too: the library's name cannot be chosen.
-//! - [`relay`] is a host of its own beside a rendezvous, and shares nothing with a node but this
-//!   crate.
-//! - `dial` decides whom to dial when, `addresses` remembers where peers were seen, `relays` keeps
-//!   places at relays, and `observed` judges the router by what others see. All are plain state
-//!   machines.
-//! - `autonat` has others call this peer, to see whether they can.
-//! - `punch` finds a way past the worst routers.
-//! - `mapping` asks the router for ports, `history` remembers what was tried.
-//! - `tls` and `muxer` are what a TCP connection goes through: the library's, made fast for large
-//!   files.
+//! - [`relay`] is the relay of a rendezvous server, and shares nothing with a node but this crate.
+//! - `transport` is what a TCP connection goes through: the library's TLS and Yamux, made fast for
+//!   large files.
 #![deny(missing_docs)]
 
 mod agenda;

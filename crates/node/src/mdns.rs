@@ -1,11 +1,11 @@
 //! Who else is on the local networks under our tag (§2).
 //!
-//! `Discovery` follows the machine's interfaces and keeps one `link` for each that has an address
+//! `Discovery` follows the host's interfaces and keeps one `link` for each that has an address
 //! others can reach. A link announces, asks and answers there under an instance name of its own:
 //! existing peers ignore news of an instance they know, so an interface whose addresses change gets
-//! a new link, after the goodbye of the old one, and the others are left alone. A machine without
-//! multicast goes on without; it is looked at again whenever an interface changes, and now and
-//! then.
+//! a new link, after the goodbye of the old one, and the others are left alone. A host without
+//! multicast runs without it; it is tried again whenever an interface changes, and every few
+//! seconds.
 
 mod link;
 mod socket;
@@ -31,8 +31,7 @@ use crate::{
     transport::port::Port,
 };
 
-/// Announcements under way to the event loop; those that find no place come again with the next
-/// answer.
+/// Announcements queued for the event loop; those that do not fit come again with the next answer.
 pub(crate) const FOUND: usize = 256;
 
 /// How often an interface that could not be used is tried again.
@@ -82,7 +81,7 @@ impl Discovery {
             for (_, link) in &leaving {
                 link.stop.cancel();
             }
-            // First they leave, then others come: the same peer must not be heard in the other
+            // First they leave, then others come: other peers must not receive it in the other
             // order.
             for _ in &leaving {
                 let _ = timeout(GOODBYE, tasks.join_next()).await;
@@ -114,7 +113,7 @@ impl Discovery {
                     Err(error) => refused = Some(format!("interface {}: {error}", interface.name)),
                 }
             }
-            self.tell(links.is_empty(), refused.as_deref());
+            self.publish(links.is_empty(), refused.as_deref());
             let again = async {
                 match refused {
                     Some(_) => tokio::time::sleep(RETRY).await,
@@ -124,7 +123,7 @@ impl Discovery {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = interfaces.changed() => if changed.is_err() { break },
-                // A link that ends by itself has lost its socket.
+                // A link that ends without being stopped has lost its socket.
                 Some(_) = tasks.join_next() => tokio::time::sleep(GOODBYE).await,
                 () = again => {}
             }
@@ -156,13 +155,13 @@ impl Discovery {
         }
     }
 
-    fn tell(&self, none: bool, refused: Option<&str>) {
+    fn publish(&self, none: bool, refused: Option<&str>) {
         let state = match (none, refused) {
             (false, _) => Multicast::Working,
             (true, Some(why)) => {
-                Multicast::Off(format!("no interface takes part in multicast ({why})"))
+                Multicast::Off(format!("no network interface supports multicast ({why})"))
             }
-            (true, None) => Multicast::Off("this machine is on no network".into()),
+            (true, None) => Multicast::Off("this computer is not connected to a network".into()),
         };
         self.state.send_if_modified(|old| {
             let changed = *old != state;

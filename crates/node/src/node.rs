@@ -26,17 +26,17 @@ use crate::{
     transport::port as listen,
 };
 
-/// Commands under way to the event loop; a caller waits when it is behind.
+/// Commands queued for the event loop; a caller waits when it is behind.
 const COMMANDS: usize = 256;
 
-/// Events under way to the application: a whole LAN announcing itself at once.
+/// Events queued for the application: a whole LAN announcing itself at once.
 const EVENTS: usize = 1024;
 
-/// Requests of other peers to be called at many ports: few are granted, and those one by one.
+/// Requests of other peers to be dialed at many ports: few are granted, and those one by one.
 const PUNCHES: usize = 4;
 
-/// How long [`Node::open`] tries, dial and retries included. A HEAD peer met again within seconds
-/// may need 5 s (§12.5); who wants to wait less drops the future.
+/// How long [`Node::open`] tries, dial and retries included. A HEAD peer that reconnects within
+/// seconds may need 5 s (§12.5); to wait less, drop the future.
 const OPEN: Duration = Duration::from_secs(15);
 
 /// The pause before another attempt at a stream.
@@ -82,7 +82,7 @@ pub enum Error {
 /// Why a stream could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// There is no way to the peer, and why.
+    /// No connection to the peer could be made, and why.
     #[error("the peer cannot be reached: {0}")]
     NotReachable(String),
     /// The peer is there, but does not speak the protocol.
@@ -95,7 +95,7 @@ pub enum OpenError {
 
 /// Starts a node; returns once it listens.
 ///
-/// The streams and events must be taken: a stream waits for its place in the channel, an event that
+/// The streams and events must be taken: a stream waits for room in the channel, an event that
 /// finds none is dropped ([`Status`] holds what matters, presence repeats itself).
 pub async fn spawn(
     config: Config,
@@ -140,7 +140,7 @@ pub async fn spawn(
 }
 
 /// A running node. Clones are the same node; when the last is dropped without [`Node::shutdown`],
-/// it stops at once and nobody is told.
+/// it stops at once and no peer is notified.
 #[derive(Clone)]
 pub struct Node {
     peer_id: PeerId,
@@ -166,7 +166,7 @@ impl Node {
     /// peer; further calls wait.
     pub async fn open(&self, peer: PeerId, protocol: &'static str) -> Result<Stream, OpenError> {
         if peer == self.peer_id {
-            return Err(OpenError::NotReachable("it is this peer itself".into()));
+            return Err(OpenError::NotReachable("it is this peer".into()));
         }
         let deadline = Instant::now() + OPEN;
         let attempts = async {
@@ -186,7 +186,7 @@ impl Node {
                     }
                     Err(failure @ (Failure::TimedOut | Failure::Broken(_))) => {
                         tracing::debug!(%peer, protocol, %failure, "trying the stream again");
-                        self.doubt(peer);
+                        self.check_connections(peer);
                         tokio::time::sleep(RETRY).await;
                     }
                 }
@@ -208,7 +208,7 @@ impl Node {
         answer.map_err(OpenError::NotReachable)
     }
 
-    /// Addresses a peer gave for itself. A hint: nothing is dialled, and it is dropped when the
+    /// Addresses a peer gave for itself. A hint: nothing is dialed, and it is dropped when the
     /// node is busy.
     pub fn learn(&self, peer: PeerId, addrs: Vec<Multiaddr>) {
         let _ = self.commands.try_send(Command::Learn { peer, addrs });
@@ -222,15 +222,15 @@ impl Node {
         let _ = self.commands.try_send(Command::KeepConnected(peers));
     }
 
-    /// A request to this peer is not answered: perhaps the connection that carries it is dead. It
-    /// is asked whether it still lives, ends if not, and meanwhile another way is sought. A hint,
-    /// dropped when the node is busy.
-    pub fn doubt(&self, peer: PeerId) {
+    /// A request to this peer is not answered: the connection that carries it may be dead. It is
+    /// tested, and closed if it is; at the same time another connection is tried. A hint, dropped
+    /// when the node is busy.
+    pub fn check_connections(&self, peer: PeerId) {
         let _ = self.commands.try_send(Command::CheckConnections(peer));
     }
 
-    /// The relays on offer, all of them. Places are kept at some, as long as this peer is not
-    /// reachable without.
+    /// All relays on offer. Reservations are made at some, as long as this peer is not reachable
+    /// without.
     pub async fn set_relays(&self, offers: Vec<RelayOffer>) {
         let _ = self.commands.send(Command::Relays(offers)).await;
     }
@@ -241,8 +241,8 @@ impl Node {
         let _ = self.commands.send(Command::MapPorts(on)).await;
     }
 
-    /// Finds out anew how this peer is reached: calls from outside, the router's ports, places at
-    /// relays.
+    /// Tests again how this peer is reached: dials from outside, the router's ports, reservations
+    /// at relays.
     pub async fn test_again(&self) {
         let _ = self.commands.send(Command::TestAgain).await;
     }
@@ -254,7 +254,7 @@ impl Node {
         answer.await.unwrap_or_default()
     }
 
-    /// Takes an address typed by hand, `/…/p2p/<peer id>`, and keeps dialling it until the peer is
+    /// Takes an address typed by hand, `/…/p2p/<peer id>`, and keeps dialing it until the peer is
     /// connected, again whenever it is lost, for as long as the node runs.
     pub async fn add_address(&self, addr: Multiaddr) -> Result<PeerId, Invalid> {
         let (peer, addr) = parse_typed(addr, &self.peer_id)?;
@@ -265,13 +265,13 @@ impl Node {
         Ok(peer)
     }
 
-    /// Has no connection with this peer any more, whoever asks for one; or lets it in again.
+    /// Refuses every connection with this peer, in both directions; or allows them again.
     pub async fn block(&self, peer: PeerId, blocked: bool) {
         let _ = self.commands.send(Command::Block { peer, blocked }).await;
     }
 
-    /// Publishes to the presence topic. That nobody listens yet is no error: [`Event::Subscribed`]
-    /// tells when to repeat.
+    /// Publishes to the presence topic. That nobody listens yet is not an error: [`Event::Subscribed`]
+    /// says when to repeat.
     pub async fn publish(&self, message: Vec<u8>) {
         let _ = self.commands.send(Command::Publish(message)).await;
     }
@@ -291,7 +291,7 @@ impl Node {
                 .await
                 .is_err()
         {
-            tracing::warn!("the node did not stop in time and was stopped hard");
+            tracing::warn!("the node did not stop in time and was aborted");
         }
     }
 }

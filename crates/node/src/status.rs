@@ -14,32 +14,32 @@ use crate::reach::history::Attempt;
 pub struct Status {
     /// The port listened on, TCP and UDP.
     pub port: u16,
-    /// The addresses of this machine at which others may reach this peer, without `/p2p` (§1.3).
+    /// The addresses of this host at which others may reach this peer, without `/p2p` (§1.3).
     pub listen: Vec<Multiaddr>,
-    /// What to tell others: `listen`, then those given to this peer from outside (mapped, seen by
-    /// others, through relays). At most [`goop2_proto::presence::MAX_ADDRS`].
+    /// What to announce: `listen`, then the addresses on other networks (mapped, seen by others,
+    /// through relays). At most [`goop2_proto::presence::MAX_ADDRS`].
     pub published: Vec<Multiaddr>,
     /// The connections to each peer; new streams take the last.
     pub connections: BTreeMap<PeerId, Vec<Connection>>,
-    /// Whether peers on the local network can be found without being told.
+    /// Whether peers on the local network are found automatically.
     pub multicast: Multicast,
-    /// How this peer is reached from beyond its networks.
+    /// How other networks reach this peer.
     pub reach: Reach,
 }
 
-/// How a node is reached from beyond its own networks.
+/// How other networks reach a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
     /// Where others saw this peer come from, the most often seen first.
     pub observed: Vec<Observed>,
-    /// What stands between this machine and the rest of the world.
+    /// What is between this host and other networks.
     pub nat: Nat,
     /// A relay answers over TCP, and not over QUIC.
     pub udp_blocked: bool,
-    /// Calls from outside arrive at an address of this machine, or at one that the router maps: no
+    /// Dials from outside arrive at an address of this host, or at one that the router maps: no
     /// relay is needed.
     pub reachable: bool,
-    /// Addresses from which a test call by another machine arrived.
+    /// Addresses at which a test dial by another host arrived.
     pub confirmed: Vec<Multiaddr>,
     /// Addresses from which it did not.
     pub unreachable: Vec<Multiaddr>,
@@ -47,7 +47,7 @@ pub struct Reach {
     pub mapping: Mapping,
     /// The relays offered, in the order of their ids.
     pub relays: Vec<Relay>,
-    /// Something is being found out: it may all be different in a moment.
+    /// A test runs: all of this may change in a moment.
     pub testing: bool,
 }
 
@@ -60,20 +60,20 @@ pub struct Observed {
     pub observers: usize,
 }
 
-/// What a router does with the port of this machine.
+/// What a router does with the port of this host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nat {
     /// Nobody outside has seen this peer yet.
     #[default]
     Unknown,
-    /// Nothing in between: others see an address of this machine.
+    /// Nothing in between: others see an address of this host.
     None,
-    /// The same port for everybody: others can be told where to call.
+    /// The same port for everybody: it can be announced.
     Cone,
     /// Another port than the own one, seen by one observer: perhaps the same for everybody, perhaps
     /// not.
     Changed,
-    /// Another port for each destination: nobody can be told where to call.
+    /// Another port for each destination: none can be announced.
     Symmetric,
 }
 
@@ -85,31 +85,31 @@ pub enum Mapping {
     Off,
     /// The router is being asked.
     Asking,
-    /// There is no router that can do it, or it does not want to.
+    /// No router maps ports, or it refuses.
     NotFound,
-    /// The router passes on what comes to these addresses.
+    /// The router forwards these addresses to this host.
     Mapped(Vec<Multiaddr>),
 }
 
 /// A relay that a rendezvous server offers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Relay {
-    /// Who it is.
+    /// Its peer ID.
     pub peer: PeerId,
-    /// Whose it is, for people: the host name of the server.
+    /// The host name of its server, for people.
     pub label: String,
-    /// How it stands with our place there.
+    /// The reservation there.
     pub state: Reservation,
 }
 
-/// A place kept at a relay: whoever asks the relay for us is passed on. Reasons are in plain words.
+/// A reservation at a relay, which connects others to us. Reasons are in plain English.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reservation {
-    /// This peer is reached without.
+    /// This peer is reached directly.
     NotNeeded,
     /// Being connected to, or asked.
     Asking,
-    /// Kept for us since then.
+    /// Held since then.
     Held(Instant),
     /// Not now, and why; tried again then.
     Failed {
@@ -127,7 +127,7 @@ pub struct Connection {
     pub remote: Multiaddr,
     /// The relay that passes it on; none when it is direct.
     pub relay: Option<PeerId>,
-    /// The other side is on this machine or on a network of its own.
+    /// The other side is on this host or on one of its networks.
     pub lan: bool,
     /// What carries it.
     pub transport: Transport,
@@ -181,6 +181,6 @@ pub enum Multicast {
     Starting,
     /// At least one interface takes part.
     Working,
-    /// Nobody can be found or find us by multicast, and why.
+    /// Peers cannot find each other by multicast, and why.
     Off(String),
 }

@@ -72,7 +72,7 @@ pub struct InboundStream {
     pub peer: PeerId,
     /// One of the protocols of the configuration.
     pub protocol: &'static str,
-    /// Whether it comes over a relay, where bytes are dear.
+    /// Whether it comes through a relay, where bytes are scarce.
     pub relayed: bool,
     /// The bytes.
     pub stream: Stream,
@@ -85,7 +85,7 @@ pub struct Stream {
     inner: libp2p::Stream,
     /// The peer's share this stream takes, given back when it ends.
     _share: OwnedSemaphorePermit,
-    /// The connection, which is not closed for a better one meanwhile.
+    /// The connection, which is not closed for a better one until then.
     carrier: InUse,
 }
 
@@ -215,7 +215,7 @@ struct Request {
 }
 
 impl Control {
-    /// A place among the streams open to `peer`; waits while all are taken.
+    /// A share of the streams open to `peer`; waits while all are taken.
     pub(crate) async fn share(&self, peer: PeerId) -> Result<OwnedSemaphorePermit, Failure> {
         let share = self
             .peers()
@@ -405,7 +405,7 @@ impl Behaviour {
         }
     }
 
-    /// One that accepts no streams, for whoever only asks whether others still answer.
+    /// One that accepts no streams, for a host that only asks whether others still answer.
     pub(crate) fn asking(control: Control) -> Self {
         Self {
             control,

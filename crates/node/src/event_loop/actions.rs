@@ -25,7 +25,7 @@ pub(super) enum Punched {
     Open(PeerId, io::Result<(Ipv4Addr, Talk)>),
     /// The hidden side was hit, or gave up.
     Ended { peer: PeerId, hit: bool },
-    /// It was told so.
+    /// The open side knows that it hit.
     Said,
 }
 
@@ -142,7 +142,7 @@ impl EventLoop {
             punching::Action::SayHit(peer, talk) => {
                 self.punches.spawn(async move {
                     if let Err(error) = protocol::say_hit(talk).await {
-                        tracing::debug!(%peer, %error, "it was not told of the hit");
+                        tracing::debug!(%peer, %error, "the other side was not notified of the hit");
                     }
                     Punched::Said
                 });

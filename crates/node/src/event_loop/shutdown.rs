@@ -1,4 +1,4 @@
-//! Stopping in order, so that what we say last is heard.
+//! Stopping in order, so that the last messages arrive.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const CLOSE: Duration = Duration::from_millis(300);
 /// How long the tasks may take to end; the mDNS goodbye is one packet for each interface.
 const JOIN: Duration = Duration::from_millis(200);
 
-/// All of it and the margin for a loaded machine; after that the task is aborted.
+/// All of it and the margin for a loaded computer; after that the task is aborted.
 pub(crate) const SHUTDOWN: Duration = Duration::from_millis(1500);
 
 impl EventLoop {

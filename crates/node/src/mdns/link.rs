@@ -1,4 +1,4 @@
-//! mDNS on one interface: announces, asks, answers, and passes on who is found.
+//! mDNS on one interface: announces, asks, answers, and passes on the peers that it finds.
 
 use std::{
     future::pending,
@@ -51,7 +51,7 @@ const MAX_PACKET: usize = 9000;
 
 pub(super) struct Link {
     service: Service,
-    /// Of this interface alone: who is not of its subnets asks from elsewhere.
+    /// Of this interface alone: packets from outside its subnets are ignored.
     subnets: Interfaces,
     v4: Option<Multicast>,
     v6: Option<Multicast>,

@@ -33,7 +33,7 @@ impl Multicast {
         };
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        // Others on this machine have the port as well: other peers, and the system's own
+        // Others on this host have the port as well: other peers, and the system's own
         // responder.
         socket.set_reuse_address(true)?;
         #[cfg(unix)]
@@ -73,7 +73,7 @@ impl Multicast {
         self.send_to(packet, self.group).await;
     }
 
-    /// The same, telling what the system said.
+    /// The same, with the system's error.
     pub(super) async fn try_send(&self, packet: &[u8]) -> io::Result<()> {
         self.socket.send_to(packet, self.group).await.map(drop)
     }

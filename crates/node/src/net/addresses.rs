@@ -22,14 +22,14 @@ pub enum Invalid {
     #[error("this is the address of this peer itself")]
     Own,
     /// Not TCP or QUIC over IP or DNS.
-    #[error("only addresses with tcp or udp/quic-v1 can be dialled")]
+    #[error("only addresses with tcp or udp/quic-v1 can be dialed")]
     Transport,
     /// The node has shut down.
     #[error("the peer is shutting down")]
     Closed,
 }
 
-/// Splits an address typed by hand into the peer and the place.
+/// Splits an address typed by hand into the peer and where it is.
 pub(crate) fn parse_typed(
     mut addr: Multiaddr,
     own: &PeerId,
@@ -63,14 +63,14 @@ pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multia
     ip(&addr).is_none_or(is_reachable).then_some(addr)
 }
 
-/// The same for an address heard by mDNS: only where a local peer can be, so that nobody on the LAN
+/// The same for an address announced by mDNS: only where a local peer can be, so that nobody on the LAN
 /// can point us at the rest of the world.
 pub(crate) fn from_neighbor(addr: Multiaddr, peer: &PeerId, own: &Interfaces) -> Option<Multiaddr> {
     from_stranger(addr, peer)
         .filter(|addr| transport(addr).is_some() && ip(addr).is_some_and(|ip| own.is_local(ip)))
 }
 
-/// The address through a relay, in the form in which peers tell it (§1.3).
+/// The address through a relay, in the form in which peers announce it (§1.3).
 pub(crate) fn circuit(relay_at: Multiaddr, relay: PeerId) -> Multiaddr {
     relay_at
         .with(Protocol::P2p(relay))
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_cannot_send_us_to_a_relay() {
+    fn a_neighbor_cannot_send_us_to_a_relay() {
         let (peer, relay) = (PeerId::random(), PeerId::random());
         let near = addr("/ip4/192.168.1.1/tcp/4001");
         let own = Interfaces::default();

@@ -1,4 +1,4 @@
-//! The machine's interfaces and addresses, as they come and go.
+//! The host's interfaces and addresses, as they come and go.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::net::ip::{is_private, is_reachable};
 /// Several addresses change together; wait for the rest of them.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How often to look anyway, where the system does not tell.
+/// How often to look anyway, where the system reports no changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One interface that is up and not loopback, with its addresses in order.
@@ -103,14 +103,14 @@ fn same_subnet(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
     }
 }
 
-/// The address of this machine from which it would send there now.
+/// The address of this host from which it would send there now.
 pub(crate) fn source_of(destination: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = match destination {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0)).ok()?;
-    // Sends nothing: it only looks up the way. The port is of no matter.
+    // Sends nothing: it only looks up the route. The port does not matter.
     socket.connect((destination, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Whether another machine may reach this address: not loopback, link-local, unspecified or
+/// Whether another host may reach this address: not loopback, link-local, unspecified or
 /// multicast.
 pub(crate) fn is_reachable(ip: IpAddr) -> bool {
     let excluded = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();

@@ -1,14 +1,14 @@
-//! Where this peer may be called, and calls by others that put that to the test (AutoNAT).
+//! Where this peer may be dialed, and test dials by others (AutoNAT).
 //!
-//! The library's client tests an address once, as long as it lives: that a router has let calls in
+//! The library's client tests an address once, as long as it lives: that a router has let dials in
 //! since, or no longer does, it never learns. So it is replaced by a new one that knows of no test.
-//! A new one also knows of no connection and of nobody who can call; both are told it again. The
-//! latter only the handler of a connection may say, when the other side is said to have begun to
-//! speak the protocol: so that is taken back, and said once more.
+//! A new one also knows of no connection and of no peer that can test; it gets both again. The
+//! latter only the handler of a connection may report, as a protocol that the other side has begun
+//! to support: so that is retracted, and reported once more.
 //!
-//! Candidates are told to the swarm word for word. The library does so too, but takes a port that
-//! is not the listening one for the port of one call and puts the listening port in its place;
-//! behind a router that changes ports, that address is nobody's, and hole punching fails.
+//! Candidates go to the swarm unchanged. The library does so too, but takes a port that is
+//! not the listening one for the port of one dial and replaces it by the listening port; behind a
+//! router that changes ports, that address is nobody's, and hole punching fails.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -35,10 +35,10 @@ pub(crate) use libp2p::autonat::v2::client::Config;
 
 use crate::net::addresses;
 
-/// Spoken by who can call others.
+/// Supported by peers that can test others.
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/libp2p/autonat/2/dial-request");
 
-/// Candidates under way to the swarm; each connection brings one.
+/// Candidates queued for the swarm; each connection brings one.
 const MAX_QUEUED: usize = 64;
 
 pub(crate) struct Behaviour {
@@ -46,7 +46,7 @@ pub(crate) struct Behaviour {
     config: Config,
     connections: HashMap<ConnectionId, (PeerId, ConnectedPoint)>,
     candidates: VecDeque<Multiaddr>,
-    /// Connections on which it is yet to be said again who can call.
+    /// Connections whose support is yet to be reported again.
     again: Vec<ConnectionId>,
 }
 
@@ -61,7 +61,7 @@ impl Behaviour {
         }
     }
 
-    /// This peer may be called there.
+    /// This peer may be dialed there.
     pub(crate) fn report(&mut self, addr: Multiaddr) {
         self.test(&addr);
         if self.candidates.len() < MAX_QUEUED {
@@ -181,15 +181,15 @@ impl NetworkBehaviour for Behaviour {
     }
 }
 
-/// Say again what the other side can do.
+/// Report again what the other side supports.
 #[derive(Debug)]
 pub(crate) struct Again;
 
-/// Stands beside the library's handler, to whom it says so.
+/// Wraps the library's handler, to which it reports that.
 #[derive(Default)]
 pub(crate) struct Repeater {
-    can_call: bool,
-    sayings: VecDeque<ProtocolSupport>,
+    can_test: bool,
+    reports: VecDeque<ProtocolSupport>,
 }
 
 impl ConnectionHandler for Repeater {
@@ -205,9 +205,9 @@ impl ConnectionHandler for Repeater {
     }
 
     fn on_behaviour_event(&mut self, Again: Again) {
-        if self.can_call && self.sayings.is_empty() {
+        if self.can_test && self.reports.is_empty() {
             let protocols = || [PROTOCOL].into();
-            self.sayings = [
+            self.reports = [
                 ProtocolSupport::Removed(protocols()),
                 ProtocolSupport::Added(protocols()),
             ]
@@ -219,10 +219,10 @@ impl ConnectionHandler for Repeater {
         if let ConnectionEvent::RemoteProtocolsChange(change) = event {
             match change {
                 ProtocolsChange::Added(mut added) => {
-                    self.can_call |= added.any(|protocol| *protocol == PROTOCOL);
+                    self.can_test |= added.any(|protocol| *protocol == PROTOCOL);
                 }
                 ProtocolsChange::Removed(mut removed) => {
-                    self.can_call &= !removed.any(|protocol| *protocol == PROTOCOL);
+                    self.can_test &= !removed.any(|protocol| *protocol == PROTOCOL);
                 }
             }
         }
@@ -232,8 +232,8 @@ impl ConnectionHandler for Repeater {
         &mut self,
         _: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Infallible>> {
-        match self.sayings.pop_front() {
-            Some(saying) => Poll::Ready(ConnectionHandlerEvent::ReportRemoteProtocols(saying)),
+        match self.reports.pop_front() {
+            Some(report) => Poll::Ready(ConnectionHandlerEvent::ReportRemoteProtocols(report)),
             None => Poll::Pending,
         }
     }

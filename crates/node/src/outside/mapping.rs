@@ -3,7 +3,7 @@
 //!
 //! One task, which follows a wish: whether to, and in which network. A network that changed is
 //! asked anew, for its router is another; what was mapped is given back at the end. Nobody is asked
-//! before somebody wishes it: a peer that only meets its neighbours opens nothing.
+//! before somebody wishes it: a peer that only connects to neighbors opens nothing.
 
 use std::{net::SocketAddrV4, num::NonZeroU16, time::Duration};
 
@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{status::Mapping, transport::port::Port};
 
-/// How long routers may take before it is said that there is none that maps. It is found
+/// How long routers may take before the status says that none maps ports. It is found
 /// nevertheless when it answers later.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// How often a network that mapped nothing is asked again: a router may be restarted or set up.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
 
-/// How long giving back may take; the lease ends by itself.
+/// How long giving back may take; the lease expires anyway.
 const RELEASE: Duration = Duration::from_millis(500);
 
 /// What is wanted.
@@ -67,7 +67,7 @@ pub(crate) async fn follow(
     }
 }
 
-/// Keeps the state up to date; never ends by itself.
+/// Keeps the state up to date; never ends.
 async fn watch(mapped: Option<&Mapped>, state: &watch::Sender<Mapping>) {
     let Some(mapped) = mapped else {
         return std::future::pending().await;
@@ -161,12 +161,12 @@ impl Mapped {
             for (_, client) in &self.0 {
                 let mut seen = client.watch_external_address();
                 drop(seen.wait_for(Option::is_none).await);
-                // Taken up only after the router was told.
+                // Answered only after the router got the message.
                 let _taken = timeout(RELEASE / 4, client.probe()).await;
             }
         };
         if timeout(RELEASE, gone).await.is_err() {
-            tracing::debug!("the router was not told in time that its ports are free");
+            tracing::debug!("the router did not release the ports in time");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Where others see this peer, and what that says about the router in between.
+//! Where others see this peer, and what that means about the router in between.
 //!
-//! Whoever we call from the port we listen on tells us which address the call came from. The same
-//! port for all of them is a router that can be called back (a *cone*); another one for each is one
-//! that cannot (*symmetric*), and then there is no address to tell anybody. One observer who sees
+//! Every peer that we dial from the port we listen on reports which address the dial came from. The
+//! same port for all of them is a router through which we can be dialed (a *cone*); another one for
+//! each is one through which we cannot (*symmetric*), and then there is no address to announce. One observer who sees
 //! our own port settles it too, for routers that keep the port do so for everybody; one who sees
 //! another does not.
 
@@ -22,11 +22,11 @@ use crate::{
 /// Observers remembered; the newest are right.
 const MAX_OBSERVERS: usize = 32;
 
-/// How long what one said counts without being said again: connections to relays, which last,
-/// repeat nothing.
+/// How long an observation counts without being repeated: connections to relays, which last, repeat
+/// nothing.
 const GOOD_FOR: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// What others said.
+/// What others observed.
 #[derive(Default)]
 pub(crate) struct Observations(BTreeMap<(PeerId, Transport, bool), Seen>);
 
@@ -36,7 +36,7 @@ struct Seen {
 }
 
 impl Observations {
-    /// A peer outside our networks, called from the port we listen on, saw the call come from
+    /// A peer outside our networks, dialed from the port we listen on, saw the dial come from
     /// `addr`. Whether that is news.
     pub(crate) fn add(&mut self, observer: PeerId, addr: Multiaddr, now: Instant) -> bool {
         let (Some(transport), Some(ip)) = (addresses::transport(&addr), addresses::ip(&addr))
@@ -63,7 +63,7 @@ impl Observations {
         news
     }
 
-    /// The network is another: nothing of it holds.
+    /// The network has changed: nothing of it holds.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -87,7 +87,7 @@ impl Observations {
     }
 
     /// What the router does, judged over IPv4: nobody translates IPv6. `port` is what we listen on,
-    /// `own` the addresses of this machine.
+    /// `own` the addresses of this host.
     pub(crate) fn nat(&self, port: u16, own: &[IpAddr]) -> Nat {
         [Transport::Quic, Transport::Tcp]
             .map(|transport| self.nat_of(transport, port, own))
@@ -95,7 +95,7 @@ impl Observations {
             .max_by_key(|nat| match nat {
                 Nat::Unknown => 0,
                 Nat::Changed => 1,
-                // One transport that works out is enough to be called.
+                // One transport that works is enough to be dialed.
                 Nat::Symmetric => 2,
                 Nat::Cone => 3,
                 Nat::None => 4,
@@ -120,7 +120,7 @@ impl Observations {
         if seen.iter().any(|(ip, at)| own.contains(ip) && *at == port) {
             Nat::None
         } else if seen.iter().any(|other| other != first) {
-            // Two lines to the world look the same, and are as hard to call.
+            // Two uplinks look the same, and are as hard to dial.
             Nat::Symmetric
         } else if first.1 == port || seen.len() > 1 {
             Nat::Cone
@@ -129,7 +129,7 @@ impl Observations {
         }
     }
 
-    /// The addresses worth telling others: not those made for one destination only.
+    /// The addresses worth announcing: not those made for one destination only.
     pub(crate) fn useful(&self, port: u16, own: &[IpAddr]) -> Vec<Multiaddr> {
         self.seen()
             .into_iter()
@@ -182,7 +182,7 @@ mod tests {
             judge(&["/ip6/2001:db8::7/tcp/4001"], HOME),
             (Nat::Unknown, 1)
         );
-        // UDP is translated anew for everybody, TCP is not: it can be called over TCP.
+        // UDP is translated anew for everybody, TCP is not: it can be dialed over TCP.
         assert_eq!(
             judge(
                 &[&quic(24001), &quic(50123), "/ip4/11.0.0.1/tcp/4001"],

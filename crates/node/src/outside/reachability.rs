@@ -30,7 +30,7 @@ const TEST: Duration = Duration::from_secs(15);
 /// How long this peer must have been reachable directly before it gives up its relays.
 const REACHABLE_FOR: Duration = Duration::from_secs(20);
 
-/// Addresses told to others besides those of this host.
+/// Addresses announced besides those of this host.
 const MAX_OUTSIDE: usize = 12;
 
 /// What to do now.
@@ -210,7 +210,7 @@ impl Reachability {
         }
     }
 
-    /// The addresses to tell others, those of this host first.
+    /// The addresses to announce, those of this host first.
     pub(crate) fn published(
         &self,
         listen: &[Multiaddr],

@@ -1,18 +1,18 @@
-//! Places at relays: which relay to connect to, and when to ask it to keep a place for this peer.
+//! Reservations at relays: which relay to connect to, and when to ask it for a reservation.
 //!
 //! The library renews a reservation while everything is well, and does nothing when it is not: a
-//! relay that was restarted, a network that changed or a machine that slept lose it. This state
-//! machine makes it again. Each relay goes its own way
+//! relay that was restarted, a network that changed or a computer that slept lose it. This state
+//! machine makes it again. Each relay has a state of its own
 //!
 //! ```text
 //! waiting ─▶ connecting ─▶ connected ─▶ asking ─▶ held
 //!    ▲           │             │          │        │
-//!    └───────────┴─────────────┴──────────┴────────┘  whatever went wrong, with a growing pause
+//!    └───────────┴─────────────┴──────────┴────────┘  on any failure, with a growing pause
 //! ```
 //!
 //! `connected` waits for the relay to say who it is (identify): by then it has also said where it
 //! sees us, which hole punching needs later. Time goes in, [`Action`]s come out. A peer that is
-//! reachable by itself keeps no place.
+//! reachable directly makes no reservation.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ use crate::{
     status::{Relay, Reservation, Transport},
 };
 
-/// Relays used at a time: one is enough, a second outlives the first, and each costs its owner
+/// Relays used at a time: one is enough, a second outlives the first, and each costs its operator
 /// something.
 const MAX_RELAYS: usize = 4;
 
@@ -48,12 +48,12 @@ const PAUSE: Duration = Duration::from_secs(6);
 const LONG_GONE: u32 = 60;
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 
-/// How long a connection over the other transport may be missing before it is dialled again.
-const SECOND_LOOK: Duration = Duration::from_secs(60);
+/// How long a connection over the other transport may be missing before it is dialed again.
+const OBSERVE_AGAIN: Duration = Duration::from_secs(60);
 
-/// How often a peer that needs no place looks at the relay nevertheless: what it is seen as is
-/// forgotten after two hours.
-const LOOK_RARELY: Duration = Duration::from_secs(60 * 60);
+/// How often a peer that needs no reservation connects to a relay nevertheless: what others observe
+/// is forgotten after two hours.
+const OBSERVE_RARELY: Duration = Duration::from_secs(60 * 60);
 
 /// A relay that a rendezvous server offers.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,14 +69,14 @@ pub struct RelayOffer {
 /// What to do now.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Action {
-    /// Connect; the outcome is told by [`Relays::connected`] or [`Relays::failed`].
+    /// Connect; the outcome is reported by [`Relays::connected`] or [`Relays::failed`].
     Dial { peer: PeerId, addrs: Vec<Multiaddr> },
-    /// Connect to be seen there, over the other transport too or without a place; nothing depends
-    /// on it.
+    /// Connect for the relay to observe our address, over the other transport too or without a
+    /// reservation; nothing depends on it.
     Observe { peer: PeerId, addrs: Vec<Multiaddr> },
-    /// Ask for a place by listening there; the listener is told to [`Relays::asking`].
+    /// Ask for a reservation by listening there; the listener goes to [`Relays::asking`].
     Reserve { peer: PeerId, addr: Multiaddr },
-    /// Give the place back.
+    /// Give the reservation back.
     Release { peer: PeerId, listener: ListenerId },
     /// Close every connection to it: some may be dead without having noticed.
     Disconnect(PeerId),
@@ -95,8 +95,8 @@ struct Entry {
     step: Step,
     failures: u32,
     reason: String,
-    /// When to look over the other transport again.
-    look: Instant,
+    /// When to be observed over the other transport again.
+    observe: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,7 +122,7 @@ enum Step {
 }
 
 impl Relays {
-    /// Which relays there are now; places at others are given back.
+    /// Which relays there are now; reservations at others are given back.
     pub(crate) fn offer(&mut self, offers: Vec<RelayOffer>, now: Instant) -> Vec<Action> {
         let mut offers: BTreeMap<_, _> = offers
             .into_iter()
@@ -151,14 +151,14 @@ impl Relays {
                 step: Step::Waiting { until: now },
                 failures: 0,
                 reason: String::new(),
-                look: now,
+                observe: now,
             };
             (peer, entry)
         }));
         actions
     }
 
-    /// Whether this peer is reachable by itself.
+    /// Whether this peer is reachable without relays.
     pub(crate) fn set_reachable(&mut self, reachable: bool, now: Instant) -> Vec<Action> {
         if std::mem::replace(&mut self.reachable, reachable) == reachable {
             return Vec::new();
@@ -167,7 +167,7 @@ impl Relays {
         for (&peer, entry) in &mut self.entries {
             actions.extend(entry.release(peer));
             entry.step = Step::Waiting { until: now };
-            entry.look = now + LOOK_RARELY;
+            entry.observe = now + OBSERVE_RARELY;
             entry.failures = 0;
         }
         actions
@@ -177,7 +177,7 @@ impl Relays {
     pub(crate) fn hurry(&mut self, now: Instant) {
         for entry in self.entries.values_mut() {
             entry.failures = 0;
-            entry.look = now;
+            entry.observe = now;
             if let Step::Waiting { until } = &mut entry.step {
                 *until = now;
             }
@@ -193,8 +193,8 @@ impl Relays {
                     let addrs = entry.addrs();
                     return Some(Action::Dial { peer, addrs });
                 }
-                Step::Waiting { .. } if self.reachable && entry.look <= now => {
-                    entry.look = now + LOOK_RARELY;
+                Step::Waiting { .. } if self.reachable && entry.observe <= now => {
+                    entry.observe = now + OBSERVE_RARELY;
                     let addrs = entry.addrs();
                     return Some(Action::Observe { peer, addrs });
                 }
@@ -207,9 +207,9 @@ impl Relays {
                     return Some(Action::Disconnect(peer));
                 }
                 Step::Connected { .. } | Step::Asking { .. } | Step::Held { .. }
-                    if entry.look <= now =>
+                    if entry.observe <= now =>
                 {
-                    entry.look = now + SECOND_LOOK;
+                    entry.observe = now + OBSERVE_AGAIN;
                     let addrs = entry.other_transport();
                     if !addrs.is_empty() {
                         return Some(Action::Observe { peer, addrs });
@@ -224,10 +224,10 @@ impl Relays {
     /// When [`Self::poll`] has something to give next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = |entry: &Entry| match entry.step {
-            Step::Waiting { .. } if self.reachable => entry.look,
+            Step::Waiting { .. } if self.reachable => entry.observe,
             Step::Waiting { until } | Step::Connecting { until } => until,
-            Step::Connected { until } | Step::Asking { until, .. } => until.min(entry.look),
-            Step::Held { .. } => entry.look,
+            Step::Connected { until } | Step::Asking { until, .. } => until.min(entry.observe),
+            Step::Held { .. } => entry.observe,
         };
         self.entries.values().map(due).min()
     }
@@ -239,7 +239,7 @@ impl Relays {
             && !self.reachable
         {
             entry.step = Step::Connected { until: now + STEP };
-            entry.look = now;
+            entry.observe = now;
         }
     }
 
@@ -259,7 +259,7 @@ impl Relays {
         })
     }
 
-    /// The listener that asks for the place, or why there is none.
+    /// The listener that asks for the reservation, or why there is none.
     pub(crate) fn asking(
         &mut self,
         peer: &PeerId,
@@ -276,7 +276,7 @@ impl Relays {
         }
     }
 
-    /// The relay keeps a place for us; whether that is news.
+    /// The relay holds a reservation for us; whether that is news.
     pub(crate) fn held(&mut self, peer: &PeerId, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(peer) else {
             return false;
@@ -321,7 +321,7 @@ impl Relays {
         }
     }
 
-    /// Whether a place there is of use.
+    /// Whether a reservation there is of use.
     pub(crate) fn wants(&self, peer: &PeerId) -> bool {
         !self.reachable && self.is_offered(peer)
     }
@@ -334,7 +334,7 @@ impl Relays {
         self.entries.contains_key(peer)
     }
 
-    /// What people call it.
+    /// Its name, for people.
     pub(crate) fn label(&self, peer: &PeerId) -> String {
         match self.entries.get(peer) {
             Some(entry) => entry.offer.label.clone(),
@@ -342,7 +342,7 @@ impl Relays {
         }
     }
 
-    /// Whether any of them is on the way to a place.
+    /// Whether any reservation is being made.
     pub(crate) fn is_asking(&self) -> bool {
         self.entries.values().any(|entry| {
             entry.failures == 0 && !self.reachable && !matches!(entry.step, Step::Held { .. })
@@ -440,7 +440,7 @@ impl Step {
 }
 
 /// Those we can dial. Loopback, which existing servers list too, is for a relay on this very
-/// machine that has nothing else.
+/// host that has nothing else.
 fn usable(mut addrs: Vec<Multiaddr>) -> Vec<Multiaddr> {
     addrs.retain(|addr| addresses::transport(addr).is_some());
     let reachable = |addr: &Multiaddr| addresses::ip(addr).is_none_or(is_reachable);

@@ -1,25 +1,25 @@
 //! Hole punching past a router that takes another port for every destination.
 //!
-//! The library's way needs each side to know where the other will call from; behind such a router
-//! nobody does. So luck is made probable. The *hidden* side calls the other's one known port from
-//! many ports of its own, and its router opens a port for each. The *open* side calls random ports
-//! of the hidden side's address, from the port that the calls went to. As soon as one of them is
-//! one that was opened, both routers let it through. With 256 open among 64 512, 255 guesses hit
+//! The library needs each side to know where the other will dial from; behind such a router nobody
+//! does. So this makes luck probable. The *hidden* side dials the other's one known port from many
+//! ports of its own, and its router opens a port for each. The *open* side dials random ports of
+//! the hidden side's address, from the port that those dials went to. As soon as one of them is one
+//! that was opened, both routers let it through. With 256 open among 64 512, 255 guesses hit
 //! with 63 in 100, 1 020 with 98, 2 040 with 99.97.
 //!
 //! Over a stream on the relayed connection, a line each:
 //!
 //! ```text
 //! hidden ─▶ open   11.0.0.5            the address that others see
-//! hidden ◀─ open   11.0.0.7:4001       the address and port that others see; `later` when another is being called; the end
+//! hidden ◀─ open   11.0.0.7:4001       the address and port that others see; `later` when another is being dialed; the end
 //!                                      of the stream when it would be in vain
 //! hidden ─▶ open   go                  the ports are open
-//! hidden ─▶ open   hit                 one was called, and is listened on; the end of the stream without it: none was
+//! hidden ─▶ open   hit                 one was dialed, and is listened on; the end of the stream without it: none was
 //! ```
 //!
-//! The open side calls over QUIC. The socket that its first packet reaches is closed, a listener
-//! takes its place at the same port, and the last calls are made again, for nobody knows which of
-//! them it was. 256 sockets for some seconds, one such attempt at a time, and few of them: routers
+//! The open side dials over QUIC. The socket that its first packet reaches is closed, a listener
+//! takes over the same port, and the last dials are made again, for nobody knows which of them it
+//! was. 256 sockets for some seconds, one such attempt at a time, and few of them: routers
 //! remember every port.
 
 use std::{
@@ -38,18 +38,18 @@ use tokio::{net::UdpSocket, time::timeout};
 
 use crate::{net::ip::is_reachable, stream::Stream};
 
-/// Ports that the hidden side opens: as many as a process may hold besides all else, with the usual
+/// Ports that the hidden side opens: as many as a process may hold in addition to all else, with the usual
 /// limit of 1 024.
 const OPENED: usize = 256;
 
-/// Ports that the open side calls at a time, and how often. The library dials no more at once.
+/// Ports that the open side dials at a time, and how often. The library dials no more at once.
 pub(crate) const GUESSES: u8 = 255;
 pub(crate) const ROUNDS: u32 = 8;
 
-/// Between the rounds: two round trips of most ways, so that a hit is known before more are made.
+/// Between the rounds: two round trips of most connections, so that a hit is known before more are made.
 pub(crate) const ROUND: Duration = Duration::from_millis(250);
 
-/// How long the hidden side waits to be hit: all rounds, and the slowest way.
+/// How long the hidden side waits to be hit: all rounds, and the slowest connection.
 const HIT: Duration = Duration::from_secs(3);
 
 /// The ports that routers give out.
@@ -64,12 +64,12 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The stream of one attempt.
 pub(crate) type Talk = BufReader<Stream>;
 
-/// The hidden side. Returns the port of this machine that was hit, to be listened on before
+/// The hidden side. Returns the port of this host that was hit, to be listened on before
 /// [`say_hit`]; the hole behind it stands for half a minute at least.
 pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result<(u16, Talk)> {
     let mut stream = BufReader::new(stream);
-    say(&mut stream, &own.to_string()).await?;
-    let answer: String = hear(&mut stream).await?;
+    send(&mut stream, &own.to_string()).await?;
+    let answer: String = receive(&mut stream).await?;
     if answer == "later" {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -84,14 +84,14 @@ pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result
         socket.send_to(&rand::random::<[u8; 16]>(), other).await?;
         sockets.push(socket);
     }
-    say(&mut stream, "go").await?;
+    send(&mut stream, "go").await?;
     let hit = async |socket: &UdpSocket| {
         let mut packet = [0; 1];
         loop {
             // A longer packet is an error on some systems, and a hit nevertheless.
             match socket.recv_from(&mut packet).await {
                 Ok((_, from)) if from != other.into() => {}
-                // Told of an earlier packet: nobody listens there.
+                // The answer to an earlier packet: nobody listens there.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -110,22 +110,22 @@ pub(crate) async fn from_many_ports(stream: Stream, own: Ipv4Addr) -> io::Result
 
 /// What the open side answers.
 pub(crate) enum Answer {
-    /// It calls. This is where others see it.
+    /// It dials. This is where others see it.
     Yes(SocketAddrV4),
-    /// It is calling another.
+    /// It is dialing another.
     Later,
     /// It would be in vain.
     No,
 }
 
-/// The open side, up to the moment when it may call. Returns the address to call.
+/// The open side, up to the moment when it may dial. Returns the address to dial.
 pub(crate) async fn asked(stream: Stream, answer: Answer) -> io::Result<(Ipv4Addr, Talk)> {
     let mut stream = BufReader::new(stream);
-    let other: Ipv4Addr = hear(&mut stream).await?;
+    let other: Ipv4Addr = receive(&mut stream).await?;
     let own = match answer {
         Answer::Yes(own) => own,
         Answer::Later => {
-            say(&mut stream, "later").await?;
+            send(&mut stream, "later").await?;
             stream.close().await?;
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -137,8 +137,8 @@ pub(crate) async fn asked(stream: Stream, answer: Answer) -> io::Result<(Ipv4Add
     if !is_reachable(other.into()) {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    say(&mut stream, &own.to_string()).await?;
-    match &*hear::<String>(&mut stream).await? {
+    send(&mut stream, &own.to_string()).await?;
+    match &*receive::<String>(&mut stream).await? {
         "go" => Ok((other, stream)),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
@@ -146,13 +146,13 @@ pub(crate) async fn asked(stream: Stream, answer: Answer) -> io::Result<(Ipv4Add
 
 /// The hidden side listens at the port that was hit.
 pub(crate) async fn say_hit(mut talk: Talk) -> io::Result<()> {
-    say(&mut talk, "hit").await?;
+    send(&mut talk, "hit").await?;
     talk.close().await
 }
 
 /// Whether the hidden side was hit; it says so, or ends.
 pub(crate) async fn was_hit(mut talk: Talk) -> bool {
-    hear::<String>(&mut talk)
+    receive::<String>(&mut talk)
         .await
         .is_ok_and(|word| word == "hit")
 }
@@ -171,13 +171,13 @@ pub(crate) fn guesses(ip: Ipv4Addr) -> Vec<Multiaddr> {
         .collect()
 }
 
-async fn say(stream: &mut Talk, line: &str) -> io::Result<()> {
+async fn send(stream: &mut Talk, line: &str) -> io::Result<()> {
     let stream = stream.get_mut();
     stream.write_all(format!("{line}\n").as_bytes()).await?;
     stream.flush().await
 }
 
-async fn hear<T: std::str::FromStr>(stream: &mut Talk) -> io::Result<T> {
+async fn receive<T: std::str::FromStr>(stream: &mut Talk) -> io::Result<T> {
     let mut line = String::new();
     let mut limited = stream.take(MAX_LINE);
     let read = timeout(ANSWER, limited.read_line(&mut line)).await;

@@ -11,13 +11,13 @@ use std::{
 
 use goop2_proto::{Multiaddr, PeerId};
 
-/// Peers remembered; a LAN has hundreds, a rendezvous may tell of thousands.
+/// Peers remembered; a LAN has hundreds, a rendezvous may list thousands.
 const MAX_PEERS: usize = 4096;
 
-/// Addresses of one peer: every transport on every interface of a busy machine.
+/// Addresses of one peer: every transport on every interface of a busy host.
 const MAX_PER_PEER: usize = 16;
 
-/// How long an address is good without being heard of again. Existing peers keep them 30 s, and so
+/// How long an address is good without being announced again. Existing peers keep them 30 s, and so
 /// cannot dial a peer that paused its presence; stale ones cost one failed dial.
 const LEARNED_FOR: Duration = Duration::from_secs(10 * 60);
 
@@ -53,7 +53,7 @@ impl Entry {
 pub(crate) struct AddressBook(HashMap<PeerId, Vec<Entry>>);
 
 impl AddressBook {
-    /// Remembers an address, or that it was heard of again; whether it is news. `addr` is without
+    /// Remembers an address, or that it was announced again; whether it is news. `addr` is without
     /// `/p2p`.
     pub(crate) fn add(
         &mut self,

@@ -2,7 +2,7 @@
 //! are connected.
 //!
 //! Existing peers dial once what they discover; when both sides do so at the same moment, both
-//! attempts can fail and they never meet. This one tries again, ever more slowly, and is held to a
+//! attempts can fail and they never connect. This one tries again, ever more slowly, and is held to a
 //! rate so that nobody on the LAN can turn it into a scanner. A state machine: time goes in, peers
 //! to dial come out.
 

@@ -1,4 +1,4 @@
-//! What was tried to reach each peer, and how it went: for those who ask why it is as it is.
+//! What was tried to reach each peer, and how it went, for the page that shows it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +13,7 @@ pub(crate) const MAX_ATTEMPTS: usize = 32;
 /// Peers remembered; beyond, the one that was tried longest ago is forgotten.
 const MAX_PEERS: usize = 256;
 
-/// One attempt to reach a peer, or one change of the way to it. In plain words.
+/// One attempt to reach a peer, or one change of its connections. In plain English.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// When; the last time of several.
@@ -75,7 +75,7 @@ impl History {
     }
 }
 
-/// A duration as one says it.
+/// A duration for people.
 pub(crate) fn spoken(time: Duration) -> String {
     match time.as_millis() {
         millis @ 0..1000 => format!("{millis} ms"),
@@ -91,18 +91,18 @@ mod tests {
     fn repetitions_are_one_line_and_everything_is_bounded() {
         let (now, peer, mut history) = (Instant::now(), PeerId::random(), History::default());
         for _ in 0..5 {
-            history.note(peer, "dialled", "no answer", Some(false), now);
+            history.note(peer, "dialed", "no answer", Some(false), now);
         }
         assert_eq!(history.of(&peer).len(), 1);
         assert_eq!(history.of(&peer)[0].times, 5);
         for n in 0..100 {
-            history.note(peer, "dialled", n.to_string(), None, now);
+            history.note(peer, "dialed", n.to_string(), None, now);
         }
         assert_eq!(history.of(&peer).len(), MAX_ATTEMPTS);
         assert_eq!(history.of(&peer).last().unwrap().outcome, "99");
         for _ in 0..2 * MAX_PEERS {
             let later = now + Duration::from_secs(1);
-            history.note(PeerId::random(), "dialled", "no answer", None, later);
+            history.note(PeerId::random(), "dialed", "no answer", None, later);
         }
         assert_eq!(history.0.len(), MAX_PEERS);
         assert!(history.of(&peer).is_empty(), "the oldest goes first");

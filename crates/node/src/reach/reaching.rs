@@ -72,12 +72,12 @@ const NO_ADDRESS: &str = "no address of it is known";
 /// What to do now.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Start a dial; if that is not possible, [`Reaching::refused`] is told. How it ends is told
+    /// Start a dial; if that is not possible, report to [`Reaching::refused`]. How it ends is reported
     /// to [`Reaching::connected`] or [`Reaching::dial_ended`].
     Dial(Dial),
     /// Refuse what these dials, which still run, connect.
     Cancel(Vec<ConnectionId>),
-    /// Close the connections to a peer that was released, or tell [`Reaching::in_use`].
+    /// Close the connections to a peer that was released, or report to [`Reaching::in_use`].
     Leave(PeerId),
     /// A connected peer has addresses that were not known.
     NewAddresses(PeerId),

@@ -1,8 +1,9 @@
-//! Dials that lost: a peer is called in several ways at once, and the first that answers is used.
+//! Dials that lost: a peer is dialed at several addresses at once, and the first that answers is
+//! used.
 //!
 //! The library cannot take a dial back. So one that has lost is denied when it connects all the
-//! same, before anything else has seen the connection: nothing is sent on it, and the path to the
-//! peer does not change.
+//! same, before anything else has seen the connection: nothing is sent on it, and
+//! streams stay where they are.
 
 use std::{
     collections::HashSet,
@@ -24,11 +25,11 @@ use libp2p::{
 pub(crate) struct Behaviour(HashSet<ConnectionId>);
 
 #[derive(Debug, thiserror::Error)]
-#[error("another way to the peer was faster")]
+#[error("another connection to the peer was faster")]
 struct Lost;
 
 impl Behaviour {
-    /// These dials, which are under way, are not wanted any more.
+    /// These dials, which still run, are not wanted any more.
     pub(crate) fn add(&mut self, dials: impl IntoIterator<Item = ConnectionId>) {
         self.0.extend(dials);
     }

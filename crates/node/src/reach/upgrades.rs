@@ -1,8 +1,8 @@
 //! From a relayed connection to a direct one: retries, and closing what is no longer needed.
 //!
 //! The library punches holes when a relayed connection is made, three times, and never again.
-//! Routers change their mind and peers their addresses, so we try again, ever more rarely, in both
-//! ways there are: dialing the addresses the other side announces, and making the relayed
+//! Routers change their mind and peers their addresses, so we try again, ever more rarely, in two
+//! ways: dialing the addresses the other side announces, and making the relayed
 //! connection anew. Streams take the direct connection as soon as it stands; the relayed one is
 //! closed when nothing is left on it.
 
@@ -38,7 +38,7 @@ pub(crate) enum Action {
     DialDirect(PeerId),
     /// Connect to it through a relay once more.
     DialCircuits(PeerId),
-    /// Close these connections if they are idle; if one is not, tell [`Upgrades::in_use`].
+    /// Close these connections if they are idle; if one is not, report to [`Upgrades::in_use`].
     Close(PeerId, Vec<ConnectionId>),
 }
 

@@ -63,7 +63,7 @@ impl Handler {
         }
     }
 
-    /// The one protocol that is the node's own. Nobody waits for it: what finds no place is reset.
+    /// The one protocol that is the node's own. Nobody waits for it: what does not fit is reset.
     fn deliver_punch(&self, inner: libp2p::Stream) {
         let Ok(share) = self.registration.inbound.clone().try_acquire_owned() else {
             return;

@@ -1,5 +1,5 @@
 //! Yamux, as libp2p's own muxer but with larger frames, which that one does not offer: each costs a
-//! queue's place, a message of the cipher, a call of the system and a wake-up at either end. A file
+//! slot in a queue, a message of the cipher, a system call and a wake-up at either end. A file
 //! travels a tenth faster.
 
 mod joined;

@@ -13,7 +13,7 @@ use goop2_proto::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 /// How often to look for a number that is free for TCP and UDP. A handful is free of everything on
-/// any machine.
+/// any host.
 const ATTEMPTS: usize = 16;
 
 /// The port, and what can listen on it.
@@ -25,7 +25,7 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// The addresses that lead here by way of this IP address, the plainest first.
+    /// The addresses at which this host listens on this IP address, TCP first.
     pub(crate) fn addresses(self, ip: IpAddr) -> impl Iterator<Item = Multiaddr> {
         let host = Multiaddr::from(ip);
         let tcp = host.clone().with(Protocol::Tcp(self.number));

@@ -49,7 +49,7 @@ const SCHEMES: [SignatureScheme; 6] = [
 #[derive(Clone)]
 pub(crate) struct Config {
     answering: tls::Config,
-    dialling: TlsConnector,
+    dialing: TlsConnector,
 }
 
 impl Config {
@@ -77,7 +77,7 @@ impl Config {
         client.resumption = Resumption::disabled();
         Ok(Self {
             answering: tls::Config::new(key)?,
-            dialling: Arc::new(client).into(),
+            dialing: Arc::new(client).into(),
         })
     }
 }
@@ -118,7 +118,7 @@ impl<C: AsyncRead + AsyncWrite + Send + Unpin + 'static> OutboundConnectionUpgra
 
     fn upgrade_outbound(self, io: C, _: Self::Info) -> Self::Future {
         async move {
-            let connected = self.dialling.connect(NO_NAME.into(), io).await;
+            let connected = self.dialing.connect(NO_NAME.into(), io).await;
             let stream = connected.map_err(UpgradeError::ClientUpgrade)?;
             let shown = stream.get_ref().1.peer_certificates();
             let shown = shown
@@ -236,8 +236,8 @@ mod tests {
         chain: Vec<CertificateDer<'static>>,
         key: &PrivateKeyDer<'static>,
     ) -> Result<PeerId, UpgradeError> {
-        let dialler = Keypair::generate_ed25519();
-        let theirs = tls::make_client_config(&dialler, None).expect("a key");
+        let dialer = Keypair::generate_ed25519();
+        let theirs = tls::make_client_config(&dialer, None).expect("a key");
         let provider = Arc::clone(theirs.crypto_provider());
         let key = provider.key_provider.load_private_key(key.clone_key());
         let certified = CertifiedKey::new(chain, key.expect("it was just made"));
@@ -247,7 +247,7 @@ mod tests {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         let (near, far) = tokio::io::duplex(ROOM);
-        let config = Config::new(&dialler).expect("a key");
+        let config = Config::new(&dialer).expect("a key");
         let answering = tokio::spawn(async move {
             let acceptor = TlsAcceptor::from(Arc::new(server));
             let _refused = acceptor.accept(far.compat()).await;

@@ -130,7 +130,7 @@ async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>
     match timeout(DOUBT, &mut answer).await {
         Ok(answer) => answer,
         Err(_) => {
-            node.doubt(peer);
+            node.check_connections(peer);
             answer.await
         }
     }

@@ -10,7 +10,7 @@ fn offer() -> RelayOffer {
     }
 }
 
-/// From an offer to a place.
+/// From an offer to a reservation.
 fn reserve(relays: &mut Relays, peer: PeerId, now: Instant) -> ListenerId {
     let Some(Action::Dial { .. }) = relays.poll(0.5, now) else {
         panic!("it is due");
@@ -27,7 +27,7 @@ fn reserve(relays: &mut Relays, peer: PeerId, now: Instant) -> ListenerId {
 }
 
 #[test]
-fn a_place_is_asked_for_once_the_relay_has_said_who_it_is() {
+fn a_reservation_is_asked_for_once_the_relay_has_said_who_it_is() {
     let (now, offer) = (Instant::now(), offer());
     let mut relays = Relays::default();
     assert!(relays.offer(vec![offer.clone()], now).is_empty());
@@ -115,7 +115,7 @@ fn a_silent_relay_is_given_up_at_every_step() {
 }
 
 #[test]
-fn a_reachable_peer_keeps_no_place_and_asks_again_when_it_is_no_longer() {
+fn a_reachable_peer_keeps_no_reservation_and_asks_again_when_it_is_no_longer() {
     let (now, offer) = (Instant::now(), offer());
     let mut relays = Relays::default();
     relays.offer(vec![offer.clone()], now);
@@ -125,8 +125,8 @@ fn a_reachable_peer_keeps_no_place_and_asks_again_when_it_is_no_longer() {
     assert_eq!(relays.set_reachable(true, now), released);
     assert!(!relays.wants(&peer));
     assert_eq!(relays.poll(0.5, now), None);
-    assert_eq!(relays.poll_timeout(), Some(now + LOOK_RARELY));
-    // Without a place it is looked at rarely, and when the user asks.
+    assert_eq!(relays.poll_timeout(), Some(now + OBSERVE_RARELY));
+    // Without a reservation it is dialed rarely, and when the user asks.
     relays.hurry(now);
     let addrs = vec![offer.addrs[1].clone()];
     assert_eq!(relays.poll(0.5, now), Some(Action::Observe { peer, addrs }));

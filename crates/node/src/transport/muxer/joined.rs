@@ -1,5 +1,5 @@
 //! Yamux writes the header of a frame apart from its body. TLS would make a message of its own of
-//! it, with a call of the system, a packet and a wake-up at the other end. So a header waits for
+//! it, with a system call, a packet and a wake-up at the other end. So a header waits for
 //! what follows, and both are written in one go.
 
 use std::{
