@@ -23,8 +23,8 @@ use libp2p::{
 };
 
 use super::{
-    Limits,
     admission::{Admission, RESERVATION},
+    limits::Limits,
 };
 
 pub(super) struct Gate {

@@ -26,9 +26,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Limits,
     admission::{Admission, Ask},
     gate::{Gate, lock},
+    limits::Limits,
     meter::Meter,
     transport,
 };

@@ -2,7 +2,10 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::*;
+use super::{
+    dials::{NO_ADDRESS, REST_AFTER},
+    *,
+};
 use crate::net::{
     addresses::circuit,
     connections::tests::known,
