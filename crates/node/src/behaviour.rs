@@ -16,7 +16,7 @@ use crate::{
     gossip,
     outside::autonat,
     reach::superseded,
-    stream,
+    stream::behaviour::Behaviour as Streams,
     transport::{muxer, tls},
 };
 
@@ -68,7 +68,7 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     pub(crate) superseded: superseded::Behaviour,
-    streams: stream::Behaviour,
+    streams: Streams,
     pub(crate) gossip: gossipsub::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -82,7 +82,7 @@ pub(crate) struct Behaviour {
 pub(crate) fn swarm(
     key: &Keypair,
     topic: &gossipsub::IdentTopic,
-    streams: stream::Behaviour,
+    streams: Streams,
 ) -> Result<Swarm<Behaviour>, Box<dyn Error + Send + Sync>> {
     let own = key.public().to_peer_id();
     let behaviour = |relay| -> Result<Behaviour, Box<dyn Error + Send + Sync>> {

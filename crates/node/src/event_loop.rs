@@ -49,7 +49,7 @@ use crate::{
     punch::punching::Punching,
     reach::{history::History, reaching::Reaching, upgrades::Upgrades},
     status::{Mapping, Multicast, Status},
-    stream::{Control, InboundStream},
+    stream::{control::Control, open::InboundStream},
     transport::port::Port,
 };
 

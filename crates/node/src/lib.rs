@@ -10,7 +10,7 @@
 //!    │                  │    ▲
 //!    │ status (watch) ◀─┘    ├── mdns: which peers announce themselves on which interface
 //!    │                       └── net::interfaces: the host's addresses as they come and go
-//!    └─ open ──▶ stream::Control ──▶ one handler per connection
+//!    └─ open ──▶ stream::control ──▶ one handler per connection
 //! ```
 //!
 //! - The event loop decides nothing. What to do is decided by plain states, without a swarm: events
@@ -52,5 +52,5 @@ pub use status::{
     Connection, Link, Mapping, Multicast, Nat, Observed, PeerReach, Reach, Relay, Reservation,
     Status, Transport,
 };
-pub use stream::{InboundStream, Stream};
+pub use stream::open::{InboundStream, Stream};
 pub use transport::muxer::FRAME;

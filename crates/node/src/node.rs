@@ -22,7 +22,11 @@ use crate::{
     net::addresses::{Invalid, parse_typed},
     outside::relays::RelayOffer,
     status::{PeerReach, Status},
-    stream::{self, Control, Failure, InboundStream, Stream},
+    stream::{
+        behaviour::Behaviour,
+        control::{Control, Failure, INBOUND_CHANNEL},
+        open::{InboundStream, Stream},
+    },
     transport::port as listen,
 };
 
@@ -109,12 +113,12 @@ pub async fn spawn(
     })?;
     let peer_id = config.keypair.public().to_peer_id();
     let control = Control::default();
-    let (inbound_tx, inbound) = mpsc::channel(stream::INBOUND_CHANNEL);
+    let (inbound_tx, inbound) = mpsc::channel(INBOUND_CHANNEL);
     let (events_tx, events) = mpsc::channel(EVENTS);
     let (commands, commands_rx) = mpsc::channel(COMMANDS);
     let topic = IdentTopic::new(config.topic);
     let (punch_tx, punch_asked) = mpsc::channel(PUNCHES);
-    let streams = stream::Behaviour::new(control.clone(), config.protocols, inbound_tx, punch_tx);
+    let streams = Behaviour::new(control.clone(), config.protocols, inbound_tx, punch_tx);
     let swarm = behaviour::swarm(&config.keypair, &topic, streams).map_err(Error::Setup)?;
 
     let mut event_loop = EventLoop::new(swarm, topic, control.clone(), port, events_tx);
@@ -162,7 +166,7 @@ impl Node {
     }
 
     /// Opens a stream, connecting first if need be. A connection that does not answer is tried
-    /// again, and another one if there is one. At most [`stream::MAX_OPEN_PER_PEER`] are open to a
+    /// again, and another one if there is one. At most [`MAX_OPEN_PER_PEER`](crate::stream::MAX_OPEN_PER_PEER) are open to a
     /// peer; further calls wait.
     pub async fn open(&self, peer: PeerId, protocol: &'static str) -> Result<Stream, OpenError> {
         if peer == self.peer_id {

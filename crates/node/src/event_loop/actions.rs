@@ -14,7 +14,10 @@ use crate::{
         punching,
     },
     reach::{attempt::explain, reaching, upgrades},
-    stream::{self, Failure, InboundStream},
+    stream::{
+        control::{Failure, PUNCH},
+        open::InboundStream,
+    },
 };
 
 /// What came of one exchange of hole punching.
@@ -164,7 +167,7 @@ impl EventLoop {
         self.punches.spawn(async move {
             let opened = async {
                 let share = control.share(peer).await?;
-                control.open(peer, stream::PUNCH, share, 0).await
+                control.open(peer, PUNCH, share, 0).await
             };
             let outcome = match opened.await {
                 Ok(stream) => protocol::from_many_ports(stream, own).await,

@@ -36,7 +36,7 @@ use goop2_proto::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use tokio::{net::UdpSocket, time::timeout};
 
-use crate::{net::ip::is_reachable, stream::Stream};
+use crate::{net::ip::is_reachable, stream::open::Stream};
 
 /// Ports that the hidden side opens: as many as a process may hold in addition to all else, with the usual
 /// limit of 1 024.

@@ -33,7 +33,7 @@ use super::{
     transport,
 };
 use crate::{
-    stream::{self, Control},
+    stream::{behaviour::Behaviour as Streams, control::Control},
     transport::port::Port,
 };
 
@@ -76,7 +76,7 @@ struct Behaviour {
     ping: ping::Behaviour,
     autonat_v1: autonat::v1::Behaviour,
     autonat_v2: autonat::v2::server::Behaviour,
-    asking: stream::Behaviour,
+    asking: Streams,
     gate: Gate,
 }
 
@@ -312,7 +312,7 @@ fn behaviour(
             },
         ),
         autonat_v2: autonat::v2::server::Behaviour::default(),
-        asking: stream::Behaviour::asking(control),
+        asking: Streams::asking(control),
         gate: Gate::new(own, limits, admission),
     }
 }

@@ -22,8 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
 use super::{
-    ATTEMPT, Failure, InUse, InboundStream, MAX_WAITING_PER_CONNECTION, PUNCH, Registration,
-    Request, Stream,
+    control::{ATTEMPT, Failure, MAX_WAITING_PER_CONNECTION, PUNCH, Registration, Request},
+    open::{InUse, InboundStream, Stream},
 };
 
 /// See the module.
