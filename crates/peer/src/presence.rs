@@ -328,8 +328,8 @@ impl Task {
         });
     }
 
-    /// Has the node connect to peers elsewhere as long as they are seen: the way stands before the
-    /// first click.
+    /// Has the node stay connected to peers as long as a rendezvous server lists them: the
+    /// connection stands before the first click.
     fn keep_connected(&mut self) {
         let roster = self.roster.lock();
         let at_a_server = |record: &Record| {
