@@ -167,8 +167,8 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn run(&mut self, frames: &mut Subscriber, stop: &CancellationToken) -> Result<(), End> {
-        let ttl = self.app.config.limits.ttl;
-        let mut beat = interval(BEAT.min(ttl / 4));
+        let (app, client) = (self.app, self.client);
+        let mut beat = interval(BEAT.min(app.config.limits.ttl / 4));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -176,7 +176,7 @@ impl Exchange<'_> {
                     // Departures that were not sent yet.
                     let last = async {
                         self.send_if_needed(false).await?;
-                        Ok(self.client.flush().await?)
+                        Ok(client.flush().await?)
                     };
                     return timeout(LAST_FRAME, last).await.unwrap_or(Ok(()));
                 }
@@ -184,7 +184,7 @@ impl Exchange<'_> {
                     received?;
                     self.answer().await?;
                 }
-                () = self.app.hub.outgoing_ready() => {
+                () = app.hub.outgoing_ready() => {
                     sleep(GATHER).await;
                     self.send_if_needed(false).await?;
                 }

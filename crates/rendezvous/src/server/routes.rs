@@ -14,10 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use goop2_proto::{
-    PeerId,
-    rendezvous::{Accepted, MAX_BODY, check},
-};
+use goop2_proto::rendezvous::{Accepted, MAX_BODY, check};
 use serde::Deserialize;
 use tokio::time::timeout;
 

@@ -184,8 +184,8 @@ pub(in crate::registration) fn link_key(token: &Hash) -> String {
 
 /// None for values that no instance wrote.
 pub(in crate::registration) fn read_record(entry: &Entry) -> Option<Write> {
-    let key = Base::Base32Lower.decode(&entry.key).ok()?;
-    let email = String::from_utf8(key).ok()?;
+    let email = Base::Base32Lower.decode(&entry.key).ok()?;
+    let email = String::from_utf8(email).ok()?;
     if entry.operation != Operation::Put {
         return Some(Write::NoRecord { email });
     }

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use goop2_proto::{PeerId, bucket::Rate, presence::shorten};
+use goop2_proto::{bucket::Rate, presence::shorten};
 use serde::{Deserialize, Serialize};
 
 use super::{administrator::Administrator, relay::ShownRelay};
@@ -143,7 +143,8 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
 }
 
 fn blocked(app: &App) -> Vec<String> {
-    let mut blocked: Vec<_> = app.hub.blocked().iter().map(PeerId::to_base58).collect();
+    let blocked = app.hub.blocked();
+    let mut blocked: Vec<_> = blocked.iter().map(|peer| peer.to_base58()).collect();
     blocked.sort();
     blocked
 }

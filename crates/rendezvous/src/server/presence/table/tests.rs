@@ -148,7 +148,7 @@ fn the_number_of_peers_is_bounded() {
     let third = unsigned(message(3, Kind::Online, "a", 1));
     assert_eq!(table.handle(third, HOME, now), Outcome::Full);
     assert_eq!(
-        broadcast(&table.handle(unsigned(message(1, Kind::Update, "a", 2)), HOME, now)),
+        told(&table.handle(unsigned(message(1, Kind::Update, "a", 2)), HOME, now)),
         Some(false)
     );
 }
