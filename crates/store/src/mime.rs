@@ -39,45 +39,6 @@ pub(crate) fn by_name(path: &str) -> Option<String> {
 /// The type by the content, after the WHATWG's table, of which the types a site may contain are
 /// kept.
 pub(crate) fn sniff(head: &[u8]) -> &'static str {
-    const TAGS: &[&str] = &[
-        "!DOCTYPE HTML",
-        "HTML",
-        "HEAD",
-        "SCRIPT",
-        "IFRAME",
-        "H1",
-        "DIV",
-        "FONT",
-        "TABLE",
-        "A",
-        "STYLE",
-        "TITLE",
-        "B",
-        "BODY",
-        "BR",
-        "P",
-    ];
-    const SIGNATURES: &[(&[u8], &str)] = &[
-        (b"%PDF-", "application/pdf"),
-        (b"\xfe\xff", "text/plain; charset=utf-16be"),
-        (b"\xff\xfe", "text/plain; charset=utf-16le"),
-        (b"\xef\xbb\xbf", TEXT),
-        (b"\x89PNG\r\n\x1a\n", "image/png"),
-        (b"\xff\xd8\xff", "image/jpeg"),
-        (b"GIF87a", "image/gif"),
-        (b"GIF89a", "image/gif"),
-        (b"BM", "image/bmp"),
-        (b"\0\0\x01\0", "image/x-icon"),
-        (b"\0asm", "application/wasm"),
-        (b"OggS\0", "application/ogg"),
-        (b"ID3", "audio/mpeg"),
-        (b"\x1aE\xdf\xa3", "video/webm"),
-        (b"wOFF", "font/woff"),
-        (b"wOF2", "font/woff2"),
-        (b"OTTO", "font/otf"),
-        (b"PK\x03\x04", "application/zip"),
-        (b"\x1f\x8b\x08", "application/x-gzip"),
-    ];
     let head = &head[..head.len().min(SNIFFED_BYTES)];
     let text = head.trim_ascii_start();
     if let Some(tag) = text.strip_prefix(b"<") {
@@ -108,6 +69,49 @@ pub(crate) fn sniff(head: &[u8]) -> &'static str {
         TEXT
     }
 }
+
+/// What begins an HTML file.
+const TAGS: &[&str] = &[
+    "!DOCTYPE HTML",
+    "HTML",
+    "HEAD",
+    "SCRIPT",
+    "IFRAME",
+    "H1",
+    "DIV",
+    "FONT",
+    "TABLE",
+    "A",
+    "STYLE",
+    "TITLE",
+    "B",
+    "BODY",
+    "BR",
+    "P",
+];
+
+/// What begins a file of another kind.
+const SIGNATURES: &[(&[u8], &str)] = &[
+    (b"%PDF-", "application/pdf"),
+    (b"\xfe\xff", "text/plain; charset=utf-16be"),
+    (b"\xff\xfe", "text/plain; charset=utf-16le"),
+    (b"\xef\xbb\xbf", TEXT),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"\0\0\x01\0", "image/x-icon"),
+    (b"\0asm", "application/wasm"),
+    (b"OggS\0", "application/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"wOFF", "font/woff"),
+    (b"wOF2", "font/woff2"),
+    (b"OTTO", "font/otf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b\x08", "application/x-gzip"),
+];
 
 fn is_tag(text: &[u8], name: &[u8]) -> bool {
     text.split_at_checked(name.len())

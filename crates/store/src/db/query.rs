@@ -48,7 +48,7 @@ pub(super) fn run(
         .collect::<Result<Vec<_>, _>>()?;
     let limit = limit(request);
     match caller {
-        // A zero byte ends the statement for SQLite: what follows it would be lost without a word.
+        // A zero byte ends the statement for SQLite: what follows it would be lost silently.
         Caller::Local if request.where_.contains('\0') => Err("where: '\\0' is not allowed".into()),
         Caller::Local => {
             let filter = if request.where_.is_empty() {
@@ -68,27 +68,15 @@ pub(super) fn run(
         }
         Caller::Remote { .. } => {
             condition::check(&request.where_, &table.name, &columns)?;
-            if request
-                .args
-                .iter()
-                .filter_map(Json::as_str)
-                .map(str::len)
-                .sum::<usize>()
-                > MAX_ARGS_BYTES
-            {
-                return Err(format!("args: at most {MAX_ARGS_BYTES} bytes are allowed"));
-            }
-            let (source, scope) = if table.policy.shows_all_rows() {
-                (name, vec![])
+            check_args(&request.args)?;
+            let own = !table.policy.shows_all_rows();
+            let scope = own.then(|| Sql::Text(owner.into()));
+            let source = if own {
+                format!("(SELECT * FROM {name} WHERE _owner = ?) AS {name}")
             } else {
-                let scope = vec![Sql::Text(owner.into())];
-                (
-                    format!("(SELECT * FROM {name} WHERE _owner = ?) AS {name}"),
-                    scope,
-                )
+                name
             };
-            let blank = request.where_.trim().is_empty();
-            let filter = if blank {
+            let filter = if request.where_.trim().is_empty() {
                 String::new()
             } else {
                 format!(" WHERE ({})", request.where_)
@@ -99,11 +87,19 @@ pub(super) fn run(
                 bytes: MAX_BYTES,
             };
             sandbox::confined(conn, &table.name, |conn| {
-                select(conn, &sql, &scope, &args, &caps)
+                select(conn, &sql, scope.as_slice(), &args, &caps)
             })
             .map_err(fault::text)?
         }
     }
+}
+
+fn check_args(args: &[Json]) -> Result<(), String> {
+    let texts = args.iter().filter_map(Json::as_str);
+    if texts.map(str::len).sum::<usize>() > MAX_ARGS_BYTES {
+        return Err(format!("args: at most {MAX_ARGS_BYTES} bytes are allowed"));
+    }
+    Ok(())
 }
 
 /// The columns asked for, each once: an answer has a key only once anyway.
