@@ -1,10 +1,9 @@
-//! What an address is worth that a stranger sent us: where it points, and to whom.
+//! What an address from a stranger is worth: where it points, and to whom.
 
 use std::net::IpAddr;
 
-use multiaddr::Protocol;
-
-use crate::{Multiaddr, PeerId};
+use libp2p_identity::PeerId;
+use multiaddr::{Multiaddr, Protocol};
 
 /// The host an address begins with; none when it is a name, or no network address at all.
 pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
@@ -15,12 +14,12 @@ pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether the host can only mean the machine that reads it, or no single machine.
+/// Whether the address can only mean the host that reads it, or no single host.
 pub(crate) fn is_no_destination(ip: IpAddr) -> bool {
     ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
 }
 
-/// Link-local: in IPv6 it needs the zone of an interface, which a multiaddr from another machine
+/// Link-local: in IPv6 it needs the zone of an interface, which a multiaddr from another host
 /// cannot know.
 pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {

@@ -1,14 +1,15 @@
-//! Which of its addresses a peer tells whom (§1.3).
+//! Which of its addresses a peer publishes to whom (§1.3).
 //!
-//! An address of a home network leads nowhere for those outside, and tells them what it looks like
-//! inside; existing peers publish it to everyone. Ours tell it only to those who are inside
-//! themselves.
+//! An address of a home network is useless outside it, and reveals what the network looks like.
+//! Existing peers publish it to everyone; ours only within networks like it.
 
 use std::net::IpAddr;
 
-use crate::{Multiaddr, addr};
+use multiaddr::Multiaddr;
 
-/// Whether the server is on this machine or on a network like this one: not reached over the public
+use crate::addr;
+
+/// Whether the server is on this host or on a network like this one: not reached over the public
 /// internet.
 pub fn is_near(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();

@@ -4,7 +4,7 @@
 pub const PROTOCOL: &str = "/goop/avatar/1.0.0";
 /// Largest avatar accepted (§4.4).
 pub const MAX_BYTES: u64 = 524_288;
-/// Longest header line accepted, LF included: generous beside the ten bytes of a real one.
+/// Longest header line accepted, LF included: generous compared with the ten bytes of a real one.
 pub const MAX_HEADER: usize = 64;
 
 /// `None`: no avatar; `Some(length)`: that many bytes follow.

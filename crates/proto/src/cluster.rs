@@ -1,10 +1,10 @@
-//! What the instances of a rendezvous tell each other: frames of lines.
+//! What the instances of a rendezvous send each other: frames of lines.
 //!
-//! Each instance numbers its frames, so that whoever missed one knows it, and asks for everything
+//! Each instance numbers its frames, so that a reader notices a missing one and asks for everything
 //! again. A frame is a header, which is JSON, and lines after it. A line that is an object is a
-//! presence message, in its author's words and with his signature; a line that is an array is the
-//! instance's own word about a peer. So a reader takes messages as it takes them from anyone else,
-//! and nobody has to trust an instance for what only a key can prove.
+//! presence message, exactly as its author signed it; a line that is an array is the
+//! instance's own statement about a peer. So a reader treats messages like those from anyone else,
+//! and an instance need not be trusted for what only a key can prove.
 //!
 //! ```text
 //! {"goop2":1,"from":"5f3c…","number":7,"part":"news","ask":["91aa…"]}
@@ -15,10 +15,11 @@
 
 use std::fmt;
 
+use libp2p_identity::PeerId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{PeerId, id, presence::MAX_MESSAGE};
+use crate::{id, presence::MAX_MESSAGE};
 
 /// Longest frame: some hundreds of messages, and a fraction of the 1 MiB that NATS carries unless
 /// told otherwise.
@@ -68,14 +69,14 @@ pub struct Header {
 pub enum Line<'a> {
     /// A presence message, not looked at yet.
     Message(&'a [u8]),
-    /// The peer publishes there no more. It may elsewhere.
+    /// The peer no longer publishes there. It may through another instance.
     Gone {
         /// Which.
         peer: PeerId,
         /// The `ts` of the last message it signed, if it did: nothing older is news.
         newest: Option<i64>,
     },
-    /// The operator took the peer out, wherever it publishes.
+    /// The operator removed the peer, wherever it publishes.
     Removed(PeerId),
 }
 

@@ -164,7 +164,7 @@ impl ColumnDef {
 pub type Answer = Result<Option<Value>, String>;
 
 /// `{"ok":true,"data":…}` or `{"ok":false,"error":…}` and LF, escaped as Go does. The value's keys
-/// keep their order: rows and small results are maps in Go, so whoever builds them sorts their
+/// keep their order: rows and small results are maps in Go, so the builder sorts their
 /// keys; `tables` and `describe` are structs.
 pub fn encode_answer(answer: &Answer) -> Vec<u8> {
     #[derive(Serialize)]

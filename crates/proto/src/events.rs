@@ -3,8 +3,8 @@
 //!
 //! It is the event stream of the web, with bounds. Existing servers write one `data:` line for each
 //! presence message and nothing else but comments; ours, when asked for changes, also name events
-//! and number them. A line or an event over its bound is passed over, not answered by leaving: the
-//! same line would come again after the next connection, for ever.
+//! and number them. A line or an event over its bound is skipped rather than ending the connection:
+//! the same line would come again after every reconnect.
 
 use serde_json::Value;
 

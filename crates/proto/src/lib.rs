@@ -2,7 +2,7 @@
 //! who counts as online.
 //!
 //! Everything here is a function of its arguments. No socket, file, clock or random number: the
-//! crates that own those hand the values in, so every rule can be tested and fuzzed by itself.
+//! crates that own those hand the values in, so every rule can be tested and fuzzed alone.
 //! Section numbers name PROTOCOL sections.
 
 #![deny(missing_docs)]

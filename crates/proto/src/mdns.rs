@@ -14,13 +14,15 @@ use hickory_proto::{
         rdata::{A, AAAA, PTR, SRV, TXT},
     },
 };
+use libp2p_identity::PeerId;
+use multiaddr::Multiaddr;
 
-use crate::{Multiaddr, PeerId, addr};
+use crate::addr;
 
 /// Longest packet we send: with the headers of IPv6 and UDP it stays within every Ethernet frame,
 /// tunnels included.
 pub const MAX_PACKET: usize = 1400;
-/// Most addresses of one peer that are read or written; a machine with more has them on interfaces
+/// Most addresses of one peer that are read or written; a host with more has them on interfaces
 /// that lead nowhere.
 pub const MAX_ADDRS: usize = 32;
 /// The default tag, on which all existing peers are.
@@ -81,7 +83,7 @@ pub struct Service {
     /// Addresses with `/p2p/<own id>` at the end, most useful first; those that do not fit the
     /// packet are left out.
     pub addrs: Vec<Multiaddr>,
-    /// The machine's own; the first of each family is announced, without one existing peers ignore
+    /// The host's own; the first of each family is announced, without one existing peers ignore
     /// the packet.
     pub ips: Vec<IpAddr>,
 }
@@ -235,7 +237,7 @@ pub struct Found {
     pub instance: String,
     /// Whom its addresses name.
     pub peer: PeerId,
-    /// Those that can be dialled from another machine, without `/p2p/` at the end; at most
+    /// Those that can be dialed from another host, without `/p2p/` at the end; at most
     /// [`MAX_ADDRS`].
     pub addrs: Vec<Multiaddr>,
     /// It leaves: a TTL of 0.
@@ -316,7 +318,7 @@ fn parse_string(string: &[u8]) -> Option<(Multiaddr, PeerId)> {
     addr::split_peer(&text.parse().ok()?)
 }
 
-/// Link-local IPv4 stays: two machines on one cable have nothing else.
+/// Link-local IPv4 stays: two computers on one cable have nothing else.
 fn is_dialable(address: &Multiaddr) -> bool {
     let misleads =
         |ip: IpAddr| addr::is_no_destination(ip) || ip.is_ipv6() && addr::is_link_local(ip);

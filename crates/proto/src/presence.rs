@@ -1,22 +1,23 @@
-//! The presence message (§3.2): what a peer says of itself, on gossip and through a rendezvous.
+//! The presence message (§3.2): what a peer says about itself, on gossip and through a rendezvous.
 //!
-//! Everything in it is the sender's word. Decoding bounds it and takes out what could mislead the
-//! reader (addresses that would point back at himself, or at another peer); whether the sender is
-//! who he says is for the caller to know: the author of the gossip message, or the signature of a
-//! [`Message`].
+//! Everything in it is only the sender's claim. Decoding bounds it and removes what could mislead
+//! the reader (addresses that point back at the reader, or at another peer). Whether the sender is
+//! who it claims to be is for the caller to check: by the author of the gossip message, or the
+//! signature of a [`Message`].
 //!
 //! There are two forms of it. [`Presence`] is what a peer believes: addresses it could dial.
-//! [`Message`] is what travels: texts exactly as their author signed them, members of versions to
-//! come included, so that whoever passes it on or checks its signature needs to understand none of
-//! them.
+//! [`Message`] is what travels: texts exactly as their author signed them, including members of
+//! later versions, so that it can be passed on and verified without understanding them.
 
 mod canonical;
 mod wire;
 
-pub use wire::{Message, Proof, Signature};
+use libp2p_identity::PeerId;
+use multiaddr::Multiaddr;
 
-use crate::{Multiaddr, PeerId, addr};
+use crate::addr;
 pub(crate) use wire::{Fields, ed25519};
+pub use wire::{Message, Proof, Signature};
 
 /// What the message announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +43,9 @@ pub struct Presence {
     pub email: String,
     /// Changes with the avatar; empty = none. Hexadecimal, at most [`MAX_AVATAR_HASH`] digits.
     pub avatar_hash: String,
-    /// The peer takes no video calls.
+    /// The peer does not accept video calls.
     pub video_disabled: bool,
-    /// Where it can be dialled, without its own id at the end. At most [`MAX_ADDRS`].
+    /// Where it can be dialed, without its own id at the end. At most [`MAX_ADDRS`].
     pub addrs: Vec<Multiaddr>,
     /// Sender's clock, unix time in milliseconds.
     pub ts: i64,

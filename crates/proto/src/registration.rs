@@ -1,15 +1,15 @@
-//! How a peer asks a rendezvous to register an e-mail address, and proves which peer it is.
+//! How a peer asks a rendezvous to register an email address, and proves which peer it is.
 //!
-//! Existing servers register an address alone, and believe whoever writes it into his messages.
-//! Ours bind it to a peer id: the request is signed by that peer, and whoever reads the mail
+//! Existing servers register an address alone, and trust any peer that writes it into its messages.
+//! Ours bind it to a peer id: the request is signed by that peer, and the reader of the mail
 //! confirms it. Signature bytes: [`DOMAIN`], then the address, the peer id's text and `ts` in
 //! decimal, each ended by a zero byte, which none of them contains.
 
-use libp2p_identity::Keypair;
+use libp2p_identity::{Keypair, PeerId};
 use serde_json::{Value, json};
 
 use crate::{
-    PeerId, go_json, id,
+    go_json, id,
     presence::{MAX_EMAIL, Signature, ed25519},
 };
 

@@ -1,19 +1,20 @@
-//! What `GET /relay` answers (§6.7): the relay beside a rendezvous; and what the two tell each
-//! other.
+//! What `GET /relay` answers (§6.7): the relay next to a rendezvous; and what the two exchange.
 
 use std::collections::BTreeMap;
 
+use libp2p_identity::PeerId;
+use multiaddr::Multiaddr;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Multiaddr, PeerId, addr, go_json, id, presence::MAX_ADDR};
+use crate::{addr, go_json, id, presence::MAX_ADDR};
 
 /// Longest answer that is read.
 pub const MAX_BODY: usize = 16 * 1024;
 /// Most addresses of a relay: those of every interface of a server, IPv6 included.
 pub const MAX_ADDRS: usize = 32;
 
-/// Who forwards, and where.
+/// A relay and where it can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay {
     /// The relay's own peer id.
@@ -24,7 +25,7 @@ pub struct Relay {
 
 impl Relay {
     /// Reads an answer. Addresses come with and without `/p2p/<id>` (§8.3); those of another peer,
-    /// those that are none and those beyond [`MAX_ADDRS`] are passed over. Nothing, if no address
+    /// those that are not addresses and those beyond [`MAX_ADDRS`] are skipped. None if no address
     /// is left.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > MAX_BODY {
@@ -76,16 +77,16 @@ impl Relay {
     }
 }
 
-/// What a peer is at the rendezvous beside a relay: it decides what the peer may ask of the relay.
+/// What a peer is at the rendezvous next to a relay: it decides what the peer may ask of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
-    /// Here, and its presence is signed.
+    /// Online, with signed presence.
     Proved,
-    /// Here, as existing peers are: by its word.
+    /// Online with unsigned presence, like existing peers.
     Claimed,
-    /// Not here.
+    /// Not online there.
     Absent,
-    /// Taken out by the operator.
+    /// Removed by the operator.
     Barred,
 }
 
@@ -103,7 +104,7 @@ pub struct State {
 pub struct Usage {
     /// Open connections.
     pub connections: usize,
-    /// Who can be reached through it, and who reaches them.
+    /// The peers with a reservation or in a circuit.
     pub guests: Vec<Guest>,
     /// Open circuits, oldest first.
     pub circuits: Vec<Circuit>,
@@ -113,7 +114,7 @@ pub struct Usage {
     pub connected: u64,
     /// Bytes carried.
     pub bytes: u64,
-    /// How often it said no.
+    /// How often it refused.
     pub refused: BTreeMap<Refusal, u64>,
 }
 
@@ -149,22 +150,22 @@ pub struct Circuit {
     pub seconds: u64,
 }
 
-/// Why a relay said no.
+/// Why a relay refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// The peer is not at the rendezvous.
     Stranger,
-    /// The peer has its share.
+    /// The peer has reached its limit.
     Peer,
-    /// Peers that do not sign, together or at one address, have theirs.
+    /// Peers that do not sign, together or at one address, have reached theirs.
     Unsigned,
-    /// All places are taken.
+    /// All reservations or circuits are taken.
     Full,
     /// Too often.
     Rate,
-    /// Nobody with that name has a reservation.
+    /// No such peer has a reservation.
     Nobody,
-    /// The one who was called did not answer.
+    /// The destination did not answer.
     Unanswered,
     /// Too many connections.
     Connection,

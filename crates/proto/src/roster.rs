@@ -1,14 +1,14 @@
-//! Who is online (§3.4, §3.5): presence per peer *and per source*, so that an `offline` heard from
+//! Who is online (§3.4, §3.5): presence per peer *and per source*, so that an `offline` from
 //! one source never removes a peer that another still sees. A state machine: messages and time go
 //! in, changes come out.
 //!
-//! A peer is online while at least one source has spoken of it within the TTL. Whoever leaves stays
-//! in the roster as seen earlier. Both groups are bounded, and differently: of those seen earlier
-//! the oldest gives way, but nobody who is online does, or a stranger with many keys could push out
-//! everyone else by talking.
+//! A peer is online while at least one source has reported it within the TTL. A peer that leaves
+//! stays in the roster as seen earlier. Both groups are bounded, but differently: of those seen
+//! earlier the oldest is dropped, while a peer that is online never is, or a stranger with many
+//! keys could push out everyone else.
 //!
 //! The order of messages is the sender's clock (`ts`), per source: what is clearly older than the
-//! last message heard is a replay. Existing peers ignore `ts` altogether.
+//! last message received is a replay. Existing peers ignore `ts` altogether.
 //!
 //! A message may be proved: by the author of the gossip, or by its signature. What every source
 //! said last is kept, and the record is drawn from it: as long as a proved word stands, no other is
@@ -21,10 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    PeerId,
-    presence::{Kind, Presence},
-};
+use libp2p_identity::PeerId;
+
+use crate::presence::{Kind, Presence};
 
 /// Most peers online at a time: a large network, and at the bounds of a message some 40 MB a
 /// source.
@@ -39,7 +38,7 @@ pub const REPLAY_SLACK: i64 = 30_000;
 /// then shows a ghost for one TTL.
 pub const REPLAY_MEMORY: Duration = Duration::from_secs(10 * 60);
 
-/// Where a message was heard.
+/// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// Gossip on the local network.
@@ -84,7 +83,7 @@ pub struct Roster {
 #[derive(Debug)]
 struct Entry {
     record: Record,
-    heard: BTreeMap<Source, Heard>,
+    sightings: BTreeMap<Source, Sighting>,
     /// The newest that was signed, from whatever rendezvous; once there is one, nothing unsigned
     /// counts.
     signed: Option<Signed>,
@@ -99,7 +98,7 @@ struct Signed {
 
 /// What one source said last of one peer.
 #[derive(Clone, Debug)]
-struct Heard {
+struct Sighting {
     /// When, by our clock.
     at: Instant,
     /// The newest accepted, by the sender's clock.
@@ -146,13 +145,14 @@ impl Roster {
         }
     }
 
-    /// A source that tells only changes is still there: whoever it sees, it sees for another TTL.
+    /// A source that reports only changes is still connected: the peers it sees stay for another
+    /// TTL.
     pub fn sustain(&mut self, source: Source, now: Instant) {
-        let heard = self
+        let sighting = self
             .peers
             .values_mut()
-            .filter_map(|entry| entry.heard.get_mut(&source));
-        for until in heard.filter_map(|heard| heard.until.as_mut()) {
+            .filter_map(|entry| entry.sightings.get_mut(&source));
+        for until in sighting.filter_map(|sighting| sighting.until.as_mut()) {
             *until = now + self.ttl;
         }
     }
@@ -160,34 +160,34 @@ impl Roster {
     /// A source says for itself that it no longer sees the peer: it fell silent there. Nobody
     /// speaks for the peer here.
     pub fn lose(&mut self, source: Source, peer: &PeerId) -> Option<Change> {
-        let heard = self.peers.get_mut(peer)?.heard.get_mut(&source)?;
-        heard.until.take()?;
+        let sighting = self.peers.get_mut(peer)?.sightings.get_mut(&source)?;
+        sighting.until.take()?;
         self.settle(*peer)
     }
 
-    /// A source has said everything it sees: whoever is not in the list has left it.
+    /// A source has listed all peers it sees: those not in the list have left it.
     pub fn retain(&mut self, source: Source, seen: &HashSet<PeerId>) -> Vec<Change> {
         self.drop_sightings(|entry| {
             if seen.contains(&entry.record.presence.peer) {
                 return None;
             }
-            entry.heard.get_mut(&source)?.until.take()
+            entry.sightings.get_mut(&source)?.until.take()
         })
     }
 
     /// Everything a source said is forgotten (a rendezvous was left).
     pub fn forget(&mut self, source: Source) -> Vec<Change> {
-        self.drop_sightings(|entry| entry.heard.remove(&source))
+        self.drop_sightings(|entry| entry.sightings.remove(&source))
     }
 
     /// Expires what is due.
     pub fn poll(&mut self, now: Instant) -> Vec<Change> {
         self.drop_sightings(|entry| {
             let due = entry
-                .heard
+                .sightings
                 .values_mut()
-                .filter(|heard| heard.until.is_some_and(|until| until <= now));
-            due.map(|heard| heard.until = None).last()
+                .filter(|sighting| sighting.until.is_some_and(|until| until <= now));
+            due.map(|sighting| sighting.until = None).last()
         })
     }
 
@@ -195,8 +195,8 @@ impl Roster {
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.peers
             .values()
-            .flat_map(|entry| entry.heard.values())
-            .filter_map(|heard| heard.until)
+            .flat_map(|entry| entry.sightings.values())
+            .filter_map(|sighting| sighting.until)
             .min()
     }
 
@@ -228,18 +228,17 @@ impl Roster {
             .entry(peer)
             .or_insert_with(|| Entry::new(message.clone(), proved, now));
         entry.note_signed(&message, source, proved, now);
-        let newest = entry
-            .heard
-            .get(&source)
-            .map_or(message.ts, |heard| heard.newest(&message, proved, now));
-        let heard = Heard {
+        let newest = entry.sightings.get(&source).map_or(message.ts, |sighting| {
+            sighting.newest(&message, proved, now)
+        });
+        let sighting = Sighting {
             at: now,
             newest,
             until: Some(until),
             presence: message,
             proved,
         };
-        entry.heard.insert(source, heard);
+        entry.sightings.insert(source, sighting);
         let changed = entry.refresh();
         if entry.record.sources.contains(&source) {
             entry.record.last_seen = now;
@@ -258,9 +257,9 @@ impl Roster {
         let entry = self.peers.get_mut(&message.peer)?;
         entry.note_signed(message, source, proved, now);
         let believed = entry.record.sources.contains(&source);
-        let heard = entry.heard.get_mut(&source)?;
-        heard.newest = heard.newest(message, proved, now);
-        (heard.at, heard.until, heard.proved) = (now, None, proved);
+        let sighting = entry.sightings.get_mut(&source)?;
+        sighting.newest = sighting.newest(message, proved, now);
+        (sighting.at, sighting.until, sighting.proved) = (now, None, proved);
         if believed {
             entry.record.last_seen = now;
         }
@@ -318,7 +317,7 @@ impl Entry {
         };
         Self {
             record,
-            heard: BTreeMap::new(),
+            sightings: BTreeMap::new(),
             signed: None,
         }
     }
@@ -329,9 +328,9 @@ impl Entry {
         }
         let signed = is_signed(source, proved);
         let repeats = self
-            .heard
+            .sightings
             .get(&source)
-            .is_some_and(|heard| heard.outdates(message, signed, now));
+            .is_some_and(|sighting| sighting.outdates(message, signed, now));
         repeats || (signed && self.signed.is_some_and(|last| last.outdates(message, now)))
     }
 
@@ -351,13 +350,16 @@ impl Entry {
 
     /// Draws the record from what was heard; whether that changed it.
     fn refresh(&mut self) -> bool {
-        let sees = |heard: &Heard| heard.until.is_some();
-        let only_proved =
-            self.signed.is_some() || self.heard.values().any(|heard| sees(heard) && heard.proved);
+        let sees = |sighting: &Sighting| sighting.until.is_some();
+        let only_proved = self.signed.is_some()
+            || self
+                .sightings
+                .values()
+                .any(|sighting| sees(sighting) && sighting.proved);
         let believed: Vec<_> = self
-            .heard
+            .sightings
             .iter()
-            .filter(|(_, heard)| sees(heard) && (heard.proved || !only_proved))
+            .filter(|(_, sighting)| sees(sighting) && (sighting.proved || !only_proved))
             .collect();
         let sources: Vec<_> = believed.iter().map(|(source, _)| **source).collect();
         let record = &mut self.record;
@@ -366,8 +368,17 @@ impl Entry {
         // anything.
         let last = believed
             .iter()
-            .map(|(_, heard)| heard)
-            .max_by_key(|heard| (if heard.proved { heard.presence.ts } else { 0 }, heard.at));
+            .map(|(_, sighting)| sighting)
+            .max_by_key(|sighting| {
+                (
+                    if sighting.proved {
+                        sighting.presence.ts
+                    } else {
+                        0
+                    },
+                    sighting.at,
+                )
+            });
         if let Some(last) = last {
             changed |=
                 record.proved != last.proved || !says_the_same(&record.presence, &last.presence);
@@ -393,7 +404,7 @@ impl Signed {
     }
 }
 
-impl Heard {
+impl Sighting {
     /// Whether the message was sent before what is known already. Slack is only for a heartbeat
     /// among heartbeats: a late one must not bring back who has left, nor a late `offline` send
     /// away who has come back. A signed one comes in order.

@@ -1,13 +1,13 @@
 //! Writing a small file so that a reader, or a start after a crash, sees the old bytes or the new
 //! ones, never a part.
 //!
-//! The new bytes go to a temporary file beside the target, reach the disk, and take the target's
+//! The new bytes go to a temporary file next to the target, reach the disk, and take the target's
 //! name in one step. A temporary file left behind by a crash is never read, and the next write
 //! replaces it.
 //!
-//! On Windows the step is as whole, but refused while another program has the old file open its own
-//! way (a scanner, a backup): for moments, so it is tried again. And there files have no mode: the
-//! user's own folders, where peers are made, are private.
+//! On Windows the step is atomic too, but fails while another program (a scanner, a backup) has the
+//! old file open without sharing it. That is brief, so it is retried. Files have no mode there, but
+//! the user's own folders, where peers are created, are private.
 
 use std::{
     ffi::OsString,
@@ -33,7 +33,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Makes `path` with these bytes, or fails with `AlreadyExists`: never replaces what another
-/// process made meanwhile.
+/// process created in the meantime.
 pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = write_temporary(path, bytes)?;
     let made = match fs::hard_link(&temporary, path) {
@@ -91,7 +91,7 @@ fn take_name(temporary: &Path, target: &Path) -> io::Result<()> {
     fs::rename(temporary, target)
 }
 
-/// Whether another program has the file open and forbids this meanwhile.
+/// Whether another program has the file open and prevents this for now.
 fn is_held(error: &io::Error) -> bool {
     const ACCESS_DENIED: i32 = 5;
     const SHARING_VIOLATION: i32 = 32;

@@ -1,7 +1,7 @@
 //! `goop.json` (§10.2): every key of existing peers, with their defaults.
 //!
 //! The file belongs to the owner, and to other versions of the program that may use the same
-//! folder. So the JSON itself is kept beside the typed form: keys we do not know stay where they
+//! folder. So the JSON itself is kept next to the typed form: keys we do not know stay where they
 //! are, and a save changes only the values that differ.
 
 mod check;
@@ -298,16 +298,15 @@ impl Default for Relay {
             port: 0,
             key_file: "data/relay.key".into(),
             external_addrs: Vec::new(),
-            // A rate bounds what a relay carries; a limit in bytes only cuts off whoever loads
-            // much.
+            // A rate bounds what a relay carries; a limit in bytes would only cut off long
+            // transfers.
             max_circuit_bytes: 0,
-            // A visit of a working day's half; who is still there dials again.
+            // Half a working day; a peer that stays longer dials again.
             max_circuit_seconds: 6 * 60 * 60,
             max_circuits: 1024,
             max_circuits_per_peer: 64,
             max_reservations: 1024,
-            // A connection lost without a word is there until it times out, and there are two
-            // transports.
+            // A connection lost silently counts until it times out, and there are two transports.
             max_reservations_per_peer: 4,
             // A line of 1 Gbit/s, and a fifth of it.
             bytes_per_second: 125_000_000,

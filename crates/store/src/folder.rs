@@ -1,8 +1,8 @@
 //! One peer folder (§10.3), locked while it is open.
 //!
 //! Opening is all or nothing: a configuration, key or database that cannot be used stops the start
-//! with a message that names the file and the remedy, and stays as it was. What is merely missing —
-//! key, database, site folder — is made.
+//! with a message that names the file and the remedy, and stays as it was. What is merely missing
+//! (key, database, site folder) is created.
 
 use std::{
     fs, io,
@@ -16,10 +16,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Config, Database, Error, Site, atomic,
+    atomic,
+    config::Config,
     config::{Document, Problem},
+    db::Database,
+    error::Error,
     key,
     lock::Lock,
+    site::Site,
 };
 
 const CONFIG: &str = "goop.json";
@@ -128,7 +132,7 @@ impl Folder {
     }
 
     /// Changes settings: validated, written at once, and nothing else in the file is touched. The
-    /// file is read again first, so that what the owner edited by hand meanwhile stays; the
+    /// file is read again first, so that what the owner has edited by hand stays; the
     /// settings then in force are returned.
     pub fn update_config(&self, change: impl FnOnce(&mut Config)) -> Result<Config, Error> {
         let mut current = self.document();
@@ -147,7 +151,7 @@ impl Folder {
         Ok(self.in_force(&mut current, document))
     }
 
-    /// `goop.json` as it stands on disk.
+    /// `goop.json` as it is on disk.
     pub fn config_text(&self) -> Result<String, Error> {
         config_text(&self.dir)
     }
@@ -222,8 +226,8 @@ impl Folder {
     }
 }
 
-/// The settings of a peer that does not run, and cannot start meanwhile: read and changed by the
-/// rules of [`Folder`]. `goop.json` may be one that no peer starts with.
+/// The settings of a peer that is not running, and cannot start while this exists: read and changed
+/// by the rules of [`Folder`]. `goop.json` may be one that no peer starts with.
 #[derive(Debug)]
 pub struct Resting {
     dir: PathBuf,
@@ -308,8 +312,8 @@ pub fn server_config(dir: &Path) -> Result<Config, Error> {
 }
 
 /// The key of the relay that a folder hosts, `relay_key_file` of its settings; a new one where
-/// there is no file. It is no peer's identity, but a lost one changes every address through the
-/// relay: a file that is no key is left alone here too.
+/// there is no file. It is not a peer's identity, but losing it changes every address through the
+/// relay: a file that is not a key is left alone here too.
 pub fn relay_key(dir: &Path, relay_key_file: &str) -> Result<Keypair, Error> {
     key::load_or_make(&dir.join(relay_key_file))
 }

@@ -1,20 +1,20 @@
 //! The identity key file (§1.1): the raw libp2p protobuf `PrivateKey`, nothing around it.
 //!
-//! A key is only ever made where there is no file. Whatever else stands there may be the only copy
-//! of somebody's identity, so it is refused and left alone — existing peers overwrite it.
+//! A key is only ever created where there is no file. Anything else in that place may be the only
+//! copy of an identity, so it is refused and left alone; existing peers overwrite it.
 
 use std::{fs, io, path::Path};
 
 use libp2p_identity::Keypair;
 
-use crate::{Error, atomic};
+use crate::{atomic, error::Error};
 
 /// Longest file read. An RSA key of 8192 bits has 4.7 KB; anything larger is not a key.
 const MAX_BYTES: u64 = 64 * 1024;
 /// The old Ed25519 form: type 1, 96 bytes: secret, public key, and the public key again.
 const OLD_ED25519: [u8; 4] = [0x08, 0x01, 0x12, 96];
 
-/// The key in `path`; a new one where there is no file.
+/// The key in `path`; a new one if there is no file.
 pub(crate) fn load_or_make(path: &Path) -> Result<Keypair, Error> {
     match load(path)? {
         Some(keypair) => Ok(keypair),

@@ -1,15 +1,15 @@
 //! One process per folder: two would be two peers with one identity.
 //!
 //! The system drops the lock with the process, however it ends, so a crash never leaves a folder
-//! locked; therefore the file itself stays. It is hidden, empty and unknown to existing peers, who
-//! neither read nor mind it.
+//! locked; therefore the file itself stays. It is hidden, empty and unknown to existing peers,
+//! which ignore it.
 
 use std::{
     fs::{File, TryLockError},
     path::Path,
 };
 
-use crate::{Error, atomic};
+use crate::{atomic, error::Error};
 
 const FILE: &str = ".goop2.lock";
 

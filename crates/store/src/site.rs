@@ -1,4 +1,4 @@
-//! The site folder, and the only way into it: a [`SitePath`], opened without leaving the folder.
+//! The site folder, and the only access to it: a [`SitePath`], opened without leaving the folder.
 //!
 //! A [`SitePath`] already excludes `..`, dot files and `lua`; what is left are links. A link may
 //! point anywhere inside the site that could be asked for directly, and nowhere else: the folder is

@@ -1,4 +1,4 @@
-//! One way to write a JSON value, so that two programs sign the same bytes: RFC 8785 (members
+//! A canonical form of a JSON value, so that two programs sign the same bytes: RFC 8785 (members
 //! sorted by their names in UTF-16, no space, the shortest escapes), and of numbers only whole ones
 //! that a double holds exactly. Fractions are left out because writing them the same everywhere is
 //! the hard part of that standard, and presence needs none.

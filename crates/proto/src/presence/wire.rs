@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use libp2p_identity::{Keypair, PublicKey};
+use libp2p_identity::{Keypair, PeerId, PublicKey};
+use multiaddr::Multiaddr;
 use multibase::Base;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use super::{
     MAX_LABEL, MAX_MESSAGE, Presence, canonical, shorten,
 };
 use crate::{
-    Multiaddr, PeerId, addr,
+    addr,
     go_json::{self, fold, read},
     id,
 };
@@ -37,7 +38,7 @@ pub struct Message {
     pub email: String,
     /// Hexadecimal, or empty.
     pub avatar_hash: String,
-    /// The peer takes no video calls.
+    /// The peer does not accept video calls.
     pub video_disabled: bool,
     /// Texts that need not be addresses: that is for those to find out who would dial them.
     pub addrs: Vec<String>,
@@ -57,11 +58,12 @@ pub struct Signature(pub [u8; 64]);
 /// What a message's signature is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// None: an existing peer, or a server on the way that removed it. Anyone can have written it.
+    /// None: an existing peer, or a server in between that removed it. Anyone could have written
+    /// it.
     Unsigned,
     /// Its author wrote it.
     Proved,
-    /// Somebody wrote it who is not its author, or changed it. Not to be passed on.
+    /// Written or changed by someone other than its author. Must not be passed on.
     Forged,
 }
 

@@ -1,10 +1,10 @@
-//! The JSON of `goop.json` beside its typed form.
+//! The JSON of `goop.json` next to its typed form.
 
 use serde_json::{Map, Value, json};
 
 use super::{Config, Problem, check};
 
-/// A configuration file that was read: what it says, and everything else that stands in it.
+/// A configuration file that was read: the settings, and everything else in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     raw: Map<String, Value>,
@@ -58,7 +58,7 @@ impl Document {
         self.config.check()
     }
 
-    /// Where a value stands in the file; made when it does not.
+    /// Where a value is in the file; created if missing.
     fn slot(&mut self, section: &str, key: &str) -> &mut Value {
         let section = match entry(&mut self.raw, section, Value::Null) {
             Value::Object(section) => section,
@@ -78,7 +78,7 @@ impl Document {
     }
 }
 
-/// Reads key by key, so that a wrong value can be told by its name.
+/// Reads key by key, so that an error can name the key.
 fn typed(raw: &Map<String, Value>) -> Result<Config, Problem> {
     let mut merged = tree(&Config::default());
     for (section, keys) in &mut merged {
@@ -103,7 +103,7 @@ fn typed(raw: &Map<String, Value>) -> Result<Config, Problem> {
             *slot = value.clone();
         }
     }
-    Ok(serde_json::from_value(Value::Object(merged)).expect("each value was tried by itself"))
+    Ok(serde_json::from_value(Value::Object(merged)).expect("each value was tried alone"))
 }
 
 fn tree(config: &Config) -> Map<String, Value> {
@@ -113,7 +113,7 @@ fn tree(config: &Config) -> Map<String, Value> {
     }
 }
 
-/// The name under which `key` stands in the file: itself, else one that differs only in case.
+/// The name of `key` in the file: itself, or else one that differs only in case.
 fn name<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a String> {
     map.keys()
         .find(|name| *name == key)

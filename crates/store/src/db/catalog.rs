@@ -1,4 +1,4 @@
-//! Which tables there are, what they are called, and who may do what with them (§5.3).
+//! Which tables exist, how they are named, and who may do what with them (§5.3).
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -20,7 +20,7 @@ pub(super) enum Policy {
     Open,
     /// As `Open`, for those who announce an e-mail.
     Email,
-    /// A word of another version: nobody inserts, everybody reads what is theirs.
+    /// A policy of another version: nobody may insert, everybody may read their own rows.
     Unknown,
 }
 

@@ -1,7 +1,7 @@
 //! The first wall: a stranger's `where` (§5 weaknesses 1, 2, 5).
 //!
 //! Sites need comparisons, AND/OR, LIKE, `?` and literals. So the condition is read token by token,
-//! and whatever is not on the list is refused by name: every word must be a column of the table, a
+//! and anything not on the list is refused by name: every word must be a column of the table, a
 //! keyword or a function from the lists below. There is no word that begins a sub-select, no
 //! character that ends a statement or begins a comment, and no operator that makes long texts out
 //! of short ones (`||`, `->`): the work for one row is bounded by the length of the condition and

@@ -1,12 +1,12 @@
 //! Peers this one remembers: who was seen, and what the owner noted about them. A table of ours,
-//! which existing peers keep and never show (§5.5). The owner's notes stay until taken back; of the
-//! others only the newest do.
+//! which existing peers keep and never show (§5.5). Peers with a note of the owner stay until it is
+//! removed; of the others only the newest do.
 
 use goop2_proto::PeerId;
 use rusqlite::{Connection, Row, TransactionBehavior, named_params};
 
 use super::{Database, fault};
-use crate::Error;
+use crate::error::Error;
 
 /// Peers remembered only because they were seen: more than anyone looks through.
 pub const MAX_SEEN: usize = 256;
@@ -17,7 +17,7 @@ pub const MAX_NOTED: usize = 4096;
 /// What is remembered of one peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// What it called itself when it was last seen.
+    /// Its name when it was last seen.
     pub label: String,
     /// The e-mail it announced; empty = none.
     pub email: String,
@@ -29,7 +29,7 @@ pub struct Known {
     pub addrs: Vec<String>,
     /// Unix time in milliseconds; 0 = never seen, only noted.
     pub last_seen: i64,
-    /// What the owner calls it; empty = as it calls itself.
+    /// The owner's name for it; empty = its own name.
     pub name: String,
     /// Listed first.
     pub favourite: bool,
@@ -70,7 +70,7 @@ fn all(conn: &Connection) -> rusqlite::Result<Vec<(PeerId, Known)>> {
     let known = rows.query_map([], |row| {
         Ok((row.get::<_, String>("peer")?.parse(), known(row)?))
     })?;
-    // A row that names no peer is nobody's; the next save leaves it alone.
+    // A row without a peer id is ignored; the next save leaves it alone.
     known
         .filter_map(|row| match row {
             Ok((Ok(peer), known)) => Some(Ok((peer, known))),

@@ -1,7 +1,7 @@
 //! Opening `data.db`: looked at before anything is written, then brought up to date.
 //!
-//! The file may come from an existing peer and go back to it, whose own mark (`user_version`) is 0
-//! for ever. So the number of our last migration stands in a table of ours, `_goop2_meta`, which
+//! The file may come from an existing peer and go back to it, whose own mark (`user_version`) is
+//! always 0. So the number of our last migration is in a table of ours, `_goop2_meta`, which
 //! existing peers keep and never show; a database without it is simply at number 0. Every table we
 //! add begins with `_` for the same reason.
 
@@ -10,7 +10,7 @@ use std::{io, path::Path, time::Duration};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig};
 
 use super::fault;
-use crate::{Error, atomic};
+use crate::{atomic, error::Error};
 
 /// As existing peers wait for another program that holds the database.
 pub(super) const BUSY: Duration = Duration::from_secs(5);

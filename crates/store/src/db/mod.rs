@@ -1,7 +1,7 @@
 //! The database behind a site (§5): its operations, for the owner and for strangers.
 //!
-//! A stranger's request carries raw SQL conditions, because existing peers send such. It meets
-//! three walls, each of which should hold by itself: the request is reduced to checked names and a
+//! A stranger's request carries raw SQL conditions, because existing peers send them. It meets
+//! three walls, each of which should hold alone: the request is reduced to checked names and a
 //! checked condition ([`condition`]); it runs on a read-only connection whose authorizer knows one
 //! table and a list of harmless functions ([`sandbox`]); and steps, time, rows and bytes are
 //! limited. Rows of others are out of scope by a sub-select around the table, which no condition
@@ -40,7 +40,7 @@ use goop2_proto::{
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::Error;
+use crate::error::Error;
 pub use known::{Known, MAX_NOTED, MAX_SEEN};
 use sandbox::Readers;
 
@@ -158,7 +158,7 @@ impl Database {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The peer id that stands in `_owner` of the caller's rows.
+    /// The peer id in `_owner` of the caller's rows.
     fn owner_scope(&self, caller: &Caller) -> String {
         match caller {
             Caller::Local => self.owner.to_base58(),

@@ -128,7 +128,7 @@ fn target(
     })
 }
 
-/// The values a caller may write. A stranger's system columns are dropped without a word: existing
+/// The values a caller may write. A stranger's system columns are dropped silently: existing
 /// pages send back whole rows they have read (§5 weakness 3).
 fn user_values<'a>(caller: &Caller, data: &'a Map<String, Json>) -> Result<Values<'a>, String> {
     let is_remote = matches!(caller, Caller::Remote { .. });
@@ -181,7 +181,7 @@ fn run(
         .map_err(fault::text)
 }
 
-/// The owner is told `updated` also where there was no row, as existing pages expect.
+/// The owner gets `updated` even if there was no row, as existing pages expect.
 fn done(caller: &Caller, changed: usize, status: &str) -> Answer {
     if changed == 0 && *caller != Caller::Local {
         return Err("row not found or not owned by caller".into());

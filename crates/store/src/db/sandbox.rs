@@ -28,7 +28,7 @@ pub(super) const MAX_OWN_TIME: Duration = Duration::from_secs(60);
 const MAX_STEPS: u64 = 200_000_000;
 /// Instructions between two looks at the clock.
 const STEPS_PER_LOOK: u32 = 1000;
-/// Queries of strangers that run at once; more wait. Two keep a small machine busy, the others
+/// Queries of strangers that run at once; more wait. Two keep a small host busy, the others
 /// bridge a slow one.
 const MAX_READERS: usize = 4;
 /// How long a query waits for its turn.
@@ -147,7 +147,7 @@ struct Pool {
     vacancies: usize,
 }
 
-/// Gives its place back however the query ends; the connection too, unless it panicked.
+/// Frees its slot however the query ends, and the connection too unless it panicked.
 struct Turn<'a> {
     readers: &'a Readers,
     conn: Option<Connection>,
@@ -212,7 +212,7 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
-    /// The wall by itself, without the condition's check before it.
+    /// The wall alone, without the condition's check before it.
     #[test]
     fn the_authorizer_knows_one_table() {
         let dir = tempfile::tempdir().unwrap();

@@ -191,7 +191,7 @@ fn rename(conn: &Transaction<'_>, request: &Request) -> Answer {
 
 fn delete(conn: &Transaction<'_>, request: &Request) -> Answer {
     let table = own_table(either(&request.table, &request.name))?;
-    // A table that somebody dropped behind our back can still be taken off the list.
+    // A table that another program has dropped can still be removed from the list.
     let registered = conn
         .execute("DELETE FROM _tables WHERE name = ? COLLATE NOCASE", [table])
         .map_err(|why| wrap("unregister table")(fault::text(why)))?;

@@ -1,4 +1,4 @@
-//! Values on their way in and out (§5.4), as existing peers convert them.
+//! Conversion of values to and from SQL (§5.4), as existing peers do it.
 
 use rusqlite::types::{Value as Sql, ValueRef};
 use serde_json::{Number, Value as Json};
