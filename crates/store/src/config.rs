@@ -6,6 +6,8 @@
 
 mod check;
 mod document;
+#[cfg(test)]
+mod reference;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,7 @@ pub(crate) use document::Document;
 
 /// The settings of one peer. Relative paths start at the peer folder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Config {
     /// Who the peer is.
@@ -34,6 +37,7 @@ pub struct Config {
 
 /// Section `identity`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Identity {
     /// File with the peer's private key; created if missing.
@@ -42,6 +46,7 @@ pub struct Identity {
 
 /// Section `paths`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Paths {
     /// Folder that is published.
@@ -54,6 +59,7 @@ pub struct Paths {
 
 /// Section `p2p`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct P2p {
     /// TCP and UDP port for incoming connections; 0 = any free one.
@@ -69,6 +75,7 @@ pub struct P2p {
 
 /// Section `presence`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Presence {
     /// GossipSub topic for presence.
@@ -129,6 +136,7 @@ pub struct Presence {
 
 /// The relay's part of section `presence`: the keys that begin with `relay_`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Relay {
     /// TCP and UDP port of the relay next to the server; 0 = no relay.
@@ -169,6 +177,7 @@ pub struct Relay {
 
 /// Section `profile`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Profile {
     /// Name that others see.
@@ -179,6 +188,7 @@ pub struct Profile {
 
 /// Section `viewer`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Viewer {
     /// Address of the local pages; empty = 127.0.0.1:8080, or the next free port.
@@ -200,6 +210,7 @@ pub struct Viewer {
 
 /// `viewer.theme`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
     /// Light text on dark ground.
@@ -211,6 +222,7 @@ pub enum Theme {
 
 /// Section `lua`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Lua {
     /// Used by existing peers only.
