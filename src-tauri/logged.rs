@@ -1,4 +1,5 @@
-//! Fills the log that the window shows ([`goop2_peer::log`]) beside the one on standard error.
+//! Fills the log that the window shows ([`goop2_peer::log`]), in addition to the one on standard
+//! error.
 
 use std::fmt::{self, Write};
 

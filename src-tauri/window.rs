@@ -1,7 +1,7 @@
 //! The window: a thin skin over [`goop2_peer::Peer`], like the one in the browser. Commands parse,
 //! call and map; events are forwarded.
 //!
-//! The app outlives its peer ([`running`]). Visited sites are framed from origins of their own and
+//! The app outlives its peer ([`running`]). Visited sites are framed, each from its own origin, and
 //! never have a Tauri capability. The window's policy frames only the ports of the running viewer,
 //! so a site cannot lead its frame to another program on this computer. A document's policy cannot
 //! change, so the window reloads its document when another viewer takes over.

@@ -214,7 +214,7 @@ pub(super) fn notify(title: &str, body: &str, app: AppHandle) -> Result<(), Fail
         .map_err(failed("notification"))
 }
 
-/// A failure with this code and the message of the system.
+/// A failure with this code and the system's message.
 fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
     move |error| Failure {
         code: code.into(),

@@ -3,9 +3,8 @@
 //! before any page does, and hands them to its document. A page can neither keep them nor pretend
 //! them.
 //!
-//! Elsewhere than on Linux they are heard while the focus is outside the frame, until someone has a
-//! machine to see more on: WebView2 tells keys to whoever asks for `AcceleratorKeyPressed`, and
-//! macOS to its menu.
+//! On other systems than Linux they only work while the focus is outside the frame. More needs a
+//! computer to try it on: WebView2 reports keys as `AcceleratorKeyPressed`, and macOS to its menu.
 
 use serde::Serialize;
 use tauri::WebviewWindow;
@@ -21,7 +20,7 @@ pub(crate) struct Key {
     pub(crate) alt_key: bool,
 }
 
-/// Which keys are held down beside another.
+/// Which keys are held down together with another.
 #[cfg(any(target_os = "linux", test))]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Held {
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_told_as_a_document_hears_it() {
+    fn a_key_is_passed_on_as_a_document_sees_it() {
         let told = serde_json::to_value(of_user("ArrowLeft", ALT)).unwrap();
         let heard = serde_json::json!({ "key": "ArrowLeft", "ctrlKey": false, "altKey": true });
         assert_eq!(told, heard);

@@ -1,4 +1,4 @@
-//! The one window: its name, how it comes to the front, and how its page is told of something.
+//! The one window: its name, how it comes to the front, and how its page gets events.
 
 use serde::Serialize;
 use tauri::{AppHandle, Emitter, Manager};

@@ -1,4 +1,4 @@
-//! What the window remembers for its user, beside and never in `goop.json`.
+//! What the window remembers for its user; never in `goop.json`.
 
 use goop2_peer::api::Failure;
 use serde_json::Value;

@@ -224,7 +224,7 @@ pub(super) fn failure(error: Error) -> Failure {
 }
 
 async fn begin(dir: PathBuf) -> anyhow::Result<(Online, Viewer)> {
-    // A task of its own, so that a panic ends the start and not the app.
+    // A separate task, so that a panic ends the start and not the app.
     let (peer, viewer) = tokio::spawn(async move { lifecycle::start(&dir).await }).await??;
     let mut sites = Sites {
         port: viewer.port(),

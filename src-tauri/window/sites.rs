@@ -20,7 +20,7 @@ pub(super) struct Framing {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sites {
     pub(super) port: u16,
-    /// Sites at ports of their own; none where names resolve.
+    /// Ports of single sites; none where names resolve.
     pub(super) ports: Vec<u16>,
 }
 

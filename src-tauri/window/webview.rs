@@ -7,7 +7,7 @@
 //!
 //! Tauri passes these on to WebView2, WebKitGTK and WKWebView, which is why nothing here names a
 //! system; what it does not pass on to the first is in `webview2`. What they differ in: WKWebView
-//! knows permissions for camera and microphone only, and grants no page the others by itself.
+//! knows permissions for camera and microphone only, and never grants the others to a page.
 //! Developer tools are in debug builds only, as Tauri has it.
 
 #[cfg(windows)]
@@ -21,13 +21,13 @@ use tauri::{
 use super::shell::Refused;
 
 /// WebRTC opens sockets that no content security policy governs: through it, a page reaches the
-/// local network and tells the addresses of this machine. WebView2 has no setting for it, so its
+/// local network and reveals the addresses of this computer. WebView2 has no setting for it, so its
 /// names are taken away before any script of a page runs, in every frame. WebKitGTK has it off.
 const NO_WEBRTC: &str = "delete self.RTCPeerConnection; delete self.webkitRTCPeerConnection;";
 
 /// Opens the window, and takes from its pages whatever the frame's own policy leaves them. Its
-/// document and the frames in it go only where `admit` says. What a person may have meant is told
-/// to `refused`.
+/// document and the frames in it go only where `admit` says. `refused` gets what a person may have
+/// meant.
 pub(crate) fn confine<M: Manager<Wry>>(
     window: WebviewWindowBuilder<'_, Wry, M>,
     admit: impl Fn(&Url) -> bool + Clone + Send + 'static,
