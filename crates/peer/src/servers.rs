@@ -84,7 +84,7 @@ pub(crate) enum Update {
     Left(Source),
 }
 
-/// Why the servers are looked at again.
+/// Why `Servers::keep_up` returns.
 enum Next {
     Reconfigured,
     Stopped,
