@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use lab::Lab;
 
-/// Existing peers need 5 s, and sometimes never meet.
+/// Existing peers need 5 s, and sometimes never connect.
 #[test]
-fn peers_meet_within_a_second_and_only_under_their_tag() {
+fn peers_connect_within_a_second_and_only_under_their_tag() {
     lab::inside(
-        "peers_meet_within_a_second_and_only_under_their_tag",
+        "peers_connect_within_a_second_and_only_under_their_tag",
         || {
             let lab = Lab::new(&["a", "b", "c"]);
             let mut other = lab.start("c", "another-tag");
@@ -39,10 +39,13 @@ fn peers_meet_within_a_second_and_only_under_their_tag() {
                 b.stop();
                 assert!(
                     !a.seen(&other_id) && !b.seen(&other_id),
-                    "a peer under another tag was met"
+                    "a peer under another tag was found"
                 );
             }
-            assert!(!other.seen("connected"), "a peer under another tag was met");
+            assert!(
+                !other.seen("connected"),
+                "a peer under another tag was found"
+            );
             other.stop();
             times.sort();
             println!(
@@ -90,7 +93,7 @@ fn a_change_of_address_is_followed_within_five_seconds() {
             );
             ear.line(&format!("goodbye {b_id} 10.77.0.2"));
             ear.line(&format!("found {b_id} 10.77.0.99"));
-            // The way to the old address is given up, not kept until it times out.
+            // The connection to the old address is closed, not kept until it times out.
             a.line(&format!("left {b_id} 10.77.0.2"));
             a.stop();
             b.stop();

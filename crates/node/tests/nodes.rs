@@ -1,4 +1,4 @@
-//! Whole nodes: meeting, gossip, limits on what is believed, and the end.
+//! Whole nodes: connecting, gossip, limits on what is believed, and shutdown.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
@@ -58,16 +58,16 @@ async fn a_flooder_is_ignored() {
         message.ts += n;
         a.node.publish(message.encode()).await;
     }
-    let mut heard = 0;
+    let mut received = 0;
     while let Ok(Some(event)) = timeout(Duration::from_millis(500), b.events.recv()).await {
-        heard += usize::from(matches!(event, Event::Presence(_)));
+        received += usize::from(matches!(event, Event::Presence(_)));
     }
-    assert!((100..160).contains(&heard), "{heard} of 1000");
+    assert!((100..160).contains(&received), "{received} of 1000");
 }
 
-/// Existing peers dial once, at the same moment, and then 3 of 28 starts never meet.
+/// Existing peers dial once, at the same moment, and then 3 of 28 starts never connect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_dial_at_the_same_moment_and_always_meet() {
+async fn both_dial_at_the_same_moment_and_always_connect() {
     let mut slowest = Duration::ZERO;
     for round in 0..100 {
         let (mut a, mut b) = (start().await, start().await);
@@ -89,7 +89,7 @@ async fn both_dial_at_the_same_moment_and_always_meet() {
 }
 
 #[tokio::test]
-async fn a_typed_address_is_dialled_until_somebody_is_there() {
+async fn a_typed_address_is_dialed_until_the_peer_is_online() {
     let key = config().keypair;
     let gone = start_with(goop2_node::Config {
         keypair: key.clone(),
@@ -99,7 +99,7 @@ async fn a_typed_address_is_dialled_until_somebody_is_there() {
     let (addr, port, id) = (gone.tcp(), gone.port(), gone.id());
     gone.node.shutdown().await;
     let mut a = start().await;
-    // Somebody is there who takes the call and says nothing: it is made, and in vain.
+    // Somebody accepts the connection and says nothing: the dial is made, and in vain.
     let nobody = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     a.node.add_address(addr).await.unwrap();
     drop(timeout(PATIENCE, nobody.accept()).await.unwrap().unwrap());
@@ -140,7 +140,7 @@ async fn typed_addresses_are_checked() {
 }
 
 #[tokio::test]
-async fn the_last_word_is_heard_and_the_end_is_quick() {
+async fn the_last_message_arrives_and_shutdown_is_quick() {
     let (mut a, mut b) = (start().await, start().await);
     a.node.add_address(b.tcp()).await.unwrap();
     a.subscribed(b.id()).await;
@@ -185,7 +185,7 @@ async fn a_taken_port_is_named() {
 }
 
 #[tokio::test]
-async fn switched_off_discovery_is_said() {
+async fn switched_off_discovery_is_in_the_status() {
     let a = start().await;
     let mut status = a.node.status();
     let seen = timeout(

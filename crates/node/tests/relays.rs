@@ -1,5 +1,5 @@
-//! Reached through a relay: places kept and made again, paths that become better, requests that
-//! survive it.
+//! Reached through a relay: reservations made and made again, connections that become direct,
+//! requests that survive it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
@@ -28,11 +28,11 @@ fn circuit(status: &Status) -> Option<&Multiaddr> {
     published.find(|addr| addr.iter().last() == Some(Protocol::P2pCircuit))
 }
 
-/// A peer that keeps a place at the relay, and its address there.
+/// A peer with a reservation at the relay, and its address there.
 async fn reserved(peer: &Peer, relay: &Relay) -> Multiaddr {
     peer.node.set_relays(vec![relay.offer()]).await;
     let status = until(&peer.node, holds).await;
-    let address = circuit(&status).expect("it is told to others").clone();
+    let address = circuit(&status).expect("it is announced").clone();
     assert!(address.to_string().contains(&relay.peer.to_base58()));
     address.with(Protocol::P2p(peer.id()))
 }
@@ -81,14 +81,14 @@ async fn a_peer_is_reached_through_its_relay_and_then_directly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_relay_that_was_restarted_keeps_a_place_again_within_ten_seconds() {
+async fn a_relay_that_was_restarted_has_a_reservation_again_within_ten_seconds() {
     let key = config().keypair;
     let relay = Relay::start(key.clone(), 0).await;
     let peer = start().await;
     reserved(&peer, &relay).await;
     let port = relay.port();
     relay.kill().await;
-    // By then it was called in vain.
+    // By then it was dialed in vain.
     let lost = until(&peer.node, |status| match &status.reach.relays[0].state {
         Reservation::Failed { reason, .. } => reason.contains("does not answer"),
         _ => false,
@@ -98,7 +98,7 @@ async fn a_relay_that_was_restarted_keeps_a_place_again_within_ten_seconds() {
     let back = Instant::now();
     until(&peer.node, holds).await;
     println!(
-        "a place again {:?} after the relay was back",
+        "a reservation again {:?} after the relay was back",
         back.elapsed()
     );
     assert!(back.elapsed() < Duration::from_secs(10));
@@ -115,7 +115,7 @@ async fn relays_that_are_not_offered_any_more_are_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_is_seen_is_connected_before_anybody_asks() {
+async fn a_kept_peer_is_connected_before_anybody_asks() {
     let relay = Relay::start(config().keypair, 0).await;
     let (a, b) = (start().await, start().await);
     let address = reserved(&b, &relay).await;

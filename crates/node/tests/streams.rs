@@ -48,7 +48,7 @@ async fn streams_go_both_ways_over_tcp_and_over_quic() {
 }
 
 #[tokio::test]
-async fn a_cut_stream_is_seen_by_who_knows_the_length() {
+async fn a_cut_stream_is_noticed_by_the_length() {
     let (a, mut b) = (start().await, start().await);
     a.node.add_address(b.tcp()).await.unwrap();
     let mut stream = a.node.open(b.id(), ECHO).await.unwrap();
@@ -157,8 +157,8 @@ async fn a_peer_without_an_address_is_not_reachable_and_says_why() {
     );
 }
 
-/// A peer that opens and never uses streams is held to its share; one that behaves is served beside
-/// it.
+/// A peer that opens and never uses streams is held to its share; one that behaves is still
+/// served.
 #[tokio::test]
 async fn a_hoarder_is_bounded_and_others_are_served() {
     let (hoarder, polite, mut server) = (start().await, start().await, start().await);

@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 pub(crate) const TOPIC: &str = "goop.presence.v1";
 pub(crate) const ECHO: &str = "/test/echo/1.0.0";
 
-/// Longer than anything here takes on a loaded machine.
+/// Longer than anything here takes on a loaded computer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Peer {

@@ -1,4 +1,4 @@
-//! A relay on loopback, as it stands beside a rendezvous: the library's own, without limits that
+//! A relay on loopback, like that of a rendezvous server: the library's own, without limits that
 //! matter here.
 
 use std::time::Duration;

@@ -12,7 +12,7 @@ use super::process::{ROLE, TAG};
 
 const INSIDE: &str = "GOOP2_LAB";
 
-/// One lab at a time: the times are of interest, and machines that test have few cores.
+/// One lab at a time: the times are of interest, and test computers have few cores.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs the body of the test called `name` as root of a namespace of its own.
@@ -84,7 +84,7 @@ pub(crate) struct Process {
     child: Child,
     stdin: ChildStdin,
     lines: mpsc::Receiver<String>,
-    heard: Vec<String>,
+    received: Vec<String>,
 }
 
 /// More than any test makes a process say.
@@ -119,28 +119,28 @@ impl Process {
             stdin: child.stdin.take().unwrap(),
             child,
             lines,
-            heard: Vec::new(),
+            received: Vec::new(),
         }
     }
 
-    /// Waits for a line that begins so, heard already or not.
+    /// Waits for a line that begins so, already received or not.
     pub(crate) fn line(&mut self, start: &str) -> String {
         let until = Instant::now() + PATIENCE;
         let mut next = 0;
         loop {
-            if let Some(found) = self.heard[next..]
+            if let Some(found) = self.received[next..]
                 .iter()
                 .find(|line| line.starts_with(start))
             {
                 return found.clone();
             }
-            next = self.heard.len();
+            next = self.received.len();
             match self
                 .lines
                 .recv_timeout(until.saturating_duration_since(Instant::now()))
             {
-                Ok(line) => self.heard.push(line),
-                Err(_) => panic!("`{start}` was not said, but: {:#?}", self.heard),
+                Ok(line) => self.received.push(line),
+                Err(_) => panic!("`{start}` was not said, but: {:#?}", self.received),
             }
         }
     }
@@ -160,15 +160,15 @@ impl Process {
 
     /// Says something and waits for a new line that begins so.
     pub(crate) fn tell(&mut self, command: &str, answer: &str) -> String {
-        self.heard.retain(|line| !line.starts_with(answer));
+        self.received.retain(|line| !line.starts_with(answer));
         self.say(command);
         self.line(answer)
     }
 
     /// Whether anything said so far contains this.
     pub(crate) fn seen(&mut self, text: &str) -> bool {
-        self.heard.extend(self.lines.try_iter());
-        self.heard.iter().any(|line| line.contains(text))
+        self.received.extend(self.lines.try_iter());
+        self.received.iter().any(|line| line.contains(text))
     }
 
     pub(crate) fn stop(&mut self) {

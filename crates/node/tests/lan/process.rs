@@ -56,7 +56,7 @@ async fn peer(mdns_tag: Option<Tag>) {
         status.borrow().port
     ));
     let mut commands = BufReader::new(tokio::io::stdin()).lines();
-    let mut places = BTreeSet::new();
+    let mut addresses = BTreeSet::new();
     loop {
         tokio::select! {
             Some(event) = events.recv() => match event {
@@ -74,9 +74,9 @@ async fn peer(mdns_tag: Option<Tag>) {
                 let now: BTreeSet<_> = status.connections.iter().flat_map(|(peer, connections)| {
                     connections.iter().map(move |c| format!("{peer} {}", c.remote.iter().next().map(host).unwrap_or_default()))
                 }).collect();
-                now.difference(&places).for_each(|place| say(&format!("at {place}")));
-                places.difference(&now).for_each(|place| say(&format!("left {place}")));
-                places = now;
+                now.difference(&addresses).for_each(|address| say(&format!("at {address}")));
+                addresses.difference(&now).for_each(|address| say(&format!("left {address}")));
+                addresses = now;
             }
             Ok(Some(command)) = commands.next_line() => match command.split_once(' ') {
                 Some(("ask", peer)) => {

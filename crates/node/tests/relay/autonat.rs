@@ -1,4 +1,4 @@
-//! Existing peers ask, with the first version of AutoNAT, whether they can be called. Only public
+//! Existing peers ask, with the first version of AutoNAT, whether they can be dialed. Only public
 //! addresses are tried, so this runs in a network of its own, where there is one.
 
 use std::{env, process::Command, time::Duration};
@@ -50,7 +50,7 @@ fn peer() -> Swarm<Behaviour> {
     })
 }
 
-/// What the peer is told, once it has called the relay.
+/// What the peer learns, once it has dialed the relay.
 async fn told(world: &World, mut peer: Swarm<Behaviour>) -> NatStatus {
     world
         .here

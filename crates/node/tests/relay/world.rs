@@ -36,7 +36,7 @@ use crate::{
     swarm::swarm,
 };
 
-/// Longer than anything here takes on a loaded machine.
+/// Longer than anything here takes on a loaded computer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who is at the rendezvous.
@@ -60,7 +60,7 @@ pub(crate) enum Over {
     Quic,
 }
 
-/// Who measures a share of time, or loads the machine with all it has, does it alone; all others
+/// Who measures a share of time, or loads the computer with all it has, does it alone; all others
 /// run side by side.
 pub(crate) static MEASURING: RwLock<()> = RwLock::const_new(());
 
@@ -210,7 +210,7 @@ enum Command {
     Dial(Multiaddr, Answer),
 }
 
-/// A peer behind a NAT, as far as it can be told: it listens nowhere but at the relay.
+/// A peer behind a NAT, as far as others can tell: it listens nowhere but at the relay.
 pub(crate) struct Client {
     pub(crate) id: PeerId,
     pub(crate) pipes: Pipes,
@@ -229,7 +229,7 @@ impl Client {
         Self::with(key, false)
     }
 
-    /// One that takes circuits and leaves who calls in the dark.
+    /// One that accepts circuits and never answers on them.
     pub(crate) fn silent() -> Self {
         Self::with(Keypair::generate_ed25519(), true)
     }
@@ -287,7 +287,7 @@ async fn run(
     told: watch::Sender<usize>,
 ) {
     let mut listening = HashMap::<ListenerId, Answer>::new();
-    let mut dialling = HashMap::<ConnectionId, Answer>::new();
+    let mut dialing = HashMap::<ConnectionId, Answer>::new();
     loop {
         tokio::select! {
             command = commands.recv() => match command {
@@ -300,7 +300,7 @@ async fn run(
                     let opts = DialOpts::from(addr);
                     let id = opts.connection_id();
                     match swarm.dial(opts) {
-                        Ok(()) => drop(dialling.insert(id, answer)),
+                        Ok(()) => drop(dialing.insert(id, answer)),
                         Err(error) => drop(answer.send(Err(error.to_string()))),
                     }
                 }
@@ -318,13 +318,13 @@ async fn run(
                 }
                 SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                     told.send_modify(|count| *count += 1);
-                    if let Some(answer) = dialling.remove(&connection_id) {
+                    if let Some(answer) = dialing.remove(&connection_id) {
                         let _gone = answer.send(Ok(()));
                     }
                 }
                 SwarmEvent::ConnectionClosed { .. } => told.send_modify(|count| *count -= 1),
                 SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                    if let Some(answer) = dialling.remove(&connection_id) {
+                    if let Some(answer) = dialing.remove(&connection_id) {
                         let _gone = answer.send(Err(explain(&error)));
                     }
                 }
