@@ -21,7 +21,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use goop2_proto::mdns::Tag;
+use goop2_proto::mdns::{Found, Tag};
 use libp2p::{Swarm, gossipsub, multiaddr::Protocol, swarm::ConnectionId};
 use tokio::{
     sync::{mpsc, watch},
@@ -82,10 +82,10 @@ pub(crate) struct EventLoop {
     report: report::Report,
 }
 
-/// What the tasks beside the loop report.
+/// What the node's other tasks report.
 struct Inputs {
     interfaces: watch::Receiver<Interfaces>,
-    found: mpsc::Receiver<goop2_proto::mdns::Found>,
+    found: mpsc::Receiver<Found>,
     multicast: watch::Receiver<Multicast>,
     mapping: watch::Receiver<Mapping>,
 }

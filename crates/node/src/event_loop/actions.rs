@@ -3,7 +3,7 @@
 use std::{io, net::Ipv4Addr, time::Instant};
 
 use goop2_proto::{Multiaddr, PeerId};
-use libp2p::{multiaddr::Protocol, swarm::dial_opts::DialOpts};
+use libp2p::{core::transport::ListenerId, multiaddr::Protocol, swarm::dial_opts::DialOpts};
 
 use super::EventLoop;
 use crate::{
@@ -136,10 +136,7 @@ impl EventLoop {
                 });
             }
             punching::Action::Listen(peer, port, talk) => {
-                let addr = Multiaddr::from(Ipv4Addr::UNSPECIFIED)
-                    .with(Protocol::Udp(port))
-                    .with(Protocol::QuicV1);
-                let listener = self.swarm.listen_on(addr).map_err(io::Error::other);
+                let listener = self.listen_at_hole(port);
                 self.punching.listening(peer, listener, talk, now);
             }
             punching::Action::SayHit(peer, talk) => {
@@ -160,6 +157,13 @@ impl EventLoop {
                 self.history.note(peer, what, outcome, Some(worked), now);
             }
         }
+    }
+
+    fn listen_at_hole(&mut self, port: u16) -> io::Result<ListenerId> {
+        let addr = Multiaddr::from(Ipv4Addr::UNSPECIFIED)
+            .with(Protocol::Udp(port))
+            .with(Protocol::QuicV1);
+        self.swarm.listen_on(addr).map_err(io::Error::other)
     }
 
     fn open_ports(&mut self, peer: PeerId, own: Ipv4Addr) {

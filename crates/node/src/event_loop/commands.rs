@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use goop2_proto::PeerId;
+
 use super::EventLoop;
 use crate::command::Command;
 
@@ -36,16 +38,18 @@ impl EventLoop {
             }
             Command::History { peer, reply } => drop(reply.send(self.peer_reach(&peer))),
             Command::Publish(message) => self.publish(message),
-            Command::Block { peer, blocked } => {
-                let list = &mut self.swarm.behaviour_mut().blocked;
-                let _as_it_was = if blocked {
-                    list.block_peer(peer)
-                } else {
-                    list.unblock_peer(peer)
-                };
-            }
+            Command::Block { peer, blocked } => self.block(peer, blocked),
             Command::Shutdown => {}
         }
+    }
+
+    fn block(&mut self, peer: PeerId, blocked: bool) {
+        let list = &mut self.swarm.behaviour_mut().blocked;
+        let _changed = if blocked {
+            list.block_peer(peer)
+        } else {
+            list.unblock_peer(peer)
+        };
     }
 
     /// Errors mean that nobody listens, or not fast enough: the next announcement repeats it.

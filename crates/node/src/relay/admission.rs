@@ -78,7 +78,7 @@ const DIALING: Rate = Rate {
 /// Askers watched at a time; beyond, newcomers have to wait.
 const MAX_WATCHED: usize = 8192;
 
-/// Tells what a peer is at the rendezvous.
+/// Looks up a peer's membership at the rendezvous.
 pub type Ask = Arc<dyn Fn(&PeerId) -> Membership + Send + Sync>;
 
 pub(super) struct Admission {
