@@ -59,7 +59,7 @@ describe('settings', () => {
 
   test('an invalid value is refused with the reason', async () => {
     await fill('Tag', 'a b')
-    await window.page.getByText('p2p.mdns_tag is "a b", but must be 1 to 63 letters').waitFor()
+    await window.page.getByText('Use 1–63 letters, digits, "-" or "_".').waitFor()
     await field('Tag').press('Escape')
     assert.notEqual(await field('Tag').inputValue(), 'a b')
   })
@@ -88,7 +88,7 @@ describe('settings', () => {
     assert.ok(!(await policy(await window.visit(mira, mira))).includes(source))
     await bar(window, 'Settings')
     await fill(name, 'nonsense')
-    await window.page.getByText('viewer.site_sources is ["nonsense"], but must be a list of at most 16 origins').waitFor()
+    await window.page.getByText('Enter up to 16 addresses such as http://192.168.1.20:8123.').waitFor()
     const frame = await window.arrival(site, () => fill(name, `${source}/`))
     assert.ok((await policy(frame)).includes(source))
     assert.equal(await field(name).inputValue(), source)

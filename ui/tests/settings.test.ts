@@ -41,7 +41,7 @@ test('an error is shown at its setting, and cleared by the next attempt', async 
   });
   await form.load();
   expect(await form.set('p2p.mdns_tag', 'a b', 'Tag')).toBe(false);
-  expect(form.problems['p2p.mdns_tag']).toBe('p2p.mdns_tag is "a b", but must be …');
+  expect(form.problems['p2p.mdns_tag']).toBe('Use 1–63 letters, digits, "-" or "_".');
   expect(form.current?.mdns_tag).toBe('home');
   expect(toasts.current).toBeNull();
   refuse = false;

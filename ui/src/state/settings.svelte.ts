@@ -1,6 +1,6 @@
 // The current settings, and changes to them: checked by the peer, applied immediately, and undone on request.
 
-import type { Api, Settings } from '../api';
+import { Refusal, type Api, type Settings } from '../api';
 import { equal } from '../lib/equal';
 import { words } from './failure';
 import type { Toasts } from './toasts.svelte';
@@ -18,6 +18,13 @@ const NAMES = {
 } as const satisfies Record<string, keyof Settings>;
 
 export type Setting = keyof typeof NAMES;
+
+/** What to enter in a field whose value breaks its one rule. The peer's own message is for `goop.json`: it names the key. */
+const RULES: Partial<Record<Setting, string>> = {
+  'p2p.mdns_tag': 'Use 1–63 letters, digits, "-" or "_".',
+  'p2p.listen_port': 'Enter a number from 0 to 65535.',
+  'viewer.site_sources': 'Enter up to 16 addresses such as http://192.168.1.20:8123.',
+};
 
 export class SettingsForm {
   current = $state.raw<Settings | null>(null);
@@ -98,7 +105,8 @@ export class SettingsForm {
       this.current = await this.#api.settings.change(values);
       return true;
     } catch (thrown) {
-      this.problems[setting] = words(thrown);
+      const rule = thrown instanceof Refusal && thrown.code === 'setting' ? RULES[setting] : undefined;
+      this.problems[setting] = rule ?? words(thrown);
       return false;
     }
   }

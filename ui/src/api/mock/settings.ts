@@ -108,9 +108,9 @@ export class MockSettings {
   #set(name: string, value: unknown): void {
     const key = name.slice(name.indexOf('.') + 1) as keyof Settings;
     if (name === 'p2p.mdns_tag' && !/^[\w-]{1,63}$/.test(String(value)))
-      throw new Refusal({ code: 'setting', message: 'Use 1–63 letters, digits, "-" or "_".' });
+      throw new Refusal({ code: 'setting', message: `${name} is ${JSON.stringify(value)}, but must be 1 to 63 letters, digits, "-" and "_"` });
     if (name === 'viewer.site_sources' && !(value as string[]).every((source) => /^(https?|wss?):\/\/[\w.-]+(:\d+)?$/.test(source)))
-      throw new Refusal({ code: 'setting', message: 'Use up to 16 addresses such as http://192.168.1.20:8123.' });
+      throw new Refusal({ code: 'setting', message: `${name} is ${JSON.stringify(value)}, but must be a list of at most 16 origins` });
     Object.assign(this.#settings, { [key]: value, restarting: !LIVE.test(name) });
   }
 
