@@ -18,7 +18,7 @@ use crate::server::{
 };
 
 #[derive(Deserialize)]
-struct Subject {
+pub(super) struct Subject {
     peer: String,
 }
 
@@ -84,7 +84,7 @@ fn act(app: &App, peer: &str, done: &str, act: impl FnOnce(PeerId, i64) -> bool)
 }
 
 #[derive(Deserialize)]
-struct Registered {
+pub(super) struct Registered {
     email: String,
 }
 

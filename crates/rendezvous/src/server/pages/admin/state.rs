@@ -69,7 +69,7 @@ struct ShownRecord {
 }
 
 #[derive(Deserialize)]
-struct Search {
+pub(super) struct Search {
     #[serde(default)]
     q: String,
 }
