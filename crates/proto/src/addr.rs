@@ -15,7 +15,7 @@ pub(crate) fn ip(addr: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// Whether the address can only mean the host that reads it, or no single host.
-pub(crate) fn is_no_destination(ip: IpAddr) -> bool {
+pub(crate) fn cannot_be_dialed(ip: IpAddr) -> bool {
     ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
 }
 

@@ -13,7 +13,7 @@ use crate::addr;
 /// internet.
 pub fn is_near(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
-    addr::is_no_destination(ip) || is_private(ip)
+    addr::cannot_be_dialed(ip) || is_private(ip)
 }
 
 /// Whether to publish the address through a server that is near or not.
@@ -23,7 +23,7 @@ pub fn tells(address: &Multiaddr, near: bool) -> bool {
         return true;
     }
     addr::ip(address).is_none_or(|ip| {
-        !addr::is_no_destination(ip) && !addr::is_link_local(ip) && (near || !is_private(ip))
+        !addr::cannot_be_dialed(ip) && !addr::is_link_local(ip) && (near || !is_private(ip))
     })
 }
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_near_on_this_machine_and_on_private_addresses() {
+    fn a_server_is_near_on_this_host_and_on_private_addresses() {
         for near in [
             "127.0.0.1",
             "::1",

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_told_from_one() {
+    fn other_bytes_are_not_read_as_a_frame() {
         for (bad, why) in [
             ("", Refusal::Form),
             ("garbage\n", Refusal::Form),

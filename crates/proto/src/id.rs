@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_peer_id_is_refused() {
+    fn other_text_is_refused() {
         for text in [
             "",
             "k",

@@ -321,7 +321,7 @@ fn parse_string(string: &[u8]) -> Option<(Multiaddr, PeerId)> {
 /// Link-local IPv4 stays: two computers on one cable have nothing else.
 fn is_dialable(address: &Multiaddr) -> bool {
     let misleads =
-        |ip: IpAddr| addr::is_no_destination(ip) || ip.is_ipv6() && addr::is_link_local(ip);
+        |ip: IpAddr| addr::cannot_be_dialed(ip) || ip.is_ipv6() && addr::is_link_local(ip);
     addr::ip(address).is_some_and(|ip| !misleads(ip)) && !addr::is_relayed(address)
 }
 

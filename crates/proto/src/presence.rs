@@ -53,7 +53,7 @@ pub struct Presence {
 
 /// Longest display name; this and the next three are the limits of the rendezvous (§6.3).
 pub const MAX_LABEL: usize = 4096;
-/// Longest e-mail address.
+/// Longest email address.
 pub const MAX_EMAIL: usize = 320;
 /// Most addresses in a message.
 pub const MAX_ADDRS: usize = 20;
@@ -91,7 +91,7 @@ pub enum Error {
     #[error("the label is longer than {MAX_LABEL} bytes")]
     Label,
     /// More than [`MAX_EMAIL`].
-    #[error("the e-mail address is longer than {MAX_EMAIL} bytes")]
+    #[error("the email address is longer than {MAX_EMAIL} bytes")]
     Email,
     /// Not hexadecimal, or more than [`MAX_AVATAR_HASH`].
     #[error("the avatar's hash is not valid")]

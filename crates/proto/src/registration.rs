@@ -37,7 +37,7 @@ pub enum Refusal {
     #[error("bad json")]
     Json,
     /// Not an address; see [`email`].
-    #[error("that is not an e-mail address")]
+    #[error("that is not an email address")]
     Email,
     /// Not signed by that peer, or not this.
     #[error("the signature does not verify")]
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_from_other_text() {
+    fn addresses_are_recognized_among_other_text() {
         for good in [
             "a@b.c",
             " ann@example.org ",

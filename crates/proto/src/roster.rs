@@ -52,7 +52,7 @@ pub enum Source {
 pub enum Change {
     /// The peer appeared, or its record is different now.
     Updated(PeerId),
-    /// No source sees the peer any more.
+    /// No source sees the peer anymore.
     Gone(PeerId),
 }
 

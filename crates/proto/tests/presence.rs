@@ -114,7 +114,7 @@ fn keys_match_in_any_case_and_null_is_absent() {
 }
 
 #[test]
-fn messages_for_others_can_be_told_from_broken_ones() {
+fn messages_for_others_differ_from_broken_ones() {
     assert_eq!(
         decode(&with("type", json!("punch"))),
         Err(Error::OtherKind("punch".into()))

@@ -138,7 +138,7 @@ fn what_has_no_canonical_form_stays_unsigned() {
 }
 
 #[test]
-fn what_is_no_signature_counts_as_none() {
+fn an_invalid_signature_counts_as_none() {
     let good = signed(alice()).sig.unwrap().to_string();
     for odd in [
         json!("zz"),

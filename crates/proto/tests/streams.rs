@@ -214,7 +214,7 @@ fn a_site_request_is_one_absolute_path() {
 }
 
 #[test]
-fn what_is_no_site_request_gets_an_answer_too() {
+fn other_requests_get_an_answer_too() {
     fn refused(line: &[u8]) -> Result<&str, String> {
         site::decode_request(line).map_err(|header| text(&header.encode()))
     }

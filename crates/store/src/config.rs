@@ -97,7 +97,7 @@ pub struct Presence {
     pub rendezvous_wans: Vec<String>,
     /// Run the server without a peer.
     pub rendezvous_only: bool,
-    /// Password for the administration page; empty = no such page.
+    /// Password for the administration page; empty = the page is off.
     pub admin_password: String,
     /// Used by existing peers only.
     pub templates_dir: String,
@@ -119,7 +119,7 @@ pub struct Presence {
     pub registration_required: bool,
     /// URL that is called for each registration; empty = none.
     pub registration_webhook: String,
-    /// The relay beside the server.
+    /// The relay next to the server.
     #[serde(flatten)]
     pub relay: Relay,
     /// Mail server for verification links; empty = they go to the log.

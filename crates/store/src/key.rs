@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_key() {
+    fn anything_else_is_refused() {
         for bytes in [
             &b""[..],
             b"\x08\x01\x12\x40",

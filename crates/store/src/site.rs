@@ -6,7 +6,7 @@
 //! rules as a request. Only regular files are served; opening never waits (a named pipe would) and
 //! nothing is read before the kind of file is known.
 //!
-//! The folder is opened anew for each request: it may be deleted and put back while the peer runs.
+//! The folder is opened again for each request: it may be deleted and put back while the peer runs.
 
 use std::{
     fs::File,

@@ -152,7 +152,7 @@ fn creating_keeps_a_site_that_is_there() {
 }
 
 #[test]
-fn a_folder_without_goop_json_is_no_peer() {
+fn a_folder_without_goop_json_is_not_a_peer() {
     let dir = tempfile::tempdir().unwrap();
     let error = Folder::open(dir.path()).unwrap_err();
     assert!(
@@ -242,7 +242,7 @@ fn settings_are_saved_without_touching_the_rest() {
 }
 
 #[test]
-fn what_was_edited_by_hand_meanwhile_stays() {
+fn what_was_edited_by_hand_stays() {
     let (dir, folder) = new_peer();
     let path = dir.path().join("goop.json");
     fs::write(&path, r#"{"profile":{"label":"by hand"},"mine":1}"#).unwrap();
@@ -441,7 +441,7 @@ fn tries_to_open() {
 }
 
 #[test]
-fn refused_operations_are_told_apart() {
+fn refused_operations_differ() {
     let dir = copy_of("peer-head");
     let folder = Folder::open(dir.path()).unwrap();
     let before = dump(dir.path());

@@ -205,7 +205,7 @@ fn conditions_that_are_harmless() {
 }
 
 #[test]
-fn names_that_are_no_names() {
+fn invalid_names() {
     let (dir, folder) = site();
     let tables = [
         "_groups",

@@ -307,7 +307,7 @@ impl From<&Message> for Fields {
 /// The address, if it can lead from here to that peer (§1.4).
 fn dialable(text: &str, peer: &PeerId) -> Option<Multiaddr> {
     let addr = addr::of_peer(&text.parse().ok()?, peer)?;
-    let misleads = |ip| addr::is_no_destination(ip) || addr::is_link_local(ip);
+    let misleads = |ip| addr::cannot_be_dialed(ip) || addr::is_link_local(ip);
     if addr::ip(&addr).is_some_and(misleads) {
         None
     } else {

@@ -18,7 +18,7 @@ pub(super) enum Policy {
     Public,
     /// Everybody inserts, and reads what is theirs.
     Open,
-    /// As `Open`, for those who announce an e-mail.
+    /// As `Open`, for peers that announce an email address.
     Email,
     /// A policy of another version: nobody may insert, everybody may read their own rows.
     Unknown,

@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// Peers remembered only because they were seen: more than anyone looks through.
 pub const MAX_SEEN: usize = 256;
-/// Peers the owner noted something about; further ones are refused. Each is a row read at every
+/// Most peers with a note of the owner; further ones are refused. Each is a row read at every
 /// start.
 pub const MAX_NOTED: usize = 4096;
 
@@ -19,7 +19,7 @@ pub const MAX_NOTED: usize = 4096;
 pub struct Known {
     /// Its name when it was last seen.
     pub label: String,
-    /// The e-mail it announced; empty = none.
+    /// The email address it announced; empty = none.
     pub email: String,
     /// Of its picture; empty = none.
     pub avatar_hash: String,

@@ -44,7 +44,7 @@ use crate::error::Error;
 pub use known::{Known, MAX_NOTED, MAX_SEEN};
 use sandbox::Readers;
 
-/// Strangers write nothing any more once the database has this size: a site's data is not to fill
+/// Strangers can no longer write once the database has this size: a site's data is not to fill
 /// the owner's disk.
 const MAX_BYTES_FOR_REMOTE_WRITES: i64 = 1024 * 1024 * 1024;
 
@@ -57,7 +57,7 @@ pub enum Caller {
     Remote {
         /// The authenticated peer at the other end of the connection.
         peer: PeerId,
-        /// The e-mail it announces in presence; empty = none.
+        /// The email address it announces in presence; empty = none.
         email: String,
     },
 }
