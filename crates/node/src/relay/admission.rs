@@ -230,6 +230,19 @@ impl Admission {
             reservation.renewal = Some(until);
             return Ok(());
         }
+        self.room(peer, ip, signed)?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.reservation = Some(Reservation {
+                until,
+                renewal: None,
+                signed,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for one more reservation of this peer.
+    fn room(&self, peer: PeerId, ip: IpAddr, signed: bool) -> Result<(), Refusal> {
         let (mut of_peer, mut all, mut unsigned, mut unsigned_here) = (0, 0, 0, 0);
         for client in self.clients.values() {
             let Some(held) = &client.reservation else {
@@ -248,13 +261,6 @@ impl Admission {
         }
         if !signed && !room_for_unsigned(self.limits.reservations, unsigned, unsigned_here) {
             return Err(Refusal::Unsigned);
-        }
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.reservation = Some(Reservation {
-                until,
-                renewal: None,
-                signed,
-            });
         }
         Ok(())
     }
