@@ -80,8 +80,8 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// The verdict for gossipsub, and what to report. `neighbor` and `lan` are of the peer that sent
-    /// it: whether what it says counts as being on our networks, and whether it is on one of them.
+    /// The verdict for gossipsub, and what to report. `neighbor` and `lan` are of the sender: whether
+    /// what it says counts as being on our networks, and whether it is on one of them.
     ///
     /// What comes from afar is not passed on: it would make peers on other networks look like
     /// neighbors.

@@ -142,7 +142,7 @@ impl EventLoop {
             punching::Action::SayHit(peer, talk) => {
                 self.punches.spawn(async move {
                     if let Err(error) = protocol::say_hit(talk).await {
-                        tracing::debug!(%peer, %error, "the other side was not notified of the hit");
+                        tracing::debug!(%peer, %error, "the other side did not hear of the hit");
                     }
                     Punched::Said
                 });

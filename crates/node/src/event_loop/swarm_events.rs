@@ -37,7 +37,8 @@ impl EventLoop {
                 cause,
                 ..
             } => {
-                tracing::debug!(peer = %peer_id, ?cause, left = num_established, "connection closed");
+                let left = num_established;
+                tracing::debug!(peer = %peer_id, ?cause, left, "connection closed");
                 self.on_closed(peer_id, connection_id, num_established == 0);
             }
             SwarmEvent::OutgoingConnectionError {
