@@ -63,8 +63,8 @@ pub(crate) fn from_stranger(mut addr: Multiaddr, peer: &PeerId) -> Option<Multia
     ip(&addr).is_none_or(is_reachable).then_some(addr)
 }
 
-/// The same for an address announced by mDNS: only where a local peer can be, so that nobody on the LAN
-/// can point us at the rest of the world.
+/// The same for an address announced by mDNS: only where a local peer can be, so that nobody on the
+/// LAN can point us at the rest of the world.
 pub(crate) fn from_neighbor(addr: Multiaddr, peer: &PeerId, own: &Interfaces) -> Option<Multiaddr> {
     from_stranger(addr, peer)
         .filter(|addr| transport(addr).is_some() && ip(addr).is_some_and(|ip| own.is_local(ip)))

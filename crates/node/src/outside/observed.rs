@@ -2,9 +2,9 @@
 //!
 //! Every peer that we dial from the port we listen on reports which address the dial came from. The
 //! same port for all of them is a router through which we can be dialed (a *cone*); another one for
-//! each is one through which we cannot (*symmetric*), and then there is no address to announce. One observer who sees
-//! our own port settles it too, for routers that keep the port do so for everybody; one who sees
-//! another does not.
+//! each is one through which we cannot (*symmetric*), and then there is no address to announce. One
+//! observer who sees our own port settles it too, for routers that keep the port do so for
+//! everybody; one who sees another does not.
 
 use std::{
     collections::BTreeMap,

@@ -1,9 +1,9 @@
 //! Whether other networks reach this peer without help: the addresses where it may be dialed, what
 //! came of test dials to them, and what to tell others.
 //!
-//! A peer counts as reachable when a test dial arrived at an address of this host or at one that the
-//! router maps. That one arrived at an address that only others saw proves less: a router may let in
-//! anyone who was dialed before, as the tester was.
+//! A peer counts as reachable when a test dial arrived at an address of this host or at one that
+//! the router maps. An arrival at an address that only others saw proves less: a router may
+//! let in anyone who was dialed before, as the tester was.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -38,15 +38,16 @@ use tokio::{net::UdpSocket, time::timeout};
 
 use crate::{net::ip::is_reachable, stream::open::Stream};
 
-/// Ports that the hidden side opens: as many as a process may hold in addition to all else, with the usual
-/// limit of 1 024.
+/// Ports that the hidden side opens: as many as a process may hold in addition to all else, with
+/// the usual limit of 1 024.
 const OPENED: usize = 256;
 
 /// Ports that the open side dials at a time, and how often. The library dials no more at once.
 pub(crate) const GUESSES: u8 = 255;
 pub(crate) const ROUNDS: u32 = 8;
 
-/// Between the rounds: two round trips of most connections, so that a hit is known before more are made.
+/// Between the rounds: two round trips of most connections, so that a hit is known before more are
+/// made.
 pub(crate) const ROUND: Duration = Duration::from_millis(250);
 
 /// How long the hidden side waits to be hit: all rounds, and the slowest connection.

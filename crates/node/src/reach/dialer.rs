@@ -2,9 +2,9 @@
 //! are connected.
 //!
 //! Existing peers dial once what they discover; when both sides do so at the same moment, both
-//! attempts can fail and they never connect. This one tries again, ever more slowly, and is held to a
-//! rate so that nobody on the LAN can turn it into a scanner. A state machine: time goes in, peers
-//! to dial come out.
+//! attempts can fail and they never connect. This one tries again, ever more slowly, and is held to
+//! a rate so that nobody on the LAN can turn it into a scanner. A state machine: time goes in,
+//! peers to dial come out.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,8 +16,8 @@ use goop2_proto::{
     bucket::{Bucket, Rate},
 };
 
-/// Dials: the burst is for joining a busy network. A peer that answers needs one, so after that only
-/// announcements that lead nowhere ever reach the rate.
+/// Dials: the burst is for joining a busy network. A peer that answers needs one, so after that
+/// only announcements that lead nowhere ever reach the rate.
 const RATE: Rate = Rate {
     burst: 60,
     per: Duration::from_secs(30),

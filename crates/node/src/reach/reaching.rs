@@ -1,9 +1,9 @@
 //! Reaching peers: what is learned of their addresses, who is dialed how, and who waits for it.
 //!
 //! A dial goes to all addresses of a peer: those on local networks and those over QUIC at once, TCP
-//! and relays after a moment, or at once when nothing else is known. The first that answers is used;
-//! of those that answer later the better one takes over. Time and events go in; [`Action`]s come
-//! out.
+//! and relays after a moment, or at once when nothing else is known. The first that answers is
+//! used; of those that answer later the better one takes over. Time and events go in; [`Action`]s
+//! come out.
 
 mod dials;
 
@@ -56,8 +56,8 @@ const CIRCUITS_AGAIN: Duration = Duration::from_secs(1);
 /// What to do now.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Start a dial; if that is not possible, report to [`Reaching::refused`]. How it ends is reported
-    /// to [`Reaching::connected`] or [`Reaching::dial_ended`].
+    /// Start a dial; if that is not possible, report to [`Reaching::refused`]. How it ends is
+    /// reported to [`Reaching::connected`] or [`Reaching::dial_ended`].
     Dial(Dial),
     /// Refuse what these dials, which still run, connect.
     Cancel(Vec<ConnectionId>),

@@ -4,8 +4,8 @@
 //! The library refuses by number only, and counts a renewal as one more; so the decisions are taken
 //! here and the library is left without limits of its own where that matters. Three classes: a peer
 //! that signs its presence has the whole relay; peers that do not sign share a quarter, and one
-//! household of them a handful; anybody else has nothing. A peer that is gone keeps what it has for a
-//! while, since one whose server or line hiccups is worth more than a free reservation.
+//! household of them a handful; anybody else has nothing. A peer that is gone keeps what it has for
+//! a while, since one whose server or line hiccups is worth more than a free reservation.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,5 +1,5 @@
-//! The library's relay behind the [`Admission`]: it asks there before it grants anything, and reports what it
-//! did.
+//! The library's relay behind the [`Admission`]: it asks there before it grants anything, and
+//! reports what it did.
 //!
 //! The way in is the rate limiters of its configuration, the only place where the library asks
 //! anybody. They do not get the connection, so the gate notes it while the library looks

@@ -2,8 +2,8 @@
 //! waits for its share.
 //!
 //! The library limits a circuit's bytes and life, but no rate. This host's swarm carries circuits
-//! and next to nothing else, so the streams are the place for it: a read that has to wait is not made, the
-//! muxer's window fills up, and the sender slows down. Nothing is buffered here.
+//! and next to nothing else, so the streams are the place for it: a read that has to wait is not
+//! made, the muxer's window fills up, and the sender slows down. Nothing is buffered here.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
