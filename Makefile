@@ -4,7 +4,7 @@
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## the demo peer in a window (without a display: in a browser), with a neighbour to visit
+run: ## the demo peer in a window (without a display: in a browser), with a neighbor to visit
 	@scripts/run
 
 test: ## every check; STEPS="clippy rust" runs only these

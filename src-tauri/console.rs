@@ -1,6 +1,6 @@
 //! On Windows, a program with a window has no console, not even the one it was started from. It is
-//! attached here, so that the subcommands can print; and when a double click fails to open a window,
-//! a message box says why.
+//! attached here, so that the subcommands can print; and when a double click fails to open a
+//! window, a message box says why.
 
 #![expect(unsafe_code, reason = "the system is called directly")]
 

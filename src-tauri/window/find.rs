@@ -1,8 +1,8 @@
 //! Find in the current page. The webview searches every frame and marks the matches; the bar with
 //! the text belongs to the window and not to the page, where the webview would find its text too.
 //!
-//! It starts in the frame with the focus, which is the site's, and goes on in the document around it,
-//! as in a browser. The finder of WebView2 on Windows is not used yet.
+//! It starts in the frame with the focus, which is the site's, and goes on in the document around
+//! it, as in a browser. The finder of WebView2 on Windows is not used yet.
 
 use goop2_peer::api::Failure;
 use tauri::WebviewWindow;

@@ -1,7 +1,7 @@
 //! The icon in the desktop's tray: whether the peer is online, the window, and the way out.
 //!
-//! Not every desktop has a tray. Without one, closing the window quits, and a hidden start shows the
-//! window, so that the app can always be reached.
+//! Not every desktop has a tray. Without one, closing the window quits, and a hidden start shows
+//! the window, so that the app can always be reached.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

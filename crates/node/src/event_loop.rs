@@ -1,7 +1,7 @@
 //! The one task that owns the swarm. Commands, swarm events, announcements and time come in; dials,
 //! events and status go out.
 //!
-//! Nothing is decided here. Each subject is a state of its own that takes events and the time and
+//! Nothing is decided here. Each subject has its own state, which takes events and the time and
 //! gives actions: the loop passes events to the states they concern (`swarm_events`, `connections`,
 //! `commands`), and then does what they want done (`actions`).
 

@@ -80,8 +80,8 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// The verdict for gossipsub, and what to report. `neighbor` and `lan` are of the sender: whether
-    /// what it says counts as being on our networks, and whether it is on one of them.
+    /// The verdict for gossipsub, and what to report. `neighbor` and `lan` are of the sender:
+    /// whether what it says counts as being on our networks, and whether it is on one of them.
     ///
     /// What comes from afar is not passed on: it would make peers on other networks look like
     /// neighbors.
@@ -120,7 +120,7 @@ impl Gate {
             Ok(presence) if presence.peer == author => (MessageAcceptance::Accept, Some(presence)),
             Ok(_) => (MessageAcceptance::Reject, None),
             Err(error) => {
-                tracing::debug!(%author, %error, "a gossip message is no presence");
+                tracing::debug!(%author, %error, "a gossip message is not a presence message");
                 (MessageAcceptance::Reject, None)
             }
         }

@@ -15,7 +15,8 @@
 //!
 //! - The event loop decides nothing. What to do is decided by plain states, without a swarm: events
 //!   and time go in, actions come out. `reach` decides which peers are dialed and when, `outside`
-//!   how other networks reach this peer, `punch` when to punch holes, and `gossip` what is believed.
+//!   how other networks reach this peer, `punch` when to punch holes, and `gossip` what is
+//!   believed.
 //! - `net` is what they decide from: this host's addresses, and the connections there are.
 //! - [`stream`] carries requests. The stream behaviour is our own: the library's drops streams in a
 //!   burst, picks connections at random and does not say whether one is relayed.

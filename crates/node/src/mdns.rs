@@ -1,7 +1,7 @@
 //! Who else is on the local networks under our tag (§2).
 //!
 //! `Discovery` follows the host's interfaces and keeps one `link` for each that has an address
-//! others can reach. A link announces, asks and answers there under an instance name of its own:
+//! others can reach. A link announces, asks and answers there under its own instance name:
 //! existing peers ignore news of an instance they know, so an interface whose addresses change gets
 //! a new link, after the goodbye of the old one, and the others are left alone. A host without
 //! multicast runs without it; it is tried again whenever an interface changes, and every few
@@ -67,7 +67,7 @@ impl Discovery {
         stop: CancellationToken,
     ) {
         // By the index of the interface: the links, and the goodbyes of those that ended. An
-        // interface that loses its address cannot send any more, so the next link there repeats the
+        // interface that loses its address can no longer send, so the next link there repeats the
         // goodbye of the one before.
         let mut links = HashMap::<u32, Running>::new();
         let mut goodbyes = HashMap::<u32, Vec<u8>>::new();

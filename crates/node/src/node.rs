@@ -166,8 +166,9 @@ impl Node {
     }
 
     /// Opens a stream, connecting first if need be. A connection that does not answer is tried
-    /// again, and another one if there is one. At most [`MAX_OPEN_PER_PEER`](crate::stream::MAX_OPEN_PER_PEER) are open to a
-    /// peer; further calls wait.
+    /// again, and another one if there is one. At most
+    /// [`MAX_OPEN_PER_PEER`](crate::stream::MAX_OPEN_PER_PEER) are open to a peer; further calls
+    /// wait.
     pub async fn open(&self, peer: PeerId, protocol: &'static str) -> Result<Stream, OpenError> {
         if peer == self.peer_id {
             return Err(OpenError::NotReachable("it is this peer".into()));
@@ -220,7 +221,7 @@ impl Node {
 
     /// The peers on other networks to be connected to before a stream is opened, and again when the
     /// connection is lost: all of them, in place of those given before. A peer that is no longer
-    /// among them is not dialed any more, and its connection closes once it is idle. The caller
+    /// among them is no longer dialed, and its connection closes once it is idle. The caller
     /// bounds the set. A hint: it is dropped when the node is busy.
     pub fn keep_connected(&self, peers: HashSet<PeerId>) {
         let _ = self.commands.try_send(Command::KeepConnected(peers));
@@ -274,8 +275,8 @@ impl Node {
         let _ = self.commands.send(Command::Block { peer, blocked }).await;
     }
 
-    /// Publishes to the presence topic. That nobody listens yet is not an error: [`Event::Subscribed`]
-    /// says when to repeat.
+    /// Publishes to the presence topic. That nobody listens yet is not an error:
+    /// [`Event::Subscribed`] says when to repeat.
     pub async fn publish(&self, message: Vec<u8>) {
         let _ = self.commands.send(Command::Publish(message)).await;
     }

@@ -1,9 +1,9 @@
 //! The relay of a rendezvous server, for peers that cannot reach each other directly.
 //!
-//! A swarm of its own, with a key and a port of its own, so that it may be switched, limited and
-//! watched independently. It forwards circuits (circuit relay v2), shows peers their address
-//! (identify) and tests whether it can be reached (AutoNAT, both versions). What passes through is
-//! encrypted between the two ends.
+//! A separate swarm, with its own key and port, so that it may be switched, limited and watched
+//! independently. It forwards circuits (circuit relay v2), shows peers their address (identify) and
+//! tests whether it can be reached (AutoNAT, both versions). What passes through is encrypted
+//! between the two ends.
 //!
 //! ```text
 //!   rendezvous: who is online? ◀── admission ◀── gate ── the library's relay: reservations, circuits
@@ -17,7 +17,8 @@
 //!   for all.
 //! - It does not join the presence topic. Any peer that may use it has published at the rendezvous
 //!   and hears everybody through it; a forwarder would carry to everyone, at every heartbeat, also
-//!   the presence of those whom the rendezvous does not show: blocked, not registered, not signed. The relays of existing peers do not forward it either.
+//!   the presence of those whom the rendezvous does not show: blocked, not registered, not signed.
+//!   The relays of existing peers do not forward it either.
 //! - It does not ask AutoNAT for itself: those it could ask are the peers that want to use it. The
 //!   operator configures where it is reached (`external`), as for the rendezvous itself.
 
@@ -62,7 +63,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// How the relay is set up.
 pub struct Config {
-    /// Its identity, which is no peer's: peers remember it with their addresses.
+    /// Its identity, which no peer has: peers remember it with their addresses.
     pub keypair: Keypair,
     /// TCP and UDP port; 0 takes a free one.
     pub port: u16,
@@ -160,8 +161,8 @@ impl Relay {
     }
 }
 
-/// Runs the host until it is stopped. The library keeps its own accounts with `expect`, and strangers
-/// write in them: should it fail, everybody reserves again, and the relay goes on.
+/// Runs the host until it is stopped. The library keeps its own accounts with `expect`, and
+/// strangers write in them: should it fail, everybody reserves again, and the relay goes on.
 async fn keep(mut host: Host, setup: Setup, stop: CancellationToken) {
     loop {
         let running = AbortOnDropHandle::new(tokio::spawn(host.run(stop.clone())));

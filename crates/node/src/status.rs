@@ -70,8 +70,8 @@ pub enum Nat {
     None,
     /// The same port for everybody: it can be announced.
     Cone,
-    /// Another port than the own one, seen by one observer: perhaps the same for everybody, perhaps
-    /// not.
+    /// A port that differs from our own, seen by one observer: perhaps the same for everybody,
+    /// perhaps not.
     Changed,
     /// Another port for each destination: none can be announced.
     Symmetric,

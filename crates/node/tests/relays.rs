@@ -105,7 +105,7 @@ async fn a_relay_that_was_restarted_has_a_reservation_again_within_ten_seconds()
 }
 
 #[tokio::test]
-async fn relays_that_are_not_offered_any_more_are_left() {
+async fn relays_no_longer_offered_are_left() {
     let relay = Relay::start(config().keypair, 0).await;
     let peer = start().await;
     reserved(&peer, &relay).await;

@@ -121,7 +121,7 @@ async fn ten_thousand_requests_lose_none() {
 }
 
 #[tokio::test]
-async fn a_protocol_nobody_serves_is_told_apart() {
+async fn a_protocol_nobody_serves_has_its_own_error() {
     let (a, b) = (start().await, start().await);
     a.node.add_address(b.tcp()).await.unwrap();
     assert_eq!(

@@ -64,10 +64,10 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
 }
 
 /// A site may use itself and the public https web. Inline scripts and `eval` are allowed: the
-/// origin belongs to the site alone, so they put nobody else at risk. A policy cannot tell a private
-/// address from a public one, but it can tell schemes and ports: `https://*` means port 443 only, so
-/// no request reaches anything on this computer or its network that uses plain http or another port.
-/// `more` are the sources that the user also allows their own site.
+/// origin belongs to the site alone, so they put nobody else at risk. A policy cannot tell a
+/// private address from a public one, but it can tell schemes and ports: `https://*` means port 443
+/// only, so no request reaches anything on this computer or its network that uses plain http or
+/// another port. `more` are the sources that the user also allows their own site.
 fn site_content(port: u16, more: &[String]) -> String {
     let more: String = more.iter().map(|source| format!(" {source}")).collect();
     // A policy cannot contain an IPv6 address: the UI redirects from there (`ui::index`).

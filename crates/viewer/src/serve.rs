@@ -47,8 +47,8 @@ const GRACE: Duration = Duration::from_millis(300);
 /// When the system has no more file handles, accepting again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves on these listeners and on later ones until `stop`. Every task is in the returned set, or in
-/// the set of one of its tasks. Losing a listener is a failure of the peer.
+/// Serves on these listeners and on later ones until `stop`. Every task is in the returned set, or
+/// in the set of one of its tasks. Losing a listener is a failure of the peer.
 pub(crate) fn spawn(
     listeners: Vec<TcpListener>,
     later: mpsc::Receiver<Vec<TcpListener>>,

@@ -1,6 +1,6 @@
 //! What `goop2 doctor` says when something is wrong: what it is and what to do, for people who are
-//! not network engineers. With `REACH_SHOTS=FOLDER`, the Network page is also drawn in each of these
-//! situations.
+//! not network engineers. With `REACH_SHOTS=FOLDER`, the Network page is also drawn in each of
+//! these situations.
 
 use std::{env, path::Path, process::Stdio, thread};
 

@@ -86,8 +86,9 @@ struct Look {
 }
 
 impl Look {
-    /// Whether the path shown is the path taken. Of paths that lasted for a moment, only the last is
-    /// shown; a page that used two, or came during attempts to find a better one, proves nothing.
+    /// Whether the path shown is the path taken. Of paths that lasted for a moment, only the last
+    /// is shown; a page that used two, or came during attempts to find a better one, proves
+    /// nothing.
     fn is_true(&self) -> bool {
         self.taken.is_none()
             || self.shown.contains(&self.taken)

@@ -80,8 +80,8 @@ fn a_reachable_peer_keeps_none() {
             (needless - peer.launched).as_secs_f64(),
             millis(world.given_back())
         );
-        // A test needs the relay but no reservation, unless it changes the verdict; then one is made
-        // and ended.
+        // A test needs the relay but no reservation, unless it changes the verdict; then one is
+        // made and ended.
         assert_eq!(
             (again::press(&peer).as_str(), world.reservations_made()),
             (again::ARRIVES, 1)

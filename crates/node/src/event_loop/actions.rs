@@ -212,7 +212,7 @@ impl EventLoop {
         match action {
             reachability::Action::Test(addr) => self.swarm.behaviour_mut().test.report(addr),
             reachability::Action::TestAnew(addrs) => {
-                self.swarm.behaviour_mut().test.test_anew(&addrs);
+                self.swarm.behaviour_mut().test.test_again(&addrs);
             }
             reachability::Action::NotReached(addr) => self.swarm.remove_external_address(&addr),
             reachability::Action::AskRouter => {

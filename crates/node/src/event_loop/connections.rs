@@ -169,7 +169,7 @@ impl EventLoop {
         for (id, peer, _) in dead {
             // Gossip says its topics on the first connection only. To a peer that still holds its
             // end of this one, another is not the first: closed now, nothing would be received
-            // from it any more. So it stays until the probe ends it.
+            // from it. So it stays until the probe ends it.
             let replaced = alive.iter().any(|(_, to, _)| *to == peer);
             if replaced || !self.is_in_gossip(&peer) {
                 self.swarm.close_connection(id);
@@ -180,7 +180,7 @@ impl EventLoop {
         self.network_changed(now);
     }
 
-    /// Nothing known of the world outside is sure any more.
+    /// Nothing known of the world outside is certain now.
     pub(super) fn network_changed(&mut self, now: Instant) {
         self.probe(|_| true);
         self.net.host.udp_blocked = false;

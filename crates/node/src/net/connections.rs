@@ -53,7 +53,7 @@ impl Connections {
     }
 
     /// Removes a connection that ended. If it was the chosen one, the best of the others is chosen
-    /// and returned beside it.
+    /// and returned with it.
     pub(crate) fn remove(
         &mut self,
         peer: PeerId,
@@ -272,7 +272,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_direct_connection_stays_and_no_relayed_one_beside_it() {
+    fn one_direct_connection_stays_and_no_relayed_one() {
         let (now, own, peer) = (Instant::now(), PeerId::random(), PeerId::random());
         let relay = PeerId::random();
         let mut connections = Connections::default();

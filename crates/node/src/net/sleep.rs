@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sleep_is_told_apart_from_a_busy_computer() {
+    fn a_sleep_differs_from_a_busy_computer() {
         let before = (Instant::now(), SystemTime::now());
         let after = |ran: u64, passed: u64| {
             let [ran, passed] = [ran, passed].map(Duration::from_secs);

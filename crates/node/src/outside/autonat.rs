@@ -71,7 +71,7 @@ impl Behaviour {
 
     /// Has these addresses tested, and those that are reported from now on, whatever came of it
     /// before.
-    pub(crate) fn test_anew<'a>(&mut self, addrs: impl IntoIterator<Item = &'a Multiaddr>) {
+    pub(crate) fn test_again<'a>(&mut self, addrs: impl IntoIterator<Item = &'a Multiaddr>) {
         self.client = Client::new(rand::make_rng(), self.config);
         for (&connection_id, (peer_id, endpoint)) in &self.connections {
             let made = FromSwarm::ConnectionEstablished(ConnectionEstablished {
@@ -132,7 +132,7 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match &event {
-            // What is seen at the end of a circuit is no address.
+            // What is seen at the end of a circuit is not an address.
             FromSwarm::NewExternalAddrCandidate(candidate)
                 if addresses::transport(candidate.addr).is_none() =>
             {

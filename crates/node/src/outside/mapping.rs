@@ -1,9 +1,9 @@
-//! Asks the router to pass on what comes to a port of its own: UPnP, NAT-PMP and PCP, for TCP and
+//! Asks the router to pass on what comes to one of its ports: UPnP, NAT-PMP and PCP, for TCP and
 //! UDP.
 //!
 //! One task, which follows a wish: whether to, and in which network. A network that changed is
-//! asked anew, for its router is another; what was mapped is given back at the end. Nobody is asked
-//! before somebody wishes it: a peer that only connects to neighbors opens nothing.
+//! asked again, since it has another router; what was mapped is given back at the end. Nobody is
+//! asked before somebody wishes it: a peer that only connects to neighbors opens nothing.
 
 use std::{net::SocketAddrV4, num::NonZeroU16, time::Duration};
 

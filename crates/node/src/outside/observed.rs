@@ -182,7 +182,8 @@ mod tests {
             judge(&["/ip6/2001:db8::7/tcp/4001"], HOME),
             (Nat::Unknown, 1)
         );
-        // UDP is translated anew for everybody, TCP is not: it can be dialed over TCP.
+        // UDP is translated differently for each destination, TCP is not: it can be dialed over
+        // TCP.
         assert_eq!(
             judge(
                 &[&quic(24001), &quic(50123), "/ip4/11.0.0.1/tcp/4001"],

@@ -30,7 +30,7 @@ const TEST: Duration = Duration::from_secs(15);
 /// How long this peer must have been reachable directly before it gives up its relays.
 const REACHABLE_FOR: Duration = Duration::from_secs(20);
 
-/// Addresses announced besides those of this host.
+/// Addresses announced in addition to those of this host.
 const MAX_OUTSIDE: usize = 12;
 
 /// What to do now.
@@ -72,7 +72,7 @@ pub(crate) struct Reachability {
     tested: BTreeMap<Multiaddr, bool>,
     /// Those whose result the current test waits for.
     under_test: BTreeSet<Multiaddr>,
-    /// A test has begun in this network; further ones begin when the user asks.
+    /// A test has begun on this network; further ones begin when the user asks.
     was_tested: bool,
     mapping: Mapping,
     agenda: Agenda<Chore>,
@@ -280,8 +280,8 @@ impl Reachability {
         }
     }
 
-    /// Every address where others may dial this peer; of its own those at which it is seen from
-    /// outside, or was.
+    /// Every address where others may dial this peer. Of our addresses, those at which it is seen
+    /// from outside, or was.
     fn worth_a_test(&self, host: &Host) -> BTreeSet<Multiaddr> {
         let mut addrs = self.seen();
         let ips: BTreeSet<_> = addrs.iter().filter_map(addresses::ip).collect();

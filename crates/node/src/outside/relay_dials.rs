@@ -1,4 +1,4 @@
-//! Our dials of relays, and the connections to them that are not needed any more.
+//! Our dials of relays, and the connections to them that are no longer needed.
 
 use std::{
     collections::HashMap,
@@ -42,7 +42,7 @@ impl RelayDial {
 /// What is due at a relay.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Due {
-    /// End the reservation that is not needed any more. The protocol has no message for that but
+    /// End the reservation that is no longer needed. The protocol has no message for that but
     /// the end of the connection, which waits for what goes through it.
     GiveBack(PeerId),
     /// Close these connections, which the relay made only to test whether it can.
@@ -100,7 +100,7 @@ impl RelayDials {
         self.agenda.hurry(Chore::HangUp(relay), now + TEST_DIAL);
     }
 
-    /// The reservation at this relay is not needed any more.
+    /// The reservation at this relay is no longer needed.
     pub(crate) fn give_back(&mut self, relay: PeerId, now: Instant) {
         self.agenda.put(Chore::GiveBack(relay), now);
     }

@@ -2,7 +2,7 @@
 //!
 //! The library renews a reservation while everything is well, and does nothing when it is not: a
 //! relay that was restarted, a network that changed or a computer that slept lose it. This state
-//! machine makes it again. Each relay has a state of its own
+//! machine makes it again. Each relay has its own state
 //!
 //! ```text
 //! waiting ─▶ connecting ─▶ connected ─▶ asking ─▶ held

@@ -2,10 +2,10 @@
 //!
 //! The library needs each side to know where the other will dial from; behind such a router nobody
 //! does. So this makes luck probable. The *hidden* side dials the other's one known port from many
-//! ports of its own, and its router opens a port for each. The *open* side dials random ports of
-//! the hidden side's address, from the port that those dials went to. As soon as one of them is one
-//! that was opened, both routers let it through. With 256 open among 64 512, 255 guesses hit
-//! with 63 in 100, 1 020 with 98, 2 040 with 99.97.
+//! its own ports, and its router opens a port for each. The *open* side dials random ports of the
+//! hidden side's address, from the port that those dials went to. As soon as one of them is one
+//! that was opened, both routers let it through. With 256 open among 64 512, 255 guesses hit with
+//! 63 in 100, 1 020 with 98, 2 040 with 99.97.
 //!
 //! Over a stream on the relayed connection, a line each:
 //!
@@ -19,8 +19,8 @@
 //!
 //! The open side dials over QUIC. The socket that its first packet reaches is closed, a listener
 //! takes over the same port, and the last dials are made again, for nobody knows which of them it
-//! was. 256 sockets for some seconds, one such attempt at a time, and few of them: routers
-//! remember every port.
+//! was. 256 sockets for some seconds, one such attempt at a time, and few of them: routers remember
+//! every port.
 
 use std::{
     io,

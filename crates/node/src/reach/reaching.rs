@@ -440,7 +440,7 @@ impl Reaching {
         }
     }
 
-    /// Tells everybody who waits for a connection to `peer` how it went.
+    /// Tells everyone waiting for a connection to `peer` how it went.
     fn answer(&mut self, peer: &PeerId, outcome: &Result<(), String>) {
         if let Some(waiting) = self.waiting.remove(peer) {
             waiting.answer(outcome);

@@ -29,7 +29,7 @@ pub(crate) struct Behaviour(HashSet<ConnectionId>);
 struct Lost;
 
 impl Behaviour {
-    /// These dials, which still run, are not wanted any more.
+    /// These dials, which still run, are no longer wanted.
     pub(crate) fn add(&mut self, dials: impl IntoIterator<Item = ConnectionId>) {
         self.0.extend(dials);
     }

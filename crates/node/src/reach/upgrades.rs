@@ -3,7 +3,7 @@
 //! The library punches holes when a relayed connection is made, three times, and never again.
 //! Routers change their mind and peers their addresses, so we try again, ever more rarely, in two
 //! ways: dialing the addresses the other side announces, and making the relayed
-//! connection anew. Streams take the direct connection as soon as it stands; the relayed one is
+//! connection again. Streams take the direct connection as soon as it stands; the relayed one is
 //! closed when nothing is left on it.
 
 use std::{
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(
             circuits,
             if first { 5 } else { 0 },
-            "one side makes it anew"
+            "one side makes it again"
         );
 
         net.connections.add(id(2), known(peer, AT, None, now));

@@ -2,7 +2,7 @@
 //! the library, which asks.
 //!
 //! The library refuses by number only, and counts a renewal as one more; so the decisions are taken
-//! here and the library is left without limits of its own where that matters. Three classes: a peer
+//! here and the library is left without its own limits where that matters. Three classes: a peer
 //! that signs its presence has the whole relay; peers that do not sign share a quarter, and one
 //! household of them a handful; anybody else has nothing. A peer that is gone keeps what it has for
 //! a while, since one whose server or line hiccups is worth more than a free reservation.
@@ -357,7 +357,7 @@ impl Admission {
         }
     }
 
-    /// Connections to close: of peers that were taken out, or are not here any more, or did not
+    /// Connections to close: of peers that were taken out, or are no longer here, or did not
     /// renew.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<ConnectionId> {
         let mut over = Vec::new();

@@ -268,7 +268,7 @@ impl Host {
     }
 }
 
-/// However it ends, no peer is sent here any more.
+/// However it ends, no more peers are sent here.
 impl Drop for Host {
     fn drop(&mut self) {
         self.state.send_replace(None);

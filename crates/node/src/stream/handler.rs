@@ -96,7 +96,7 @@ impl Handler {
                 self.permit = ready_or_pending!(self.share.poll_acquire(cx));
             }
             if ready_or_pending!(self.inbound.poll_reserve(cx)).is_err() {
-                // Nobody serves any more: the node is shutting down.
+                // Nothing serves now: the node is shutting down.
                 self.waiting.clear();
             }
             if let (Some(share), Some((inner, protocol))) =

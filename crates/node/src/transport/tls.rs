@@ -131,7 +131,7 @@ impl<C: AsyncRead + AsyncWrite + Send + Unpin + 'static> OutboundConnectionUpgra
     }
 }
 
-/// A peer shows one certificate, signed by itself, in which its key signs that of the certificate.
+/// A peer shows one certificate, self-signed, in which its key signs that of the certificate.
 #[derive(Debug)]
 struct Verifier;
 
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_shows_what_is_no_certificate_of_a_peer_is_refused() {
+    async fn a_certificate_that_belongs_to_no_peer_is_refused() {
         let made = || certificate::generate(&Keypair::generate_ed25519()).expect("a certificate");
         let [(good, key), (other, _)] = [made(), made()];
         assert!(shown(vec![good.clone()], &key).await.is_ok());

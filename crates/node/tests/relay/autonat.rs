@@ -21,7 +21,7 @@ use crate::{
     world::{PATIENCE, World},
 };
 
-const NAME: &str = "autonat::existing_peers_are_told_whether_they_can_be_called";
+const NAME: &str = "autonat::existing_peers_learn_whether_they_can_be_dialed";
 const INSIDE: &str = "GOOP2_PUBLIC_LOOPBACK";
 const FURNISH: &str = r#"ip link set lo up && ip addr add 11.9.0.1/32 dev lo && exec "$0" "$@""#;
 const HERE: &str = "/ip4/11.9.0.1";
@@ -73,7 +73,7 @@ async fn told(world: &World, mut peer: Swarm<Behaviour>) -> NatStatus {
 }
 
 #[tokio::test]
-async fn existing_peers_are_told_whether_they_can_be_called() {
+async fn existing_peers_learn_whether_they_can_be_dialed() {
     if env::var_os(INSIDE).is_none() {
         let status = Command::new("unshare")
             .args(["-Urn", "--kill-child", "sh", "-c", FURNISH])

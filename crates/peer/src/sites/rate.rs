@@ -13,8 +13,8 @@ use goop2_proto::{
 };
 use tokio::sync::Semaphore;
 
-/// Operations of one peer: at once, as many as a page needs for a few lists and captions; over time,
-/// 50 a second.
+/// Operations of one peer: at once, as many as a page needs for a few lists and captions; over
+/// time, 50 a second.
 const RATE: Rate = Rate {
     burst: 200,
     per: Duration::from_secs(4),

@@ -31,9 +31,9 @@ pub(crate) struct Entry {
     ports: Option<String>,
 }
 
-/// `/`: the window. A token in the URL becomes this browser's cookie and leaves the address bar. The
-/// window has one address only: the policy of a site cannot name an IPv6 address as its frame, and
-/// `localhost` is for sites at ports ([`crate::door::ports`]).
+/// `/`: the window. A token in the URL becomes this browser's cookie and leaves the address bar.
+/// The window has one address only: the policy of a site cannot name an IPv6 address as its frame,
+/// and `localhost` is for sites at ports ([`crate::door::ports`]).
 ///
 /// `/?ports`: the window that frames those sites; for its user only, since it opens the ports.
 pub(crate) async fn index(

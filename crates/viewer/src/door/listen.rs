@@ -1,5 +1,5 @@
-//! The address the viewer listens on (PROTOCOL §9.1, §10.2): always loopback, on both IPv4 and IPv6,
-//! since a browser may resolve a name under `.localhost` to either (RFC 6761 §6.3).
+//! The address the viewer listens on (PROTOCOL §9.1, §10.2): always loopback, on both IPv4 and
+//! IPv6, since a browser may resolve a name under `.localhost` to either (RFC 6761 §6.3).
 
 use std::{
     io::{self, ErrorKind},

@@ -84,8 +84,8 @@ impl Ports {
         (Self(Arc::new(inner)), opened)
     }
 
-    /// All [`MAX_SITES`] ports, for the policy of a window that will frame them. The first call opens
-    /// them. Each answers once a peer has it.
+    /// All [`MAX_SITES`] ports, for the policy of a window that will frame them. The first call
+    /// opens them. Each answers once a peer has it.
     ///
     /// # Errors
     /// [`Error::Listen`] when the ports cannot be opened, [`Error::Closed`] during shutdown.

@@ -1,5 +1,6 @@
-//! Pictures of peers. A peer can send anything: only bytes that begin like a raster image are passed
-//! on to the browser, with the type they begin like; otherwise a picture is drawn from the name.
+//! Pictures of peers. A peer can send anything: only bytes that begin like a raster image are
+//! passed on to the browser, with the type they begin like; otherwise a picture is drawn from the
+//! name.
 
 use std::sync::Arc;
 

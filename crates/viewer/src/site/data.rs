@@ -1,4 +1,5 @@
-//! The data API (PROTOCOL §9.4): a suffix and a JSON body make one operation on one peer's database.
+//! The data API (PROTOCOL §9.4): a suffix and a JSON body make one operation on one peer's
+//! database.
 
 use std::sync::Arc;
 
@@ -97,8 +98,8 @@ async fn run(
     }
 }
 
-/// The local API distinguishes missing fields from failed operations (§9.4); the texts of the former
-/// all end alike (§5.4).
+/// The local API distinguishes missing fields from failed operations (§9.4); the texts of the
+/// former all end alike (§5.4).
 fn locally_missing(error: &str) -> bool {
     error.ends_with(" required")
 }

@@ -42,7 +42,8 @@ fn announce(app: &App, target: &Target, status: Option<u16>) {
     });
 }
 
-/// Whether a frame shows a file of this type. Any other is downloaded, and the frame keeps its page.
+/// Whether a frame shows a file of this type. Any other is downloaded, and the frame keeps its
+/// page.
 fn shown(mime: &str) -> bool {
     const SAVED: [&str; 6] = [
         "text/calendar",

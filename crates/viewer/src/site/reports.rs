@@ -1,6 +1,6 @@
-//! Reports of a site's pages: denied requests, and lines for the log. The policy of the origin tells
-//! the visitor's browser to report the former here, on the same origin (CSP `report-uri`). A page
-//! can also send such reports itself, so they are short texts of a stranger and nothing more.
+//! Reports of a site's pages: denied requests, and lines for the log. The policy of the origin
+//! tells the visitor's browser to report the former here, on the same origin (CSP `report-uri`). A
+//! page can also send such reports itself, so they are short texts of a stranger and nothing more.
 
 use std::sync::Arc;
 

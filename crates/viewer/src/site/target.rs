@@ -11,8 +11,8 @@ pub(crate) struct Target {
     /// As in the URL: percent-encoded, beginning with `/` (RFC 3986 §3.3).
     path: String,
     query: Option<String>,
-    /// The address has the one form that the scripts of sites can parse (PROTOCOL §9.2): the peer ID
-    /// in base58, followed by a slash.
+    /// The address has the one form that the scripts of sites can parse (PROTOCOL §9.2): the peer
+    /// ID in base58, followed by a slash.
     pub(crate) canonical: bool,
 }
 

@@ -126,8 +126,8 @@ impl World {
         self.raw(&format!("{request}\r\n{body}")).await
     }
 
-    /// Compares each answer's status. No answer has a header that allows other origins anything, and
-    /// each has a policy.
+    /// Compares each answer's status. No answer has a header that allows other origins anything,
+    /// and each has a policy.
     pub(crate) async fn check(&self, table: &[Case<'_>]) {
         for (host, line, headers, status) in table {
             let (method, path) = line.split_once(' ').unwrap();

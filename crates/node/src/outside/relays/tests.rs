@@ -50,7 +50,7 @@ fn a_reservation_is_asked_for_once_the_relay_has_said_who_it_is() {
         })
     );
     assert_eq!(relays.poll(0.5, now), None);
-    assert!(!relays.held(&offer.peer, now), "a renewal is no news");
+    assert!(!relays.held(&offer.peer, now), "a renewal is not news");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_reachable_peer_keeps_no_reservation_and_asks_again_when_it_is_no_longer() {
 }
 
 #[test]
-fn what_is_not_offered_any_more_is_given_back_and_offers_are_bounded() {
+fn a_relay_no_longer_offered_is_left_and_offers_are_bounded() {
     let (now, first) = (Instant::now(), offer());
     let mut relays = Relays::default();
     relays.offer(vec![first.clone()], now);

@@ -139,7 +139,7 @@ impl Reaching {
     /// Dials addresses without a relay: those on a local network and those on others, each in its
     /// way.
     ///
-    /// TCP goes from a port of its own: two peers that dial each other from their listening ports
+    /// TCP uses a new port: two peers that dial each other from their listening ports
     /// at the same moment make one TCP connection with two initiators, on which no protocol can be
     /// agreed; and a dial from there that hangs would be in the way of hole punching. QUIC goes
     /// from the port that others know, so that routers let their dials in.

@@ -1,4 +1,4 @@
-//! Yamux writes the header of a frame apart from its body. TLS would make a message of its own of
+//! Yamux writes the header of a frame apart from its body. TLS would make a separate message of
 //! it, with a system call, a packet and a wake-up at the other end. So a header waits for
 //! what follows, and both are written in one go.
 
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes as much at a time as it is told, in turns, and now and then nothing yet.
+    /// Takes as much at a time as it is given, in turns, and now and then nothing yet.
     struct Line {
         takes: Vec<usize>,
         turn: usize,
