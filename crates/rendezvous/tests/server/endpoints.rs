@@ -194,7 +194,7 @@ async fn the_relay_is_published_while_there_is_one() {
         );
     }
     let state = ask(addr(&server), "GET /admin/state.json", &[BASIC], b"").await;
-    let refused = r#""refused":[["peers that are not at this rendezvous",7]]"#;
+    let refused = r#""refused":[["peers that aren’t connected to this rendezvous",7]]"#;
     assert!(state.body.contains(refused), "{}", state.body);
     relay.send_replace(None);
     assert_eq!(get(addr(&server), "/relay").await.status, 404);

@@ -73,7 +73,7 @@ async fn a_port_in_use_is_reported() {
     assert!(
         error
             .to_string()
-            .contains(&format!("port {port} is used by another program")),
+            .contains(&format!("port {port} is in use by another program")),
         "{error}"
     );
 }
