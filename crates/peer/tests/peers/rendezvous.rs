@@ -294,7 +294,7 @@ async fn hosting_shows_its_addresses_and_keeps_a_password() {
         .await;
     let problem = failed.rendezvous.hosting.problem.as_deref().unwrap();
     assert!(
-        problem.starts_with(&format!("Port {other} is used by another program")),
+        problem.starts_with(&format!("Port {other} is in use by another program")),
         "{problem}"
     );
 
