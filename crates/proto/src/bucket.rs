@@ -14,7 +14,7 @@ use std::{
 pub struct Rate {
     /// How many at once.
     pub burst: u32,
-    /// How long it takes to refill all of them.
+    /// How long it takes to refill all of them; zero limits nothing.
     pub per: Duration,
 }
 
@@ -169,7 +169,8 @@ mod tests {
             let takes = u32::try_from(taken.len() - i + 1).unwrap();
             rate.interval() * takes.saturating_sub(rate.burst) <= now - since
         };
-        rate.burst > 0 && taken.iter().enumerate().all(fits)
+        let any = rate.burst > 0 || rate.per.is_zero();
+        any && taken.iter().enumerate().all(fits)
     }
 
     proptest! {

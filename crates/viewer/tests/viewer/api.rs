@@ -89,7 +89,7 @@ async fn rendezvous_requests_are_json() {
     let (status, failure) = world.ask("POST", "/api/rendezvous/register", email).await;
     assert_eq!(
         (status, &failure["message"]),
-        (400, &json!("That is not an email address."))
+        (400, &json!("That isn't an email address."))
     );
     let host = |port| json!({ "on": true, "port": port, "bind": "127.0.0.1", "relay_port": 0 });
     for port in [json!(0), json!("8787"), json!(70_000)] {
