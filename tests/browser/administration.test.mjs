@@ -34,7 +34,7 @@ after(async () => {
   await removeAll(peer, server, closed)
 })
 
-const list = (page, name) => page.getByRole('list', { name })
+const list = (page, name) => page.getByRole('list', { name, exact: true })
 const row = (page, id) => list(page, 'Peers').getByRole('listitem').filter({ hasText: id })
 
 describe('the administrator', () => {

@@ -75,6 +75,6 @@ describe('a form without any script', () => {
     await host.stop()
     await page.getByRole('button', { name: 'Sign' }).click()
     await page.getByRole('heading', { name: 'Not sent' }).waitFor()
-    await page.getByText('This peer can't be reached.').waitFor()
+    await page.getByText("This peer can't be reached.").waitFor()
   })
 })

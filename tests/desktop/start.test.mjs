@@ -80,7 +80,7 @@ test('the log is saved without names', async () => {
   await window.press('button', 'Save without names')
   await window.says(`Saved as ${join(user.home, 'goop2-log.txt')}`)
   const text = await readFile(join(user.home, 'goop2-log.txt'), 'utf8')
-  assert.match(text, /viewer listens/)
+  assert.match(text, /viewer is listening/)
   assert.ok(!text.includes(user.home))
 })
 

@@ -51,5 +51,5 @@ export function filtered(lines: readonly LogLine[], level: LogLevel, text: strin
   });
 }
 
-/** As in a file: "2026-11-25 20:19:50.123 INFO goop2_viewer: viewer listens". */
+/** As in a file: "2026-11-25 20:19:50.123 INFO goop2_viewer: viewer is listening". */
 export const lineText = ({ at, level, target, text }: LogLine): string => `${new Date(at).toISOString().replace('T', ' ').replace('Z', '')} ${level.toUpperCase().padEnd(5)} ${target}: ${text}`;

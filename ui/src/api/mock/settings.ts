@@ -9,7 +9,7 @@ export interface World {
 }
 
 const NOISE: readonly (readonly [LogLevel, string, string])[] = [
-  ['info', 'goop2_viewer', 'viewer listens port=8080'],
+  ['info', 'goop2_viewer', 'viewer is listening port=8080'],
   ['debug', 'goop2_node::event_loop', 'connected peer=12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA remote=/ip4/192.168.1.20/tcp/40123 dialled=true'],
   ['debug', 'goop2_node::event_loop', 'identified peer=12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA agent="goop2/0.1.0"'],
   ['warn', 'goop2_rendezvous::client', 'the rendezvous doesn’t answer url=https://rendezvous.example/'],

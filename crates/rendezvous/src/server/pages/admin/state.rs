@@ -138,7 +138,10 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ),
         ("Messages per address", rate(limits.publish)),
         ("Messages per peer", rate(limits.publish_peer)),
-        ("Peers expire after", format!("{} s", limits.ttl.as_secs())),
+        (
+            "A peer expires after",
+            format!("{} s", limits.ttl.as_secs()),
+        ),
     ]
 }
 
