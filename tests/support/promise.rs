@@ -3,6 +3,8 @@
 //! fails. `make measure` runs those that promise something one at a time, and writes each figure
 //! down beside its promise for the table at the end.
 
+#![allow(dead_code, reason = "each test program uses its part of this")]
+
 use std::{env, fs::OpenOptions, io::Write, time::Duration};
 
 use serde_json::{Value, json};

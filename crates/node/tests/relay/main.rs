@@ -8,6 +8,8 @@ mod autonat;
 #[cfg(target_os = "linux")]
 mod load;
 mod pipe;
+#[path = "../../../../tests/support/promise.rs"]
+mod promise;
 mod share;
 #[path = "../common/swarm.rs"]
 mod swarm;

@@ -10,7 +10,7 @@ use goop2_node::relay::Limits;
 use tokio::time::sleep;
 
 use crate::{
-    MIB,
+    MIB, promise,
     world::{Client, Over, World},
 };
 
@@ -78,7 +78,8 @@ async fn one_who_takes_all_it_can_leaves_half_to_one_who_visits() {
         "one stream beside 40 to five hosts: {share:.2} of the bytes; all together {rate:.2} of the limit"
     );
     assert!(share > 0.4, "{share:.2}: {came:?}");
-    assert!((0.7..1.3).contains(&rate), "{rate:.2}: {came:?}");
+    assert!(rate < 1.3, "{rate:.2}: {came:?}");
+    promise::at_least("what all get of the relay's limit", rate, 0.7);
 }
 
 #[tokio::test]
@@ -99,6 +100,7 @@ async fn each_has_its_own_limit() {
     for bytes in came {
         let rate = bytes as f64 / WATCHED.as_secs_f64() / MIB as f64;
         // A burst of a quarter of a second comes on top.
-        assert!((0.7..1.3).contains(&rate), "{rate:.2}");
+        assert!(rate < 1.3, "{rate:.2}");
+        promise::at_least("what one gets of its limit", rate, 0.7);
     }
 }

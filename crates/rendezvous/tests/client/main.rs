@@ -373,7 +373,7 @@ async fn an_unreachable_server_delays_nothing_and_is_named() {
     assert_eq!(reason, format!("{server} doesn't answer"));
     let started = Instant::now();
     client.shutdown().await;
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < LONG);
 }
 
 #[tokio::test]

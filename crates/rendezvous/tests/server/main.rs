@@ -11,9 +11,10 @@ mod cluster;
 mod endpoints;
 mod events;
 mod forged;
-#[cfg(target_os = "linux")]
 #[path = "../../../../tests/support/port.rs"]
 mod port;
+#[path = "../../../../tests/support/promise.rs"]
+mod promise;
 mod recorded;
 mod shutdown;
 mod world;

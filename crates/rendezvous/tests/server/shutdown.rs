@@ -6,14 +6,16 @@ use goop2_proto::presence::Kind;
 use goop2_rendezvous::server::{Config, Server, system_clock};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use crate::world::{Events, addr, config, get, message, publish, start};
+use crate::{
+    port, promise,
+    world::{Events, addr, config, get, message, publish, start},
+};
 
 #[tokio::test]
 async fn it_starts_and_stops_repeatedly_on_one_port() {
-    let (mut port, mut took) = (0, Vec::new());
+    let (port, mut took) = (port::unused(), Vec::new());
     for _ in 0..5 {
         let server = start(Config { port, ..config() }).await;
-        port = addr(&server).port();
         let mut events = Events::open(addr(&server), "/events", &[]).await;
         publish(addr(&server), &message(1, Kind::Online, "a")).await;
         assert_eq!(events.next().await.unwrap().json()["content"], "a");
@@ -23,9 +25,9 @@ async fn it_starts_and_stops_repeatedly_on_one_port() {
         assert_eq!(events.block().await.unwrap(), ": bye");
         assert_eq!(events.block().await, None);
     }
-    // One of them may have come at a moment when the host stalled.
     took.sort();
-    assert!(took[2] < Duration::from_secs(1), "{took:?}");
+    let second = Duration::from_secs(1);
+    promise::time("the end of a rendezvous, the median of 5", took[2], second);
 }
 
 #[tokio::test]
@@ -42,11 +44,8 @@ async fn hanging_clients_do_not_delay_the_shutdown() {
     get(addr(&server), "/healthz").await;
     let began = Instant::now();
     server.shutdown().await;
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        began.elapsed()
-    );
+    let (took, limit) = (began.elapsed(), Duration::from_secs(4));
+    promise::time("the end of a rendezvous with hanging clients", took, limit);
     let mut rest = Vec::new();
     let mut silent = silent;
     assert_eq!(silent.read_to_end(&mut rest).await.unwrap_or(0), 0);

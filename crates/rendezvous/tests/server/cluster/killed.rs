@@ -35,7 +35,10 @@ use tokio::{
 };
 
 use super::{Nats, figure, hears, until, watch, with_ttl};
-use crate::world::{Events, addr, start};
+use crate::{
+    promise,
+    world::{Events, addr, start},
+};
 
 const NATS_URL: &str = "GOOP2_TEST_NATS";
 const PEERS: usize = 1000;
@@ -294,7 +297,7 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
     let orphans = lost.len();
     assert!(orphans > PEERS / 4, "{orphans}");
     while !lost.is_empty() {
-        let back = timeout(BACK, taken.recv()).await;
+        let back = timeout(promise::allowed(BACK), taken.recv()).await;
         let (number, at) = back
             .expect("a peer of the killed instance is not back")
             .unwrap();
@@ -304,11 +307,15 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
     }
     let took = killed.elapsed();
     println!("{orphans} of the killed instance publish through another after {took:?}");
-    assert!(took < BACK);
+    promise::time(
+        "1,000 peers after one of three servers was killed",
+        took,
+        BACK,
+    );
     let mut moved = 0;
     for mut state in connected {
         let is_back = |state: &client::State| matches!(state.link, Link::Connected { .. });
-        let left = BACK.saturating_sub(killed.elapsed());
+        let left = promise::allowed(BACK).saturating_sub(killed.elapsed());
         let back = timeout(left, state.wait_for(is_back)).await;
         let back = back.expect("a client is not back").unwrap();
         assert_eq!(back.refusal, None);
