@@ -3,8 +3,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,11 +29,16 @@ const MEMORY_KB: u64 = 60_000;
 const SITE_BYTES: u64 = 50 * MIB;
 
 /// A relay in a process of its own, which is this test in another role.
-struct Process(Child);
+struct Process {
+    child: Child,
+    /// Kept open: the test harness in it says after a minute that it still runs, and would end if
+    /// nobody could read that.
+    _stdout: ChildStdout,
+}
 
 impl Process {
     fn peak_kb(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak = peak.unwrap().trim().trim_end_matches(" kB");
         peak.parse().unwrap()
@@ -42,8 +47,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let _ended = self.0.wait();
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
     }
 }
 
@@ -82,12 +87,17 @@ async fn a_hundred_visits_fit_in_a_small_process() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let relay = Process(child);
-    let addr = lines
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let addr = stdout
+        .by_ref()
+        .lines()
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("address ").map(str::to_owned));
     let addr: goop2_proto::Multiaddr = addr.unwrap().parse().unwrap();
+    let relay = Process {
+        child,
+        _stdout: stdout.into_inner(),
+    };
     let idle = relay.peak_kb();
     let hosts: Vec<_> = (0..HOSTS).map(|_| Client::start()).collect();
     for host in &hosts {

@@ -169,7 +169,7 @@ impl Event {
 
 /// A subscription.
 pub(crate) struct Events {
-    socket: TcpStream,
+    pub(crate) socket: TcpStream,
     pub(crate) head: String,
     raw: Vec<u8>,
     text: String,

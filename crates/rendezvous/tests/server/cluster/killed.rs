@@ -26,9 +26,9 @@ use goop2_rendezvous::{
     server::system_clock,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines, copy_bidirectional},
     net::{TcpListener, TcpStream},
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
     sync::mpsc,
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
@@ -70,7 +70,15 @@ async fn instance() {
 }
 
 /// An instance in its own process.
-async fn process(nats: &Nats) -> (Child, SocketAddr) {
+struct Instance {
+    child: Child,
+    addr: SocketAddr,
+    /// Kept open: the test harness in it says after a minute that it still runs, and would end if
+    /// nobody could read that.
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+async fn process(nats: &Nats) -> Instance {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "cluster::killed::instance",
@@ -87,7 +95,11 @@ async fn process(nats: &Nats) -> (Child, SocketAddr) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Some(addr) = line.strip_prefix("listens at ") {
-            return (child, addr.parse().unwrap());
+            return Instance {
+                child,
+                addr: addr.parse().unwrap(),
+                _stdout: lines,
+            };
         }
     }
     panic!("the instance has ended");
@@ -236,7 +248,7 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
         process(&nats).await,
         process(&nats).await,
     ];
-    let servers = [first.1, second.1, third.1];
+    let servers = [first.addr, second.addr, third.addr];
     for server in servers {
         hears(server, 2).await;
     }
@@ -254,7 +266,10 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|n| client(n, &url, heard.clone()))
         .collect();
-    let mut watchers = [Watcher::new(second.1).await, Watcher::new(third.1).await];
+    let mut watchers = [
+        Watcher::new(second.addr).await,
+        Watcher::new(third.addr).await,
+    ];
     for watcher in &mut watchers {
         let all = async {
             while watcher.seen.len() < PEERS {
@@ -276,8 +291,8 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
     while let Ok((number, at)) = taken.try_recv() {
         homes[number] = at;
     }
-    let frames = figure(second.1, "cluster_in_total").await;
-    let published = figure(second.1, "published_total").await;
+    let frames = figure(second.addr, "cluster_in_total").await;
+    let published = figure(second.addr, "published_total").await;
     let measured = Instant::now();
     for watcher in &mut watchers {
         watcher.read_for(HEARTBEAT).await;
@@ -285,12 +300,12 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
     println!(
         "steady for {:?}: {} frames heard, {} messages published at one instance",
         measured.elapsed(),
-        figure(second.1, "cluster_in_total").await - frames,
-        figure(second.1, "published_total").await - published,
+        figure(second.addr, "cluster_in_total").await - frames,
+        figure(second.addr, "published_total").await - published,
     );
 
     let connected: Vec<_> = clients.iter().map(Client::state).collect();
-    first.0.kill().await.unwrap();
+    first.child.kill().await.unwrap();
     let killed = Instant::now();
     let killed_at = SystemTime::now();
     let mut lost: HashSet<_> = (CLIENTS..PEERS).filter(|n| homes[*n] == 0).collect();
@@ -336,7 +351,7 @@ async fn one_of_three_is_killed_with_a_thousand_peers() {
         watcher.read_for(Duration::from_millis(100)).await;
         assert_eq!(watcher.gone, Vec::<String>::new());
     }
-    for server in [second.1, third.1] {
+    for server in [second.addr, third.addr] {
         until("everyone is there", async || {
             figure(server, "peers").await == PEERS as u64
         })
