@@ -1,8 +1,12 @@
 //! `query` (§5.2): the rows of one table under a condition.
 //!
-//! A stranger's statement is `SELECT <columns> FROM (SELECT * FROM <table> WHERE _owner = ?) AS
-//! <table> WHERE (<where>)`; the sub-select, left out where everybody sees all rows, is closed
-//! before the condition begins.
+//! A stranger's statement is
+//!
+//! ```sql
+//! SELECT columns FROM (SELECT * FROM table WHERE _owner = ?) AS table WHERE (where)
+//! ```
+//!
+//! The sub-select, left out where everybody sees all rows, is closed before the condition begins.
 
 use std::collections::BTreeMap;
 
