@@ -5,7 +5,7 @@ import type { Profile } from "./Profile";
 import type { Stage } from "./Stage";
 
 /**
- * The whole of it, as one value. A slow reader misses intermediate values, never the last one.
+ * The whole state as one value. A slow reader misses intermediate values, never the last one.
  */
 export type Shell = { stage: Stage, 
 /**
