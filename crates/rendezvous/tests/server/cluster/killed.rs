@@ -51,7 +51,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const BACK: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-#[ignore = "run by one_of_three_is_killed_under_a_thousand_peers, as a process"]
+#[ignore = "run by one_of_three_is_killed_with_a_thousand_peers, as a process"]
 async fn instance() {
     let nats = Address::parse(&std::env::var(NATS_URL).unwrap()).unwrap();
     let config = with_ttl(crate::world::config(), TTL);
