@@ -42,7 +42,7 @@ mod status;
 pub mod stream;
 mod transport;
 
-pub use libp2p::identity::Keypair;
+pub use libp2p::{identity::Keypair, swarm::ConnectionId};
 
 pub use command::Event;
 pub use net::addresses::Invalid;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use goop2_proto::{Multiaddr, PeerId, mdns::Tag};
-use libp2p::{gossipsub::IdentTopic, identity::Keypair};
+use libp2p::{gossipsub::IdentTopic, identity::Keypair, swarm::ConnectionId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout_at},
@@ -170,6 +170,17 @@ impl Node {
     /// [`MAX_OPEN_PER_PEER`](crate::stream::MAX_OPEN_PER_PEER) are open to a peer; further calls
     /// wait.
     pub async fn open(&self, peer: PeerId, protocol: &'static str) -> Result<Stream, OpenError> {
+        let (stream, _) = self.open_any(peer, &[protocol]).await?;
+        Ok(stream)
+    }
+
+    /// The same with the first of these protocols that the peer speaks, and which it is. It costs no
+    /// round trip more once the peer has named its protocols (libp2p/specs, `identify`).
+    pub async fn open_any(
+        &self,
+        peer: PeerId,
+        protocols: &[&'static str],
+    ) -> Result<(Stream, &'static str), OpenError> {
         if peer == self.peer_id {
             return Err(OpenError::NotReachable("it is this peer".into()));
         }
@@ -178,7 +189,7 @@ impl Node {
             for attempt in 0.. {
                 let opened = async {
                     let share = self.control.share(peer).await?;
-                    self.control.open(peer, protocol, share, attempt).await
+                    self.control.open(peer, protocols, share, attempt).await
                 };
                 match opened.await {
                     Ok(stream) => return Ok(stream),
@@ -190,7 +201,7 @@ impl Node {
                         self.connect(peer).await?;
                     }
                     Err(failure @ (Failure::TimedOut | Failure::Broken(_))) => {
-                        tracing::debug!(%peer, protocol, %failure, "trying the stream again");
+                        tracing::debug!(%peer, ?protocols, %failure, "trying the stream again");
                         self.check_connections(peer);
                         tokio::time::sleep(RETRY).await;
                     }
@@ -201,6 +212,12 @@ impl Node {
         timeout_at(deadline, attempts)
             .await
             .unwrap_or(Err(OpenError::TimedOut))
+    }
+
+    /// The connection that the next stream to the peer takes: a stream kept open on another one is
+    /// better given up.
+    pub fn carrier(&self, peer: &PeerId) -> Option<ConnectionId> {
+        self.control.best(peer)
     }
 
     /// Connects to a peer whose address is known; at once when it is connected.

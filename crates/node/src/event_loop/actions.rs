@@ -171,10 +171,10 @@ impl EventLoop {
         self.punches.spawn(async move {
             let opened = async {
                 let share = control.share(peer).await?;
-                control.open(peer, PUNCH, share, 0).await
+                control.open(peer, &[PUNCH], share, 0).await
             };
             let outcome = match opened.await {
-                Ok(stream) => protocol::from_many_ports(stream, own).await,
+                Ok((stream, _)) => protocol::from_many_ports(stream, own).await,
                 Err(Failure::Unsupported) => Err(io::ErrorKind::Unsupported.into()),
                 Err(error) => Err(io::Error::other(error)),
             };

@@ -8,13 +8,19 @@ use std::{
 };
 
 use goop2_proto::PeerId;
-use libp2p::{StreamProtocol, swarm::ConnectionId};
+use libp2p::swarm::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::open::{InUse, Stream, Traffic};
+use super::{
+    handler::Negotiated,
+    open::{InUse, Stream, Traffic},
+};
 
 /// The node's own protocol: hole punching from many ports.
 pub(crate) const PUNCH: &str = "/goop/punch/1.0.0";
+
+/// The protocol that everybody speaks (libp2p/specs, `ping`).
+const PING: &str = "/ipfs/ping/1.0.0";
 
 /// Streams we have open to one peer at a time; more wait. Far below the 256 at which other
 /// implementations start to refuse, and enough to fill any link with small files.
@@ -59,6 +65,15 @@ struct Peer {
     inbound: Arc<Semaphore>,
 }
 
+impl Peer {
+    /// Its connections, the best first.
+    fn best(&self) -> impl Iterator<Item = &Connection> {
+        let mut best: Vec<&Connection> = self.connections.iter().rev().collect();
+        best.sort_by_key(|c| (self.preferred != Some(c.id), c.relayed));
+        best.into_iter()
+    }
+}
+
 struct Connection {
     id: ConnectionId,
     relayed: bool,
@@ -68,8 +83,9 @@ struct Connection {
 
 /// What a handler is asked for.
 pub(super) struct Request {
-    pub(super) protocol: StreamProtocol,
-    pub(super) reply: oneshot::Sender<Result<libp2p::Stream, Failure>>,
+    /// In the order of preference; one of them is agreed on.
+    pub(super) protocols: Vec<&'static str>,
+    pub(super) reply: oneshot::Sender<Result<Negotiated, Failure>>,
 }
 
 impl Control {
@@ -90,29 +106,33 @@ impl Control {
     pub(crate) async fn open(
         &self,
         peer: PeerId,
-        protocol: &'static str,
+        protocols: &[&'static str],
         share: OwnedSemaphorePermit,
         attempt: usize,
-    ) -> Result<Stream, Failure> {
-        let (requests, carrier) = {
+    ) -> Result<(Stream, &'static str), Failure> {
+        let (id, requests, carrier) = {
             let peers = self.peers();
-            let Peer {
-                connections,
-                preferred,
-                ..
-            } = peers.get(&peer).ok_or(Failure::NotConnected)?;
-            let mut best: Vec<&Connection> = connections.iter().rev().collect();
-            best.sort_by_key(|c| (*preferred != Some(c.id), c.relayed));
-            let chosen = best
-                .get(attempt % best.len().max(1))
+            let peer = peers.get(&peer).ok_or(Failure::NotConnected)?;
+            let chosen = peer
+                .best()
+                .nth(attempt % peer.connections.len().max(1))
                 .ok_or(Failure::NotConnected)?;
-            (chosen.requests.clone(), InUse::new(chosen.traffic.clone()))
+            let carrier = InUse::new(chosen.traffic.clone());
+            (chosen.id, chosen.requests.clone(), carrier)
         };
-        Ok(Stream {
-            inner: request(&requests, StreamProtocol::new(protocol)).await?,
+        let (inner, protocol) = request(&requests, protocols).await?;
+        let stream = Stream {
+            inner,
             _share: share,
+            connection: id,
             carrier,
-        })
+        };
+        Ok((stream, protocol))
+    }
+
+    /// The connection that the next stream to `peer` takes.
+    pub(crate) fn best(&self, peer: &PeerId) -> Option<ConnectionId> {
+        self.peers().get(peer)?.best().next().map(|c| c.id)
     }
 
     /// Streams take this connection from now on.
@@ -142,7 +162,7 @@ impl Control {
         match requests {
             Some(requests) => {
                 matches!(
-                    request(&requests, libp2p::ping::PROTOCOL_NAME).await,
+                    request(&requests, &[PING]).await,
                     Ok(_) | Err(Failure::Unsupported)
                 )
             }
@@ -199,10 +219,13 @@ impl Control {
 
 async fn request(
     requests: &mpsc::Sender<Request>,
-    protocol: StreamProtocol,
-) -> Result<libp2p::Stream, Failure> {
+    protocols: &[&'static str],
+) -> Result<Negotiated, Failure> {
     let (reply, answer) = oneshot::channel();
-    let request = Request { protocol, reply };
+    let request = Request {
+        protocols: protocols.to_vec(),
+        reply,
+    };
     let attempt = async {
         requests
             .send(request)
@@ -221,7 +244,7 @@ async fn request(
 pub(super) struct Registration {
     control: Control,
     pub(super) peer: PeerId,
-    id: ConnectionId,
+    pub(super) id: ConnectionId,
     pub(super) inbound: Arc<Semaphore>,
     pub(super) traffic: Arc<Traffic>,
 }

@@ -1,7 +1,7 @@
 //! One connection's streams: negotiates what is asked for, delivers what arrives.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     convert::Infallible,
     future::{Ready, ready},
     sync::Arc,
@@ -9,12 +9,13 @@ use std::{
 };
 
 use libp2p::{
-    InboundUpgrade, StreamProtocol,
-    core::{UpgradeInfo, upgrade::ReadyUpgrade},
+    InboundUpgrade, OutboundUpgrade, StreamProtocol,
+    core::UpgradeInfo,
     swarm::{
         ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol,
         handler::{
             ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+            ProtocolsChange,
         },
     },
 };
@@ -32,6 +33,8 @@ pub(crate) struct Handler {
     relayed: bool,
     accept: Accept,
     requests: mpsc::Receiver<Request>,
+    /// What the other side says it speaks; nothing before identify has been heard.
+    remote: HashSet<StreamProtocol>,
     /// Negotiated, not yet delivered.
     waiting: VecDeque<(libp2p::Stream, &'static str)>,
     share: PollSemaphore,
@@ -56,6 +59,7 @@ impl Handler {
             relayed,
             accept: Accept(protocols),
             requests,
+            remote: HashSet::new(),
             waiting: VecDeque::new(),
             permit: None,
             inbound: PollSender::new(inbound),
@@ -84,9 +88,19 @@ impl Handler {
             stream: Stream {
                 inner,
                 _share: share,
+                connection: self.registration.id,
                 carrier: InUse::new(self.registration.traffic.clone()),
             },
         }
+    }
+
+    /// The first of these that the other side has named, or all when it has named none: then the
+    /// negotiation finds out, at a round trip each.
+    fn offer(&self, protocols: &[&'static str]) -> Offer {
+        let named = protocols
+            .iter()
+            .find(|protocol| self.remote.contains(&StreamProtocol::new(protocol)));
+        Offer(named.map_or_else(|| protocols.to_vec(), |protocol| vec![*protocol]))
     }
 
     /// Delivers as much as the peer's share and the channel allow; ready once nothing waits.
@@ -114,9 +128,9 @@ impl ConnectionHandler for Handler {
     type FromBehaviour = Infallible;
     type ToBehaviour = Infallible;
     type InboundProtocol = Accept;
-    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type OutboundProtocol = Offer;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = oneshot::Sender<Result<libp2p::Stream, Failure>>;
+    type OutboundOpenInfo = oneshot::Sender<Result<Negotiated, Failure>>;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Accept> {
         SubstreamProtocol::new(self.accept.clone(), ())
@@ -131,9 +145,9 @@ impl ConnectionHandler for Handler {
         loop {
             return match self.requests.poll_recv(cx) {
                 Poll::Ready(Some(request)) if request.reply.is_closed() => continue,
-                Poll::Ready(Some(Request { protocol, reply })) => {
-                    let protocol = SubstreamProtocol::new(ReadyUpgrade::new(protocol), reply)
-                        .with_timeout(ATTEMPT);
+                Poll::Ready(Some(Request { protocols, reply })) => {
+                    let protocol =
+                        SubstreamProtocol::new(self.offer(&protocols), reply).with_timeout(ATTEMPT);
                     Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
                 }
                 Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -171,6 +185,14 @@ impl ConnectionHandler for Handler {
                     StreamUpgradeError::Apply(never) => match never {},
                 }));
             }
+            ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Added(added)) => {
+                self.remote.extend(added.cloned());
+            }
+            ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Removed(removed)) => {
+                for protocol in removed {
+                    self.remote.remove(protocol);
+                }
+            }
             _ => {}
         }
     }
@@ -194,11 +216,36 @@ impl UpgradeInfo for Accept {
 }
 
 impl InboundUpgrade<libp2p::Stream> for Accept {
-    type Output = (libp2p::Stream, &'static str);
+    type Output = Negotiated;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Output, Infallible>>;
+    type Future = Ready<Result<Negotiated, Infallible>>;
 
     fn upgrade_inbound(self, stream: libp2p::Stream, protocol: &'static str) -> Self::Future {
+        ready(Ok((stream, protocol)))
+    }
+}
+
+/// A stream, and the protocol that was agreed on.
+pub(super) type Negotiated = (libp2p::Stream, &'static str);
+
+/// Offers these protocols in this order.
+pub(crate) struct Offer(Vec<&'static str>);
+
+impl UpgradeInfo for Offer {
+    type Info = &'static str;
+    type InfoIter = std::vec::IntoIter<&'static str>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl OutboundUpgrade<libp2p::Stream> for Offer {
+    type Output = Negotiated;
+    type Error = Infallible;
+    type Future = Ready<Result<Negotiated, Infallible>>;
+
+    fn upgrade_outbound(self, stream: libp2p::Stream, protocol: &'static str) -> Self::Future {
         ready(Ok((stream, protocol)))
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use futures::{AsyncRead, AsyncWrite};
 use goop2_proto::PeerId;
+use libp2p::swarm::ConnectionId;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A stream another peer opened.
@@ -34,11 +35,17 @@ pub struct Stream {
     pub(super) inner: libp2p::Stream,
     /// The peer's share this stream takes, given back when it ends.
     pub(super) _share: OwnedSemaphorePermit,
+    pub(super) connection: ConnectionId,
     /// The connection, which is not closed for a better one until then.
     pub(super) carrier: InUse,
 }
 
 impl Stream {
+    /// The connection that carries it; see [`Node::carrier`](crate::node::Node::carrier).
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
     fn count_sent(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
             self.carrier.0.sent.fetch_add(*bytes as u64, Relaxed);
