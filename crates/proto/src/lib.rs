@@ -27,6 +27,7 @@ pub mod rendezvous;
 pub mod roster;
 pub mod site;
 pub mod time;
+pub mod web;
 
 pub use libp2p_identity::{Keypair, PeerId};
 pub use multiaddr::Multiaddr;

@@ -22,5 +22,6 @@ pub use error::Error;
 pub use folder::{
     Avatar, Folder, MAX_PICTURE, Resting, identity, relay_key, server_config, settings,
 };
+pub use goop2_proto::web::encoding::Encoding;
 pub use libp2p_identity::Keypair;
-pub use site::{Site, SiteFile};
+pub use site::{Content, Site, SiteFile};

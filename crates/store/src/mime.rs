@@ -3,10 +3,16 @@
 //! The types existing peers send come first, so that a site looks the same from both; the rest is a
 //! maintained table.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{Read, Seek},
+    path::Path,
+};
+
+use goop2_proto::SitePath;
 
 /// How much of a file [`sniff`] looks at.
-pub(crate) const SNIFFED_BYTES: usize = 512;
+const SNIFFED_BYTES: usize = 512;
 
 /// Where the maintained table differs from what existing peers send.
 const OURS: &[(&str, &str)] = &[
@@ -20,8 +26,21 @@ const XML: &str = "text/xml; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BINARY: &str = "application/octet-stream";
 
+/// The type of a file that was just opened, and stands at its start again.
+pub(crate) fn of(path: &SitePath, file: &mut File) -> String {
+    by_name(path.as_str()).unwrap_or_else(|| {
+        let mut head = Vec::with_capacity(SNIFFED_BYTES);
+        // What cannot be read has no type; whoever sends it will see why.
+        let read = file.take(SNIFFED_BYTES as u64).read_to_end(&mut head);
+        match read.and_then(|_| file.rewind()) {
+            Ok(()) => sniff(&head).into(),
+            Err(_) => BINARY.into(),
+        }
+    })
+}
+
 /// The type by the extension, if there is one that says something.
-pub(crate) fn by_name(path: &str) -> Option<String> {
+fn by_name(path: &str) -> Option<String> {
     let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
     if let Some((_, mime)) = OURS.iter().find(|(name, _)| *name == extension) {
         return Some((*mime).into());
@@ -38,7 +57,7 @@ pub(crate) fn by_name(path: &str) -> Option<String> {
 
 /// The type by the content, after the WHATWG's table, of which the types a site may contain are
 /// kept.
-pub(crate) fn sniff(head: &[u8]) -> &'static str {
+fn sniff(head: &[u8]) -> &'static str {
     let head = &head[..head.len().min(SNIFFED_BYTES)];
     let text = head.trim_ascii_start();
     if let Some(tag) = text.strip_prefix(b"<") {

@@ -1,25 +1,24 @@
 //! The site folder, and the only access to it: a [`SitePath`], opened without leaving the folder.
 //!
-//! A [`SitePath`] already excludes `..`, dot files and `lua`; what is left are links. A link may
-//! point anywhere inside the site that could be asked for directly, and nowhere else: the folder is
-//! a capability, so the kernel refuses what leads out, and the resolved name goes through the same
-//! rules as a request. Only regular files are served; opening never waits (a named pipe would) and
-//! nothing is read before the kind of file is known.
-//!
-//! The folder is opened again for each request: it may be deleted and put back while the peer runs.
+//! There are two ways to ask: [`Site::open`] is the site protocol of existing peers, one file by its
+//! name; [`Site::answer`] is HTTP. Both find files through `tree`, so neither serves what the other
+//! refuses. The folder is opened again for each request: it may be deleted and put back while the
+//! peer runs.
+
+mod answer;
+mod content;
+mod tree;
+mod version;
 
 use std::{
     fs::File,
-    io::{self, Read, Seek},
     path::{Path, PathBuf},
 };
 
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions},
-};
 use goop2_proto::{SitePath, path::Refusal};
 
+pub use self::content::Content;
+use self::tree::{Found, Tree};
 use crate::mime;
 
 /// A peer's own site.
@@ -66,21 +65,16 @@ impl Site {
     /// Opens one file. Whatever is wrong with it, a visitor learns no more than that it is not
     /// there.
     pub fn open(&self, path: &SitePath) -> Result<SiteFile, Refusal> {
-        self.allow(path)?;
-        let dir = Dir::open_ambient_dir(&self.root, ambient_authority())
-            .map_err(|_| Refusal::NotFound)?;
-        let real = dir
-            .canonicalize(path.as_str())
-            .map_err(|_| Refusal::NotFound)?;
-        let real = real.to_str().ok_or(Refusal::NotFound)?;
-        // Without a link the name is unchanged (on Windows but for the separators) and was checked
-        // above.
-        let real = SitePath::parse(&real.replace(std::path::MAIN_SEPARATOR, "/"))?;
-        self.allow(&real)?;
-        read(&dir, &real).map_err(|error| {
-            tracing::debug!(path = real.as_str(), %error, "a file of the site cannot be served");
-            Refusal::NotFound
-        })
+        let tree = Tree::open(self).map_err(|_| Refusal::NotFound)?;
+        let real = tree.resolve(path)?;
+        match tree.find(Some(&real))? {
+            Found::Folder => Err(Refusal::NotFound),
+            Found::File(mut opened) => Ok(SiteFile {
+                len: opened.metadata.len(),
+                mime: mime::of(&real, &mut opened.file),
+                file: opened.file,
+            }),
+        }
     }
 
     /// The folder that is served.
@@ -114,36 +108,5 @@ fn begins_with(path: &Path, folder: &Path) -> bool {
         names
             .next()
             .is_some_and(|name| name.as_os_str().eq_ignore_ascii_case(part.as_os_str()))
-    })
-}
-
-fn read(dir: &Dir, path: &SitePath) -> io::Result<SiteFile> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use cap_std::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    }
-    let mut file = dir.open_with(path.as_str(), &options)?.into_std();
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mime = match mime::by_name(path.as_str()) {
-        Some(mime) => mime,
-        None => {
-            let mut head = Vec::with_capacity(mime::SNIFFED_BYTES);
-            (&mut file)
-                .take(mime::SNIFFED_BYTES as u64)
-                .read_to_end(&mut head)?;
-            file.rewind()?;
-            mime::sniff(&head).into()
-        }
-    };
-    Ok(SiteFile {
-        file,
-        len: metadata.len(),
-        mime,
     })
 }

@@ -1,0 +1,22 @@
+//! A folder as an HTTP server (RFC 9110): which answer a request gets, from its head and from what
+//! is known about the files.
+//!
+//! `store` looks into the folder, asks here, and opens what it is told to. A folder that works on a
+//! static host of the usual kind works here: the conventions are theirs, and each module names
+//! where it takes them from. Nothing here fails: a request that makes no sense gets an answer that
+//! says so.
+
+pub mod condition;
+pub mod encoding;
+pub mod head;
+pub mod range;
+pub mod target;
+
+use http::HeaderName;
+
+/// Set to [`BY_PEER`] on an HTML page that reads a peer id from its own address, as sites made for
+/// existing peers do: it works under `/p/<peer id>/…` and not at the root of its origin.
+pub const ADDRESS: HeaderName = HeaderName::from_static("goop-address");
+
+/// The value of [`ADDRESS`].
+pub const BY_PEER: &str = "peer";

@@ -1,0 +1,141 @@
+//! The site folder, opened for one request: what a path leads to.
+//!
+//! A [`SitePath`] already excludes `..`, hidden files and `lua`; what is left are links. A link may
+//! point anywhere inside the site that could be asked for directly, and nowhere else: the folder is
+//! a capability, so the kernel refuses what leads out, and the resolved name goes through the same
+//! rules as a request.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    path::MAIN_SEPARATOR_STR,
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, OpenOptions},
+};
+use goop2_proto::{
+    SitePath,
+    path::{Platform, Refusal},
+};
+
+use super::Site;
+
+/// Names of one folder that are compared with the one asked for. A folder with more than these is
+/// served all the same, but for names that some system misreads.
+const MAX_COMPARED: usize = 100_000;
+
+/// The site folder of one request: it may be deleted and put back while the peer runs.
+pub(super) struct Tree<'a> {
+    site: &'a Site,
+    dir: Dir,
+}
+
+/// What a path leads to.
+#[derive(Debug)]
+pub(super) enum Found {
+    File(Opened),
+    Folder,
+}
+
+/// A regular file, open for reading.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) metadata: Metadata,
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn open(site: &'a Site) -> io::Result<Self> {
+        let dir = Dir::open_ambient_dir(&site.root, ambient_authority())?;
+        Ok(Self { site, dir })
+    }
+
+    /// What is at `path`; `None` is the root.
+    pub(super) fn find(&self, path: Option<&SitePath>) -> Result<Found, Refusal> {
+        let Some(path) = path else {
+            return Ok(Found::Folder);
+        };
+        let real = self.resolve(path)?;
+        let metadata = self.dir.metadata(real.as_str()).map_err(not_found)?;
+        if metadata.is_dir() {
+            return Ok(Found::Folder);
+        }
+        read(&self.dir, &real).map(Found::File).map_err(|error| {
+            tracing::debug!(path = real.as_str(), %error, "a file of the site cannot be served");
+            Refusal::NotFound
+        })
+    }
+
+    /// The file at `path`, if one is there.
+    pub(super) fn file(&self, path: &SitePath) -> Option<Opened> {
+        match self.find(Some(path)) {
+            Ok(Found::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The file `name` in a folder, if one is there.
+    pub(super) fn file_in(
+        &self,
+        folder: Option<&SitePath>,
+        name: &str,
+    ) -> Option<(SitePath, Opened)> {
+        let path = SitePath::in_folder(folder, name, Platform::HERE).ok()?;
+        let file = self.file(&path)?;
+        Some((path, file))
+    }
+
+    /// The path without links, if it may be served under it.
+    pub(super) fn resolve(&self, path: &SitePath) -> Result<SitePath, Refusal> {
+        self.site.allow(path)?;
+        let real = self.dir.canonicalize(path.as_str()).map_err(not_found)?;
+        let real = real.to_str().ok_or(Refusal::NotFound)?;
+        // Without a link the name is unchanged (on Windows but for the separators) and was checked
+        // above.
+        let real = SitePath::absolute(&real.replace(MAIN_SEPARATOR_STR, "/"), Platform::HERE)?
+            .ok_or(Refusal::NotFound)?;
+        self.site.allow(&real)?;
+        if real.is_portable() || self.lists(&real) {
+            Ok(real)
+        } else {
+            Err(Refusal::NotFound)
+        }
+    }
+
+    /// Whether each name of a path is listed exactly as it is written. A disk made for another
+    /// system may open `lua./x` as `lua/x`, and lists no `lua.`.
+    fn lists(&self, path: &SitePath) -> bool {
+        let mut folder = String::from(".");
+        path.as_str().split('/').all(|name| {
+            let listed = self.dir.read_dir(&folder).is_ok_and(|entries| {
+                let mut entries = entries.take(MAX_COMPARED).flatten();
+                entries.any(|entry| entry.file_name() == name)
+            });
+            folder = format!("{folder}/{name}");
+            listed
+        })
+    }
+}
+
+/// Opening never waits (a named pipe would) and nothing is read before the kind of file is known.
+fn read(dir: &Dir, path: &SitePath) -> io::Result<Opened> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = dir.open_with(path.as_str(), &options)?.into_std();
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(Opened { file, metadata })
+}
+
+fn not_found(_: io::Error) -> Refusal {
+    Refusal::NotFound
+}
