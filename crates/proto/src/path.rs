@@ -126,6 +126,12 @@ impl SitePath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The folder it is in; `None` for the site's root.
+    pub fn folder(&self) -> Option<Self> {
+        let (folder, _) = self.0.rsplit_once('/')?;
+        Some(Self(folder.into()))
+    }
+
     fn check(cleaned: String, platform: Platform) -> Result<Self, Refusal> {
         match cleaned.split('/').next() {
             Some(SCRIPTS) => return Err(Refusal::Forbidden),

@@ -9,6 +9,8 @@
 pub mod condition;
 pub mod encoding;
 pub mod head;
+pub mod listing;
+pub mod navigation;
 pub mod range;
 pub mod target;
 

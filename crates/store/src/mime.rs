@@ -39,6 +39,16 @@ pub(crate) fn of(path: &SitePath, file: &mut File) -> String {
     })
 }
 
+/// Whether a browser shows a file of this name as a picture.
+pub(crate) fn is_picture(name: &str) -> bool {
+    by_name(name).is_some_and(|mime| PICTURES.contains(&mime.as_str()))
+}
+
+/// Whether a file extension says what is in a file.
+pub(crate) fn is_type(extension: &str) -> bool {
+    by_name(&format!("x.{extension}")).is_some()
+}
+
 /// The type by the extension, if there is one that says something.
 fn by_name(path: &str) -> Option<String> {
     let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
@@ -88,6 +98,19 @@ fn sniff(head: &[u8]) -> &'static str {
         TEXT
     }
 }
+
+/// What every current browser shows within a page.
+const PICTURES: &[&str] = &[
+    "image/apng",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/svg+xml",
+    "image/vnd.microsoft.icon",
+    "image/webp",
+];
 
 /// What begins an HTML file.
 const TAGS: &[&str] = &[

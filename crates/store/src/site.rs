@@ -7,6 +7,7 @@
 
 mod answer;
 mod content;
+mod listing;
 mod tree;
 mod version;
 

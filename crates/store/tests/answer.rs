@@ -204,6 +204,156 @@ fn the_page_about_what_is_missing() {
 }
 
 #[test]
+fn the_nearest_page_about_what_is_missing() {
+    let web = Web::new(&[
+        ("index.html", "top"),
+        ("404.html", "gone"),
+        ("de/404.html", "fort"),
+        ("de/a/x", "x"),
+    ]);
+    web.get("/x").is(404, "gone");
+    web.get("/de/x").is(404, "fort");
+    web.get("/de/a/b/c/x").is(404, "fort");
+    web.get("/de/a/").is(404, "fort");
+    web.get(&format!("/de{}", "/x".repeat(2000)))
+        .is(404, "gone");
+}
+
+#[test]
+fn a_page_needs_no_extension() {
+    let web = Web::new(&[
+        ("index.html", "top"),
+        ("about.html", "about"),
+        ("docs.html", "docs"),
+        ("docs/a.html", "a"),
+        ("both.html", "page"),
+        ("both/index.html", "folder"),
+    ]);
+    web.get("/about").is(200, "about");
+    web.get("/docs").is(200, "docs");
+    web.get("/docs/a").is(200, "a");
+    assert_eq!(web.get("/both").header("location"), Some("both/"));
+    for uri in ["/about/", "/docs/", "/a", "/about.htm", "/.html"] {
+        assert_eq!(web.get(uri).status, 404, "{uri}");
+    }
+}
+
+#[test]
+fn a_single_page_app_gets_every_page_and_no_file() {
+    let web = Web::new(&[
+        ("index.html", "top"),
+        ("200.html", "app"),
+        ("404.html", "gone"),
+        ("a/x.txt", "x"),
+    ]);
+    let navigate = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+    let accept = [("accept", "text/html,*/*;q=0.8")];
+    for uri in ["/users/7", "/users/", "/a/", "/a", "/x.html"] {
+        web.ask("GET", uri, &navigate).is(200, "app");
+        web.ask("GET", uri, &accept).is(200, "app");
+        web.ask("GET", uri, &[("accept", "*/*")]).is(404, "gone");
+        web.ask("GET", uri, &[("sec-fetch-mode", "cors"), accept[0]])
+            .is(404, "gone");
+    }
+    for uri in ["/app.js", "/assets/x.PNG", "/x.css?v"] {
+        web.ask("GET", uri, &navigate).is(404, "gone");
+        web.ask("GET", uri, &accept).is(404, "gone");
+    }
+    web.ask("GET", "/users/j.doe", &navigate).is(200, "app");
+    web.ask("GET", "/", &navigate).is(200, "top");
+    let tag = web
+        .ask("GET", "/users/7", &navigate)
+        .header("etag")
+        .unwrap()
+        .to_owned();
+    let again = web.ask("GET", "/users/8", &[navigate[0], ("if-none-match", &tag)]);
+    assert_eq!(again.status, 304);
+}
+
+#[test]
+fn a_folder_of_photos_is_listed() {
+    let web = Web::new(&[
+        ("b.txt", "text"),
+        ("photos/a <1>.JPG", "picture"),
+        (".hidden", "x"),
+        (".well-known/x", "x"),
+        ("lua/x.lua", "x"),
+    ]);
+    let page = web.get("/");
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
+    assert_eq!(
+        page.header("content-length"),
+        Some(page.bytes.len().to_string().as_str())
+    );
+    assert!(page.text().contains("href=\"photos/\"") && page.text().contains("href=\"b.txt\""));
+    for hidden in ["hidden", "well-known", "lua"] {
+        assert!(!page.text().contains(hidden), "{hidden}");
+    }
+    let photos = web.get("/photos/");
+    assert!(
+        photos.text().contains("<img src=\"a%20%3C1%3E.JPG\""),
+        "{}",
+        photos.text()
+    );
+    assert_eq!(web.get("/photos?x").header("location"), Some("photos/?x"));
+    web.get("/photos/a%20%3C1%3E.JPG").is(200, "picture");
+    web.get("/.well-known/x").is(200, "x");
+    for uri in ["/.well-known/", "/nothing/", "/lua/", "/b.txt/"] {
+        web.get(uri).is(404, "Page not found\n");
+    }
+    // A website is not listed.
+    for index in ["index.html", "index.htm", "200.html"] {
+        web.write(index, "top");
+        web.get("/photos/").is(404, "Page not found\n");
+        fs::remove_file(web.path(index)).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_listing_shows_no_link_that_leads_out() {
+    use std::os::unix::fs::symlink;
+    let web = Web::new(&[("a.txt", "x"), (".secret", "x"), ("lua/x.lua", "x")]);
+    fs::write(web.dir.path().join("outside.txt"), "x").unwrap();
+    for (name, target) in [
+        ("out", "../outside.txt"),
+        ("key", "../data/identity.key"),
+        ("up", ".."),
+        ("etc", "/etc"),
+        ("dot", ".secret"),
+        ("scripts", "lua"),
+        ("gone", "nothing"),
+        ("round", "round"),
+        ("inside", "a.txt"),
+    ] {
+        symlink(target, web.path(name)).unwrap();
+    }
+    let _socket = std::os::unix::net::UnixListener::bind(web.path("socket")).unwrap();
+    let page = web.get("/");
+    let listed: Vec<_> = page
+        .text()
+        .split("href=\"")
+        .skip(1)
+        .map(|link| link.split('"').next().unwrap())
+        .collect();
+    assert_eq!(listed, ["a.txt", "inside"]);
+}
+
+#[test]
+fn a_listing_ends_somewhere() {
+    let web = Web::new(&[]);
+    for n in 0..10_001 {
+        fs::File::create(web.path(&format!("{n}.txt"))).unwrap();
+    }
+    let page = web.get("/");
+    assert_eq!(page.text().matches("<li>").count(), 10_000);
+    assert!(page.text().contains("more files than are listed"));
+}
+
+#[test]
 fn a_changed_file_is_another_version() {
     let web = Web::new(&[("a.txt", "one")]);
     let first = web.get("/a.txt");

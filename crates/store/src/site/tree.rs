@@ -58,8 +58,12 @@ impl<'a> Tree<'a> {
             return Ok(Found::Folder);
         };
         let real = self.resolve(path)?;
-        let metadata = self.dir.metadata(real.as_str()).map_err(not_found)?;
-        if metadata.is_dir() {
+        if self
+            .dir
+            .metadata(real.as_str())
+            .map_err(not_found)?
+            .is_dir()
+        {
             return Ok(Found::Folder);
         }
         read(&self.dir, &real).map(Found::File).map_err(|error| {
@@ -85,6 +89,28 @@ impl<'a> Tree<'a> {
         let path = SitePath::in_folder(folder, name, Platform::HERE).ok()?;
         let file = self.file(&path)?;
         Some((path, file))
+    }
+
+    /// What is at `path`, without opening it.
+    pub(super) fn metadata(&self, path: &SitePath) -> Result<cap_std::fs::Metadata, Refusal> {
+        let real = self.resolve(path)?;
+        self.dir.metadata(real.as_str()).map_err(not_found)
+    }
+
+    /// The names in a folder that are text, in no order.
+    pub(super) fn names(&self, folder: Option<&SitePath>) -> impl Iterator<Item = String> {
+        let real = folder.map(|folder| self.resolve(folder)).transpose();
+        let entries = real.map(|real| {
+            let path = real.as_ref().map_or(".", SitePath::as_str);
+            self.dir.read_dir(path).ok()
+        });
+        entries
+            .ok()
+            .flatten()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
     }
 
     /// The path without links, if it may be served under it.
