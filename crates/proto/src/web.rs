@@ -6,6 +6,8 @@
 //! where it takes them from. Nothing here fails: a request that makes no sense gets an answer that
 //! says so.
 
+pub mod address;
+pub mod charset;
 pub mod condition;
 pub mod encoding;
 pub mod head;
