@@ -1,7 +1,8 @@
 //! The MIME type of a site's file (§4.2, §12.5): from its name, else from its first bytes.
 //!
 //! The types existing peers send come first, so that a site looks the same from both; the rest is a
-//! maintained table.
+//! maintained table. HTTP has a few more of ours, without charset, because that one is only sent
+//! where the bytes agree (`goop2_proto::web::charset`).
 
 use std::{
     fs::File,
@@ -21,10 +22,135 @@ const OURS: &[(&str, &str)] = &[
     ("ts", "text/plain; charset=utf-8"),
 ];
 
+/// Where an answer over HTTP differs from both: types that browsers need to play, show or install a
+/// file, and source code, which they would run or save by its own type.
+const WEB: &[(&str, &str)] = &[
+    ("3mf", "model/3mf"),
+    ("cjs", "text/javascript"),
+    ("epub", "application/epub+zip"),
+    ("flac", "audio/flac"),
+    ("geojson", "application/geo+json"),
+    ("glb", "model/gltf-binary"),
+    ("gltf", "model/gltf+json"),
+    ("jsonl", "application/jsonl"),
+    ("jxl", "image/jxl"),
+    ("m3u8", "application/vnd.apple.mpegurl"),
+    ("m4a", "audio/mp4"),
+    ("m4s", "video/iso.segment"),
+    ("m4v", "video/mp4"),
+    ("map", "application/json"),
+    ("mkv", "video/matroska"),
+    ("mpd", "application/dash+xml"),
+    ("oga", "audio/ogg"),
+    ("ogg", "audio/ogg"),
+    ("ogv", "video/ogg"),
+    ("opus", "audio/ogg"),
+    ("rss", "application/rss+xml"),
+    ("stl", "model/stl"),
+    ("topojson", "application/json"),
+    ("usdz", "model/vnd.usdz+zip"),
+    ("wav", "audio/wav"),
+    ("weba", "audio/webm"),
+    ("webmanifest", "application/manifest+json"),
+];
+
+/// Source code and settings: shown as text.
+const SOURCE: &[&str] = &[
+    "adoc",
+    "asp",
+    "aspx",
+    "bash",
+    "bat",
+    "bib",
+    "c",
+    "cc",
+    "cfg",
+    "cgi",
+    "clj",
+    "cmd",
+    "conf",
+    "cpp",
+    "cs",
+    "csh",
+    "cts",
+    "cxx",
+    "dart",
+    "diff",
+    "el",
+    "erl",
+    "ex",
+    "exs",
+    "f90",
+    "fish",
+    "go",
+    "gradle",
+    "groovy",
+    "h",
+    "hh",
+    "hpp",
+    "hs",
+    "ini",
+    "ipynb",
+    "java",
+    "jl",
+    "jsp",
+    "jsx",
+    "kt",
+    "kts",
+    "latex",
+    "less",
+    "lisp",
+    "log",
+    "lua",
+    "m",
+    "mk",
+    "ml",
+    "mts",
+    "nim",
+    "nix",
+    "pas",
+    "patch",
+    "php",
+    "php3",
+    "php4",
+    "php5",
+    "phtml",
+    "pl",
+    "pm",
+    "properties",
+    "proto",
+    "ps1",
+    "py",
+    "r",
+    "rb",
+    "rs",
+    "rst",
+    "sass",
+    "scala",
+    "scm",
+    "scss",
+    "sh",
+    "sql",
+    "svelte",
+    "swift",
+    "tcl",
+    "tex",
+    "tf",
+    "toml",
+    "tsx",
+    "vb",
+    "vim",
+    "vue",
+    "yaml",
+    "yml",
+    "zig",
+    "zsh",
+];
+
 const HTML: &str = "text/html; charset=utf-8";
 const XML: &str = "text/xml; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
-const BINARY: &str = "application/octet-stream";
+pub(crate) const BINARY: &str = "application/octet-stream";
 
 /// The type of a file that was just opened, and stands at its start again.
 pub(crate) fn of(path: &SitePath, file: &mut File) -> String {
@@ -39,19 +165,67 @@ pub(crate) fn of(path: &SitePath, file: &mut File) -> String {
     })
 }
 
+/// The type of a file over HTTP by its name, if that says something: of texts without a charset.
+pub(crate) fn by_name_for_web(path: &str) -> Option<&'static str> {
+    let extension = extension(path)?;
+    // Video for streaming, or a script: only the content says which.
+    if extension == "ts" {
+        return None;
+    }
+    if SOURCE.contains(&extension.as_str()) {
+        return Some("text/plain");
+    }
+    let table = WEB.iter().chain(OURS);
+    let ours = table.into_iter().find(|(name, _)| *name == extension);
+    let mime = match ours {
+        Some((_, mime)) => mime,
+        None => mime_guess::from_ext(&extension).first_raw()?,
+    };
+    Some(essence(mime)).filter(|mime| *mime != BINARY)
+}
+
+/// The type of a file over HTTP by its name and its first bytes: of texts without a charset, but
+/// for one that only their byte order mark tells.
+pub(crate) fn for_web(path: &str, head: &[u8]) -> &'static str {
+    /// Packets of an MPEG transport stream are this long, and begin with this byte.
+    const PACKET: (usize, u8) = (188, b'G');
+    by_name_for_web(path).unwrap_or_else(|| {
+        if extension(path).as_deref() == Some("ts") {
+            let starts = |at: usize| head.get(at) == Some(&PACKET.1);
+            return if starts(0) && starts(PACKET.0) {
+                "video/mp2t"
+            } else {
+                "text/plain"
+            };
+        }
+        match sniff(head) {
+            utf16 if utf16.contains("utf-16") => utf16,
+            mime => essence(mime),
+        }
+    })
+}
+
+fn essence(mime: &'static str) -> &'static str {
+    mime.split(';').next().unwrap_or(mime)
+}
+
+fn extension(path: &str) -> Option<String> {
+    Some(Path::new(path).extension()?.to_str()?.to_ascii_lowercase())
+}
+
 /// Whether a browser shows a file of this name as a picture.
 pub(crate) fn is_picture(name: &str) -> bool {
-    by_name(name).is_some_and(|mime| PICTURES.contains(&mime.as_str()))
+    by_name_for_web(name).is_some_and(|mime| PICTURES.contains(&mime))
 }
 
 /// Whether a file extension says what is in a file.
 pub(crate) fn is_type(extension: &str) -> bool {
-    by_name(&format!("x.{extension}")).is_some()
+    extension == "ts" || by_name_for_web(&format!("x.{extension}")).is_some()
 }
 
 /// The type by the extension, if there is one that says something.
 fn by_name(path: &str) -> Option<String> {
-    let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
+    let extension = extension(path)?;
     if let Some((_, mime)) = OURS.iter().find(|(name, _)| *name == extension) {
         return Some((*mime).into());
     }
@@ -196,6 +370,63 @@ mod tests {
         for name in ["a", "a.b/c", "a.dat", "a.nosuchextension", "a."] {
             assert_eq!(by_name(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn names_over_http() {
+        for (name, mime) in [
+            ("a.html", "text/html"),
+            ("a.js", "text/javascript"),
+            ("a.mjs", "text/javascript"),
+            ("a.cjs", "text/javascript"),
+            ("a.css", "text/css"),
+            ("a.json", "application/json"),
+            ("a.map", "application/json"),
+            ("a.geojson", "application/geo+json"),
+            ("a.webmanifest", "application/manifest+json"),
+            ("a.wasm", "application/wasm"),
+            ("a.avif", "image/avif"),
+            ("a.webp", "image/webp"),
+            ("a.jxl", "image/jxl"),
+            ("a.svg", "image/svg+xml"),
+            ("a.ico", "image/vnd.microsoft.icon"),
+            ("a.m3u8", "application/vnd.apple.mpegurl"),
+            ("a.vtt", "text/vtt"),
+            ("a.mp4", "video/mp4"),
+            ("a.webm", "video/webm"),
+            ("a.ogv", "video/ogg"),
+            ("a.mp3", "audio/mpeg"),
+            ("a.m4a", "audio/mp4"),
+            ("a.opus", "audio/ogg"),
+            ("a.flac", "audio/flac"),
+            ("a.glb", "model/gltf-binary"),
+            ("a.gltf", "model/gltf+json"),
+            ("a.epub", "application/epub+zip"),
+            ("a.pdf", "application/pdf"),
+            ("a.zip", "application/zip"),
+            ("a.woff2", "font/woff2"),
+            ("a.xhtml", "application/xhtml+xml"),
+            ("a.xml", "text/xml"),
+            ("a.atom", "application/atom+xml"),
+            ("a.PHP", "text/plain"),
+            ("a.rs", "text/plain"),
+            ("a.py", "text/plain"),
+            ("a.sh", "text/plain"),
+            ("a.yaml", "text/plain"),
+            ("a.tsx", "text/plain"),
+            ("a.txt", "text/plain"),
+        ] {
+            assert_eq!(by_name_for_web(name), Some(mime), "{name}");
+        }
+        for name in ["a", "a.dat", "a.ts", "a.nosuchextension"] {
+            assert_eq!(by_name_for_web(name), None, "{name}");
+        }
+        let mut stream = [0; 376];
+        (stream[0], stream[188]) = (b'G', b'G');
+        assert_eq!(for_web("a.ts", &stream), "video/mp2t");
+        assert_eq!(for_web("a.ts", b"GET = 1"), "text/plain");
+        assert_eq!(for_web("a", b"<html>"), "text/html");
+        assert_eq!(for_web("a", b"\xff\xfea\0"), "text/plain; charset=utf-16le");
     }
 
     #[test]

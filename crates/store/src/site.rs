@@ -7,7 +7,9 @@
 
 mod answer;
 mod content;
+mod facts;
 mod listing;
+mod send;
 mod tree;
 mod version;
 
@@ -19,7 +21,10 @@ use std::{
 use goop2_proto::{SitePath, path::Refusal};
 
 pub use self::content::Content;
-use self::tree::{Found, Tree};
+use self::{
+    facts::Facts,
+    tree::{Found, Tree},
+};
 use crate::mime;
 
 /// A peer's own site.
@@ -27,6 +32,7 @@ use crate::mime;
 pub struct Site {
     root: PathBuf,
     scripts: Scripts,
+    facts: Facts,
 }
 
 /// A file of the site, ready to be sent.
@@ -60,7 +66,11 @@ impl Site {
             Err(_) if root.starts_with(scripts) => Scripts::Among,
             Err(_) => Scripts::Outside,
         };
-        Self { root, scripts }
+        Self {
+            root,
+            scripts,
+            facts: Facts::default(),
+        }
     }
 
     /// Opens one file. Whatever is wrong with it, a visitor learns no more than that it is not

@@ -401,3 +401,80 @@ fn a_file_from_the_future_or_before_1970_has_no_date() {
         assert_eq!((answer.status, answer.header("last-modified")), (200, None));
     }
 }
+
+#[test]
+fn a_page_for_existing_peers_says_so() {
+    let sdk = "<script src=\"/sdk/goop-data.js\"></script>";
+    let web = Web::new(&[
+        (
+            "index.html",
+            "<script src=js/app.js></script><script src=https://x.example/y.js></script>",
+        ),
+        ("js/app.js", "let a = 1;"),
+        ("sdk.html", sdk),
+        ("sdk.txt", sdk),
+        (
+            "plain.html",
+            "<p>/a/p/b</p><script src='nothing.js'></script><script src='/js/'></script>",
+        ),
+        (
+            "sub/index.html",
+            "<script src=\"../js/app.js?v=1\"></script>",
+        ),
+        ("404.html", "<script src=/js/app.js></script>"),
+    ]);
+    let address = |uri: &str| web.get(uri).header("goop-address").map(str::to_owned);
+    let peer = Some("peer".to_owned());
+    assert_eq!(address("/sdk.html"), peer);
+    for uri in ["/", "/sdk.txt", "/plain.html", "/sub/", "/js/app.js", "/x"] {
+        assert_eq!(address(uri), None, "{uri}");
+    }
+    web.write("js/app.js", "fetch(`/api/p/${id}/data/tables`)");
+    for uri in ["/", "/index.html", "/sub/", "/x", "/sdk.html"] {
+        assert_eq!(address(uri), peer, "{uri}");
+    }
+    // What a browser keeps is about the page; the header is about now.
+    let tag = web.get("/").header("etag").unwrap().to_owned();
+    let again = web.ask("GET", "/", &[("if-none-match", &tag)]);
+    assert_eq!(
+        (again.status, again.header("goop-address")),
+        (304, Some("peer"))
+    );
+    assert_eq!(
+        web.ask("HEAD", "/", &[]).header("goop-address"),
+        Some("peer")
+    );
+    for uri in ["/plain.html", "/js/app.js", "/sdk.txt"] {
+        assert_eq!(address(uri), None, "{uri}");
+    }
+    web.write("js/app.js", "let a = 1;");
+    assert_eq!(address("/"), None);
+}
+
+#[test]
+fn a_page_that_declares_its_charset_is_not_overruled() {
+    let web = Web::new(&[("index.html", "<p>ü"), ("a.json", "{}")]);
+    web.write("latin.html", b"<p>\xe9");
+    web.write("sjis.html", "<meta charset=shift_jis><p>x");
+    web.write("long.txt", "ü".repeat(400_000));
+    web.write(
+        "odd.txt",
+        [b"x".as_slice(), "ü".repeat(400_000).as_bytes()].concat(),
+    );
+    web.write("source.php", "<?php echo 1;");
+    let mime = |uri: &str| web.get(uri).header("content-type").unwrap().to_owned();
+    for (uri, expected) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/latin.html", "text/html"),
+        ("/sjis.html", "text/html"),
+        ("/long.txt", "text/plain; charset=utf-8"),
+        ("/odd.txt", "text/plain; charset=utf-8"),
+        ("/a.json", "application/json"),
+        ("/source.php", "text/plain; charset=utf-8"),
+    ] {
+        assert_eq!(mime(uri), expected, "{uri}");
+    }
+    // The type belongs to the version, not to the name.
+    web.write("latin.html", "<p>now in UTF-8");
+    assert_eq!(mime("/latin.html"), "text/html; charset=utf-8");
+}

@@ -4,12 +4,7 @@ use bytes::Bytes;
 use goop2_proto::{
     SitePath,
     path::Platform,
-    web::{
-        self, head,
-        navigation::wants_page,
-        range::{self, Wanted},
-        target::Target,
-    },
+    web::{self, head, navigation::wants_page, target::Target},
 };
 use http::{Method, Response, StatusCode, request::Parts};
 
@@ -18,7 +13,6 @@ use super::{
     content::Content,
     listing,
     tree::{Found, Opened, Tree},
-    version,
 };
 use crate::mime;
 
@@ -57,7 +51,11 @@ impl Site {
         let Ok(tree) = Tree::open(self) else {
             return text(StatusCode::NOT_FOUND, "Page not found\n");
         };
-        let visit = Visit { tree, request };
+        let visit = Visit {
+            site: self,
+            tree,
+            request,
+        };
         match Target::parse(&request.uri, Platform::HERE) {
             Ok(target) => visit
                 .existing(&target)
@@ -69,9 +67,10 @@ impl Site {
 }
 
 /// One request, and the folder as it is for it.
-struct Visit<'a> {
-    tree: Tree<'a>,
-    request: &'a Parts,
+pub(super) struct Visit<'a> {
+    pub(super) site: &'a Site,
+    pub(super) tree: Tree<'a>,
+    pub(super) request: &'a Parts,
 }
 
 impl Visit<'_> {
@@ -156,40 +155,6 @@ impl Visit<'_> {
         }
         text(StatusCode::NOT_FOUND, "Page not found\n")
     }
-
-    fn send(&self, path: &SitePath, file: Opened, status: StatusCode) -> Response<Content> {
-        send(self.request, path, file, status)
-    }
-}
-
-fn send(request: &Parts, path: &SitePath, opened: Opened, status: StatusCode) -> Response<Content> {
-    let Opened { mut file, metadata } = opened;
-    let len = metadata.len();
-    let version = version::of(&metadata);
-    let wanted = if version.allows_range(&request.method, &request.headers) {
-        range::wanted(&request.headers, len)
-    } else {
-        Wanted::Whole
-    };
-    let facts = head::File {
-        status,
-        mime: mime::of(path, &mut file),
-        len,
-        version,
-        encoding: None,
-        encoded_while_sent: false,
-        varies: false,
-    };
-    let (response, bytes) = head::file(request, &facts, wanted);
-    response.map(|()| match bytes {
-        head::Bytes::None => Content::Empty,
-        head::Bytes::Range { offset, len } => Content::File {
-            file,
-            offset,
-            len,
-            encoding: None,
-        },
-    })
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Content> {
