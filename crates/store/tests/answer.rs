@@ -478,3 +478,65 @@ fn a_page_that_declares_its_charset_is_not_overruled() {
     web.write("latin.html", "<p>now in UTF-8");
     assert_eq!(mime("/latin.html"), "text/html; charset=utf-8");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn every_name_of_this_computer_is_served() {
+    let names = [
+        "a:b.html",
+        "x~1",
+        "GIT~1",
+        "aux.html",
+        "end.",
+        " blank ",
+        "back\\slash",
+        "zwj\u{200d}.html",
+        "zwnj\u{200c}x",
+        "\u{feff}bom",
+        "100%.txt",
+        "a+b",
+        "q?.txt",
+        "#.txt",
+        "日本語",
+        "👩‍👩‍👧.html",
+        "%41",
+    ];
+    let web = Web::new(&[("index.html", "top")]);
+    for name in names {
+        web.write(&format!("{name}/{name}"), name);
+        let escaped: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        web.get(&format!("/{escaped}/{escaped}")).is(200, name);
+    }
+    fs::remove_file(web.path("index.html")).unwrap();
+    let page = web.get("/");
+    for link in page.text().split("href=\"").skip(1) {
+        let link = link.split('"').next().unwrap().trim_start_matches("./");
+        assert_eq!(web.get(&format!("/{link}")).status, 200, "{link}");
+    }
+    assert_eq!(page.text().matches("<li>").count(), names.len());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_equivalent_name_is_served_where_the_exact_one_is_missing() {
+    let (composed, decomposed) = ("%C3%BC", "u%CC%88");
+    let web = Web::new(&[
+        ("index.html", "top"),
+        ("u\u{308}/\u{fc}.txt", "mixed"),
+        ("both/\u{fc}", "composed"),
+        ("both/u\u{308}", "decomposed"),
+        ("\u{1e9b}\u{323}.txt", "other"),
+    ]);
+    for folder in [composed, decomposed] {
+        for name in [composed, decomposed] {
+            web.get(&format!("/{folder}/{name}.txt")).is(200, "mixed");
+        }
+    }
+    web.get(&format!("/both/{composed}")).is(200, "composed");
+    web.get(&format!("/both/{decomposed}"))
+        .is(200, "decomposed");
+    web.get("/%C5%BF%CC%A3%CC%87.txt").is(200, "other");
+    // Compatible is not equivalent.
+    assert_eq!(web.get("/s%CC%A3%CC%87.txt").status, 404);
+    assert_eq!(web.get(&format!("/{composed}/{composed}")).status, 404);
+}

@@ -19,12 +19,14 @@ use goop2_proto::{
     SitePath,
     path::{Platform, Refusal},
 };
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::Site;
 
-/// Names of one folder that are compared with the one asked for. A folder with more than these is
-/// served all the same, but for names that some system misreads.
-const MAX_COMPARED: usize = 100_000;
+/// Names of one folder that are compared with the one asked for: some milliseconds, which anyone can
+/// cause. A folder with more is served all the same, but for names that some system misreads and for
+/// equivalent ones.
+const MAX_COMPARED: usize = 20_000;
 
 /// The site folder of one request: it may be deleted and put back while the peer runs.
 pub(super) struct Tree<'a> {
@@ -116,7 +118,14 @@ impl<'a> Tree<'a> {
     /// The path without links, if it may be served under it.
     pub(super) fn resolve(&self, path: &SitePath) -> Result<SitePath, Refusal> {
         self.site.allow(path)?;
-        let real = self.dir.canonicalize(path.as_str()).map_err(not_found)?;
+        let real = match self.dir.canonicalize(path.as_str()) {
+            Err(_) if !path.as_str().is_ascii() => {
+                let listed = self.equivalent(path).ok_or(Refusal::NotFound)?;
+                self.dir.canonicalize(listed.as_str())
+            }
+            real => real,
+        };
+        let real = real.map_err(not_found)?;
         let real = real.to_str().ok_or(Refusal::NotFound)?;
         // Without a link the name is unchanged (on Windows but for the separators) and was checked
         // above.
@@ -128,6 +137,29 @@ impl<'a> Tree<'a> {
         } else {
             Err(Refusal::NotFound)
         }
+    }
+
+    /// The path of canonically equivalent names (Unicode §3.7) that the folder lists instead. The
+    /// same letters are written in one way by people who type an address and in another by macOS and
+    /// some archives.
+    fn equivalent(&self, path: &SitePath) -> Option<SitePath> {
+        let composed = ComposingNormalizerBorrowed::new_nfc();
+        path.as_str()
+            .split('/')
+            .try_fold(None, |folder: Option<SitePath>, name| {
+                let exact = SitePath::in_folder(folder.as_ref(), name, Platform::HERE).ok()?;
+                if self.dir.symlink_metadata(exact.as_str()).is_ok() {
+                    return Some(Some(exact));
+                }
+                let wanted = composed.normalize(name);
+                let listed = self
+                    .names(folder.as_ref())
+                    .take(MAX_COMPARED)
+                    .find(|listed| composed.normalize(listed) == wanted)?;
+                SitePath::in_folder(folder.as_ref(), &listed, Platform::HERE)
+                    .ok()
+                    .map(Some)
+            })?
     }
 
     /// Whether each name of a path is listed exactly as it is written. A disk made for another
