@@ -18,9 +18,9 @@ pub mod target;
 
 use http::HeaderName;
 
-/// Set to [`BY_PEER`] on an HTML page that reads a peer id from its own address, as sites made for
-/// existing peers do: it works under `/p/<peer id>/…` and not at the root of its origin.
+/// Set to [`AT_ROOT`] on an HTML page that was built for the root of an origin ([`address`]). Every
+/// other page is shown under `/p/<peer id>/…`, as existing peers do.
 pub const ADDRESS: HeaderName = HeaderName::from_static("goop-address");
 
 /// The value of [`ADDRESS`].
-pub const BY_PEER: &str = "peer";
+pub const AT_ROOT: &str = "root";

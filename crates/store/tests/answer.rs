@@ -144,7 +144,7 @@ fn files_and_indexes() {
         ("/a+b+c/100%25.txt", 404),
         ("/%zz", 400),
         ("/%ff", 404),
-        ("/lua/x", 404),
+        ("/lua/x", 403),
     ] {
         assert_eq!(web.get(uri).status, status, "{uri}");
     }
@@ -301,9 +301,10 @@ fn a_folder_of_photos_is_listed() {
     assert_eq!(web.get("/photos?x").header("location"), Some("photos/?x"));
     web.get("/photos/a%20%3C1%3E.JPG").is(200, "picture");
     web.get("/.well-known/x").is(200, "x");
-    for uri in ["/.well-known/", "/nothing/", "/lua/", "/b.txt/"] {
+    for uri in ["/.well-known/", "/nothing/", "/b.txt/"] {
         web.get(uri).is(404, "Page not found\n");
     }
+    web.get("/lua/").is(403, "Not shared\n");
     // A website is not listed.
     for index in ["index.html", "index.htm", "200.html"] {
         web.write(index, "top");
@@ -403,52 +404,50 @@ fn a_file_from_the_future_or_before_1970_has_no_date() {
 }
 
 #[test]
-fn a_page_for_existing_peers_says_so() {
-    let sdk = "<script src=\"/sdk/goop-data.js\"></script>";
+fn a_page_that_was_built_for_the_root_says_so() {
     let web = Web::new(&[
         (
             "index.html",
-            "<script src=js/app.js></script><script src=https://x.example/y.js></script>",
+            "<link rel=stylesheet href=/a.css><script src=/js/app.js></script><script src=https://x.example/y.js></script>",
         ),
         ("js/app.js", "let a = 1;"),
-        ("sdk.html", sdk),
-        ("sdk.txt", sdk),
         (
-            "plain.html",
-            "<p>/a/p/b</p><script src='nothing.js'></script><script src='/js/'></script>",
+            "sdk.html",
+            "<a href=/>Home</a><script src=\"/sdk/goop-data.js\"></script>",
         ),
+        ("sdk.txt", "<a href=/>Home</a>"),
         (
-            "sub/index.html",
-            "<script src=\"../js/app.js?v=1\"></script>",
+            "relative.html",
+            "<a href=index.html>Home</a><script src=js/app.js></script>",
         ),
+        ("sub/index.html", "<script src=\"/js/app.js?v=1\"></script>"),
         ("404.html", "<script src=/js/app.js></script>"),
     ]);
     let address = |uri: &str| web.get(uri).header("goop-address").map(str::to_owned);
-    let peer = Some("peer".to_owned());
-    assert_eq!(address("/sdk.html"), peer);
-    for uri in ["/", "/sdk.txt", "/plain.html", "/sub/", "/js/app.js", "/x"] {
-        assert_eq!(address(uri), None, "{uri}");
+    let root = Some("root".to_owned());
+    for uri in ["/", "/index.html", "/sub/", "/x"] {
+        assert_eq!(address(uri), root, "{uri}");
     }
-    web.write("js/app.js", "fetch(`/api/p/${id}/data/tables`)");
-    for uri in ["/", "/index.html", "/sub/", "/x", "/sdk.html"] {
-        assert_eq!(address(uri), peer, "{uri}");
+    for uri in ["/sdk.html", "/sdk.txt", "/relative.html", "/js/app.js"] {
+        assert_eq!(address(uri), None, "{uri}");
     }
     // What a browser keeps is about the page; the header is about now.
     let tag = web.get("/").header("etag").unwrap().to_owned();
     let again = web.ask("GET", "/", &[("if-none-match", &tag)]);
     assert_eq!(
         (again.status, again.header("goop-address")),
-        (304, Some("peer"))
+        (304, Some("root"))
     );
     assert_eq!(
         web.ask("HEAD", "/", &[]).header("goop-address"),
-        Some("peer")
+        Some("root")
     );
-    for uri in ["/plain.html", "/js/app.js", "/sdk.txt"] {
+    web.write("js/app.js", "fetch(`/api/p/${id}/data/tables`)");
+    for uri in ["/", "/index.html", "/sub/", "/x"] {
         assert_eq!(address(uri), None, "{uri}");
     }
     web.write("js/app.js", "let a = 1;");
-    assert_eq!(address("/"), None);
+    assert_eq!(address("/"), root);
 }
 
 #[test]

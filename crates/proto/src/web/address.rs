@@ -1,8 +1,10 @@
-//! Which form of address a page needs: `/…`, as every build for a web server, or `/p/<peer id>/…`,
-//! where pages made for existing peers read their peer id.
+//! Which form of address a page is shown at: `/p/<peer id>/…`, where pages made for existing peers
+//! read their peer id, or `/…`, as builds for a web server expect.
 //!
-//! Nothing in a file says so. But such a page loads the SDK or uses the API, and both have addresses
-//! that nobody else uses: they are looked for in the page and in the first scripts that it loads.
+//! Nothing in a file says so. But a page that was built for the root of an origin names files of its
+//! own site by addresses that begin with `/`, which lead out of the site at existing peers; and a
+//! page that needs its peer id loads the SDK, uses the API or names addresses of peers. The first
+//! kind is shown at the root unless it is of the second kind too.
 
 /// Scripts of a page that are looked at.
 pub const MAX_SCRIPTS: usize = 8;
@@ -15,6 +17,9 @@ const MAX_ADDRESS: usize = 1024;
 
 /// The SDK of the two generations, and the API of a peer's data.
 const MARKS: [&[u8]; 3] = [b"/sdk/goop-", b"/assets/js/goop-", b"/api/p/"];
+
+/// The attributes that hold addresses.
+const NAMES: [&[u8]; 2] = [b"href", b"src"];
 
 /// The address of a peer's site; the second one as regular expressions write it.
 const PEERS: [&[u8]; 2] = [b"/p/", b"\\/p\\/"];
@@ -35,6 +40,31 @@ pub fn names_peers(text: &[u8]) -> bool {
 fn begins(before: Option<&u8>) -> bool {
     before.is_none_or(|byte| {
         !byte.is_ascii_alphanumeric() && !matches!(byte, b'/' | b'+' | b'-' | b'_' | b'.' | b'%')
+    })
+}
+
+/// Whether a page names files of its own site by addresses from the root.
+pub fn names_root(page: &[u8]) -> bool {
+    let is_root = |value: &[u8]| {
+        let value = value.trim_ascii_start();
+        let quoted = value.strip_prefix(b"\"").or(value.strip_prefix(b"'"));
+        let value = quoted.unwrap_or(value).trim_ascii_start();
+        value.starts_with(b"/")
+            && !value.starts_with(b"//")
+            && ![&MARKS[..], &PEERS[..]]
+                .concat()
+                .iter()
+                .any(|mark| value.starts_with(mark))
+    };
+    NAMES.iter().any(|name| {
+        (0..page.len().saturating_sub(name.len())).any(|at| {
+            let (found, rest) = page[at..].split_at(name.len());
+            found.eq_ignore_ascii_case(name)
+                && rest
+                    .trim_ascii_start()
+                    .strip_prefix(b"=")
+                    .is_some_and(is_root)
+        })
     })
 }
 
@@ -158,6 +188,33 @@ mod tests {
     }
 
     #[test]
+    fn who_names_the_root() {
+        for page in [
+            "<script type=\"module\" crossorigin src=\"/assets/index-a1.js\"></script>",
+            "<link rel=stylesheet href=/style.css>",
+            "<a HREF = '/'>Home</a>",
+            "<img src=\" /x.png\">",
+        ] {
+            assert!(names_root(page.as_bytes()), "{page}");
+        }
+        for page in [
+            "",
+            "href",
+            "href=",
+            "<h1>/style.css</h1>",
+            "<a href=about.html>",
+            "<script src=\"/sdk/goop-data.js\"></script>",
+            "<script src='/assets/js/goop-data.js'></script>",
+            "<a href=/p/12D3/>",
+            "<img src=//example.org/x.png>",
+            "<a href=\"https://example.org/\">",
+            "<a href=\"./x\">",
+        ] {
+            assert!(!names_root(page.as_bytes()), "{page}");
+        }
+    }
+
+    #[test]
     fn the_scripts_of_a_page() {
         let page = "<!doctype html><script>var a = '<script';</script>
             <SCRIPT SRC=a.js></SCRIPT><script type=module src='/b c.js?x'></script>
@@ -198,6 +255,7 @@ mod tests {
         fn no_page_makes_it_panic_or_go_on_forever(page in "(<script|[ =\"'>/srcü]|src=)*") {
             prop_assert!(scripts(&page).len() <= MAX_SCRIPTS);
             names_peers(page.as_bytes());
+            names_root(page.as_bytes());
         }
     }
 }

@@ -7,7 +7,7 @@
 use http::{StatusCode, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::path::{Platform, SitePath};
+use crate::path::{Platform, Refusal, SitePath};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +22,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the target. Errors are the status of the answer: 400 for a broken escape, 404 for a
-    /// name that no file can have or that is never served.
+    /// Reads the target. Errors are the status of the answer: 400 for a broken escape, 403 for the
+    /// site's scripts, 404 for a name that no file can have or that is never served.
     pub fn parse(uri: &Uri, platform: Platform) -> Result<Self, StatusCode> {
         let written = uri.path();
-        let path =
-            SitePath::absolute(&decode(written)?, platform).map_err(|_| StatusCode::NOT_FOUND)?;
+        let path = SitePath::absolute(&decode(written)?, platform).map_err(status)?;
         let last = written.rsplit('/').next().unwrap_or_default();
         Ok(Self {
             path,
@@ -48,6 +47,13 @@ impl Target {
             visible(&self.last),
             visible(&query.unwrap_or_default())
         )
+    }
+}
+
+fn status(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::NotFound => StatusCode::NOT_FOUND,
+        Refusal::Forbidden => StatusCode::FORBIDDEN,
     }
 }
 
@@ -151,9 +157,9 @@ mod tests {
             ("/a%0Ab", 404),
             ("/.git/config", 404),
             ("/%2egit/config", 404),
-            ("/lua/x.lua", 404),
-            ("/%6cua/x.lua", 404),
-            ("/x/../lua/", 404),
+            ("/lua/x.lua", 403),
+            ("/%6cua/x.lua", 403),
+            ("/x/../lua/", 403),
         ] {
             assert_eq!(parse(uri), Err(status), "{uri}");
         }

@@ -61,6 +61,7 @@ impl Site {
                 .existing(&target)
                 .unwrap_or_else(|| visit.missing(target.path.as_ref())),
             Err(StatusCode::BAD_REQUEST) => text(StatusCode::BAD_REQUEST, "Bad request\n"),
+            Err(StatusCode::FORBIDDEN) => text(StatusCode::FORBIDDEN, "Not shared\n"),
             Err(_) => visit.missing(None),
         }
     }

@@ -29,7 +29,9 @@ pub(super) struct Fact {
     pub(super) mime: String,
     /// Whether it names peers (`address::names_peers`); only known of pages and scripts.
     pub(super) names_peers: bool,
-    /// The scripts that a page loads.
+    /// Whether a page names files of its site from the root (`address::names_root`).
+    pub(super) names_root: bool,
+    /// The scripts that such a page loads.
     pub(super) scripts: Vec<String>,
 }
 
@@ -73,6 +75,7 @@ impl Fact {
         Self {
             mime: mime.into(),
             names_peers: false,
+            names_root: false,
             scripts: vec![],
         }
     }
@@ -81,7 +84,8 @@ impl Fact {
         let mime = mime::for_web(path.as_str(), head);
         let is_page = mime == "text/html";
         let names_peers = (is_page || mime == "text/javascript") && address::names_peers(head);
-        let scripts = if is_page && !names_peers {
+        let names_root = is_page && address::names_root(head);
+        let scripts = if names_root && !names_peers {
             address::scripts(&String::from_utf8_lossy(head))
         } else {
             vec![]
@@ -89,13 +93,9 @@ impl Fact {
         Self {
             mime: with_charset(mime, head, complete),
             names_peers,
+            names_root,
             scripts,
         }
-    }
-
-    /// Whether it is an HTML page.
-    pub(super) fn is_page(&self) -> bool {
-        self.mime.split(';').next() == Some("text/html")
     }
 }
 

@@ -4,7 +4,7 @@ use goop2_proto::{
     SitePath,
     path::Platform,
     web::{
-        ADDRESS, BY_PEER, address, head,
+        ADDRESS, AT_ROOT, address, head,
         range::{self, Wanted},
         target::Target,
     },
@@ -46,9 +46,9 @@ impl Visit<'_> {
             varies: false,
         };
         let (mut response, bytes) = head::file(self.request, &facts, wanted);
-        if fact.is_page() && self.needs_peer_address(&fact) {
+        if fact.names_root && !self.needs_peer_address(&fact) {
             let headers = response.headers_mut();
-            headers.insert(ADDRESS, HeaderValue::from_static(BY_PEER));
+            headers.insert(ADDRESS, HeaderValue::from_static(AT_ROOT));
         }
         response.map(|()| match bytes {
             head::Bytes::None => Content::Empty,
