@@ -37,4 +37,4 @@ pub use goop2_store::{
 pub use peer::Peer;
 pub use servers::hosted::Hosted;
 pub use settings::keep_until_restart;
-pub use sites::page::Page;
+pub use sites::http::Body;

@@ -28,6 +28,7 @@ use crate::{
     known_peers::KnownPeers,
     notices::Notices,
     presence::roster::SharedRoster,
+    sites::http::client::Client,
     supervisor::Supervisor,
 };
 
@@ -39,6 +40,8 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     folder: Arc<Folder>,
     node: Node,
+    /// For requests to other peers.
+    client: Arc<Client>,
     /// For requests to rendezvous servers.
     http: Http,
     roster: SharedRoster,

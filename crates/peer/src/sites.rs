@@ -1,7 +1,8 @@
-//! Sites: `serve` answers visitors from this peer's folder, `visit` fetches from others.
+//! Sites: `serve` answers visitors from this peer's folder, `visit` asks others, and `http` is the
+//! files of both.
 
+pub(crate) mod http;
 pub(crate) mod io;
-pub(crate) mod page;
 mod rate;
 pub(crate) mod serve;
 pub(crate) mod tables;

@@ -17,6 +17,7 @@ pub mod data;
 pub mod events;
 pub mod go_json;
 pub mod html;
+pub mod http;
 pub mod id;
 pub mod mdns;
 pub mod path;

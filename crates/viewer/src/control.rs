@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, Request, State},
-    http::{HeaderMap, StatusCode, Uri, header::CONTENT_SECURITY_POLICY},
+    http::{HeaderMap, Method, StatusCode, Uri, header::CONTENT_SECURITY_POLICY},
     middleware::{Next, from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
     routing::{any, get, post, put},
@@ -108,7 +108,12 @@ fn no_token() -> Failure {
 
 /// `/p/<peer>/…`: a person is redirected to the site's own origin; a program gets the file, which
 /// may do nothing.
-async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn visit(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let Some(target) = Target::of_peer(&uri) else {
         return page::missing(&headers, "/");
     };
@@ -118,7 +123,7 @@ async fn visit(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Res
     } else if guard::is_navigation(&headers) {
         redirect::by_name(&app, &target)
     } else {
-        let file = files::visit(&app, &target, &headers).await;
+        let file = files::visit(&app, &method, &target, &headers).await;
         ([(CONTENT_SECURITY_POLICY, policy::SANDBOX)], file).into_response()
     }
 }

@@ -43,7 +43,8 @@ pub(crate) async fn site(
     add(headers, REFERRER_POLICY, "same-origin");
     // DNS lookups escape every other rule, and a lookup is a message to the owner of the name.
     add(headers, X_DNS_PREFETCH_CONTROL, "off");
-    // A site goes offline with its owner: no copy stays on this computer.
+    // A site goes offline with its owner. Copies that a browser keeps are asked about each time
+    // (`site::headers`); of all else there are none.
     add(headers, CACHE_CONTROL, "no-store");
     isolate(headers);
     response
@@ -76,7 +77,7 @@ fn site_content(port: u16, more: &[String]) -> String {
     );
     format!(
         "default-src 'self' https://*{more} data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://*{more} data: blob:; \
-         frame-src 'self' https://*{more}; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; \
+         frame-src 'self' https://*{more}; object-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; \
          report-uri /api/denied"
     )
 }

@@ -5,6 +5,7 @@ pub(crate) mod avatar;
 pub(crate) mod data;
 pub(crate) mod files;
 mod form;
+mod headers;
 pub(crate) mod peers;
 pub(crate) mod redirect;
 pub(crate) mod reports;
@@ -31,7 +32,7 @@ use crate::{
         guard,
         origin::{self, Site},
     },
-    page, policy,
+    policy,
     site::target::Target,
 };
 
@@ -42,14 +43,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/p/{peer}/data/{*suffix}", any(site_data))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::of_site))
-        .route("/api/denied", post(reports::denied))
-        .route("/api/avatar", get(avatar::own))
-        .route("/api/avatar/peer/{peer}", get(avatar::of_site))
-        .route("/api/logs/client", post(reports::log))
-        .route("/api/{*unknown}", any(answer::unknown))
-        .route("/sdk/{file}", get(sdk::file))
-        .route("/assets/js/{file}", get(sdk::file))
-        .fallback(get(root))
+        .route("/api/denied", post(reports::denied).get(root))
+        .route("/api/logs/client", post(reports::log).get(root))
+        .route("/api/avatar", get(avatar))
+        .route("/api/avatar/peer/{peer}", get(avatar_of))
+        .route("/sdk/{file}", get(sdk))
+        .route("/assets/js/{file}", get(sdk))
+        .fallback(any(root))
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(from_fn_with_state(Arc::clone(&app), policy::site))
@@ -59,32 +59,90 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 /// `/p/<peer>/…`: a file of this site, or a redirect to another site.
 async fn visit(
     State(app): State<Arc<App>>,
-    Extension(Site(site)): Extension<Site>,
+    Extension(site): Extension<Site>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     match Target::of_peer(&uri) {
-        Some(target) if target.peer == site => own(&app, &target, &headers).await,
-        Some(target) => other(&app, &site, &target, &headers),
-        None => page::missing(&headers, &format!("/p/{site}/")),
+        Some(target) if target.peer == site.0 && target.canonical => {
+            files::visit(&app, &method, &target, &headers).await
+        }
+        Some(target) if target.peer == site.0 => redirect::within(&target),
+        Some(target) => other(&app, &site.0, &target, &headers),
+        None => root(State(app), Extension(site), method, uri, headers).await,
     }
 }
 
-/// Any other path belongs to the site too, so that root-relative links work.
+/// Nothing of a site takes anything but questions, and no API is there.
+async fn not_a_file(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        answer::unknown().await
+    } else {
+        answer::wrong_method().await
+    }
+}
+
+/// Any other path belongs to the site too: a site that was built for the root of an origin is shown
+/// there.
 async fn root(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    own(&app, &Target::of_root(site, &uri), &headers).await
+    if ![Method::GET, Method::HEAD].contains(&method) {
+        return not_a_file(uri).await;
+    }
+    files::visit(&app, &method, &Target::of_root(site, &uri), &headers).await
 }
 
-async fn own(app: &App, target: &Target, headers: &HeaderMap) -> Response {
-    if target.canonical {
-        files::visit(app, target, headers).await
+/// A script or style of the SDK, unless the site has a file of that name.
+async fn sdk(
+    state: State<Arc<App>>,
+    site: Extension<Site>,
+    Path(name): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let own = root(state, site, method, uri, headers).await;
+    if own.status() == StatusCode::NOT_FOUND && sdk::exists(&name) {
+        sdk::file(Path(name)).await
     } else {
-        redirect::within(target)
+        own
+    }
+}
+
+/// The user's picture, unless the site has a file of that name.
+async fn avatar(
+    state: State<Arc<App>>,
+    site: Extension<Site>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let own = root(state.clone(), site, method, uri, headers).await;
+    match own.status() {
+        StatusCode::NOT_FOUND => avatar::own(state).await,
+        _ => own,
+    }
+}
+
+/// The picture of the owner or the visitor, unless the site has a file of that name.
+async fn avatar_of(
+    state: State<Arc<App>>,
+    site: Extension<Site>,
+    peer: Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let own = root(state.clone(), site, method, uri, headers).await;
+    match own.status() {
+        StatusCode::NOT_FOUND => avatar::of_site(state, site, peer).await,
+        _ => own,
     }
 }
 

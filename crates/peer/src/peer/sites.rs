@@ -1,12 +1,10 @@
 //! Sites: files, data and pictures, of other peers and of your own folder.
 
+use ::http::{Response, request::Parts};
 use bytes::Bytes;
-use futures::StreamExt;
-use goop2_proto::{PeerId, SitePath, data::Request, path::Refusal};
+use goop2_proto::{PeerId, data::Request};
 use goop2_store::{Caller, Folder};
 use serde_json::Value;
-use tokio::{fs::File, io::AsyncReadExt};
-use tokio_util::io::ReaderStream;
 
 use crate::{
     api::visit::Place,
@@ -14,23 +12,25 @@ use crate::{
     error::Error,
     link,
     peer::Peer,
-    sites::{page::Page, visit},
+    sites::{
+        http::{self, Body},
+        visit,
+    },
 };
 
-/// Bytes read from your own disk at a time.
-const FILE_CHUNK: usize = 128 * 1024;
-
 impl Peer {
-    /// Opens a file of a site. `path` is what follows the peer id in a visitor's URL, decoded; your
-    /// own id reads your own folder.
+    /// Fetches a file of a site: a GET or HEAD whose address is relative to the site's root. Your own
+    /// id reads your own folder. An answer of any status is one; existing peers, which know no
+    /// status, answer 200 or an error.
     ///
     /// Errors: [`Error::Blocked`], and every way a visit can fail (PROTOCOL §4).
-    pub async fn open(&self, peer: PeerId, path: &str) -> Result<Page, Error> {
+    pub async fn fetch(&self, peer: PeerId, request: Parts) -> Result<Response<Body>, Error> {
         if peer == self.id() {
-            self.open_own(path).await
+            let answer = move |folder: &Folder| folder.site().answer(&request);
+            Ok(blocking(&self.0.folder, answer).await?.map(http::send))
         } else {
             self.refuse_blocked(&peer)?;
-            visit::site(&self.0.node, peer, path).await
+            self.0.client.fetch(peer, &request).await
         }
     }
 
@@ -82,26 +82,6 @@ impl Peer {
             Err(Error::Blocked)
         } else {
             Ok(())
-        }
-    }
-
-    async fn open_own(&self, path: &str) -> Result<Page, Error> {
-        let path = SitePath::parse(path)?;
-        let file = blocking(&self.0.folder, move |folder| folder.site().open(&path)).await??;
-        let reader = File::from_std(file.file).take(file.len);
-        Ok(Page {
-            mime: file.mime,
-            len: file.len,
-            body: ReaderStream::with_capacity(reader, FILE_CHUNK).boxed(),
-        })
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::NotFound => Self::NotFound,
-            Refusal::Forbidden => Self::Forbidden,
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     presence::{self, roster::SharedRoster},
     servers::{self, Servers},
     sites::{
+        http::client::Client,
         serve::{PROTOCOLS, Responder},
         tables,
     },
@@ -61,6 +62,7 @@ impl Peer {
         let released = CancellationToken::new();
         Ok(Self(Arc::new(Inner {
             folder,
+            client: Client::new(node.clone()),
             node,
             http,
             roster,

@@ -14,6 +14,7 @@ use goop2_node::{InboundStream, Stream};
 use goop2_proto::{
     PeerId, SitePath, avatar, content,
     data::{self, Answer},
+    http,
     path::Refusal,
     site::{self, Header},
 };
@@ -31,6 +32,7 @@ use tokio_util::{
 use crate::{
     presence::roster::SharedRoster,
     sites::{
+        http::server,
         io::{finish, read_line, write_all},
         rate::Rates,
     },
@@ -38,14 +40,19 @@ use crate::{
 
 /// The protocols this peer answers, all registered before the first connection: existing peers
 /// close a connection without `content`.
-pub(crate) const PROTOCOLS: [&str; 4] = [
+pub(crate) const PROTOCOLS: [&str; 6] = [
     content::PROTOCOL,
+    http::SITE,
+    http::PROTOCOL,
     site::PROTOCOL,
     data::PROTOCOL,
     avatar::PROTOCOL,
 ];
 /// Requests answered at the same time, over all visitors: each costs a file handle and a buffer.
 const MAX_REQUESTS: usize = 512;
+/// Streams at the same time, over all visitors: those of HTTP stay open between requests, and cost a
+/// buffer then.
+const MAX_STREAMS: usize = 2048;
 /// Remote database operations at the same time: they share one disk, and more would only take
 /// threads from serving files.
 const MAX_DATA_OPS: usize = 4;
@@ -58,6 +65,8 @@ pub(crate) struct Responder {
     roster: SharedRoster,
     rates: Rates,
     data_ops: Semaphore,
+    /// A permit for each request that is being answered.
+    room: Arc<Semaphore>,
 }
 
 impl Responder {
@@ -67,6 +76,7 @@ impl Responder {
             roster,
             rates: Rates::default(),
             data_ops: Semaphore::new(MAX_DATA_OPS),
+            room: Arc::new(Semaphore::new(MAX_REQUESTS)),
         }
     }
 
@@ -82,7 +92,7 @@ impl Responder {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = requests.join_next() => {}
-                Some(stream) = inbound.recv(), if requests.len() < MAX_REQUESTS => {
+                Some(stream) = inbound.recv(), if requests.len() < MAX_STREAMS => {
                     let server = Arc::clone(&server);
                     requests.spawn(async move {
                         let (peer, protocol) = (stream.peer, stream.protocol);
@@ -106,6 +116,11 @@ impl Responder {
             ..
         }: InboundStream,
     ) -> io::Result<()> {
+        if [http::SITE, http::PROTOCOL].contains(&protocol) {
+            let (folder, room) = (Arc::clone(&self.folder), Arc::clone(&self.room));
+            return server::serve(folder, room, stream, protocol == http::SITE).await;
+        }
+        let _permit = self.room.acquire().await.map_err(io::Error::other)?;
         let stream = BufReader::new(stream.compat());
         match protocol {
             content::PROTOCOL => self.content(stream).await,

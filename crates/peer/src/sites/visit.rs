@@ -1,5 +1,5 @@
-//! Requests to other peers: one stream each, read within bounds and deadlines, bodies handed on as
-//! they come.
+//! Requests for data and pictures to other peers: one stream each, read within bounds and deadlines.
+//! Files are fetched in `http::client`.
 //!
 //! A connection may end at any moment, often because a better one replaces it: a direct one instead
 //! of a relayed one, or the other way round. A request that was cut before its answer began is
@@ -8,13 +8,11 @@
 
 use std::{io, pin::pin, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, stream};
+use bytes::Bytes;
 use goop2_node::{Node, OpenError, Stream};
 use goop2_proto::{
     PeerId, avatar,
     data::{self, Answer},
-    site::{self, Header},
 };
 use tokio::{
     io::{AsyncReadExt, BufReader},
@@ -24,54 +22,24 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 use crate::{
     error::Error,
-    sites::{
-        io::{finish, read_line, within, write_all},
-        page::Page,
-    },
+    sites::io::{finish, read_line, write_all},
 };
 
 /// Time to connect and open a stream: an existing peer may need 5 s of it after connecting
 /// (PROTOCOL §12.5). A peer that is silent for longer is not slow but gone, like a computer that
 /// was switched off.
-const CONNECT: Duration = Duration::from_secs(7);
+pub(super) const CONNECT: Duration = Duration::from_secs(7);
 /// From the click to the first line of the answer, connecting included (PROTOCOL §9.2).
-const FIRST_ANSWER: Duration = Duration::from_secs(10);
+pub(super) const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// A whole data operation: the owner's limit is 5 s, the rest is for the network.
 const DATA_ANSWER: Duration = Duration::from_secs(15);
 /// How long an answer may take before the node checks whether the connection is still alive. A slow
 /// owner is not disturbed by that.
 const DOUBT: Duration = Duration::from_millis(2500);
 /// How long a transfer in progress may stall.
-const BODY_STALL: Duration = Duration::from_secs(30);
-/// Bytes handed on at a time: as many as arrive at a time.
-const BODY_CHUNK: usize = goop2_node::FRAME;
+pub(super) const BODY_STALL: Duration = Duration::from_secs(30);
 
 type Reader = BufReader<Compat<Stream>>;
-
-/// Fetches one file of a site.
-pub(crate) async fn site(node: &Node, peer: PeerId, path: &str) -> Result<Page, Error> {
-    let request = &site::encode_request(path).map_err(|_| Error::NotFound)?;
-    let ask = || async move {
-        let mut reader = open(node, peer, site::PROTOCOL).await?;
-        write_all(&mut reader, request).await?;
-        let line = answer_of(node, peer, read_line(&mut reader, site::MAX_HEADER)).await?;
-        Ok((
-            Header::decode(&line).map_err(|error| cut_or(&line, error))?,
-            reader,
-        ))
-    };
-    let (header, reader) = answer_within(FIRST_ANSWER, retried(ask)).await?;
-    match header {
-        Header::Ok { mime, len } => Ok(Page {
-            mime,
-            len,
-            body: body(reader, len).boxed(),
-        }),
-        Header::Err(text) if text.contains("not found") => Err(Error::NotFound),
-        Header::Err(text) if text.contains("forbidden") => Err(Error::Forbidden),
-        Header::Err(text) => Err(Error::Protocol(text)),
-    }
-}
 
 /// Runs one data operation on the owner's database. A write is never retried: one without an answer
 /// may have happened.
@@ -117,7 +85,9 @@ pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, E
 }
 
 /// Retries once, if the first attempt was cut.
-async fn retried<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+pub(super) async fn retried<T, F: Future<Output = Result<T, Error>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, Error> {
     match ask().await {
         Err(Error::Cut) => ask().await,
         answer => answer,
@@ -125,7 +95,7 @@ async fn retried<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -
 }
 
 /// Waits for the answer; if it takes long, has the node check the connection.
-async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>) -> T {
+pub(super) async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>) -> T {
     let mut answer = pin!(answer);
     match timeout(DOUBT, &mut answer).await {
         Ok(answer) => answer,
@@ -136,14 +106,18 @@ async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>
     }
 }
 
-async fn open(node: &Node, peer: PeerId, protocol: &'static str) -> Result<Reader, Error> {
+pub(super) async fn open(
+    node: &Node,
+    peer: PeerId,
+    protocol: &'static str,
+) -> Result<Reader, Error> {
     let opened = timeout(CONNECT, node.open(peer, protocol)).await;
     Ok(BufReader::new(
         opened.map_err(|_| Error::Offline)??.compat(),
     ))
 }
 
-async fn answer_within<T>(
+pub(super) async fn answer_within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -152,26 +126,12 @@ async fn answer_within<T>(
 
 /// A header line that does not parse because the stream ended is a lost connection, not a peer that
 /// breaks the protocol.
-fn cut_or(line: &[u8], error: impl ToString) -> Error {
+pub(super) fn cut_or(line: &[u8], error: impl ToString) -> Error {
     if line.last() == Some(&b'\n') {
         Error::Protocol(error.to_string())
     } else {
         Error::Cut
     }
-}
-
-/// Exactly `len` bytes, or an error item: the end of a stream proves nothing.
-fn body(reader: Reader, len: u64) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
-    stream::unfold(Some((reader, len)), async |state| {
-        let (mut reader, left) = state.filter(|(_, left)| *left > 0)?;
-        let mut chunk =
-            BytesMut::with_capacity(BODY_CHUNK.min(usize::try_from(left).unwrap_or(BODY_CHUNK)));
-        match within(BODY_STALL, (&mut reader).take(left).read_buf(&mut chunk)).await {
-            Ok(0) => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
-            Ok(read) => Some((Ok(chunk.freeze()), Some((reader, left - read as u64)))),
-            Err(error) => Some((Err(error), None)),
-        }
-    })
 }
 
 impl From<OpenError> for Error {

@@ -10,7 +10,7 @@ use goop2_peer::{
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::world::{PATIENCE, TestPeer, card, patient};
+use crate::world::{PATIENCE, TestPeer, card, get, patient};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest of a picture";
 
@@ -194,11 +194,11 @@ async fn a_blocked_peer_is_neither_connected_nor_served_nor_shown() {
         .until(|snapshot| card(snapshot, &pest).is_none())
         .await;
     assert!(matches!(
-        owner.peer.open(pest.peer.id(), "/").await,
+        owner.peer.fetch(pest.peer.id(), get("/")).await,
         Err(Error::Blocked)
     ));
     assert!(
-        timeout(PATIENCE, pest.peer.open(owner.peer.id(), "/"))
+        timeout(PATIENCE, pest.peer.fetch(owner.peer.id(), get("/")))
             .await
             .unwrap()
             .is_err()

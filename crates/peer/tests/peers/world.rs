@@ -2,12 +2,17 @@
 
 use std::{fs, future::Future, sync::Arc, time::Duration};
 
-use futures::TryStreamExt;
 use goop2_peer::{
     Error, Folder, Peer,
     api::{Group, PeerCard, Snapshot},
 };
-use goop2_proto::data::Request;
+use goop2_proto::data;
+use http::{
+    Request, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    request::Parts,
+};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
@@ -80,20 +85,22 @@ impl TestPeer {
     }
 
     pub(crate) async fn read(&self, of: &Self, path: &str) -> Result<(String, Vec<u8>), Error> {
-        let page = patient(self.peer.open(of.peer.id(), path)).await?;
-        let bytes: Vec<_> = patient(page.body.try_collect()).await.unwrap();
-        assert_eq!(
-            bytes
-                .iter()
-                .map(|chunk: &bytes::Bytes| chunk.len() as u64)
-                .sum::<u64>(),
-            page.len
-        );
-        Ok((page.mime, bytes.concat()))
+        let (head, body) = patient(self.peer.fetch(of.peer.id(), get(path)))
+            .await?
+            .into_parts();
+        match head.status {
+            StatusCode::OK => {}
+            StatusCode::FORBIDDEN => return Err(Error::Forbidden),
+            _ => return Err(Error::NotFound),
+        }
+        let header = |name| head.headers[name].to_str().unwrap();
+        let bytes = patient(body.collect()).await.unwrap().to_bytes();
+        assert_eq!(header(CONTENT_LENGTH), bytes.len().to_string());
+        Ok((header(CONTENT_TYPE).to_owned(), bytes.into()))
     }
 
     pub(crate) async fn data(&self, of: &Self, request: Value) -> Result<Value, Error> {
-        let request = Request::from_value(request).unwrap();
+        let request = data::Request::from_value(request).unwrap();
         Ok(patient(self.peer.data(of.peer.id(), request))
             .await?
             .unwrap_or_default())
@@ -104,6 +111,10 @@ impl TestPeer {
             .await
             .expect("an orderly end within two seconds");
     }
+}
+
+pub(crate) fn get(path: &str) -> Parts {
+    Request::get(path).body(()).unwrap().into_parts().0
 }
 
 pub(crate) fn card<'a>(snapshot: &'a Snapshot, of: &TestPeer) -> Option<&'a PeerCard> {

@@ -1,20 +1,34 @@
-//! A site's files: the bytes are streamed to the browser as they arrive, and a transfer that is cut
-//! off breaks the connection, so that nobody takes a part for the whole.
+//! A site's files: this viewer is a reverse proxy towards the owner. What a request says about its
+//! visitor stays here, and what an answer says about the rules of its origin is ours. The bytes are
+//! streamed to the browser as they arrive, and a transfer that is cut off breaks the connection, so
+//! that nobody takes a part for the whole.
 
 use axum::{
     body::Body,
     http::{
-        HeaderMap, HeaderValue,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
+        header::{CONTENT_TYPE, LOCATION},
+        request,
     },
     response::{IntoResponse, Response},
 };
-use goop2_peer::{Error, Page, api::Navigated};
+use goop2_peer::{Error, api::Navigated};
+use goop2_proto::web::{ADDRESS, AT_ROOT};
 
-use crate::{app::App, door::guard, page, site::target::Target};
+use crate::{
+    app::App,
+    door::guard,
+    page,
+    site::{headers, redirect, target::Target},
+};
 
 /// Answers with the file, or with the reason it cannot.
-pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Response {
+pub(crate) async fn visit(
+    app: &App,
+    method: &Method,
+    target: &Target,
+    headers: &HeaderMap,
+) -> Response {
     let framed = guard::is_frame(headers);
     if framed
         && target
@@ -24,9 +38,11 @@ pub(crate) async fn visit(app: &App, target: &Target, headers: &HeaderMap) -> Re
     {
         announce(app, target, None);
     }
-    let response = open(app, target).await.unwrap_or_else(|error| {
-        page::failure(headers, &error, &target.url_path(), &target.first_page())
-    });
+    let response = open(app, method, target, headers)
+        .await
+        .unwrap_or_else(|error| {
+            page::failure(headers, &error, &target.address(), &target.first_page())
+        });
     let mime = response.headers().get(CONTENT_TYPE);
     if framed && mime.and_then(|mime| mime.to_str().ok()).is_some_and(shown) {
         announce(app, target, Some(response.status().as_u16()));
@@ -60,39 +76,119 @@ fn shown(mime: &str) -> bool {
         "application/xhtml+xml",
         "application/xml",
     ];
-    let essence = mime.split(';').next().unwrap_or_default().trim();
+    let essence = essence(mime);
     let of_kind = ["text/", "image/", "audio/", "video/"]
         .iter()
         .any(|kind| essence.starts_with(kind));
     of_kind && !SAVED.contains(&essence) || SHOWN.contains(&essence)
 }
 
-async fn open(app: &App, target: &Target) -> Result<Response, Error> {
-    let path = target.file().ok_or(Error::NotFound)?;
-    let page = app.peer.open(target.peer, &path).await?;
-    let headers = [
-        (CONTENT_TYPE, content_type(&page, &path)),
-        (CONTENT_LENGTH, page.len.into()),
-    ];
-    Ok((headers, Body::from_stream(page.body)).into_response())
+async fn open(
+    app: &App,
+    method: &Method,
+    target: &Target,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let request = ask(method, target, headers)?;
+    let (mut answer, body) = app.peer.fetch(target.peer, request).await?.into_parts();
+    let navigation = guard::is_navigation(headers);
+    let html = mime(&answer.headers).is_some_and(|mime| essence(mime) == "text/html");
+    if navigation && html && answer.status == StatusCode::OK {
+        let at_root = answer
+            .headers
+            .get(ADDRESS)
+            .is_some_and(|form| form == AT_ROOT);
+        if at_root != target.at_root {
+            return Ok(redirect::within(&target.in_form(at_root)));
+        }
+    }
+    if !html {
+        refused(answer.status)?;
+    }
+    if answer.status.is_server_error() {
+        return Err(Error::Protocol(format!("it answered {}", answer.status)));
+    }
+    if let Some(location) = answer.headers.remove(LOCATION) {
+        answer.headers.insert(LOCATION, within(target, location)?);
+    }
+    let mut passed = headers::answer(&answer.headers, html);
+    if !passed.contains_key(CONTENT_TYPE) || is_vague(&passed) {
+        passed.insert(CONTENT_TYPE, content_type(&passed, target));
+    }
+    let mut response = (answer.status, Body::new(body)).into_response();
+    *response.headers_mut() = passed;
+    Ok(response)
 }
 
-/// The type that the owner sent, unless it says nothing: then the one of the file name (PROTOCOL
-/// §9.2).
-fn content_type(page: &Page, path: &str) -> HeaderValue {
-    let vague = ["text/plain", "application/octet-stream"]
-        .iter()
-        .any(|start| page.mime.starts_with(start));
-    let by_name = if vague || page.mime.is_empty() {
-        by_name(path)
-    } else {
-        None
-    };
-    let mime = by_name.as_deref().unwrap_or(&page.mime);
-    match HeaderValue::from_str(mime) {
-        Ok(value) if !mime.is_empty() => value,
-        _ => HeaderValue::from_static("application/octet-stream"),
+/// The request as the owner gets it.
+fn ask(method: &Method, target: &Target, headers: &HeaderMap) -> Result<request::Parts, Error> {
+    let uri: Uri = target.resource().parse().map_err(|_| Error::NotFound)?;
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = method.clone();
+    head.uri = uri;
+    head.headers = headers::request(headers);
+    Ok(head)
+}
+
+/// A refusal without a page of the author's becomes one of ours.
+fn refused(status: StatusCode) -> Result<(), Error> {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::BAD_REQUEST => Err(Error::NotFound),
+        StatusCode::FORBIDDEN => Err(Error::Forbidden),
+        _ => Ok(()),
     }
+}
+
+/// Where a redirect of the owner leads: inside the site, in the form of address of this request, or
+/// to the web. Everything else would lead to somebody else's address on this computer.
+fn within(target: &Target, location: HeaderValue) -> Result<HeaderValue, Error> {
+    let strange = || Error::Protocol("it redirects to an address that isn’t its own".into());
+    let text = location.to_str().map_err(|_| strange())?;
+    let trap = text.starts_with("//")
+        || text.contains(['\\', '\t', '\n', '\r'])
+        || text.trim() != text
+        || text.is_empty();
+    if trap {
+        return Err(strange());
+    }
+    if text.starts_with('/') {
+        let address = format!("{}{text}", target.root());
+        return HeaderValue::from_str(&address).map_err(|_| strange());
+    }
+    let scheme = text
+        .split(['/', '?', '#'])
+        .next()
+        .is_some_and(|first| first.contains(':'));
+    if scheme && !text.to_ascii_lowercase().starts_with("https://") {
+        return Err(strange());
+    }
+    Ok(location)
+}
+
+fn mime(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+fn essence(mime: &str) -> &str {
+    mime.split(';').next().unwrap_or_default().trim()
+}
+
+/// A type that says nothing. Existing peers send it for files they do not know (PROTOCOL §9.2).
+fn is_vague(headers: &HeaderMap) -> bool {
+    mime(headers).is_none_or(|mime| {
+        mime.is_empty() || ["text/plain", "application/octet-stream"].contains(&essence(mime))
+    })
+}
+
+/// The type by the file's name, unless that says nothing either.
+fn content_type(headers: &HeaderMap, target: &Target) -> HeaderValue {
+    let by_name = target
+        .file()
+        .and_then(|path| by_name(&path))
+        .and_then(|mime| HeaderValue::from_str(&mime).ok());
+    by_name
+        .or_else(|| headers.get(CONTENT_TYPE).cloned())
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 fn by_name(path: &str) -> Option<String> {
@@ -111,7 +207,7 @@ fn by_name(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use futures::{StreamExt, stream};
+    use goop2_proto::Keypair;
 
     use super::*;
 
@@ -159,15 +255,18 @@ mod tests {
                 "text/plain; charset=utf-8",
             ),
             ("", "/README", "application/octet-stream"),
-            ("text/\u{7f}html", "/a.html", "application/octet-stream"),
         ];
         for (mime, path, expected) in table {
-            let page = Page {
-                mime: mime.into(),
-                len: 0,
-                body: stream::empty().boxed(),
-            };
-            assert_eq!(content_type(&page, path), expected, "{mime} {path}");
+            let peer = Keypair::generate_ed25519().public().to_peer_id();
+            let target = Target::of_root(peer, &path.parse().unwrap());
+            let mut headers = HeaderMap::new();
+            if let Ok(mime) = HeaderValue::from_str(mime) {
+                headers.insert(CONTENT_TYPE, mime);
+            }
+            if is_vague(&headers) {
+                headers.insert(CONTENT_TYPE, content_type(&headers, &target));
+            }
+            assert_eq!(headers[CONTENT_TYPE], expected, "{mime} {path}");
         }
     }
 }

@@ -33,11 +33,11 @@ pub(crate) fn by_port(app: &App, headers: &HeaderMap, target: &Target) -> Respon
     )
 }
 
-/// To the same file at its canonical address on this origin.
+/// To the same file at its one address on this origin.
 pub(crate) fn within(target: &Target) -> Response {
     to("", target)
 }
 
 fn to(origin: &str, target: &Target) -> Response {
-    Redirect::temporary(&format!("{origin}{}", target.url_path())).into_response()
+    Redirect::temporary(&format!("{origin}{}", target.address())).into_response()
 }

@@ -40,6 +40,11 @@ pub(crate) async fn file(Path(name): Path<String>) -> Response {
     }
 }
 
+/// Whether the SDK has a file of this name.
+pub(crate) fn exists(name: &str) -> bool {
+    source(name).is_some()
+}
+
 fn source(name: &str) -> Option<(&'static str, String)> {
     let (stem, kind) = name.strip_prefix("goop-")?.rsplit_once('.')?;
     let plain = stem

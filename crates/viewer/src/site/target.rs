@@ -11,9 +11,11 @@ pub(crate) struct Target {
     /// As in the URL: percent-encoded, beginning with `/` (RFC 3986 §3.3).
     path: String,
     query: Option<String>,
-    /// The address has the one form that the scripts of sites can parse (PROTOCOL §9.2): the peer
-    /// ID in base58, followed by a slash.
+    /// Under `/p/<peer ID>/`, the address has the one form that the scripts of sites can parse
+    /// (PROTOCOL §9.2): the peer ID in base58, followed by a slash.
     pub(crate) canonical: bool,
+    /// The address is at the root of the site's origin, not under `/p/<peer ID>/`.
+    pub(crate) at_root: bool,
 }
 
 impl Target {
@@ -29,6 +31,7 @@ impl Target {
             path: path.into(),
             query: uri.query().map(Into::into),
             canonical,
+            at_root: false,
         })
     }
 
@@ -38,25 +41,43 @@ impl Target {
             peer,
             path: uri.path().into(),
             query: uri.query().map(Into::into),
-            canonical: uri.path() != "/",
+            canonical: true,
+            at_root: true,
         }
     }
 
-    /// The path and query of its URL, on its origin or any other.
-    pub(crate) fn url_path(&self) -> String {
-        format!("/p/{}{}", self.peer, self.path_and_query())
+    /// The same file in the other form of address, or in the same.
+    pub(crate) fn in_form(&self, at_root: bool) -> Self {
+        Self {
+            at_root,
+            ..self.clone()
+        }
+    }
+
+    /// The path and query of its URL on its origin; with the peer ID, on any other too.
+    pub(crate) fn address(&self) -> String {
+        format!("{}{}", self.root(), self.resource())
+    }
+
+    /// What stands before the path of every file of the site.
+    pub(crate) fn root(&self) -> String {
+        if self.at_root {
+            String::new()
+        } else {
+            format!("/p/{}", self.peer)
+        }
     }
 
     /// The path of the site's first page.
     pub(crate) fn first_page(&self) -> String {
-        format!("/p/{}/", self.peer)
+        format!("{}/", self.root())
     }
 
     /// The page for the UI.
     pub(crate) fn place(&self) -> Place {
         Place {
             peer: self.peer.to_base58(),
-            path: self.path_and_query(),
+            path: self.resource(),
         }
     }
 
@@ -68,7 +89,8 @@ impl Target {
             .map(Into::into)
     }
 
-    fn path_and_query(&self) -> String {
+    /// Path and query, relative to the root of the site.
+    pub(crate) fn resource(&self) -> String {
         self.query.as_ref().map_or_else(
             || self.path.clone(),
             |query| format!("{}?{query}", self.path),
@@ -91,7 +113,7 @@ mod tests {
     fn an_address_names_a_peer_and_a_path() {
         let page = target(&format!("/p/{ID}/a%20b.html?x=%20")).unwrap();
         assert!(page.canonical);
-        assert_eq!(page.url_path(), format!("/p/{ID}/a%20b.html?x=%20"));
+        assert_eq!(page.address(), format!("/p/{ID}/a%20b.html?x=%20"));
         assert_eq!(
             page.place(),
             Place {
@@ -115,7 +137,7 @@ mod tests {
         ] {
             let page = target(&path).unwrap();
             assert!(!page.canonical, "{path}");
-            assert_eq!(page.url_path(), format!("/p/{ID}/"));
+            assert_eq!(page.address(), format!("/p/{ID}/"));
         }
     }
 }

@@ -226,7 +226,7 @@ async fn a_site_has_a_policy_for_browsers() {
         site.header("content-security-policy"),
         format!(
             "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
-             frame-src 'self' https://*; object-src 'none'; base-uri 'self'; form-action 'self'; \
+             frame-src 'self' https://*; object-src 'self'; base-uri 'self'; form-action 'self'; \
              frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} tauri://localhost \
              http://tauri.localhost https://tauri.localhost; report-uri /api/denied"
         )
@@ -237,7 +237,7 @@ async fn a_site_has_a_policy_for_browsers() {
         ("cross-origin-opener-policy", "same-origin"),
         ("origin-agent-cluster", "?1"),
         ("x-content-type-options", "nosniff"),
-        ("cache-control", "no-store"),
+        ("cache-control", "no-cache"),
         ("x-dns-prefetch-control", "off"),
     ] {
         assert_eq!(site.header(name), value);

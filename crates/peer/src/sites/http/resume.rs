@@ -1,0 +1,202 @@
+//! Bodies that survive a broken connection: what is missing is asked for again (RFC 9110 §14.2), as
+//! long as the file is the same (§13.1.5). Connections break often without anybody going away: a
+//! relay restarts, a direct connection takes over, a laptop changes networks.
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::stream;
+use goop2_proto::PeerId;
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE},
+    request, response,
+};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    body::{Body, of_stream},
+    client::{Client, Line, get},
+};
+use crate::sites::io::within;
+
+/// How long a transfer in progress may stall before its connection counts as broken.
+const STALL: Duration = Duration::from_secs(30);
+/// How long a transfer without a byte is tried to be taken up again: a relay that restarts is back
+/// well within this time, and a laptop on another network.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The body of an answer.
+pub(super) fn body(
+    client: &Arc<Client>,
+    peer: PeerId,
+    request: &request::Parts,
+    head: &response::Parts,
+    (body, line): (Incoming, Line),
+) -> Body {
+    let transfer = Transfer {
+        client: Arc::clone(client),
+        peer,
+        part: Part::of(request, head),
+        source: Some((body, line)),
+        progress: Instant::now(),
+    };
+    of_stream(stream::unfold(Some(transfer), async |transfer| {
+        let mut transfer = transfer?;
+        match transfer.next().await {
+            Ok(Some(bytes)) => Some((Ok(bytes), Some(transfer))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
+        }
+    }))
+}
+
+struct Transfer {
+    client: Arc<Client>,
+    peer: PeerId,
+    /// `None` when the rest could not be told from other bytes.
+    part: Option<Part>,
+    source: Option<(Incoming, Line)>,
+    /// When a byte came last.
+    progress: Instant,
+}
+
+/// What is still missing of a file.
+struct Part {
+    uri: Uri,
+    etag: HeaderValue,
+    /// The next byte.
+    next: u64,
+    /// The byte after the last.
+    end: u64,
+    /// Bytes of the whole file.
+    whole: u64,
+}
+
+impl Transfer {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            match self.frame().await {
+                Ok(Some(bytes)) => {
+                    self.progress = Instant::now();
+                    if let Some(part) = &mut self.part {
+                        part.next += bytes.len() as u64;
+                    }
+                    return Ok(Some(bytes));
+                }
+                Ok(None) => {
+                    if let Some((_, line)) = self.source.take() {
+                        self.client.keep(self.peer, line);
+                    }
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.source = None;
+                    self.take_up(error).await?;
+                }
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> io::Result<Option<Bytes>> {
+        let Some((body, _)) = &mut self.source else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        loop {
+            let frame = async { body.frame().await.transpose().map_err(io::Error::other) };
+            match within(STALL, frame).await? {
+                None => return Ok(None),
+                Some(frame) => match frame.into_data() {
+                    Ok(bytes) if bytes.is_empty() => {}
+                    Ok(bytes) => return Ok(Some(bytes)),
+                    Err(_trailers) => {}
+                },
+            }
+        }
+    }
+
+    /// Asks for what is missing, until it comes or `error` is final.
+    async fn take_up(&mut self, error: io::Error) -> io::Result<()> {
+        let Some(part) = &self.part else {
+            return Err(error);
+        };
+        tracing::debug!(peer = %self.peer, %error, at = part.next, "a transfer was cut and is taken up again");
+        let request = part.request();
+        let again = async {
+            loop {
+                if let Ok((response, line)) = self.client.ask_http(self.peer, &request).await {
+                    let (head, body) = response.into_parts();
+                    return part.continues(&head).then_some((body, line));
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        self.source = timeout_at(self.progress + PATIENCE, again)
+            .await
+            .unwrap_or_default();
+        self.source.as_ref().map(|_| ()).ok_or(error)
+    }
+}
+
+impl Part {
+    fn of(request: &request::Parts, head: &response::Parts) -> Option<Self> {
+        let etag = head.headers.get(ETAG)?;
+        let strong = etag.as_bytes().starts_with(b"\"");
+        if request.method != Method::GET || !strong || head.headers.contains_key(CONTENT_ENCODING) {
+            return None;
+        }
+        let (next, end, whole) = match head.status {
+            StatusCode::OK => {
+                let len = number(text(&head.headers, CONTENT_LENGTH)?)?;
+                (0, len, len)
+            }
+            StatusCode::PARTIAL_CONTENT => content_range(&head.headers)?,
+            _ => return None,
+        };
+        Some(Self {
+            uri: request.uri.clone(),
+            etag: etag.clone(),
+            next,
+            end,
+            whole,
+        })
+    }
+
+    fn request(&self) -> request::Parts {
+        let mut headers = HeaderMap::new();
+        let range = format!("bytes={}-{}", self.next, self.end.saturating_sub(1));
+        let range = HeaderValue::from_str(&range).expect("numbers are ASCII");
+        headers.insert(RANGE, range);
+        headers.insert(IF_RANGE, self.etag.clone());
+        get(self.uri.clone(), headers)
+    }
+
+    /// Whether this answer is exactly the rest of the same file.
+    fn continues(&self, head: &response::Parts) -> bool {
+        head.status == StatusCode::PARTIAL_CONTENT
+            && head.headers.get(ETAG) == Some(&self.etag)
+            && content_range(&head.headers) == Some((self.next, self.end, self.whole))
+    }
+}
+
+/// First byte, byte after the last, and length of the whole (RFC 9110 §14.4).
+pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
+    let range = text(headers, CONTENT_RANGE)?.strip_prefix("bytes ")?;
+    let (range, whole) = range.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last, whole) = (number(first)?, number(last)?, number(whole)?);
+    (first <= last && last < whole).then_some((first, last + 1, whole))
+}
+
+fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Digits only: a sign is none of them.
+fn number(digits: &str) -> Option<u64> {
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
+}
