@@ -48,6 +48,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// Whether a path of this origin is for programs only.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
 /// The API of the UI.
 fn window_api() -> Router<Arc<App>> {
     Router::new()

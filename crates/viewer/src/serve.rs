@@ -176,7 +176,11 @@ impl Routers {
                 Err(refusal) => return Ok(refusal.into_response()),
             };
         collapse_slashes(&mut request);
-        if let Err(refusal) = guard::admit(&request, &url) {
+        let is_api = match origin {
+            Origin::Control => control::is_api,
+            Origin::Site(_) | Origin::Port(_) => site::is_api,
+        };
+        if let Err(refusal) = guard::admit(&request, &url, is_api) {
             return Ok(refusal.into_response());
         }
         match origin {

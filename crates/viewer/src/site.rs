@@ -56,6 +56,18 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// Whether a path of this origin is Goop2's, for scripts only. Everything else is the site's own.
+pub(crate) fn is_api(path: &str) -> bool {
+    let own = [
+        "/api/self",
+        "/api/peers",
+        "/api/denied",
+        "/api/logs/client",
+        "/api/avatar",
+    ];
+    own.contains(&path) || path.starts_with("/api/p/") || path.starts_with("/api/avatar/")
+}
+
 /// `/p/<peer>/…`: a file of this site, or a redirect to another site.
 async fn visit(
     State(app): State<Arc<App>>,

@@ -17,10 +17,10 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
-/// `own` is the URL of the origin the request is for. A page of another origin may link here and
-/// do nothing else: who may frame the linked page is up to its own policy, and nothing under
-/// `/api/` is a page.
-pub(crate) fn admit(request: &Request, own: &str) -> Result<(), Refusal> {
+/// `own` is the URL of the origin the request is for, `is_api` says which of its paths are no pages.
+/// A page of another origin may link to a page here and do nothing else: who may frame it is up to
+/// its own policy.
+pub(crate) fn admit(request: &Request, own: &str, is_api: fn(&str) -> bool) -> Result<(), Refusal> {
     let headers = request.headers();
     if headers.contains_key(SERVICE_WORKER) {
         return Err(NO_WORKERS);
@@ -42,7 +42,7 @@ pub(crate) fn admit(request: &Request, own: &str) -> Result<(), Refusal> {
             text(headers, &SEC_FETCH_DEST),
             None | Some("document" | "iframe" | "frame")
         )
-        && !request.uri().path().starts_with("/api/");
+        && !is_api(request.uri().path());
     if same_origin || linked {
         Ok(())
     } else {
@@ -87,6 +87,7 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::control;
 
     type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -120,7 +121,7 @@ mod tests {
         ];
         for (line, headers) in table {
             assert!(
-                admit(&request(line, headers), OWN).is_ok(),
+                admit(&request(line, headers), OWN, control::is_api).is_ok(),
                 "{line} {headers:?}"
             );
         }
@@ -151,7 +152,7 @@ mod tests {
             ("GET /sw.js", &[("service-worker", "script"), SAME], false),
         ];
         for (line, headers, admitted) in table {
-            let outcome = admit(&request(line, headers), OWN);
+            let outcome = admit(&request(line, headers), OWN, control::is_api);
             assert_eq!(outcome.is_ok(), *admitted, "{line} {headers:?}");
         }
     }

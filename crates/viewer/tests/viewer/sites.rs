@@ -313,3 +313,153 @@ async fn both_loopback_addresses_answer_and_shutdown_is_prompt() {
     world.end().await;
     drop((idle, events));
 }
+
+#[tokio::test]
+async fn all_that_is_not_goop2s_is_the_sites_own() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let dir = world.owner_dir.path().join("site");
+    let frame = &[
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "iframe"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ];
+    let own = [
+        "api/index.html",
+        "api/x.json",
+        "assets/js/main.js",
+        "assets/js/goop-data.js",
+        "sdk/x.css",
+        ".well-known/security.txt",
+        "p/about.html",
+    ];
+    for path in own {
+        let file = dir.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, path).unwrap();
+        for address in [format!("/{path}"), format!("/p/{owner}/{path}")] {
+            let answer = world.get(&site, &address, &[]).await;
+            assert_eq!(
+                (answer.status, answer.text().as_str()),
+                (200, path),
+                "{address}"
+            );
+        }
+    }
+    let framed = world.get(&site, &format!("/p/{owner}/api/"), frame).await;
+    assert_eq!(
+        (framed.status, framed.text().as_str()),
+        (200, "api/index.html")
+    );
+    // What the site has no file for is Goop2's.
+    let sdk = world.get(&site, "/sdk/goop-data.js", &[]).await;
+    assert_eq!(sdk.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(
+        world
+            .get(&site, "/api/self", &[])
+            .await
+            .header("content-type"),
+        "application/json"
+    );
+    assert_eq!(world.get(&site, "/api/nothing", &[]).await.status, 404);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_page_that_was_built_for_the_root_is_shown_there() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let dir = world.owner_dir.path().join("site");
+    fs::write(dir.join("200.html"), "<script src=/app.js></script>").unwrap();
+    fs::write(dir.join("app.js"), "location.pathname").unwrap();
+    fs::write(
+        dir.join("old.html"),
+        "<script src=/sdk/goop-data.js></script>",
+    )
+    .unwrap();
+    for (asked, location) in [
+        (
+            format!("/p/{owner}/deep/link?x=%20"),
+            "/deep/link?x=%20".to_owned(),
+        ),
+        ("/old.html?x".into(), format!("/p/{owner}/old.html?x")),
+        ("/".into(), format!("/p/{owner}/")),
+    ] {
+        let answer = world.get(&site, &asked, NAVIGATION).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (307, &*location),
+            "{asked}"
+        );
+        assert_eq!(
+            world.get(&site, &location, NAVIGATION).await.status,
+            200,
+            "{location}"
+        );
+    }
+    // Scripts and pictures come from both.
+    for path in ["/app.js".to_owned(), format!("/p/{owner}/app.js")] {
+        assert_eq!(
+            world.get(&site, &path, &[]).await.text(),
+            "location.pathname"
+        );
+    }
+    assert_eq!(
+        world.get(&site, "/missing.js", NAVIGATION).await.status,
+        404
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn folders_lead_to_their_index_in_both_forms_of_address() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let dir = world.owner_dir.path().join("site/docs");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("index.html"), "docs").unwrap();
+    for prefix in [String::new(), format!("/p/{owner}")] {
+        let folder = world.get(&site, &format!("{prefix}/docs?x"), &[]).await;
+        assert_eq!((folder.status, folder.header("location")), (308, "docs/?x"));
+        assert_eq!(
+            world
+                .get(&site, &format!("{prefix}/docs/"), &[])
+                .await
+                .text(),
+            "docs"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn parts_and_versions_of_files_pass_between_browser_and_owner() {
+    let world = World::start().await;
+    let site = world.site(&world.owner);
+    fs::write(world.owner_dir.path().join("site/a.bin"), "0123456789").unwrap();
+    let part = world.get(&site, "/a.bin", &[("Range", "bytes=2-4")]).await;
+    assert_eq!((part.status, part.text().as_str()), (206, "234"));
+    assert_eq!(part.header("content-range"), "bytes 2-4/10");
+    let none = world.get(&site, "/a.bin", &[("Range", "bytes=10-")]).await;
+    assert_eq!(
+        (none.status, none.header("content-range")),
+        (416, "bytes */10")
+    );
+    let tag = part.header("etag").to_owned();
+    let same = world.get(&site, "/a.bin", &[("If-None-Match", &tag)]).await;
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    assert_eq!(same.header("cache-control"), "no-cache");
+    fs::write(world.owner_dir.path().join("site/a.bin"), "abcdefghij").unwrap();
+    let changed = world
+        .get(
+            &site,
+            "/a.bin",
+            &[("Range", "bytes=2-4"), ("If-Range", &tag)],
+        )
+        .await;
+    assert_eq!(
+        (changed.status, changed.text().as_str()),
+        (200, "abcdefghij")
+    );
+    world.end().await;
+}
