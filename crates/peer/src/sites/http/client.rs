@@ -13,8 +13,11 @@ use goop2_proto::{
     PeerId,
     http::{MAX_HEAD, MAX_HEADERS, PROTOCOL, SITE},
     site,
+    web::range::{self, Wanted},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header::HOST, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::HOST, request::Parts,
+};
 use http_body_util::Empty;
 use hyper::{
     body::Incoming,
@@ -119,6 +122,7 @@ impl Client {
         line.sender.ready().await.map_err(failure)?;
         let sent = line.sender.send_request(of_parts(peer, request));
         let response = answer_of(&self.node, peer, sent).await.map_err(failure)?;
+        check_range(request, &response)?;
         Ok((response, line))
     }
 
@@ -229,6 +233,24 @@ pub(super) fn get(uri: http::Uri, headers: HeaderMap) -> Parts {
     head.uri = uri;
     head.headers = headers;
     head
+}
+
+/// Refuses a part that nobody asked for: its bytes would pass for others.
+fn check_range(request: &Parts, response: &Response<Incoming>) -> Result<(), Error> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Ok(());
+    }
+    let strange = || Error::Protocol("it sent another part of the file".into());
+    let (first, end, whole) = resume::content_range(response.headers()).ok_or_else(strange)?;
+    let asked = Wanted::Part {
+        first,
+        last: end - 1,
+    };
+    if range::wanted(&request.headers, whole) == asked {
+        Ok(())
+    } else {
+        Err(strange())
+    }
 }
 
 fn failure(error: hyper::Error) -> Error {

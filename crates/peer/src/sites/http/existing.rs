@@ -9,10 +9,12 @@ use goop2_node::{Node, Stream};
 use goop2_proto::{
     PeerId,
     site::{self, Header},
+    web::range::{self, Wanted},
 };
+use goop2_store::Content;
 use http::{
-    HeaderValue, Method, Response,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    HeaderValue, Method, Response, StatusCode,
+    header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE},
     request::Parts,
 };
 use percent_encoding::percent_decode_str;
@@ -52,13 +54,44 @@ pub(super) async fn fetch(
         }
         answer => answer,
     }
-    .map(|(mime, len, reader)| {
-        let body = match request.method {
-            Method::HEAD => body::send(goop2_store::Content::Empty),
-            _ => body::of_stream(bytes(reader, len)),
-        };
-        head(&mime, len, body)
-    })
+    .map(|(mime, len, reader)| part(request, &mime, len, reader))
+}
+
+/// What the request wants of the file. It comes whole in any case; what stands before a part is
+/// read and dropped, so that a video can be wound.
+fn part(request: &Parts, mime: &str, len: u64, reader: Reader) -> Response<Body> {
+    // Without a version no condition holds (RFC 9110 §13.1.5).
+    let ranges = request.method == Method::GET && !request.headers.contains_key(IF_RANGE);
+    let wanted = match range::wanted(&request.headers, len) {
+        wanted if ranges => wanted,
+        _ => Wanted::Whole,
+    };
+    let (status, first, end) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0, len),
+        Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last + 1),
+        Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
+    };
+    let body = if request.method == Method::HEAD || end == 0 {
+        body::send(Content::Empty)
+    } else {
+        body::of_stream(bytes(reader, first, end))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CONTENT_LENGTH, (end - first).into());
+    if let Ok(mime) = HeaderValue::from_str(mime) {
+        headers.insert(CONTENT_TYPE, mime);
+    }
+    let range = match status {
+        StatusCode::PARTIAL_CONTENT => format!("bytes {first}-{}/{len}", end - 1),
+        StatusCode::RANGE_NOT_SATISFIABLE => format!("bytes */{len}"),
+        _ => return response,
+    };
+    let range = HeaderValue::from_str(&range).expect("numbers are ASCII");
+    headers.insert(CONTENT_RANGE, range);
+    response
 }
 
 async fn ask(
@@ -78,28 +111,24 @@ async fn ask(
     }
 }
 
-fn head(mime: &str, len: u64, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, len.into());
-    if let Ok(mime) = HeaderValue::from_str(mime) {
-        headers.insert(CONTENT_TYPE, mime);
-    }
-    response
-}
-
-/// Exactly `len` bytes, or an error item: the end of a stream proves nothing.
+/// The bytes from `first` up to `end`, exactly, or an error item: the end of a stream proves nothing.
 fn bytes(
     reader: Reader,
-    len: u64,
+    first: u64,
+    end: u64,
 ) -> impl futures::Stream<Item = io::Result<Bytes>> + Send + 'static {
-    stream::unfold(Some((reader, len)), async |state| {
-        let (mut reader, left) = state.filter(|(_, left)| *left > 0)?;
-        let mut chunk = BytesMut::with_capacity(CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
-        match within(BODY_STALL, (&mut reader).take(left).read_buf(&mut chunk)).await {
-            Ok(0) => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
-            Ok(read) => Some((Ok(chunk.freeze()), Some((reader, left - read as u64)))),
-            Err(error) => Some((Err(error), None)),
+    stream::unfold(Some((reader, 0)), move |state| async move {
+        let (mut reader, mut at) = state.filter(|(_, at)| *at < end)?;
+        loop {
+            let limit = if at < first { first } else { end } - at;
+            let size = CHUNK.min(usize::try_from(limit).unwrap_or(CHUNK));
+            let mut chunk = BytesMut::with_capacity(size);
+            match within(BODY_STALL, (&mut reader).take(limit).read_buf(&mut chunk)).await {
+                Ok(0) => return Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+                Ok(read) if at < first => at += read as u64,
+                Ok(read) => return Some((Ok(chunk.freeze()), Some((reader, at + read as u64)))),
+                Err(error) => return Some((Err(error), None)),
+            }
         }
     })
 }
