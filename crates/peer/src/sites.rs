@@ -4,6 +4,7 @@
 pub(crate) mod http;
 pub(crate) mod io;
 mod rate;
+mod room;
 pub(crate) mod serve;
 pub(crate) mod tables;
 pub(crate) mod visit;

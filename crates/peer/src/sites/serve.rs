@@ -32,9 +32,10 @@ use tokio_util::{
 use crate::{
     presence::roster::SharedRoster,
     sites::{
-        http::server,
+        http::server::{self, Visitor},
         io::{finish, read_line, write_all},
         rate::Rates,
+        room::Room,
     },
 };
 
@@ -51,7 +52,7 @@ pub(crate) const PROTOCOLS: [&str; 6] = [
 /// Requests answered at the same time, over all visitors: each costs a file handle and a buffer.
 const MAX_REQUESTS: usize = 512;
 /// Streams at the same time, over all visitors: those of HTTP stay open between requests, and cost a
-/// buffer then.
+/// buffer then. What a visitor opens beyond its share is reset.
 const MAX_STREAMS: usize = 2048;
 /// Remote database operations at the same time: they share one disk, and more would only take
 /// threads from serving files.
@@ -65,8 +66,7 @@ pub(crate) struct Responder {
     roster: SharedRoster,
     rates: Rates,
     data_ops: Semaphore,
-    /// A permit for each request that is being answered.
-    room: Arc<Semaphore>,
+    room: Room,
 }
 
 impl Responder {
@@ -76,7 +76,7 @@ impl Responder {
             roster,
             rates: Rates::default(),
             data_ops: Semaphore::new(MAX_DATA_OPS),
-            room: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            room: Room::new(MAX_REQUESTS),
         }
     }
 
@@ -87,24 +87,29 @@ impl Responder {
         stop: CancellationToken,
     ) {
         let server = Arc::new(self);
-        let mut requests = JoinSet::new();
+        let streams = Room::new(MAX_STREAMS);
+        let mut answering = JoinSet::new();
         loop {
-            tokio::select! {
+            let stream = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(_) = requests.join_next() => {}
-                Some(stream) = inbound.recv(), if requests.len() < MAX_STREAMS => {
-                    let server = Arc::clone(&server);
-                    requests.spawn(async move {
-                        let (peer, protocol) = (stream.peer, stream.protocol);
-                        if let Err(error) = server.answer(stream).await {
-                            tracing::debug!(%peer, protocol, %error, "request not answered");
-                        }
-                    });
+                Some(_) = answering.join_next() => continue,
+                stream = inbound.recv() => stream,
+            };
+            let Some(stream) = stream else { break };
+            let (peer, protocol) = (stream.peer, stream.protocol);
+            let Some(turn) = streams.turn_now(peer) else {
+                tracing::debug!(%peer, protocol, "too many streams at once: one was reset");
+                continue;
+            };
+            let server = Arc::clone(&server);
+            answering.spawn(async move {
+                if let Err(error) = server.answer(stream).await {
+                    tracing::debug!(%peer, protocol, %error, "request not answered");
                 }
-                else => break,
-            }
+                drop(turn);
+            });
         }
-        requests.shutdown().await;
+        answering.shutdown().await;
     }
 
     async fn answer(
@@ -117,10 +122,14 @@ impl Responder {
         }: InboundStream,
     ) -> io::Result<()> {
         if [http::SITE, http::PROTOCOL].contains(&protocol) {
-            let (folder, room) = (Arc::clone(&self.folder), Arc::clone(&self.room));
-            return server::serve(folder, room, stream, protocol == http::SITE).await;
+            let visitor = Visitor {
+                folder: Arc::clone(&self.folder),
+                room: self.room.clone(),
+                peer,
+            };
+            return server::serve(visitor, stream, protocol == http::SITE).await;
         }
-        let _permit = self.room.acquire().await.map_err(io::Error::other)?;
+        let _turn = self.room.turn(peer).await;
         let stream = BufReader::new(stream.compat());
         match protocol {
             content::PROTOCOL => self.content(stream).await,

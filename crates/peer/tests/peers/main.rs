@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
+mod crowd;
 mod nearby;
 #[path = "../../../../tests/support/port.rs"]
 mod port;

@@ -6,7 +6,7 @@ use goop2_peer::{
     Error, Folder, Peer,
     api::{Group, PeerCard, Snapshot},
 };
-use goop2_proto::data;
+use goop2_proto::{Multiaddr, data};
 use http::{
     Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -49,13 +49,16 @@ impl TestPeer {
         Self { dir, peer }
     }
 
+    /// Where it listens on this computer.
+    pub(crate) fn loopback(&self) -> Multiaddr {
+        let mut listening = self.peer.listening().into_iter();
+        listening
+            .find(|addr| addr.to_string().starts_with("/ip4/127.0.0.1/tcp/"))
+            .unwrap()
+    }
+
     pub(crate) async fn connect(&self, other: &Self) {
-        let listening = other.peer.listening();
-        let loopback = listening
-            .iter()
-            .map(ToString::to_string)
-            .find(|addr| addr.starts_with("/ip4/127.0.0.1/tcp/"))
-            .unwrap();
+        let loopback = other.loopback();
         self.peer
             .add_address(&format!("{loopback}/p2p/{}", other.peer.id()))
             .await

@@ -6,7 +6,10 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use goop2_node::Stream;
-use goop2_proto::http::{MAX_HEAD, MAX_HEADERS, WELL_KNOWN, WELL_KNOWN_ANSWER};
+use goop2_proto::{
+    PeerId,
+    http::{MAX_HEAD, MAX_HEADERS, WELL_KNOWN, WELL_KNOWN_ANSWER},
+};
 use goop2_store::{Content, Folder};
 use http::{
     HeaderValue, Request, Response, StatusCode,
@@ -14,17 +17,16 @@ use http::{
     request::Parts,
 };
 use http_body::Body as _;
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-};
+use tokio::task::spawn_blocking;
 
 use super::{
     body::{self, Body},
     paced::Paced,
 };
+use crate::sites::room::{Room, Turn};
 
 /// How long a stream may stay without a complete head of a request, the wait for the next one
 /// included. Longer than a reader stays on a page that has loaded everything.
@@ -32,17 +34,20 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Bytes of a stream that are held at a time.
 const BUFFER: usize = 64 * 1024;
 
-/// Answers the requests of one stream until it ends; each takes a permit of `room` while it is
-/// answered. With `kept`, several may follow each other.
-pub(crate) async fn serve(
-    folder: Arc<Folder>,
-    room: Arc<Semaphore>,
-    stream: Stream,
-    kept: bool,
-) -> io::Result<()> {
+/// Who asks, and what is needed for an answer.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) room: Room,
+    pub(crate) peer: PeerId,
+}
+
+/// Answers the requests of one stream until it ends; each takes its turn. With `kept`, several may
+/// follow each other.
+pub(crate) async fn serve(visitor: Visitor, stream: Stream, kept: bool) -> io::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {
-        let (folder, room) = (Arc::clone(&folder), Arc::clone(&room));
-        async move { Ok::<_, Infallible>(answer(folder, room, request).await) }
+        let visitor = visitor.clone();
+        async move { Ok::<_, Infallible>(visitor.answer(request).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -58,25 +63,20 @@ pub(crate) async fn serve(
         .map_err(io::Error::other)
 }
 
-async fn answer(
-    folder: Arc<Folder>,
-    room: Arc<Semaphore>,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let Ok(permit) = room.acquire_owned().await else {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE);
-    };
-    let (head, body) = request.into_parts();
-    if is_ambiguous(&head) || !body.is_end_stream() {
-        return refusal(StatusCode::BAD_REQUEST);
-    }
-    if head.uri.path() == WELL_KNOWN {
-        return well_known();
-    }
-    let answered = spawn_blocking(move || folder.site().answer(&head)).await;
-    match answered {
-        Ok(response) => response.map(|content| holding(permit, body::send(content))),
-        Err(_panicked) => refusal(StatusCode::INTERNAL_SERVER_ERROR),
+impl Visitor {
+    async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+        let turn = self.room.turn(self.peer).await;
+        let (head, body) = request.into_parts();
+        if is_ambiguous(&head) || !body.is_end_stream() {
+            return refusal(StatusCode::BAD_REQUEST);
+        }
+        if head.uri.path() == WELL_KNOWN {
+            return well_known();
+        }
+        match spawn_blocking(move || self.folder.site().answer(&head)).await {
+            Ok(response) => response.map(|content| holding(turn, body::send(content))),
+            Err(_panicked) => refusal(StatusCode::INTERNAL_SERVER_ERROR),
+        }
     }
 }
 
@@ -104,11 +104,10 @@ fn well_known() -> Response<Body> {
     response
 }
 
-/// The body, which gives the permit back when it has been sent or dropped.
-fn holding(permit: OwnedSemaphorePermit, body: Body) -> Body {
-    use http_body_util::BodyExt;
+/// The body, whose turn ends when it has been sent or dropped.
+fn holding(turn: Turn, body: Body) -> Body {
     body.map_frame(move |frame| {
-        let _held = &permit;
+        let _held = &turn;
         frame
     })
     .boxed_unsync()
