@@ -47,6 +47,7 @@ const WEB: &[(&str, &str)] = &[
     ("opus", "audio/ogg"),
     ("rss", "application/rss+xml"),
     ("stl", "model/stl"),
+    ("tgz", "application/gzip"),
     ("topojson", "application/json"),
     ("usdz", "model/vnd.usdz+zip"),
     ("wav", "audio/wav"),

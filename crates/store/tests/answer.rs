@@ -10,7 +10,7 @@ use std::{
 };
 
 use common::new_peer;
-use goop2_store::{Content, Folder};
+use goop2_store::{Content, Encoding, Folder};
 use http::{HeaderMap, Request};
 use tempfile::TempDir;
 
@@ -26,6 +26,8 @@ struct Answer {
     status: u16,
     headers: HeaderMap,
     bytes: Vec<u8>,
+    /// What the sender is to compress it with.
+    encode: Option<Encoding>,
 }
 
 impl Web {
@@ -61,7 +63,7 @@ impl Web {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let (parts, content) = self.folder.site().answer(&parts).into_parts();
-        let mut bytes = vec![];
+        let (mut bytes, mut encode) = (vec![], None);
         match content {
             Content::Empty => {}
             Content::Bytes(content) => bytes.extend(content),
@@ -69,8 +71,9 @@ impl Web {
                 mut file,
                 offset,
                 len,
-                ..
+                encoding,
             } => {
+                encode = encoding;
                 file.seek(SeekFrom::Start(offset)).unwrap();
                 file.take(len).read_to_end(&mut bytes).unwrap();
             }
@@ -79,6 +82,7 @@ impl Web {
             status: parts.status.as_u16(),
             headers: parts.headers,
             bytes,
+            encode,
         }
     }
 }
@@ -538,4 +542,142 @@ fn an_equivalent_name_is_served_where_the_exact_one_is_missing() {
     // Compatible is not equivalent.
     assert_eq!(web.get("/s%CC%A3%CC%87.txt").status, 404);
     assert_eq!(web.get(&format!("/{composed}/{composed}")).status, 404);
+}
+
+#[test]
+fn texts_are_compressed_as_the_client_asks() {
+    let long = "text ".repeat(500);
+    let web = Web::new(&[("a.js", &long), ("short.js", "short"), ("a.png", &long)]);
+    let ask = |uri: &str, accept: &str| web.ask("GET", uri, &[("accept-encoding", accept)]);
+    let plain = web.get("/a.js");
+    for (accept, encoding, name) in [
+        ("gzip, br, zstd", Encoding::Brotli, "br"),
+        ("gzip, zstd", Encoding::Zstd, "zstd"),
+        ("gzip", Encoding::Gzip, "gzip"),
+        ("br;q=0.5, gzip", Encoding::Gzip, "gzip"),
+    ] {
+        let answer = ask("/a.js", accept);
+        answer.is(200, &long);
+        assert_eq!(answer.encode, Some(encoding));
+        assert_eq!(answer.header("content-encoding"), Some(name));
+        assert_eq!(answer.header("content-length"), None);
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+        assert_ne!(answer.header("etag"), plain.header("etag"));
+        // Each form is known by its own tag.
+        let tag = answer.header("etag").unwrap();
+        let again = [("accept-encoding", accept), ("if-none-match", tag)];
+        let again = web.ask("GET", "/a.js", &again);
+        assert_eq!((again.status, again.header("etag")), (304, Some(tag)));
+        assert_eq!(again.header("vary"), Some("Accept-Encoding"));
+        let other = [("if-none-match", tag)];
+        assert_eq!(web.ask("GET", "/a.js", &other).status, 200);
+        // Half of one form does not complete the other.
+        let rest = [
+            ("accept-encoding", accept),
+            ("range", "bytes=5-"),
+            ("if-range", tag),
+        ];
+        let rest = web.ask("GET", "/a.js", &rest);
+        assert_eq!((rest.status, rest.encode), (200, Some(encoding)));
+        let head = web.ask("HEAD", "/a.js", &[("accept-encoding", accept)]);
+        assert_eq!(head.headers, answer.headers);
+    }
+    for (uri, accept) in [
+        ("/a.js", "identity"),
+        ("/a.js", ""),
+        ("/short.js", "br"),
+        ("/a.png", "br"),
+    ] {
+        let answer = ask(uri, accept);
+        assert_eq!(
+            (answer.encode, answer.header("content-encoding")),
+            (None, None),
+            "{uri}"
+        );
+        assert!(answer.header("content-length").is_some());
+    }
+    assert_eq!(plain.header("vary"), Some("Accept-Encoding"));
+    assert_eq!(ask("/a.png", "br").header("vary"), None);
+    // A part is one of the plain file.
+    let part = web.ask(
+        "GET",
+        "/a.js",
+        &[("accept-encoding", "br"), ("range", "bytes=0-3")],
+    );
+    part.is(206, "text");
+    assert_eq!(
+        (part.header("content-encoding"), part.header("etag")),
+        (None, plain.header("etag"))
+    );
+    web.write("404.html", &long);
+    let missing = ask("/nothing", "gzip");
+    assert_eq!(
+        (missing.status, missing.encode),
+        (404, Some(Encoding::Gzip))
+    );
+}
+
+#[test]
+fn a_compressed_neighbor_is_used_while_it_is_current() {
+    let long = "text ".repeat(500);
+    let web = Web::new(&[("a.js", &long), ("a.js.gz", "gz"), ("a.js.br", "br")]);
+    let age = |name: &str, seconds: u64| {
+        let file = fs::File::options()
+            .write(true)
+            .open(web.path(name))
+            .unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        file.set_modified(time).unwrap();
+    };
+    age("a.js", 1000);
+    age("a.js.gz", 1000);
+    age("a.js.br", 2000);
+    let ask = |accept: &str| web.ask("GET", "/a.js", &[("accept-encoding", accept)]);
+    for (accept, text, name) in [("gzip, br, zstd", "br", "br"), ("gzip, zstd", "gz", "gzip")] {
+        let answer = ask(accept);
+        answer.is(200, text);
+        assert_eq!(
+            (answer.encode, answer.header("content-encoding")),
+            (None, Some(name))
+        );
+        assert_eq!(answer.header("content-length"), Some("2"));
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/javascript; charset=utf-8")
+        );
+    }
+    ask("").is(200, &long);
+    assert_eq!(ask("zstd").encode, Some(Encoding::Zstd));
+    // The author changed the file and forgot the other one.
+    age("a.js", 3000);
+    let answer = ask("br");
+    answer.is(200, &long);
+    assert_eq!(answer.encode, Some(Encoding::Brotli));
+}
+
+#[test]
+fn compressed_files_asked_for_by_name() {
+    let web = Web::new(&[]);
+    for (name, mime, encoding) in [
+        ("x.js.gz", "text/javascript", Some("gzip")),
+        ("x.wasm.gz", "application/wasm", Some("gzip")),
+        ("x.wasm.br", "application/wasm", Some("br")),
+        ("x.data.br", "application/octet-stream", Some("br")),
+        ("a.svgz", "image/svg+xml", Some("gzip")),
+        ("x.tar.gz", "application/gzip", None),
+        ("x.tgz", "application/gzip", None),
+        ("x.gz", "application/gzip", None),
+        ("x.csv.gz", "application/gzip", None),
+    ] {
+        web.write(name, "x".repeat(2000));
+        let answer = web.ask(
+            "GET",
+            &format!("/{name}"),
+            &[("accept-encoding", "gzip, br")],
+        );
+        assert_eq!(answer.header("content-encoding"), encoding, "{name}");
+        assert_eq!(answer.header("content-type"), Some(mime), "{name}");
+        assert_eq!(answer.header("content-length"), Some("2000"), "{name}");
+        assert_eq!(answer.encode, None, "{name}");
+    }
 }

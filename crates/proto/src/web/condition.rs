@@ -10,6 +10,8 @@ use http::{
     header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE},
 };
 
+use super::encoding::Encoding;
+
 /// What distinguishes one state of a file from every other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -34,6 +36,14 @@ pub enum Verdict {
 const MAX_TAGS: usize = 64;
 
 impl Version {
+    /// The same state, compressed: other bytes, so another tag (RFC 9110 §8.8.3.3).
+    pub fn encoded(self, encoding: Encoding) -> Self {
+        Self {
+            tag: format!("{}-{}", self.tag, encoding.name()),
+            ..self
+        }
+    }
+
     /// The strong entity tag, as it goes into `ETag`.
     pub fn etag(&self) -> HeaderValue {
         HeaderValue::try_from(format!("\"{}\"", self.tag)).expect("a tag is visible ASCII")

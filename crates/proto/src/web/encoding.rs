@@ -47,6 +47,71 @@ impl Encoding {
     }
 }
 
+/// Whether a type is worth compressing: text in the wide sense, and formats that do not compress
+/// themselves. `mime` may have parameters.
+pub fn is_compressible(mime: &str) -> bool {
+    let essence = mime.split(';').next().unwrap_or(mime).trim();
+    essence.starts_with("text/")
+        || essence.ends_with("+json")
+        || essence.ends_with("+xml")
+        || COMPRESSIBLE.contains(&essence)
+}
+
+/// Types beyond texts that compress to less than three quarters.
+const COMPRESSIBLE: &[&str] = &[
+    "application/dash+xml",
+    "application/javascript",
+    "application/json",
+    "application/jsonl",
+    "application/rtf",
+    "application/vnd.apple.mpegurl",
+    "application/vnd.ms-fontobject",
+    "application/wasm",
+    "application/xml",
+    "font/otf",
+    "font/ttf",
+    "image/bmp",
+    "image/vnd.microsoft.icon",
+    "model/obj",
+    "model/stl",
+];
+
+/// What a page loads that may lie compressed in the folder under its own name: `x.js.gz`, as game
+/// engines write it. Other archives are meant to be saved or unpacked by whoever asks.
+const LOADED: &[&str] = &[
+    "cjs", "css", "data", "htm", "html", "js", "mjs", "svg", "wasm",
+];
+
+/// Archives: they stay what they are, whatever they are compressed with.
+const ARCHIVES: &[&str] = &["tar", "cpio", "deb", "rpm"];
+
+/// The file that is in a compressed one, by its name: `x.wasm.gz` is `x.wasm`, and `a.svgz` is
+/// `a.svg`, to be sent as they are with `Content-Encoding`. `None` for a download such as
+/// `x.tar.gz`.
+///
+/// No script can unpack Brotli, so what ends in `.br` and names a type is always meant this way.
+pub fn stored(name: &str) -> Option<(String, Encoding)> {
+    let (inner, extension) = name.rsplit_once('.')?;
+    if inner.is_empty() {
+        return None;
+    }
+    let extension = extension.to_ascii_lowercase();
+    if extension == "svgz" {
+        return Some((format!("{inner}.svg"), Encoding::Gzip));
+    }
+    let encoding = Encoding::PREFERRED
+        .into_iter()
+        .find(|encoding| encoding.extension() == extension)?;
+    let (_, kind) = inner.rsplit_once('.')?;
+    let kind = kind.to_ascii_lowercase();
+    let is_meant = if encoding == Encoding::Brotli {
+        !ARCHIVES.contains(&kind.as_str())
+    } else {
+        LOADED.contains(&kind.as_str())
+    };
+    is_meant.then(|| (inner.into(), encoding))
+}
+
 /// What the client accepts and likes no less than the plain file, the best first. Without the
 /// header that is nothing: who does not ask for compression may not expect it.
 pub fn accepted(headers: &HeaderMap) -> Vec<Encoding> {
@@ -157,6 +222,50 @@ mod tests {
         headers.append(ACCEPT_ENCODING, "gzip;q=0.5".parse().unwrap());
         headers.append(ACCEPT_ENCODING, "br".parse().unwrap());
         assert_eq!(accepted(&headers), [Brotli, Gzip]);
+    }
+
+    #[test]
+    fn files_that_lie_compressed() {
+        for (name, inner, encoding) in [
+            ("x.js.gz", "x.js", Gzip),
+            ("x.wasm.GZ", "x.wasm", Gzip),
+            ("x.data.gz", "x.data", Gzip),
+            ("a.svgz", "a.svg", Gzip),
+            ("x.js.br", "x.js", Brotli),
+            ("x.json.br", "x.json", Brotli),
+            ("x.css.zst", "x.css", Zstd),
+        ] {
+            assert_eq!(stored(name), Some((inner.into(), encoding)), "{name}");
+        }
+        for name in [
+            "x.tar.gz", "x.tgz", "x.tar.br", "x.gz", "x.br", ".br", "x.csv.gz", "x.sql.gz", "x.js",
+            "gz", "x.zip", ".svgz",
+        ] {
+            assert_eq!(stored(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_worth_compressing() {
+        for mime in [
+            "text/html; charset=utf-8",
+            "application/json",
+            "image/svg+xml",
+            "application/wasm",
+            "font/ttf",
+        ] {
+            assert!(is_compressible(mime), "{mime}");
+        }
+        for mime in [
+            "image/png",
+            "video/mp4",
+            "font/woff2",
+            "application/zip",
+            "application/octet-stream",
+            "",
+        ] {
+            assert!(!is_compressible(mime), "{mime}");
+        }
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use goop2_proto::{
         address::{self, MAX_BYTES},
         charset::with_charset,
         condition::Version,
+        encoding::{self, Encoding},
     },
 };
 
@@ -27,6 +28,8 @@ const MAX_KEPT: usize = 4096;
 pub(super) struct Fact {
     /// Its type, with its charset where that is sure.
     pub(super) mime: String,
+    /// How the file itself is compressed.
+    pub(super) encoding: Option<Encoding>,
     /// Whether it names peers (`address::names_peers`); only known of pages and scripts.
     pub(super) names_peers: bool,
     /// Whether a page names files of its site from the root (`address::names_root`).
@@ -42,6 +45,9 @@ pub(super) struct Facts(Mutex<HashMap<String, (String, Arc<Fact>)>>);
 impl Facts {
     /// The facts of a file that was just opened, under this name.
     pub(super) fn of(&self, path: &SitePath, opened: &mut Opened, version: &Version) -> Arc<Fact> {
+        if let Some(fact) = Fact::stored(path) {
+            return Arc::new(fact);
+        }
         let mime = mime::by_name_for_web(path.as_str());
         if let Some(mime) = mime.filter(|mime| !mime.starts_with("text/")) {
             return Arc::new(Fact::of_type(mime));
@@ -71,9 +77,25 @@ impl Facts {
 }
 
 impl Fact {
+    /// Of a file that lies compressed in the folder and is the file within.
+    fn stored(path: &SitePath) -> Option<Self> {
+        let (inner, encoding) = encoding::stored(path.name())?;
+        let mime = match mime::by_name_for_web(&inner) {
+            Some(mime) => mime,
+            // The data of a game.
+            None if inner.to_ascii_lowercase().ends_with(".data") => mime::BINARY,
+            None => return None,
+        };
+        Some(Self {
+            encoding: Some(encoding),
+            ..Self::of_type(mime)
+        })
+    }
+
     fn of_type(mime: &str) -> Self {
         Self {
             mime: mime.into(),
+            encoding: None,
             names_peers: false,
             names_root: false,
             scripts: vec![],
@@ -92,6 +114,7 @@ impl Fact {
         };
         Self {
             mime: with_charset(mime, head, complete),
+            encoding: None,
             names_peers,
             names_root,
             scripts,
