@@ -14,6 +14,7 @@ pub mod head;
 pub mod listing;
 pub mod navigation;
 pub mod range;
+pub mod rules;
 pub mod target;
 
 use http::HeaderName;

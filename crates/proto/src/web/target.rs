@@ -58,7 +58,7 @@ fn status(refusal: Refusal) -> StatusCode {
 }
 
 /// Decodes the escapes of a path, once.
-fn decode(path: &str) -> Result<String, StatusCode> {
+pub(super) fn decode(path: &str) -> Result<String, StatusCode> {
     let mut rest = path.split('%');
     rest.next();
     let is_escape =
@@ -71,7 +71,7 @@ fn decode(path: &str) -> Result<String, StatusCode> {
 }
 
 /// What a URL must not contain as it is (WHATWG URL, path percent-encode set); `%` stays.
-const UNSAFE: &AsciiSet = &CONTROLS
+pub(super) const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'<')
