@@ -9,6 +9,7 @@ mod answer;
 mod content;
 mod facts;
 mod listing;
+mod rules;
 mod send;
 mod tree;
 mod version;
@@ -23,6 +24,7 @@ use goop2_proto::{SitePath, path::Refusal};
 pub use self::content::Content;
 use self::{
     facts::Facts,
+    rules::Rules,
     tree::{Found, Tree},
 };
 use crate::mime;
@@ -33,6 +35,7 @@ pub struct Site {
     root: PathBuf,
     scripts: Scripts,
     facts: Facts,
+    rules: Rules,
 }
 
 /// A file of the site, ready to be sent.
@@ -70,6 +73,7 @@ impl Site {
             root,
             scripts,
             facts: Facts::default(),
+            rules: Rules::default(),
         }
     }
 
@@ -94,8 +98,12 @@ impl Site {
     }
 
     /// Scripts hold the owner's logic and secrets; `lua` at the top is refused by [`SitePath`]
-    /// itself.
+    /// itself. What says how the site is served is not a part of it.
     fn allow(&self, path: &SitePath) -> Result<(), Refusal> {
+        let is_rules = |name: &str| path.as_str().eq_ignore_ascii_case(name);
+        if is_rules(rules::HEADERS) || is_rules(rules::REDIRECTS) {
+            return Err(Refusal::NotFound);
+        }
         let path = Path::new(path.as_str());
         let is_script = match &self.scripts {
             Scripts::Outside => false,

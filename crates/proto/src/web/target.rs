@@ -36,6 +36,11 @@ impl Target {
         })
     }
 
+    /// The path as rules know it: absolute, decoded, without a slash at its end.
+    pub fn absolute(&self) -> String {
+        format!("/{}", self.path.as_ref().map_or("", SitePath::as_str))
+    }
+
     /// The same as a folder, for `Location`: relative, so that it is right whatever stands before
     /// the site's root in the visitor's address. It begins with a name, never with a slash.
     pub fn with_slash(&self) -> String {

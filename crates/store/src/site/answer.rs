@@ -4,7 +4,7 @@ use bytes::Bytes;
 use goop2_proto::{
     SitePath,
     path::Platform,
-    web::{self, head, navigation::wants_page, target::Target},
+    web::{self, head, navigation::wants_page, rules::redirects::Action, target::Target},
 };
 use http::{Method, Response, StatusCode, request::Parts};
 
@@ -57,9 +57,7 @@ impl Site {
             request,
         };
         match Target::parse(&request.uri, Platform::HERE) {
-            Ok(target) => visit
-                .existing(&target)
-                .unwrap_or_else(|| visit.missing(target.path.as_ref())),
+            Ok(target) => visit.target(&target),
             Err(StatusCode::BAD_REQUEST) => text(StatusCode::BAD_REQUEST, "Bad request\n"),
             Err(StatusCode::FORBIDDEN) => text(StatusCode::FORBIDDEN, "Not shared\n"),
             Err(_) => visit.missing(None),
@@ -74,43 +72,88 @@ pub(super) struct Visit<'a> {
     pub(super) request: &'a Parts,
 }
 
+/// What a target names that is there.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each request, and it goes nowhere"
+)]
+enum Located {
+    File(SitePath, Opened),
+    /// A folder that is written without its slash.
+    Slash,
+    /// A folder without a page.
+    Listing,
+}
+
 impl Visit<'_> {
-    /// The answer when the target names something that is there.
-    fn existing(&self, target: &Target) -> Option<Response<Content>> {
-        let path = target.path.as_ref();
+    fn target(&self, target: &Target) -> Response<Content> {
+        let path = target.absolute();
+        let uri = &self.request.uri;
+        let redirects = self.site.rules.redirects(&self.tree);
+        let exists = |path: &str| self.exists(path);
+        let mut response = match redirects.0.action(&path, uri.path(), uri.query(), &exists) {
+            Some(Action::Redirect(status, location)) => return redirect(status, &location),
+            Some(Action::Rewrite(status, path)) => self.rewrite(status, &path),
+            None => match self.locate(target.path.as_ref(), target.folder) {
+                Some(Located::File(path, file)) => self.send(&path, file, StatusCode::OK),
+                Some(Located::Slash) => {
+                    return redirect(StatusCode::PERMANENT_REDIRECT, &target.with_slash());
+                }
+                Some(Located::Listing) => self.list(target.path.as_ref()),
+                None => self.missing(target.path.as_ref()),
+            },
+        };
+        let headers = self.site.rules.headers(&self.tree);
+        headers.0.apply(&path, response.headers_mut());
+        response
+    }
+
+    /// Shows what is at a path of the site, whatever form it is written in.
+    fn rewrite(&self, status: StatusCode, path: &str) -> Response<Content> {
+        let path = SitePath::absolute(path, Platform::HERE);
+        let path = path.as_ref().map(Option::as_ref);
+        let located = path.ok().and_then(|path| {
+            let as_folder = self.locate(path, true);
+            as_folder.or_else(|| self.locate(path, false))
+        });
+        match located {
+            Some(Located::File(path, file)) => self.send(&path, file, status),
+            _ => self.missing(None),
+        }
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        SitePath::absolute(path, Platform::HERE)
+            .is_ok_and(|path| self.locate(path.as_ref(), false).is_some())
+    }
+
+    /// What is at `path`; `folder` says whether it is written as a folder.
+    fn locate(&self, path: Option<&SitePath>, folder: bool) -> Option<Located> {
         match self.tree.find(path) {
             Ok(Found::File(file)) => {
-                let path = path.filter(|_| !target.folder)?;
-                Some(self.send(path, file, StatusCode::OK))
+                let path = path.filter(|_| !folder)?;
+                Some(Located::File(path.clone(), file))
             }
-            Ok(Found::Folder) => self.folder(target),
-            Err(_) => self.page(target),
+            Ok(Found::Folder) => self.locate_folder(path, folder),
+            Err(_) => self.locate_page(path.filter(|_| !folder)?),
+        }
+    }
+
+    fn locate_folder(&self, path: Option<&SitePath>, folder: bool) -> Option<Located> {
+        match self.index(path) {
+            Some((path, file)) if folder => Some(Located::File(path, file)),
+            Some(_) => Some(Located::Slash),
+            None if self.is_listed(path) && folder => Some(Located::Listing),
+            None if self.is_listed(path) => Some(Located::Slash),
+            None => self.locate_page(path.filter(|_| !folder)?),
         }
     }
 
     /// `about` is the page `about.html`, as on most static hosts, where no file has that name.
-    fn page(&self, target: &Target) -> Option<Response<Content>> {
-        let path = target.path.as_ref().filter(|_| !target.folder)?;
+    fn locate_page(&self, path: &SitePath) -> Option<Located> {
         let name = format!("{}.html", path.name());
         let (path, file) = self.tree.file_in(path.folder().as_ref(), &name)?;
-        Some(self.send(&path, file, StatusCode::OK))
-    }
-
-    fn folder(&self, target: &Target) -> Option<Response<Content>> {
-        let folder = target.path.as_ref();
-        let index = self.index(folder);
-        let is_listed = index.is_none() && self.is_listed(folder);
-        if index.is_none() && !is_listed {
-            return self.page(target);
-        }
-        if !target.folder {
-            let redirect = head::redirect(StatusCode::PERMANENT_REDIRECT, &target.with_slash());
-            return Some(redirect.map(|()| Content::Empty));
-        }
-        Some(match index {
-            Some((path, file)) => self.send(&path, file, StatusCode::OK),
-            None => self.list(folder),
-        })
+        Some(Located::File(path, file))
     }
 
     fn index(&self, folder: Option<&SitePath>) -> Option<(SitePath, Opened)> {
@@ -156,6 +199,10 @@ impl Visit<'_> {
         }
         text(StatusCode::NOT_FOUND, "Page not found\n")
     }
+}
+
+fn redirect(status: StatusCode, location: &str) -> Response<Content> {
+    head::redirect(status, location).map(|()| Content::Empty)
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Content> {

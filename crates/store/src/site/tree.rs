@@ -68,7 +68,7 @@ impl<'a> Tree<'a> {
         {
             return Ok(Found::Folder);
         }
-        read(&self.dir, &real).map(Found::File).map_err(|error| {
+        read(&self.dir, real.as_str()).map(Found::File).map_err(|error| {
             tracing::debug!(path = real.as_str(), %error, "a file of the site cannot be served");
             Refusal::NotFound
         })
@@ -91,6 +91,11 @@ impl<'a> Tree<'a> {
         let path = SitePath::in_folder(folder, name, Platform::HERE).ok()?;
         let file = self.file(&path)?;
         Some((path, file))
+    }
+
+    /// A file at the top that is for us and not for visitors.
+    pub(super) fn special(&self, name: &str) -> Option<Opened> {
+        read(&self.dir, name).ok()
     }
 
     /// What is at `path`, without opening it.
@@ -178,7 +183,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Opening never waits (a named pipe would) and nothing is read before the kind of file is known.
-fn read(dir: &Dir, path: &SitePath) -> io::Result<Opened> {
+fn read(dir: &Dir, path: &str) -> io::Result<Opened> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -186,7 +191,7 @@ fn read(dir: &Dir, path: &SitePath) -> io::Result<Opened> {
         use cap_std::fs::OpenOptionsExt;
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
-    let file = dir.open_with(path.as_str(), &options)?.into_std();
+    let file = dir.open_with(path, &options)?.into_std();
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());

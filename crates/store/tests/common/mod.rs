@@ -6,6 +6,8 @@
     reason = "each test file compiles its own copy and uses a part of it"
 )]
 
+pub mod web;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -41,10 +41,10 @@ impl Pattern {
         let mut rest = text;
         while let Some(at) = rest.find(['*', ':']) {
             let (before, special) = rest.split_at(at);
-            if special.starts_with('*') {
+            if let Some(after) = special.strip_prefix('*') {
                 push_text(&mut pieces, before);
                 pieces.push(Piece::Splat);
-                rest = &special[1..];
+                rest = after;
                 continue;
             }
             let name = name(&special[1..]);
@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn what_a_pattern_is_for() {
-        let cases: &[(&str, &str, &[(&str, &str)])] = &[
+        type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+        let cases: &[Case<'_>] = &[
             ("/", "/", &[]),
             ("/a", "/a", &[]),
             ("/a/", "/a", &[]),
@@ -178,17 +179,12 @@ mod tests {
                 "/2026/11",
                 &[("month", "11"), ("year", "2026")],
             ),
-            ("/x/:id.html", "/x/7", &[]),
             ("/:a/*", "/x/y/z", &[("a", "x"), ("splat", "y/z")]),
             ("/*/:a", "/x/y/z", &[("a", "z"), ("splat", "x/y")]),
             ("/talk:page", "/talk:page", &[]),
             ("/a/:1", "/a/:1", &[]),
         ];
         for (pattern, path, expected) in cases {
-            if *pattern == "/x/:id.html" {
-                assert_eq!(captured(pattern, path), None);
-                continue;
-            }
             let expected: Vec<_> = expected
                 .iter()
                 .map(|(a, b)| ((*a).into(), (*b).into()))
@@ -200,6 +196,7 @@ mod tests {
             ("/a", "/a/b"),
             ("/a", "/A"),
             ("/a/*", "/ab"),
+            ("/x/:id.html", "/x/7"),
             ("/:a", "/"),
             ("/:a", "/x/y"),
             ("/*.js", "/a.css"),
