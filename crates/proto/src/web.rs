@@ -1,7 +1,7 @@
 //! A folder as an HTTP server (RFC 9110): which answer a request gets, from its head and from what
 //! is known about the files.
 //!
-//! `store` looks into the folder, asks here, and opens what it is told to. A folder that works on a
+//! `store` looks into the folder, asks here, and opens what the answer needs. A folder that works on a
 //! static host of the usual kind works here: the conventions are theirs, and each module names
 //! where it takes them from. Nothing here fails: a request that makes no sense gets an answer that
 //! says so.

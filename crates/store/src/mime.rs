@@ -157,7 +157,7 @@ pub(crate) const BINARY: &str = "application/octet-stream";
 pub(crate) fn of(path: &SitePath, file: &mut File) -> String {
     by_name(path.as_str()).unwrap_or_else(|| {
         let mut head = Vec::with_capacity(SNIFFED_BYTES);
-        // What cannot be read has no type; whoever sends it will see why.
+        // What cannot be read has no type; the sender will see why.
         let read = file.take(SNIFFED_BYTES as u64).read_to_end(&mut head);
         match read.and_then(|_| file.rewind()) {
             Ok(()) => sniff(&head).into(),

@@ -28,7 +28,7 @@ fn is_utf8(head: &[u8], complete: bool) -> bool {
     }
 }
 
-/// The label of the encoding that a file declares by itself.
+/// The label of the encoding that a file declares.
 fn declared<'a>(mime: &str, head: &'a [u8]) -> Option<&'a [u8]> {
     match mime {
         "text/html" => in_meta(head),

@@ -77,7 +77,7 @@ const COMPRESSIBLE: &[&str] = &[
 ];
 
 /// What a page loads that may lie compressed in the folder under its own name: `x.js.gz`, as game
-/// engines write it. Other archives are meant to be saved or unpacked by whoever asks.
+/// engines write it. Other archives are meant to be saved, or unpacked by the page.
 const LOADED: &[&str] = &[
     "cjs", "css", "data", "htm", "html", "js", "mjs", "svg", "wasm",
 ];

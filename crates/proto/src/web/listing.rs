@@ -1,4 +1,4 @@
-//! What a folder shows that has no page of its own: its files, folders first, pictures as pictures.
+//! What a folder without an index page shows: its files, folders first, pictures as pictures.
 //!
 //! One page without scripts, in light and dark. Names come from strangers' disks and are escaped.
 
@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 use super::target::component;
 use crate::{SitePath, html::escape};
 
-/// Entries of a listing. A browser shows this many lines without effort; a folder with more wants
-/// a page of its own.
+/// Entries of a listing. A browser shows this many lines without effort; a folder with more needs
+/// an index page.
 pub const MAX_ENTRIES: usize = 10_000;
 
 /// Larger pictures are listed by name: their thumbnail is the picture itself.

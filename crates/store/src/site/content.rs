@@ -1,4 +1,4 @@
-//! What an answer of the site consists of, besides its head.
+//! What an answer of the site consists of, except for its head.
 
 use std::fs::File;
 

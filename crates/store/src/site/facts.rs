@@ -57,7 +57,7 @@ impl Facts {
         {
             return fact.clone();
         }
-        // What cannot be read has no facts; whoever sends it will see why.
+        // What cannot be read has no facts; the sender will see why.
         let Ok(head) = head(opened) else {
             return Arc::new(Fact::of_type(mime::BINARY));
         };

@@ -1,4 +1,4 @@
-//! What a folder without a page of its own contains, as far as visitors may know.
+//! What a folder without an index page contains, as far as visitors may know.
 
 use goop2_proto::{
     SitePath,

@@ -53,7 +53,7 @@ pub enum Action {
 /// Redirects within the site that are followed to see whether they end. Browsers follow 20.
 const MAX_HOPS: usize = 10;
 
-/// What a captured value may not say by itself.
+/// What a captured value must not add to a URL.
 const CAPTURED: &AsciiSet = &UNSAFE
     .add(b'%')
     .add(b'?')
