@@ -14,7 +14,7 @@ mod folder;
 mod key;
 mod lock;
 mod mime;
-mod site;
+pub mod site;
 
 pub use config::Config;
 pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN};

@@ -12,6 +12,7 @@ mod listing;
 mod rules;
 mod send;
 mod tree;
+pub mod unserved;
 mod version;
 
 use std::{

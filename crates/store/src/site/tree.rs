@@ -13,7 +13,7 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, OpenOptions},
+    fs::{Dir, DirEntry, OpenOptions},
 };
 use goop2_proto::{
     SitePath,
@@ -106,18 +106,32 @@ impl<'a> Tree<'a> {
 
     /// The names in a folder that are text, in no order.
     pub(super) fn names(&self, folder: Option<&SitePath>) -> impl Iterator<Item = String> {
+        self.entries(folder)
+            .filter_map(|entry| entry.file_name().into_string().ok())
+    }
+
+    /// What is in a folder, in no order.
+    pub(super) fn entries(&self, folder: Option<&SitePath>) -> impl Iterator<Item = DirEntry> {
         let real = folder.map(|folder| self.resolve(folder)).transpose();
         let entries = real.map(|real| {
             let path = real.as_ref().map_or(".", SitePath::as_str);
             self.dir.read_dir(path).ok()
         });
-        entries
-            .ok()
-            .flatten()
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
+        entries.ok().flatten().into_iter().flatten().flatten()
+    }
+
+    /// Whether a file is for us and not for visitors.
+    pub(super) fn is_private(&self, path: &SitePath) -> bool {
+        self.site.allow(path).is_err()
+    }
+
+    /// Whether the system lets us read a file or folder.
+    pub(super) fn try_read(&self, path: &SitePath) -> io::Result<()> {
+        if self.dir.metadata(path.as_str())?.is_dir() {
+            self.dir.read_dir(path.as_str()).map(drop)
+        } else {
+            read(&self.dir, path.as_str()).map(drop)
+        }
     }
 
     /// The path without links, if it may be served under it.
@@ -144,7 +158,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The path of canonically equivalent names (Unicode §3.7) that the folder lists instead. The
+    /// The path of canonically equivalent names (Unicode Standard Annex 15) that the folder lists instead. The
     /// same letters are written in one way by people who type an address and in another by macOS and
     /// some archives.
     fn equivalent(&self, path: &SitePath) -> Option<SitePath> {
