@@ -7,7 +7,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::go_json::{self, fold, read};
+use crate::{
+    exact,
+    go_json::{self, fold, read},
+};
 
 /// The name under which the protocol is negotiated.
 pub const PROTOCOL: &str = "/goop/data/1.0.0";
@@ -15,9 +18,12 @@ pub const PROTOCOL: &str = "/goop/data/1.0.0";
 pub const MAX_REQUEST: usize = 1024 * 1024;
 /// Longest answer line accepted (§4 weakness 6).
 pub const MAX_RESPONSE: usize = 16 * 1024 * 1024;
+/// Characters of a write's id: enough that nobody guesses one, few enough to remember thousands.
+const WRITE_ID: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// The request object of §5.1, decoded as Go does: unknown keys ignored, keys case-insensitive,
-/// `null` = absent, a wrong type is an error.
+/// `null` = absent, a wrong type is an error. Unlike there, what would not arrive exactly is an
+/// error too ([`exact::problem`]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the keys of §5.1 under their own names")]
 pub struct Request {
@@ -52,6 +58,22 @@ pub struct Request {
     pub function: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub params: Map<String, Value>,
+    /// What existing peers do not know, and ignore.
+    #[serde(rename = "goop2", skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Extra>,
+}
+
+/// The member `goop2` of a request (protocol-v2.md, Data). A receiver that knows it says so in its
+/// answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Extra {
+    /// Whether the sender reads marked BLOBs.
+    #[serde(skip_serializing_if = "is_false")]
+    pub blobs: bool,
+    /// Names one write of one peer, however often it is sent: 16 to 64 letters, digits, `-` or
+    /// `_`; empty = none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub write: String,
 }
 
 /// A column as the schema operations name it.
@@ -81,9 +103,28 @@ impl Request {
         matches!(self.op.as_str(), "query" | "tables" | "describe")
     }
 
+    /// Whether the operation changes a row, so that a [write id](Extra::write) counts.
+    pub fn writes_a_row(&self) -> bool {
+        matches!(self.op.as_str(), "insert" | "update" | "delete")
+    }
+
+    /// Whether the sender reads marked BLOBs.
+    pub fn marks_blobs(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.blobs)
+    }
+
+    /// The id under which a write is remembered, if it has one.
+    pub fn write_id(&self) -> Option<&str> {
+        let id = &self.extra.as_ref()?.write;
+        (self.writes_a_row() && !id.is_empty()).then_some(id)
+    }
+
     /// Reads one line, its LF included or not.
     pub fn decode(line: &[u8]) -> Result<Self, Invalid> {
         bounded(line, MAX_REQUEST)?;
+        if let Some(problem) = exact::problem(line) {
+            return Err(Invalid(problem));
+        }
         go_json::object(line)
             .and_then(Self::from_members)
             .map_err(Invalid)
@@ -121,10 +162,34 @@ impl Request {
                 "new_name" => read(&mut r.new_name, "new_name", value, go_json::text),
                 "function" => read(&mut r.function, "function", value, go_json::text),
                 "params" => read(&mut r.params, "params", value, go_json::members),
+                "goop2" => Extra::read(value).map(|extra| r.extra = extra),
                 _ => Ok(()),
             }?;
         }
         Ok(request)
+    }
+}
+
+impl Extra {
+    fn read(value: Value) -> Result<Option<Self>, String> {
+        if value.is_null() {
+            return Ok(None);
+        }
+        let mut extra = Self::default();
+        for (key, value) in go_json::members(value).ok_or("wrong type for goop2")? {
+            match fold(&key).as_str() {
+                "blobs" => read(&mut extra.blobs, "goop2's blobs", value, go_json::boolean)?,
+                "write" => read(&mut extra.write, "goop2's write", value, go_json::text)?,
+                _ => {}
+            }
+        }
+        let plain = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
+        let valid = WRITE_ID.contains(&extra.write.len()) && extra.write.bytes().all(plain);
+        if extra.write.is_empty() || valid {
+            Ok(Some(extra))
+        } else {
+            Err("goop2's write is not an id".into())
+        }
     }
 }
 
@@ -167,9 +232,17 @@ pub type Answer = Result<Option<Value>, String>;
 /// keep their order: rows and small results are maps in Go, so the builder sorts their
 /// keys; `tables` and `describe` are structs.
 pub fn encode_answer(answer: &Answer) -> Vec<u8> {
+    encode_reply(answer, false)
+}
+
+/// As [`encode_answer`]. `understood`: the request had a member `goop2`, and the answer says that
+/// it was understood.
+pub fn encode_reply(answer: &Answer, understood: bool) -> Vec<u8> {
     #[derive(Serialize)]
     struct Wire<'a> {
         ok: bool,
+        #[serde(skip_serializing_if = "is_false")]
+        goop2: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,11 +251,13 @@ pub fn encode_answer(answer: &Answer) -> Vec<u8> {
     line(&match answer {
         Ok(data) => Wire {
             ok: true,
+            goop2: understood,
             data: data.as_ref(),
             error: None,
         },
         Err(error) => Wire {
             ok: false,
+            goop2: understood,
             data: None,
             error: Some(error),
         },
@@ -192,17 +267,24 @@ pub fn encode_answer(answer: &Answer) -> Vec<u8> {
 /// Both generations' answers are understood; one that gives no reason for its error has an empty
 /// one.
 pub fn decode_answer(line: &[u8]) -> Result<Answer, Invalid> {
+    decode_reply(line).map(|(answer, _)| answer)
+}
+
+/// As [`decode_answer`], with whether the peer understood the member `goop2` of the request.
+pub fn decode_reply(line: &[u8]) -> Result<(Answer, bool), Invalid> {
     bounded(line, MAX_RESPONSE)?;
     let (mut ok, mut data, mut error) = (false, None, String::new());
+    let mut understood = false;
     for (key, value) in go_json::object(line).map_err(Invalid)? {
         match fold(&key).as_str() {
             "ok" => read(&mut ok, "ok", value, go_json::boolean).map_err(Invalid)?,
             "error" => read(&mut error, "error", value, go_json::text).map_err(Invalid)?,
             "data" => data = Some(value),
+            "goop2" => understood = value == Value::Bool(true),
             _ => {}
         }
     }
-    Ok(if ok { Ok(data) } else { Err(error) })
+    Ok((if ok { Ok(data) } else { Err(error) }, understood))
 }
 
 /// The columns in an answer to `describe`: Feb's array as it is, HEAD's object by its `columns`

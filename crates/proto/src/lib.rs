@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod content;
 pub mod data;
 pub mod events;
+pub mod exact;
 pub mod go_json;
 pub mod html;
 pub mod http;

@@ -11,7 +11,7 @@ mod common;
 use common::{fixture, from_hex};
 use goop2_proto::{
     SitePath, avatar, content,
-    data::{self, ColumnDef, Request},
+    data::{self, ColumnDef, Extra, Request},
     path::{Platform, Refusal},
     site::{self, Header},
 };
@@ -417,6 +417,50 @@ fn our_data_answers() {
     assert!(data::decode_answer(b"").is_err());
 }
 
+#[test]
+fn what_only_our_peers_say_in_data_requests() {
+    let read = |line: &str| Request::decode(line.as_bytes());
+    let plain = read(r#"{"op":"insert"}"#).unwrap();
+    assert!(!plain.marks_blobs() && plain.write_id().is_none());
+    let learning = read(r#"{"op":"query","goop2":{}}"#).unwrap();
+    assert!(learning.extra.is_some() && !learning.marks_blobs());
+    let reading = read(r#"{"op":"query","goop2":{"blobs":true}}"#).unwrap();
+    assert!(reading.marks_blobs() && reading.write_id().is_none());
+    let writing = read(r#"{"op":"insert","goop2":{"write":"0123456789abcdef","x":1}}"#).unwrap();
+    assert_eq!(writing.write_id(), Some("0123456789abcdef"));
+    let id = r#"{"op":"query","goop2":{"write":"0123456789abcdef"}}"#;
+    assert_eq!(read(id).unwrap().write_id(), None, "it writes nothing");
+    for bad in [
+        r#"{"goop2":1}"#,
+        r#"{"goop2":{"write":"short"}}"#,
+        r#"{"goop2":{"write":"0123456789abcde "}}"#,
+        r#"{"goop2":{"write":1}}"#,
+    ] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+    let understood = data::encode_reply(&Ok(Some(json!(1))), true);
+    assert_eq!(
+        text(&understood),
+        "{\"ok\":true,\"goop2\":true,\"data\":1}\n"
+    );
+    assert_eq!(
+        data::decode_reply(&understood),
+        Ok((Ok(Some(json!(1))), true))
+    );
+    assert_eq!(data::decode_reply(b"{\"ok\":true}"), Ok((Ok(None), false)));
+}
+
+#[test]
+fn data_requests_that_would_not_arrive_exactly_are_refused_in_words() {
+    let read = |line: &str| Request::decode(line.as_bytes()).map_err(|error| error.to_string());
+    let largest = read(r#"{"op":"insert","data":{"n":9223372036854775807}}"#).unwrap();
+    assert_eq!(largest.data["n"], json!(i64::MAX));
+    let number = read(r#"{"op":"insert","data":{"n":123456789012345678901}}"#).unwrap_err();
+    assert!(number.contains("send it as text"), "{number}");
+    let half = read(r#"{"op":"insert","data":{"a":"\ud83d"}}"#).unwrap_err();
+    assert!(half.contains("half of a character"), "{half}");
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -463,8 +507,9 @@ fn any_request() -> impl Strategy<Value = Request> {
         proptest::collection::vec(def(), 0..3),
         proptest::option::of(def()),
     );
-    (texts, object(), object(), any::<[i64; 3]>(), lists).prop_map(
-        |(texts, data, params, [id, limit, offset], lists)| {
+    let extra = proptest::option::of((any::<bool>(), "([A-Za-z0-9_-]{16,64})?"));
+    (texts, object(), object(), any::<[i64; 3]>(), lists, extra).prop_map(
+        |(texts, data, params, [id, limit, offset], lists, extra)| {
             let [op, table, name, where_, old_name, new_name, function] = texts.try_into().unwrap();
             let (args, columns, column_defs, column) = lists;
             Request {
@@ -484,6 +529,7 @@ fn any_request() -> impl Strategy<Value = Request> {
                 new_name,
                 function,
                 params,
+                extra: extra.map(|(blobs, write)| Extra { blobs, write }),
             }
         },
     )
