@@ -5,9 +5,10 @@
 //! (key, database, site folder) is created.
 
 use std::{
-    fs, io,
+    any::Any,
+    fmt, fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use goop2_proto::{PeerId, avatar, html};
@@ -44,8 +45,19 @@ pub struct Folder {
     document: Mutex<Document>,
     site: Site,
     database: Database,
-    // Last, so that it is released after everything else is closed.
+    // Released after everything else is closed.
     _lock: Lock,
+    // Last, so that what is dropped with it finds the folder unlocked.
+    kept: OnceLock<Kept>,
+}
+
+/// Anything that is dropped when the folder is closed.
+struct Kept(#[expect(dead_code, reason = "only dropped")] Box<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
 }
 
 /// The picture others see.
@@ -79,7 +91,14 @@ impl Folder {
             database,
             dir,
             _lock: lock,
+            kept: OnceLock::new(),
         })
+    }
+
+    /// Drops `guard` once everything of the folder is closed and it can be opened again; only the
+    /// first one that is given. Work on other threads may hold the folder longer than its owner.
+    pub fn keep_until_closed(&self, guard: impl Any + Send + Sync) {
+        let _later = self.kept.set(Kept(Box::new(guard)));
     }
 
     /// Makes a new peer in `dir` (which may exist, but not hold a peer) with a starter site, and

@@ -435,3 +435,67 @@ fn time_is_bounded() {
     // Others are served meanwhile and afterwards.
     assert!(run(&folder, &stranger(""), r#"{"op":"query","table":"games"}"#).is_ok());
 }
+
+/// Within a row SQLite cannot be interrupted: whatever a condition does with the longest rows, the
+/// time of a query holds.
+#[test]
+fn the_time_of_one_row_is_bounded() {
+    let (dir, folder) = site();
+    let conn = rusqlite::Connection::open(dir.path().join("data.db")).unwrap();
+    // Rows as long as a visitor may make them, and one of the owner's that is longer.
+    conn.execute_batch(
+        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 15)
+         INSERT INTO posts (_owner, a) SELECT 'x', replace(hex(zeroblob(60000)), '0', '%J') FROM r;
+         INSERT INTO posts (_owner, a) SELECT 'x', replace(hex(zeroblob(60000)), '0', '11') FROM posts;
+         INSERT INTO posts (_owner, a) SELECT 'x', replace(hex(zeroblob(1900000)), '0', 'ab')",
+    )
+    .unwrap();
+    drop(conn);
+    let refused = "strftime(a,1)=0 OR ".repeat(190) + "0";
+    let line =
+        json!({"op": "query", "table": "posts", "columns": ["n"], "where": refused}).to_string();
+    assert!(
+        attack(dir.path(), &folder, &line)
+            .unwrap_err()
+            .contains("strftime needs a format")
+    );
+    let conditions = [
+        "a=lower(a) OR ".repeat(64) + "0",
+        "lower(".repeat(31) + "upper(a)" + &")".repeat(31) + " = 'x'",
+        "max(a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a)=1 OR ".repeat(60) + "0",
+        "strftime('%J%J%J%J%J%J%J%J%J%J%J%J',a)=1 OR ".repeat(60) + "0",
+        "date(a,a,a,a,a,a,a,a)=1 OR ".repeat(64) + "0",
+        "a COLLATE NOCASE < a COLLATE NOCASE OR ".repeat(100) + "0",
+        "CAST(a AS REAL)=1 OR ".repeat(190) + "0",
+        "a LIKE '%1%1%1%1%1%1%1%1%1%1%1%1%1%1%1%1%1%1%1%1%2' OR ".repeat(8) + "0",
+        "a GLOB '*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1*2' OR ".repeat(8) + "0",
+        "substr(a, 2) = substr(a, 3) OR ".repeat(32) + "0",
+        "a IN (".to_owned() + &"a,".repeat(1500) + "0)",
+    ];
+    let mut too_long = 0;
+    for (round, condition) in [1, 2]
+        .iter()
+        .flat_map(|round| conditions.iter().map(move |c| (round, c)))
+    {
+        if *round == 2 {
+            remove_long_row(dir.path());
+        }
+        let line = json!({"op": "query", "table": "posts", "columns": ["n"], "where": condition})
+            .to_string();
+        let start = Instant::now();
+        let answer = run(&folder, &visitor(), &line);
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{condition}: {:?}",
+            start.elapsed()
+        );
+        too_long += usize::from(answer.is_err_and(|why| why.contains("use a simpler one")));
+    }
+    assert!(too_long > 5, "the long row is refused: {too_long}");
+}
+
+fn remove_long_row(dir: &std::path::Path) {
+    let conn = rusqlite::Connection::open(dir.join("data.db")).unwrap();
+    conn.execute("DELETE FROM posts WHERE length(a) > 1000000", [])
+        .unwrap();
+}

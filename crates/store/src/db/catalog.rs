@@ -2,7 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Caller, fault};
+use super::{
+    Caller,
+    access::{self, Access},
+    fault,
+    values::Affinity,
+};
 
 /// Longest name of a table or column.
 const MAX_NAME_BYTES: usize = 64;
@@ -62,6 +67,52 @@ pub(super) struct Table {
     /// too.
     pub(super) name: String,
     pub(super) policy: Policy,
+    /// What an existing peer of the HEAD generation has noted about it, if anything.
+    pub(super) access: Option<Access>,
+}
+
+impl Table {
+    /// Whether a stranger may read it, and then whether the rows of others too.
+    pub(super) fn read_scope(&self) -> Result<Scope, String> {
+        let own = match &self.access {
+            Some(access) => access.check_read()? == Scope::Own,
+            None => false,
+        };
+        Ok(if own || !self.policy.shows_all_rows() {
+            Scope::Own
+        } else {
+            Scope::All
+        })
+    }
+
+    pub(super) fn check_insert(&self, email: &str) -> Result<(), String> {
+        if let Some(access) = &self.access {
+            access.check_insert()?;
+        }
+        self.policy.check_insert(email)
+    }
+
+    /// `op`: `update` or `delete`, of a row that is the caller's.
+    pub(super) fn check_change(&self, op: &str) -> Result<(), String> {
+        match &self.access {
+            Some(access) => access.check_change(op),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which rows a stranger sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    All,
+    Own,
+}
+
+/// A column as it is declared.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) affinity: Affinity,
 }
 
 /// The table a request names. For a stranger only registered ones exist, and none of the program's
@@ -71,8 +122,16 @@ pub(super) fn table(conn: &Connection, caller: &Caller, name: &str) -> Result<Ta
     let registered = conn
         .prepare_cached("SELECT name, coalesce(insert_policy, 'owner') FROM _tables WHERE name = ? COLLATE NOCASE")
         .and_then(|mut find| find.query_row([name], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional())
-        .map_err(fault::text)?
-        .map(|(name, policy): (String, _)| Table { name, policy: Policy::parse(&policy) });
+        .map_err(fault::answer)?
+        .map(|(name, policy): (String, _)| (name, Policy::parse(&policy)));
+    let registered = match registered {
+        Some((name, policy)) => Some(Table {
+            access: access::of(conn, &name).map_err(fault::answer)?,
+            name,
+            policy,
+        }),
+        None => None,
+    };
     match (registered, caller) {
         (Some(table), Caller::Remote { .. }) if !is_internal(&table.name) => Ok(table),
         (_, Caller::Remote { .. }) => Err(no_such_table(name)),
@@ -80,15 +139,31 @@ pub(super) fn table(conn: &Connection, caller: &Caller, name: &str) -> Result<Ta
         (None, Caller::Local) => Ok(Table {
             name: name.into(),
             policy: Policy::Owner,
+            access: None,
         }),
     }
 }
 
-/// The names of a table's columns; none when there is no such table.
-pub(super) fn columns(conn: &Connection, table: &str) -> Result<Vec<String>, String> {
-    conn.prepare_cached("SELECT name FROM pragma_table_info(?)")
-        .and_then(|mut list| list.query_map([table], |row| row.get(0))?.collect())
-        .map_err(fault::text)
+/// A table's columns; none when there is no such table.
+pub(super) fn columns(conn: &Connection, table: &str) -> Result<Vec<Column>, String> {
+    let column = |row: &rusqlite::Row<'_>| {
+        Ok(Column {
+            name: row.get(0)?,
+            affinity: Affinity::of(&row.get::<_, String>(1)?),
+        })
+    };
+    // Of a virtual table's columns, 1 are hidden from `*` too.
+    conn.prepare_cached("SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1")
+        .and_then(|mut list| list.query_map([table], column)?.collect())
+        .map_err(fault::answer)
+}
+
+/// How a column takes values; one that is missing is for SQLite to name.
+pub(super) fn affinity(columns: &[Column], name: &str) -> Affinity {
+    columns
+        .iter()
+        .find(|column| column.name.eq_ignore_ascii_case(name))
+        .map_or(Affinity::Blob, |column| column.affinity)
 }
 
 pub(super) fn is_internal(table: &str) -> bool {

@@ -4,8 +4,10 @@
 //! and anything not on the list is refused by name: every word must be a column of the table, a
 //! keyword or a function from the lists below. There is no word that begins a sub-select, no
 //! character that ends a statement or begins a comment, and no operator that makes long texts out
-//! of short ones (`||`, `->`): the work for one row is bounded by the length of the condition and
-//! of the row, which matters because SQLite can only be interrupted between rows.
+//! of short ones (`||`, `->`, the format of `strftime`): the work for one row is bounded by the
+//! length of the condition and of the row, which matters because SQLite can only be interrupted
+//! between rows. What the condition may do with each byte of a row is its [`Cost`]; the sandbox
+//! refuses rows that are too long for it.
 
 use super::catalog;
 
@@ -16,6 +18,23 @@ const MAX_DEPTH: usize = 32;
 /// LIKE and GLOB are the only operators whose work is a product (text × pattern, which the sandbox
 /// bounds too).
 const MAX_PATTERNS: usize = 8;
+/// Calls of functions, each of which may copy its argument.
+const MAX_CALLS: usize = 64;
+/// Longest format of `strftime`, whose output is several times as long.
+const MAX_FORMAT_BYTES: usize = 64;
+
+/// What a condition may do with each byte of a value, in units of copying or comparing it once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost(pub(super) usize);
+
+impl Cost {
+    /// Loading a column and comparing it.
+    const NAME: usize = 1;
+    /// A call, which copies and converts.
+    const CALL: usize = 4;
+    /// A pattern against every place of a text: as many units as it may have bytes.
+    const PATTERN: usize = 64;
+}
 
 /// Functions whose work is at most proportional to their arguments, without effects or secrets. The
 /// sandbox allows the same.
@@ -79,13 +98,13 @@ const KEYWORDS: &[&str] = &[
     "when",
 ];
 
-/// Whether the condition may go into a statement on a table with these columns.
-pub(super) fn check(text: &str, table: &str, columns: &[String]) -> Result<(), String> {
+/// Whether the condition may go into a statement on a table with these columns, and what it costs.
+pub(super) fn check(text: &str, table: &str, columns: &[&str]) -> Result<Cost, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("where: at most {MAX_BYTES} bytes are allowed"));
     }
     let mut depth = 0usize;
-    let mut patterns = 0;
+    let (mut names, mut calls, mut patterns) = (0, 0, 0);
     let mut tokens = Tokens { rest: text }.peekable();
     while let Some(token) = tokens.next() {
         let opens = matches!(tokens.peek(), Some(Ok(Token::Open)));
@@ -100,9 +119,19 @@ pub(super) fn check(text: &str, table: &str, columns: &[String]) -> Result<(), S
             }
             Token::Word(word) => {
                 check_word(word, opens, table, columns)?;
-                patterns += usize::from(is_any(word, &["like", "glob"]));
+                let (pattern, call) = (is_any(word, &["like", "glob"]), is_any(word, FUNCTIONS));
+                patterns += usize::from(pattern);
+                calls += usize::from(opens && call);
+                // Some keywords are the names of columns too, such as `text`.
+                names += usize::from(!is_any(word, KEYWORDS) || is_any(word, columns));
+                if opens && word.eq_ignore_ascii_case("strftime") {
+                    tokens.next();
+                    depth += 1;
+                    check_format(tokens.peek())?;
+                }
             }
-            Token::Quoted(_) | Token::Other => {}
+            Token::Quoted(_) => names += 1,
+            Token::Text(_) | Token::Other => {}
         }
     }
     if depth != 0 {
@@ -113,10 +142,27 @@ pub(super) fn check(text: &str, table: &str, columns: &[String]) -> Result<(), S
             "where: at most {MAX_PATTERNS} LIKE or GLOB are allowed"
         ));
     }
-    Ok(())
+    if calls > MAX_CALLS {
+        return Err(format!(
+            "where: at most {MAX_CALLS} calls of functions are allowed"
+        ));
+    }
+    Ok(Cost(
+        names * Cost::NAME + calls * Cost::CALL + patterns * Cost::PATTERN,
+    ))
 }
 
-fn check_word(word: &str, opens: bool, table: &str, columns: &[String]) -> Result<(), String> {
+/// An expression that begins with a text is no longer than it: nothing here joins texts.
+fn check_format(first: Option<&Result<Token<'_>, String>>) -> Result<(), String> {
+    match first {
+        Some(Ok(Token::Text(format))) if format.len() <= MAX_FORMAT_BYTES => Ok(()),
+        _ => Err(format!(
+            "where: strftime needs a format in single quotes, of at most {MAX_FORMAT_BYTES} bytes"
+        )),
+    }
+}
+
+fn check_word(word: &str, opens: bool, table: &str, columns: &[&str]) -> Result<(), String> {
     // `IN name` would be a sub-select on another table, or on the rows of others in this one.
     if word.eq_ignore_ascii_case("in") && !opens {
         return Err("where: IN is only allowed before (".into());
@@ -153,7 +199,9 @@ enum Token<'a> {
     /// A name in quotes, which SQLite takes for a column or, failing that, a text. It cannot name a
     /// table here: nothing that is followed by one is let through.
     Quoted(&'a str),
-    /// A literal, an operator, a `?`.
+    /// A text in single quotes, with them.
+    Text(&'a str),
+    /// Any other literal, an operator, a `?`.
     Other,
 }
 
@@ -233,7 +281,7 @@ impl<'a> Iterator for Tokens<'a> {
                 self.take(1);
                 Ok(Token::Close)
             }
-            '\'' => self.take_quoted('\'').map(|_| Token::Other),
+            '\'' => self.take_quoted('\'').map(Token::Text),
             'x' | 'X' if second == Some('\'') => {
                 self.take(1);
                 self.take_quoted('\'').map(|_| Token::Other)
@@ -269,9 +317,22 @@ mod tests {
 
     use super::*;
 
-    fn allowed(text: &str) -> Result<(), String> {
-        let columns = ["_id", "title", "published", "at", "text"].map(String::from);
+    fn cost(text: &str) -> Result<Cost, String> {
+        let columns = ["_id", "title", "published", "at", "text"];
         check(text, "posts", &columns)
+    }
+
+    fn allowed(text: &str) -> Result<(), String> {
+        cost(text).map(drop)
+    }
+
+    #[test]
+    fn the_cost_of_a_row_is_known() {
+        assert_eq!(cost("published = 1"), Ok(Cost(1)));
+        assert_eq!(cost("title LIKE 'a%' AND at = text"), Ok(Cost(3 + 64)));
+        assert_eq!(cost("lower(upper(title)) = 'a'"), Ok(Cost(3 + 8)));
+        let most = cost(&"at,".repeat(MAX_BYTES / 3)).unwrap();
+        assert!(most.0 <= MAX_BYTES / 2);
     }
 
     #[test]
@@ -296,6 +357,8 @@ mod tests {
             "[title] = `at`",
             "title isnull",
             "at > datetime('now', '-1 day')",
+            "strftime('%Y-%m', at) = '2026-02'",
+            "strftime ( '%Y' )>at",
             "title like 'a\\_%' escape '\\'",
         ] {
             assert_eq!(allowed(text), Ok(()), "{text}");
@@ -350,6 +413,12 @@ mod tests {
             assert!(allowed(text).is_err(), "{text}");
         }
         assert!(allowed(&"(".repeat(40)).is_err());
+        for format in ["title", "?", "\"%J\"", "lower('%J')", ""] {
+            assert!(allowed(&format!("strftime({format}, at) = 1")).is_err());
+        }
+        let long = "%J".repeat(MAX_FORMAT_BYTES / 2);
+        assert!(allowed(&format!("strftime('{long}') = 1")).is_err());
+        assert!(allowed(&"abs(at)+".repeat(65)).is_err());
         assert!(allowed(&"title LIKE 'a' OR ".repeat(9)).is_err());
         assert!(allowed(&" ".repeat(5000)).is_err());
     }

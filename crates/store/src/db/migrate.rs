@@ -67,6 +67,18 @@ const MIGRATIONS: &[&str] = &[
         sees_peers  INTEGER NOT NULL DEFAULT 0
     ) STRICT;
 ",
+    "
+    CREATE TABLE _goop2_writes (
+        number  INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        peer    TEXT NOT NULL DEFAULT '',
+        id      TEXT NOT NULL DEFAULT '',
+        request BLOB NOT NULL DEFAULT x'',
+        answer  TEXT NOT NULL DEFAULT '',
+        at      INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (peer, id)
+    ) STRICT;
+    CREATE INDEX _goop2_writes_at ON _goop2_writes (at);
+",
 ];
 
 /// The one connection that writes.

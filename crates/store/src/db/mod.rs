@@ -16,17 +16,23 @@
 //! reason about than `SQLITE_BUSY`), and parsing SQL completely (the authorizer sees what SQLite
 //! itself understood).
 
+mod access;
 mod catalog;
 mod condition;
 mod dates;
 mod fault;
+mod health;
 mod known;
 mod migrate;
 mod query;
+mod readers;
 mod rows;
 mod sandbox;
 mod schema;
+mod stop;
+mod usage;
 mod values;
+mod writes;
 
 use std::{
     path::{Path, PathBuf},
@@ -37,16 +43,16 @@ use goop2_proto::{
     PeerId,
     data::{Answer, Request},
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 
 use crate::error::Error;
+pub use fault::Trouble;
+use health::Health;
 pub use known::{Known, MAX_NOTED, MAX_SEEN};
-use sandbox::Readers;
-
-/// Strangers can no longer write once the database has this size: a site's data is not to fill
-/// the owner's disk.
-const MAX_BYTES_FOR_REMOTE_WRITES: i64 = 1024 * 1024 * 1024;
+use readers::Readers;
+use stop::{STOPPED, Stop};
+use usage::Usage;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +77,13 @@ pub struct Database {
     readers: Readers,
     /// After those that only read: the last connection to close merges the log into the database.
     writer: Mutex<Connection>,
+    /// Locked after the writer.
+    usage: Mutex<Usage>,
     owner: PeerId,
     owner_email: RwLock<String>,
     max_bytes_for_remote_writes: i64,
+    stop: Stop,
+    health: Health,
 }
 
 impl Database {
@@ -83,40 +93,108 @@ impl Database {
             why: fault::text(why),
         };
         let writer = migrate::open(path)?;
+        warn_of_restricted_tables(&writer).map_err(broken)?;
+        let stop = Stop::default();
         Ok(Self {
             path: path.to_owned(),
             own_reader: Mutex::new(sandbox::open_reader(path).map_err(broken)?),
-            readers: Readers::new(path),
+            readers: Readers::new(path, stop.clone()),
             writer: Mutex::new(writer),
+            usage: Mutex::default(),
             owner,
             owner_email: RwLock::new(owner_email.into()),
-            max_bytes_for_remote_writes: MAX_BYTES_FOR_REMOTE_WRITES,
+            max_bytes_for_remote_writes: usage::MAX_BYTES,
+            stop,
+            health: Health::default(),
         })
     }
 
-    /// Runs one operation of §5.2. `Err` is the text that goes into the answer.
+    /// Runs one operation of §5.2, or one of the owner's that existing peers do not have: `usage`,
+    /// `remove-rows`, `compact` (protocol-v2.md, Data). `Err` is the text that goes into the answer.
     pub fn execute(&self, caller: &Caller, request: &Request) -> Answer {
+        if self.stop.is_stopped() {
+            return Err(STOPPED.into());
+        }
+        let answer = self.answer(caller, request);
+        self.health.learn(&answer);
+        match answer {
+            // Interrupted, in whatever words that was told.
+            Err(_) if self.stop.is_stopped() => Err(STOPPED.into()),
+            answer => answer,
+        }
+    }
+
+    fn answer(&self, caller: &Caller, request: &Request) -> Answer {
+        let local = *caller == Caller::Local;
         match request.op.as_str() {
             "tables" => self.read(caller, |conn| schema::tables(conn, caller)),
             "describe" => self.read(caller, |conn| schema::describe(conn, caller, request)),
             "query" => self.read(caller, |conn| {
-                query::run(conn, caller, request, &self.owner_scope(caller))
+                let asked = query::Asked {
+                    caller,
+                    owner: &self.owner_scope(caller),
+                    stop: &self.stop,
+                };
+                query::run(conn, request, &asked)
             }),
-            "insert" => rows::insert(self, caller, request),
-            "update" => rows::update(self, caller, request),
-            "delete" => rows::delete(self, caller, request),
-            "create-table" | "add-column" | "drop-column" | "rename-table" | "delete-table" => {
-                match caller {
-                    Caller::Local => schema::change(&mut self.writer(), request),
-                    Caller::Remote { .. } => {
-                        Err("schema operations not allowed for remote peers".into())
-                    }
-                }
+            "insert" | "update" | "delete" => {
+                self.interruptible(|conn| self.write(conn, caller, request))
             }
+            "create-table" | "add-column" | "drop-column" | "rename-table" | "delete-table" => {
+                if !local {
+                    return Err("schema operations not allowed for remote peers".into());
+                }
+                self.usage().forget();
+                self.interruptible(|conn| schema::change(conn, request))
+            }
+            "usage" if local => self.read(caller, |conn| usage::show(self, conn)),
+            "remove-rows" if local => self.interruptible(|conn| usage::remove(self, conn, request)),
+            "compact" if local => self.interruptible(|conn| usage::compact(conn)),
             "lua-call" => Err("lua scripting not enabled".into()),
             "lua-list" => Ok(Some(json!({ "functions": [] }))),
             other => Err(format!("unknown op: {other}")),
         }
+    }
+
+    /// A row and, if the write has an id, the memory of it: both or neither.
+    fn write(&self, conn: &mut Connection, caller: &Caller, request: &Request) -> Answer {
+        let transaction = conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(fault::answer)?;
+        let peer = self.owner_scope(caller);
+        if let Some(id) = request.write_id()
+            && let Some(answer) = writes::earlier(&transaction, &peer, id, request)?
+        {
+            return Ok(Some(answer));
+        }
+        let (answer, change) = match request.op.as_str() {
+            "insert" => rows::insert(self, &transaction, caller, request),
+            "update" => rows::update(self, &transaction, caller, request),
+            _ => rows::delete(self, &transaction, caller, request),
+        }?;
+        if let Some(id) = request.write_id() {
+            writes::remember(&transaction, &peer, id, request, &answer).map_err(fault::answer)?;
+        }
+        transaction.commit().map_err(fault::answer)?;
+        if let Some((table, change)) = change {
+            let owner = self.owner.to_base58();
+            self.usage().apply(&table, change, &owner);
+        }
+        self.health.wrote(usage::pressure(self, conn));
+        Ok(Some(answer))
+    }
+
+    /// Ends every operation in progress within moments, and refuses those that come later: the peer
+    /// stops, and the folder is to be closed.
+    pub fn stop(&self) {
+        self.stop.stop();
+        self.readers.wake();
+    }
+
+    /// Calls this with what keeps the database from working, and with `None` when it works again;
+    /// at most once for each change. It must not block.
+    pub fn on_trouble(&self, tell: impl Fn(Option<&Trouble>) + Send + Sync + 'static) {
+        self.health.tell(Box::new(tell));
     }
 
     /// Says who may insert into a table: `owner`, `email`, `open` or `public` (§5.3).
@@ -149,8 +227,19 @@ impl Database {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner),
             ),
-            Caller::Remote { .. } => self.readers.with(operation),
+            Caller::Remote { peer, .. } => self.readers.with(peer, operation),
         }
+    }
+
+    /// Something on the connection that writes, until the database stops.
+    fn interruptible(&self, operation: impl FnOnce(&mut Connection) -> Answer) -> Answer {
+        self.stop
+            .interrupts(&mut self.writer(), operation)
+            .map_err(fault::answer)?
+    }
+
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic while it was held rolled back whatever had begun: the connection is fit for use.
@@ -176,4 +265,18 @@ impl Database {
             Caller::Remote { email, .. } => email.clone(),
         }
     }
+}
+
+/// Says once per start which tables strangers cannot read as their policy says, and why.
+fn warn_of_restricted_tables(conn: &Connection) -> rusqlite::Result<()> {
+    for (table, access) in access::all(conn)? {
+        if access.restricts_reading() {
+            tracing::warn!(
+                table,
+                access = %access.shown(),
+                "visitors get no rows, or only their own, from this table: the program that made it says so"
+            );
+        }
+    }
+    Ok(())
 }

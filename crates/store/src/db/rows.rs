@@ -1,101 +1,151 @@
 //! `insert`, `update`, `delete` (§5.2): one row at a time, with no SQL from the caller in them.
 
-use goop2_proto::data::{Answer, Request};
-use rusqlite::{Connection, types::Value as Sql};
+use goop2_proto::data::Request;
+use rusqlite::{Connection, OptionalExtension, types::Value as Sql};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Caller, Database, catalog, fault, values};
+use super::{
+    Caller, Database,
+    catalog::{self, Column, Table},
+    dates, fault,
+    usage::{self, Change},
+    values,
+};
 
 /// Most bytes a stranger writes into one row. A picture that fits here is larger than an avatar may
 /// be; the work of a LIKE on such a row still takes well under a second.
 const MAX_ROW_BYTES: usize = 256 * 1024;
 const SYSTEM: char = '_';
 
+/// A write that has happened, unless its transaction fails: the answer, and what it changed where.
+pub(super) type Written = Result<(Json, Option<(String, Change)>), String>;
+
 /// Columns and their values.
 type Values<'a> = Vec<(&'a str, Sql)>;
 
-pub(super) fn insert(database: &Database, caller: &Caller, request: &Request) -> Answer {
-    let conn = database.writer();
-    let table = catalog::table(&conn, caller, &request.table)?;
+pub(super) fn insert(
+    database: &Database,
+    conn: &Connection,
+    caller: &Caller,
+    request: &Request,
+) -> Written {
+    let table = catalog::table(conn, caller, &request.table)?;
     let email = database.email(caller);
     if let Caller::Remote { .. } = caller {
-        table.policy.check_insert(&email)?;
+        table.check_insert(&email)?;
     }
+    let columns = catalog::columns(conn, &table.name)?;
+    let owner = database.owner_scope(caller);
     let mut values: Values<'_> = vec![
-        ("_owner", Sql::Text(database.owner_scope(caller))),
+        ("_owner", Sql::Text(owner.clone())),
         ("_owner_email", Sql::Text(email)),
     ];
     // Who wrote a row is never the writer's to say.
-    let given = user_values(caller, &request.data)?;
+    let given = user_values(caller, &request.data, &columns)?;
     values.extend(
         given
             .into_iter()
             .filter(|(column, _)| !is_any(column, &["_owner", "_owner_email"])),
     );
-    check_room(database, &conn, caller)?;
-
-    let columns: Vec<String> = values
+    let names: Vec<String> = values
         .iter()
         .map(|(column, _)| catalog::quoted(column))
         .collect();
     let marks = vec!["?"; values.len()].join(", ");
     let sql = format!(
-        "INSERT INTO {} ({}) VALUES ({marks})",
+        "INSERT INTO {} ({}) VALUES ({marks}) RETURNING {}",
         catalog::quoted(&table.name),
-        columns.join(", ")
+        names.join(", "),
+        usage::row_bytes(&columns)
     );
-    run(&conn, &sql, values.into_iter().map(|(_, value)| value))?;
-    Ok(Some(
-        json!({ "id": conn.last_insert_rowid(), "status": "inserted" }),
-    ))
+    let values = values.into_iter().map(|(_, value)| value);
+    let bytes = run(conn, &sql, values)?.unwrap_or_default();
+    let rows = 1;
+    let change = Change { owner, bytes, rows };
+    check_room(database, conn, caller, &table.name, &change)?;
+    let answer = json!({ "id": conn.last_insert_rowid(), "status": "inserted" });
+    Ok((answer, Some((table.name, change))))
 }
 
-pub(super) fn update(database: &Database, caller: &Caller, request: &Request) -> Answer {
-    let conn = database.writer();
-    let target = target(database, &conn, caller, request)?;
-    let given = user_values(caller, &request.data)?;
-    check_room(database, &conn, caller)?;
-
-    let mut assignments = vec![];
-    if !given
+pub(super) fn update(
+    database: &Database,
+    conn: &Connection,
+    caller: &Caller,
+    request: &Request,
+) -> Written {
+    let target = target(database, conn, caller, request)?;
+    let columns = catalog::columns(conn, &target.table.name)?;
+    let mut given = user_values(caller, &request.data, &columns)?;
+    let sets_time = given
         .iter()
-        .any(|(column, _)| is_any(column, &["_updated_at"]))
-    {
+        .any(|(column, _)| is_any(column, &["_updated_at"]));
+    let Some(before) = Before::read(conn, &target, &columns, &given, request)? else {
+        return done(caller, 0, "updated", None);
+    };
+    given.retain(|(column, _)| !before.unchanged.contains(column));
+    let mut assignments = vec![];
+    if !sets_time {
         assignments.push("_updated_at = CURRENT_TIMESTAMP".to_owned());
     }
-    assignments.extend(
-        given
-            .iter()
-            .map(|(column, _)| format!("{} = ?", catalog::quoted(column))),
-    );
+    let names = given.iter().map(|(column, _)| catalog::quoted(column));
+    assignments.extend(names.map(|name| format!("{name} = ?")));
+    if assignments.is_empty() {
+        return done(caller, 1, "updated", None);
+    }
     let sql = format!(
-        "UPDATE {} SET {} WHERE {}",
-        target.table,
+        "UPDATE {} SET {} WHERE {} RETURNING {}",
+        catalog::quoted(&target.table.name),
         assignments.join(", "),
-        target.condition
+        target.condition,
+        usage::row_bytes(&columns)
     );
-    let changed = run(
-        &conn,
-        &sql,
-        given.into_iter().map(|(_, value)| value).chain(target.args),
-    )?;
-    done(caller, changed, "updated")
+    let values = given.into_iter().map(|(_, value)| value);
+    let Some(after) = run(conn, &sql, values.chain(target.args))? else {
+        return done(caller, 0, "updated", None);
+    };
+    let change = Change {
+        owner: before.owner,
+        bytes: after - before.bytes,
+        rows: 0,
+    };
+    check_room(database, conn, caller, &target.table.name, &change)?;
+    done(caller, 1, "updated", Some((target.table.name, change)))
 }
 
-pub(super) fn delete(database: &Database, caller: &Caller, request: &Request) -> Answer {
-    let conn = database.writer();
-    let target = target(database, &conn, caller, request)?;
-    let changed = run(
-        &conn,
-        &format!("DELETE FROM {} WHERE {}", target.table, target.condition),
-        target.args,
-    )?;
-    done(caller, changed, "deleted")
+pub(super) fn delete(
+    database: &Database,
+    conn: &Connection,
+    caller: &Caller,
+    request: &Request,
+) -> Written {
+    let target = target(database, conn, caller, request)?;
+    let columns = catalog::columns(conn, &target.table.name)?;
+    let table = catalog::quoted(&target.table.name);
+    let sql = format!(
+        "DELETE FROM {table} WHERE {} RETURNING {}, {}",
+        target.condition,
+        usage::owner_column(&columns),
+        usage::row_bytes(&columns)
+    );
+    let mut statement = conn.prepare_cached(&sql).map_err(fault::answer)?;
+    let mut rows = statement
+        .query(rusqlite::params_from_iter(target.args))
+        .map_err(fault::answer)?;
+    let mut deleted = None;
+    while let Some(row) = rows.next().map_err(fault::answer)? {
+        let change = Change {
+            owner: row.get(0).map_err(fault::answer)?,
+            bytes: -row.get::<_, i64>(1).map_err(fault::answer)?,
+            rows: -1,
+        };
+        deleted = Some((target.table.name.clone(), change));
+    }
+    done(caller, usize::from(deleted.is_some()), "deleted", deleted)
 }
 
 /// The row a request names, among those the caller may change.
 struct Target {
-    table: String,
+    table: Table,
     condition: &'static str,
     args: Vec<Sql>,
 }
@@ -109,7 +159,7 @@ fn target(
     if !request.table.is_empty() && request.id <= 0 {
         return Err("valid row id required".into());
     }
-    let table = catalog::quoted(&catalog::table(conn, caller, &request.table)?.name);
+    let table = catalog::table(conn, caller, &request.table)?;
     let id = Sql::Integer(request.id);
     Ok(match caller {
         Caller::Local => Target {
@@ -118,6 +168,7 @@ fn target(
             args: vec![id],
         },
         Caller::Remote { .. } => {
+            table.check_change(&request.op)?;
             let owner = Sql::Text(database.owner_scope(caller));
             Target {
                 table,
@@ -128,9 +179,93 @@ fn target(
     })
 }
 
+/// What a row was before an update.
+struct Before<'a> {
+    owner: String,
+    bytes: i64,
+    /// Columns whose new value is what the caller has read of the old one: a page that sends back a
+    /// whole row keeps BLOBs, dates and numbers that it was shown in another form.
+    unchanged: Vec<&'a str>,
+}
+
+impl<'a> Before<'a> {
+    fn read(
+        conn: &Connection,
+        target: &Target,
+        columns: &[Column],
+        given: &Values<'a>,
+        request: &Request,
+    ) -> Result<Option<Self>, String> {
+        let there: Vec<&str> = given
+            .iter()
+            .map(|(column, _)| *column)
+            .filter(|name| {
+                columns
+                    .iter()
+                    .any(|known| known.name.eq_ignore_ascii_case(name))
+            })
+            .collect();
+        let names = there
+            .iter()
+            .map(|name| format!(", {}", catalog::quoted(name)));
+        let sql = format!(
+            "SELECT {}, {}{} FROM {} WHERE {}",
+            usage::owner_column(columns),
+            usage::row_bytes(columns),
+            names.collect::<String>(),
+            catalog::quoted(&target.table.name),
+            target.condition
+        );
+        let mut statement = conn.prepare_cached(&sql).map_err(fault::answer)?;
+        let dates: Vec<bool> = statement
+            .columns()
+            .map(|column| dates::is_date(column.decl_type()))
+            .collect();
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(&target.args))
+            .map_err(fault::answer)?;
+        let Some(row) = rows.next().map_err(fault::answer)? else {
+            return Ok(None);
+        };
+        let mut before = Self {
+            owner: row.get(0).map_err(fault::answer)?,
+            bytes: row.get(1).map_err(fault::answer)?,
+            unchanged: vec![],
+        };
+        for (index, name) in there.into_iter().enumerate() {
+            let value = row.get_ref(index + 2).map_err(fault::answer)?;
+            let shown =
+                [true, false].map(|marked| values::answered(value, dates[index + 2], marked));
+            let given = request.data.get(name).filter(|given| !given.is_null());
+            if given.is_some_and(|given| shown.contains(given)) {
+                before.unchanged.push(name);
+            }
+        }
+        Ok(Some(before))
+    }
+}
+
+/// After the write, within its transaction: what it takes is what it took.
+fn check_room(
+    database: &Database,
+    conn: &Connection,
+    caller: &Caller,
+    table: &str,
+    change: &Change,
+) -> Result<(), String> {
+    match caller {
+        Caller::Local => Ok(()),
+        Caller::Remote { .. } => usage::check_room(database, conn, table, change),
+    }
+}
+
 /// The values a caller may write. A stranger's system columns are dropped silently: existing
 /// pages send back whole rows they have read (§5 weakness 3).
-fn user_values<'a>(caller: &Caller, data: &'a Map<String, Json>) -> Result<Values<'a>, String> {
+fn user_values<'a>(
+    caller: &Caller,
+    data: &'a Map<String, Json>,
+    columns: &[Column],
+) -> Result<Values<'a>, String> {
     let is_remote = matches!(caller, Caller::Remote { .. });
     let (mut values, mut bytes): (Values<'_>, usize) = (vec![], 0);
     for (column, value) in data
@@ -138,12 +273,11 @@ fn user_values<'a>(caller: &Caller, data: &'a Map<String, Json>) -> Result<Value
         .filter(|(column, _)| !(is_remote && column.starts_with(SYSTEM)))
     {
         catalog::check_column_name(column)?;
-        bytes += column.len() + value.as_str().map_or(0, str::len);
+        let value = values::bound(value, catalog::affinity(columns, column))
+            .map_err(|why| format!("{column}: {why}"))?;
+        bytes += column.len() + values::size(&value);
         if !values.iter().any(|(other, _)| is_any(other, &[column])) {
-            values.push((
-                column,
-                values::bound(value).map_err(|why| format!("{column}: {why}"))?,
-            ));
+            values.push((column, value));
         }
     }
     if is_remote && bytes > MAX_ROW_BYTES {
@@ -154,92 +288,34 @@ fn user_values<'a>(caller: &Caller, data: &'a Map<String, Json>) -> Result<Value
     Ok(values)
 }
 
-fn check_room(database: &Database, conn: &Connection, caller: &Caller) -> Result<(), String> {
-    if *caller == Caller::Local {
-        return Ok(());
-    }
-    let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-    let bytes: i64 = conn
-        .prepare_cached(size)
-        .and_then(|mut size| size.query_row([], |row| row.get(0)))
-        .map_err(fault::text)?;
-    if bytes < database.max_bytes_for_remote_writes {
-        Ok(())
-    } else {
-        Err("not allowed: the database of this site is full".into())
-    }
-}
-
+/// Runs a statement that returns the bytes of the row it wrote, if it wrote one.
 fn run(
     conn: &Connection,
     sql: &str,
     values: impl IntoIterator<Item = Sql>,
-) -> Result<usize, String> {
-    let mut statement = conn.prepare_cached(sql).map_err(fault::text)?;
-    statement
-        .execute(rusqlite::params_from_iter(values))
-        .map_err(fault::text)
+) -> Result<Option<i64>, String> {
+    conn.prepare_cached(sql)
+        .and_then(|mut statement| {
+            statement
+                .query_row(rusqlite::params_from_iter(values), |row| row.get(0))
+                .optional()
+        })
+        .map_err(fault::answer)
 }
 
 /// The owner gets `updated` even if there was no row, as existing pages expect.
-fn done(caller: &Caller, changed: usize, status: &str) -> Answer {
+fn done(
+    caller: &Caller,
+    changed: usize,
+    status: &str,
+    change: Option<(String, Change)>,
+) -> Written {
     if changed == 0 && *caller != Caller::Local {
         return Err("row not found or not owned by caller".into());
     }
-    Ok(Some(json!({ "status": status })))
+    Ok((json!({ "status": status }), change))
 }
 
 fn is_any(column: &str, list: &[&str]) -> bool {
     list.iter().any(|entry| entry.eq_ignore_ascii_case(column))
-}
-
-#[cfg(test)]
-mod tests {
-    use goop2_proto::PeerId;
-
-    use super::*;
-
-    fn request(text: &str) -> Request {
-        Request::decode(text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn strangers_cannot_fill_the_disk() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut database =
-            Database::open(&dir.path().join("data.db"), PeerId::random(), "").unwrap();
-        let create =
-            request(r#"{"op":"create-table","name":"t","column":{"name":"a","type":"TEXT"}}"#);
-        database.execute(&Caller::Local, &create).unwrap();
-        database.set_policy("t", "open").unwrap();
-        let caller = Caller::Remote {
-            peer: PeerId::random(),
-            email: String::new(),
-        };
-        let insert = Request {
-            op: "insert".into(),
-            table: "t".into(),
-            data: [("a".to_owned(), json!("x".repeat(MAX_ROW_BYTES - 1)))]
-                .into_iter()
-                .collect(),
-            ..Request::default()
-        };
-        database.max_bytes_for_remote_writes = 1024 * 1024;
-        let refused = (0..10).find_map(|_| database.execute(&caller, &insert).err());
-        assert_eq!(
-            refused.as_deref(),
-            Some("not allowed: the database of this site is full")
-        );
-        let update = request(r#"{"op":"update","table":"t","id":1,"data":{"a":"y"}}"#);
-        assert!(database.execute(&caller, &update).is_err());
-        assert!(
-            database
-                .execute(&caller, &request(r#"{"op":"delete","table":"t","id":1}"#))
-                .is_ok()
-        );
-        assert!(
-            database.execute(&Caller::Local, &insert).is_ok(),
-            "the owner decides alone"
-        );
-    }
 }

@@ -5,12 +5,10 @@
 //! what one statement may cost.
 
 use std::{
-    path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    path::Path,
     time::{Duration, Instant},
 };
 
-use goop2_proto::data::Answer;
 use rusqlite::{
     Connection, OpenFlags,
     config::DbConfig,
@@ -18,27 +16,33 @@ use rusqlite::{
     limits::Limit,
 };
 
-use super::{condition, migrate};
+use super::{
+    condition::{self, Cost},
+    migrate,
+    stop::Stop,
+};
 
-/// Longest time of one query of a stranger (§5 weakness 5).
-pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
+/// Longest time of one query of a stranger (§5 weakness 5), less the second that the last row may
+/// take.
+pub(super) const MAX_TIME: Duration = Duration::from_secs(4);
 /// Longest time of one query of the owner, whose pages are trusted but may be wrong.
 pub(super) const MAX_OWN_TIME: Duration = Duration::from_secs(60);
 /// Most instructions of SQLite's machine: a scan of some millions of rows, whatever the clock does.
 const MAX_STEPS: u64 = 200_000_000;
-/// Instructions between two looks at the clock.
-const STEPS_PER_LOOK: u32 = 1000;
-/// Queries of strangers that run at once; more wait. Two keep a small host busy, the others
-/// bridge a slow one.
-const MAX_READERS: usize = 4;
-/// How long a query waits for its turn.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+/// Instructions between two looks at the clock. SQLite looks at the end of a row at the earliest:
+/// this is about one row under a condition that costs anything.
+const STEPS_PER_LOOK: u32 = 50;
+/// Bytes that the condition on one row may load, compare or copy, each as often as its [`Cost`]
+/// says: within a row SQLite cannot be interrupted. Half a second on a slow computer.
+const MAX_ROW_WORK: usize = 1024 * 1024 * 1024;
+/// Longest value, and the least to which that is cut for a costly condition: a row that a stranger
+/// may write always fits.
+const VALUE_BYTES: std::ops::RangeInclusive<usize> = 256 * 1024..=8 * 1024 * 1024;
 /// Page cache of one reader in KiB: the system's own cache is behind it.
 const CACHE_KIB: i32 = 512;
 
-/// What SQLite itself refuses a stranger. `LENGTH` also bounds every value in between.
+/// What SQLite itself refuses a stranger.
 const LIMITS: &[(Limit, i32)] = &[
-    (Limit::SQLITE_LIMIT_LENGTH, 8 * 1024 * 1024),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 256 * 1024),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 500),
     (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 1),
@@ -51,32 +55,39 @@ const LIMITS: &[(Limit, i32)] = &[
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
 
-/// Reads `table` and nothing else while `operation` runs.
+/// Reads `table` and nothing else while `operation` runs, whose condition costs this much.
 pub(super) fn confined<T>(
     conn: &mut Connection,
     table: &str,
+    cost: Cost,
+    stop: &Stop,
     operation: impl FnOnce(&Connection) -> T,
 ) -> rusqlite::Result<T> {
+    let value = (MAX_ROW_WORK / cost.0.max(1)).clamp(*VALUE_BYTES.start(), *VALUE_BYTES.end());
+    let value = i32::try_from(value).unwrap_or(i32::MAX);
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, value)?;
     let table = table.to_owned();
     conn.authorizer(Some(move |context: AuthContext<'_>| {
         authorize(&table, context.action)
     }))?;
-    let result = within(conn, MAX_TIME, operation);
+    let result = within(conn, MAX_TIME, stop, operation);
     conn.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     result
 }
 
-/// Interrupts what `operation` runs when it takes too long.
+/// Interrupts what `operation` runs when it takes too long, or when the database stops.
 pub(super) fn within<T>(
     conn: &mut Connection,
     time: Duration,
+    stop: &Stop,
     operation: impl FnOnce(&Connection) -> T,
 ) -> rusqlite::Result<T> {
     let deadline = Instant::now() + time;
     let mut looks = MAX_STEPS / u64::from(STEPS_PER_LOOK);
+    let stop = stop.clone();
     let too_long = move || {
         looks = looks.saturating_sub(1);
-        looks == 0 || Instant::now() >= deadline
+        looks == 0 || stop.is_stopped() || Instant::now() >= deadline
     };
     conn.progress_handler(STEPS_PER_LOOK.cast_signed(), Some(too_long))?;
     let result = operation(conn);
@@ -120,7 +131,8 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-fn open_confined(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection that only reads, for strangers.
+pub(super) fn open_confined(path: &Path) -> rusqlite::Result<Connection> {
     let conn = open_reader(path)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -129,83 +141,6 @@ fn open_confined(path: &Path) -> rusqlite::Result<Connection> {
         conn.set_limit(*limit, *value)?;
     }
     Ok(conn)
-}
-
-/// The connections for strangers: opened when first needed, at most [`MAX_READERS`], each used by
-/// one query at a time.
-#[derive(Debug)]
-pub(super) struct Readers {
-    path: PathBuf,
-    pool: Mutex<Pool>,
-    returned: Condvar,
-}
-
-#[derive(Debug)]
-struct Pool {
-    idle: Vec<Connection>,
-    /// How many more may be in use at the same time.
-    vacancies: usize,
-}
-
-/// Frees its slot however the query ends, and the connection too unless it panicked.
-struct Turn<'a> {
-    readers: &'a Readers,
-    conn: Option<Connection>,
-}
-
-impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        let pool = Pool {
-            idle: Vec::new(),
-            vacancies: MAX_READERS,
-        };
-        Self {
-            path: path.to_owned(),
-            pool: Mutex::new(pool),
-            returned: Condvar::new(),
-        }
-    }
-
-    pub(super) fn with(&self, operation: impl FnOnce(&mut Connection) -> Answer) -> Answer {
-        let mut turn = self
-            .wait()
-            .ok_or("too many queries at the moment, try again")?;
-        let mut conn = match turn.conn.take() {
-            Some(conn) => conn,
-            None => open_confined(&self.path).map_err(super::fault::text)?,
-        };
-        let answer = operation(&mut conn);
-        turn.conn = Some(conn);
-        answer
-    }
-
-    fn wait(&self) -> Option<Turn<'_>> {
-        let (mut pool, timeout) = self
-            .returned
-            .wait_timeout_while(self.pool(), MAX_WAIT, |pool| pool.vacancies == 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() && pool.vacancies == 0 {
-            return None;
-        }
-        pool.vacancies -= 1;
-        Some(Turn {
-            readers: self,
-            conn: pool.idle.pop(),
-        })
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut pool = self.readers.pool();
-        pool.idle.extend(self.conn.take());
-        pool.vacancies += 1;
-        self.readers.returned.notify_one();
-    }
 }
 
 #[cfg(test)]
@@ -221,7 +156,7 @@ mod tests {
         writer.execute_batch("CREATE TABLE a (x TEXT, y TEXT); CREATE TABLE b (x TEXT); INSERT INTO a VALUES ('1', '2')").unwrap();
         let mut conn = open_confined(&path).unwrap();
         let mut run = |sql: &str| {
-            confined(&mut conn, "a", |conn| {
+            confined(&mut conn, "a", Cost(1), &Stop::default(), |conn| {
                 conn.prepare(sql)
                     .and_then(|mut query| query.query([])?.next().map(drop))
             })
@@ -273,29 +208,16 @@ mod tests {
     fn time_is_bounded() {
         let mut conn = Connection::open_in_memory().unwrap();
         let endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r";
-        let result = within(&mut conn, Duration::from_millis(50), |conn| {
-            conn.query_row(endless, [], |_| Ok(()))
-        })
+        let result = within(
+            &mut conn,
+            Duration::from_millis(50),
+            &Stop::default(),
+            |conn| conn.query_row(endless, [], |_| Ok(())),
+        )
         .unwrap();
         assert_eq!(
             super::super::fault::text(result.unwrap_err()),
             "the operation took too long"
         );
-    }
-
-    #[test]
-    fn a_panic_gives_the_place_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("data.db");
-        let _writer = migrate::open(&path).unwrap();
-        let readers = Readers::new(&path);
-        for _ in 0..2 * MAX_READERS {
-            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                readers.with(|_| panic!("on purpose"))
-            }));
-            assert!(panicked.is_err());
-        }
-        assert_eq!(readers.with(|_| Ok(None)), Ok(None));
-        assert_eq!(readers.pool().vacancies, MAX_READERS);
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction};
 use serde_json::json;
 
 use super::{
-    Caller,
+    Caller, access,
     catalog::{self, check_column_name, quoted},
     dates, fault,
     query::or_null,
@@ -22,7 +22,7 @@ pub(super) fn tables(conn: &Connection, caller: &Caller) -> Answer {
     let all = *caller == Caller::Local;
     let mut list = conn
         .prepare_cached("SELECT name, coalesce(insert_policy, 'owner'), coalesce(created_at, '') FROM _tables ORDER BY name")
-        .map_err(fault::text)?;
+        .map_err(fault::answer)?;
     let tables = list
         .query_map([], |row| {
             Ok((
@@ -32,24 +32,38 @@ pub(super) fn tables(conn: &Connection, caller: &Caller) -> Answer {
             ))
         })
         .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
-        .map_err(fault::text)?;
-    let tables = tables
-        .into_iter()
-        .filter(|(name, ..)| all || !catalog::is_internal(name));
-    let tables = tables.map(|(name, policy, created_at)| {
+        .map_err(fault::answer)?;
+    let noted = access::all(conn).map_err(fault::answer)?;
+    let mut shown = vec![];
+    for (name, policy, created_at) in tables {
+        let access = noted
+            .iter()
+            .find(|(table, _)| table.eq_ignore_ascii_case(&name))
+            .map(|(_, access)| access);
+        let hidden = catalog::is_internal(&name) || access.is_some_and(|a| a.check_read().is_err());
+        if hidden && !all {
+            continue;
+        }
         let created_at = dates::rfc3339(&created_at).unwrap_or(created_at);
-        json!({ "name": name, "insert_policy": policy, "created_at": created_at })
-    });
-    Ok(Some(or_null(tables.collect())))
+        let mut table = json!({ "name": name, "insert_policy": policy, "created_at": created_at });
+        if let Some(access) = access.filter(|_| all) {
+            table["access"] = access.shown();
+        }
+        shown.push(table);
+    }
+    Ok(Some(or_null(shown)))
 }
 
 pub(super) fn describe(conn: &Connection, caller: &Caller, request: &Request) -> Answer {
     let table = catalog::table(conn, caller, either(&request.table, &request.name))?;
+    if let Caller::Remote { .. } = caller {
+        table.read_scope()?;
+    }
     let mut list = conn
         .prepare_cached(
             "SELECT cid, name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?)",
         )
-        .map_err(fault::text)?;
+        .map_err(fault::answer)?;
     let columns = list.query_map([&table.name], |row| {
         Ok(json!({
             "cid": row.get::<_, i64>(0)?,
@@ -62,13 +76,13 @@ pub(super) fn describe(conn: &Connection, caller: &Caller, request: &Request) ->
     });
     let columns = columns
         .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
-        .map_err(fault::text)?;
+        .map_err(fault::answer)?;
     Ok(Some(or_null(columns)))
 }
 
 /// Runs one of the owner's operations on tables.
 pub(super) fn change(conn: &mut Connection, request: &Request) -> Answer {
-    let transaction = conn.transaction().map_err(fault::text)?;
+    let transaction = conn.transaction().map_err(fault::answer)?;
     let answer = match request.op.as_str() {
         "create-table" => create(&transaction, request),
         "add-column" => add_column(&transaction, request),
@@ -76,7 +90,7 @@ pub(super) fn change(conn: &mut Connection, request: &Request) -> Answer {
         "rename-table" => rename(&transaction, request),
         _ => delete(&transaction, request),
     }?;
-    transaction.commit().map_err(fault::text)?;
+    transaction.commit().map_err(fault::answer)?;
     Ok(answer)
 }
 
@@ -90,7 +104,7 @@ pub(super) fn set_policy(conn: &Connection, table: &str, policy: &str) -> Result
             "UPDATE _tables SET insert_policy = ? WHERE name = ? COLLATE NOCASE",
             [policy, table],
         )
-        .map_err(fault::text)?;
+        .map_err(fault::answer)?;
     if changed == 0 {
         Err(catalog::no_such_table(table))
     } else {
@@ -129,7 +143,7 @@ fn create(conn: &Transaction<'_>, request: &Request) -> Answer {
          (SELECT 1 FROM _tables WHERE name = ?1 COLLATE NOCASE)",
         [name, &schema],
     )
-    .map_err(|why| wrap("register table")(fault::text(why)))?;
+    .map_err(|why| wrap("register table")(fault::answer(why)))?;
     Ok(Some(json!({ "status": "created", "table": name })))
 }
 
@@ -185,7 +199,7 @@ fn rename(conn: &Transaction<'_>, request: &Request) -> Answer {
         "UPDATE _tables SET name = ? WHERE name = ? COLLATE NOCASE",
         [new, old],
     )
-    .map_err(|why| wrap("update registry")(fault::text(why)))?;
+    .map_err(|why| wrap("update registry")(fault::answer(why)))?;
     Ok(Some(json!({ "new_name": new, "status": "renamed" })))
 }
 
@@ -194,7 +208,7 @@ fn delete(conn: &Transaction<'_>, request: &Request) -> Answer {
     // A table that another program has dropped can still be removed from the list.
     let registered = conn
         .execute("DELETE FROM _tables WHERE name = ? COLLATE NOCASE", [table])
-        .map_err(|why| wrap("unregister table")(fault::text(why)))?;
+        .map_err(|why| wrap("unregister table")(fault::answer(why)))?;
     let exists = if registered > 0 { "IF EXISTS " } else { "" };
     run(conn, &format!("DROP TABLE {exists}{}", quoted(table))).map_err(wrap("drop table"))?;
     Ok(Some(json!({ "status": "deleted", "table": table })))
@@ -231,7 +245,7 @@ fn own_table(name: &str) -> Result<&str, String> {
 fn run(conn: &Transaction<'_>, sql: &str) -> Result<usize, String> {
     conn.prepare(sql)
         .and_then(|mut statement| statement.execute([]))
-        .map_err(fault::text)
+        .map_err(fault::answer)
 }
 
 fn wrap(what: &'static str) -> impl Fn(String) -> String {
