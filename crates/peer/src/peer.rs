@@ -17,10 +17,7 @@ use goop2_proto::{PeerId, id};
 use goop2_rendezvous::client::Http;
 use goop2_store::{Config, Folder};
 use tokio::{sync::watch, task::JoinSet};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::AbortOnDropHandle,
-};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     api::{notice::Notice, snapshot::Snapshot},
@@ -28,7 +25,7 @@ use crate::{
     known_peers::KnownPeers,
     notices::Notices,
     presence::roster::SharedRoster,
-    sites::http::client::Client,
+    sites::{http::client::Client, owners::Owners},
     supervisor::Supervisor,
 };
 
@@ -55,9 +52,9 @@ struct Inner {
     /// `None` once it is shut down.
     running: Mutex<Option<Running>>,
     supervisor: Supervisor,
+    /// Owners of sites that remember the ids of writes.
+    owners: Owners,
     released: CancellationToken,
-    // The last field: dropped when the folder is closed.
-    _released: DropGuard,
 }
 
 /// What the façade changes and the tasks follow.
@@ -108,8 +105,8 @@ impl Peer {
         self.0.supervisor.fail(reason);
     }
 
-    /// Resolves when the last clone is dropped and the folder closed, so that it can be opened
-    /// again.
+    /// Resolves when the last clone is dropped, what still worked on the folder has ended, and the
+    /// folder is closed, so that it can be opened again.
     pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.released.clone().cancelled_owned()
     }

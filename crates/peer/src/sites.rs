@@ -3,8 +3,10 @@
 
 pub(crate) mod http;
 pub(crate) mod io;
+pub(crate) mod owners;
 mod rate;
 mod room;
 pub(crate) mod serve;
 pub(crate) mod tables;
+pub(crate) mod trouble;
 pub(crate) mod visit;

@@ -43,7 +43,7 @@ impl Peer {
             blocking(&self.0.folder, execute).await?
         } else {
             self.refuse_blocked(&peer)?;
-            visit::data(&self.0.node, peer, &request).await?
+            visit::data(&self.0.node, &self.0.owners, peer, request).await?
         };
         answer.map_err(Error::Data)
     }

@@ -27,8 +27,9 @@ use crate::{
     servers::{self, Servers},
     sites::{
         http::client::Client,
+        owners::Owners,
         serve::{PROTOCOLS, Responder},
-        tables,
+        tables, trouble,
     },
     supervisor::Supervisor,
 };
@@ -60,6 +61,11 @@ impl Peer {
         let supervisor = Supervisor::new();
         let running = tasks.spawn(&supervisor, events, inbound);
         let released = CancellationToken::new();
+        folder.keep_until_closed(released.clone().drop_guard());
+        let notices = channels.controls.notices.clone();
+        folder
+            .database()
+            .on_trouble(move |trouble| trouble::show(&notices, trouble));
         Ok(Self(Arc::new(Inner {
             folder,
             client: Client::new(node.clone()),
@@ -73,7 +79,7 @@ impl Peer {
             outdated: watch::Sender::new(false),
             running: Mutex::new(Some(running)),
             supervisor,
-            _released: released.clone().drop_guard(),
+            owners: Owners::default(),
             released,
         })))
     }
@@ -89,6 +95,8 @@ impl Peer {
         let Some(mut running) = running else {
             return;
         };
+        // What still runs in the database would keep the folder locked.
+        self.0.folder.database().stop();
         // The goodbyes go out, here and at every rendezvous, while the connections that carry them
         // still stand.
         running.presence.cancel();

@@ -54,9 +54,9 @@ const MAX_REQUESTS: usize = 512;
 /// Streams at the same time, over all visitors: those of HTTP stay open between requests, and cost a
 /// buffer then. What a visitor opens beyond its share is reset.
 const MAX_STREAMS: usize = 2048;
-/// Remote database operations at the same time: they share one disk, and more would only take
-/// threads from serving files.
-const MAX_DATA_OPS: usize = 4;
+/// Remote database operations at the same time, each on a thread. Several visitors with all that
+/// one may have leave some for the next; how many really work at once is for the database to say.
+const MAX_DATA_OPS: usize = 16;
 /// Bytes read from disk at a time: large enough that the network is the limit, small enough for
 /// hundreds of visitors. Whole frames, because a part of one costs as much.
 const FILE_CHUNK: usize = 2 * goop2_node::FRAME;
@@ -186,16 +186,18 @@ impl Responder {
 
     async fn data(&self, peer: PeerId, mut stream: Reader) -> io::Result<()> {
         let line = read_line(&mut stream, data::MAX_REQUEST).await?;
-        let answer = self.execute(peer, &line).await?;
-        write_all(&mut stream, &data::encode_answer(&answer)).await?;
+        let (answer, understood) = match data::Request::decode(&line) {
+            Ok(request) => {
+                let understood = request.extra.is_some();
+                (self.execute(peer, request).await?, understood)
+            }
+            Err(invalid) => (Err(invalid.to_string()), false),
+        };
+        write_all(&mut stream, &data::encode_reply(&answer, understood)).await?;
         finish(&mut stream).await
     }
 
-    async fn execute(&self, peer: PeerId, line: &[u8]) -> io::Result<Answer> {
-        let request = match data::Request::decode(line) {
-            Ok(request) => request,
-            Err(invalid) => return Ok(Err(invalid.to_string())),
-        };
+    async fn execute(&self, peer: PeerId, request: data::Request) -> io::Result<Answer> {
         let Some(turns) = self.rates.admit(peer, Instant::now()) else {
             return Ok(Err("too many requests: wait a moment and try again".into()));
         };

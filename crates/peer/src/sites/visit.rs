@@ -6,7 +6,11 @@
 //! therefore retried once, within the same deadline, if sending it twice does no harm. While an
 //! answer is missing, the node checks whether the connection is still alive.
 
-use std::{io, pin::pin, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use goop2_node::{Node, OpenError, Stream};
@@ -22,7 +26,10 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 use crate::{
     error::Error,
-    sites::io::{finish, read_line, write_all},
+    sites::{
+        io::{finish, read_line, write_all},
+        owners::Owners,
+    },
 };
 
 /// Time to connect and open a stream: an existing peer may need 5 s of it after connecting
@@ -41,13 +48,15 @@ pub(super) const BODY_STALL: Duration = Duration::from_secs(30);
 
 type Reader = BufReader<Compat<Stream>>;
 
-/// Runs one data operation on the owner's database. A write is never retried: one without an answer
-/// may have happened.
+/// Runs one data operation on the owner's database. A write is retried only if the owner is known
+/// to remember its id: one without an answer may have happened.
 pub(crate) async fn data(
     node: &Node,
+    owners: &Owners,
     peer: PeerId,
-    request: &data::Request,
+    request: data::Request,
 ) -> Result<Answer, Error> {
+    let request = &named(request);
     let ask = || async move {
         let mut reader = open(node, peer, data::PROTOCOL).await?;
         write_all(&mut reader, &request.encode()).await?;
@@ -58,15 +67,34 @@ pub(crate) async fn data(
             _ => Err(Error::Cut),
         }
     };
+    let twice = request.only_reads()
+        || request.write_id().is_some() && owners.remember_writes(&peer, Instant::now());
     let line = answer_within(DATA_ANSWER, async {
-        if request.only_reads() {
+        if twice {
             retried(ask).await
         } else {
             ask().await
         }
     })
     .await?;
-    data::decode_answer(&line).map_err(|invalid| Error::Protocol(invalid.to_string()))
+    let (answer, understood) =
+        data::decode_reply(&line).map_err(|invalid| Error::Protocol(invalid.to_string()))?;
+    if understood {
+        owners.learn(peer, Instant::now());
+    } else {
+        owners.forget(&peer);
+    }
+    Ok(answer)
+}
+
+/// With an id, if it writes a row and has none yet.
+fn named(mut request: data::Request) -> data::Request {
+    let writes = request.writes_a_row();
+    let extra = request.extra.get_or_insert_default();
+    if writes && extra.write.is_empty() {
+        extra.write = format!("{:032x}", rand::random::<u128>());
+    }
+    request
 }
 
 /// Fetches the whole avatar: the protocol keeps it small.

@@ -2,7 +2,10 @@
 
 use std::{fs, time::Duration};
 
-use futures::{future::join_all, io::AsyncReadExt};
+use futures::{
+    future::join_all,
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+};
 use goop2_node::{Config, Keypair, Node};
 use goop2_peer::{Error, api::Group};
 use goop2_proto::{data, site};
@@ -215,6 +218,78 @@ async fn a_request_that_is_cut_is_retried_once_but_never_a_write() {
     }
     visitor.stop().await;
     owner.shutdown().await;
+}
+
+/// Does what the owner's peer does, but the first answer to a write never leaves: an owner that was
+/// cut after it wrote.
+async fn forgetful(understands: bool, seen: mpsc::Sender<data::Request>) -> Node {
+    let config = Config {
+        keypair: Keypair::generate_ed25519(),
+        listen_port: 0,
+        mdns_tag: None,
+        topic: "goop.presence.v1".into(),
+        protocols: vec![data::PROTOCOL],
+    };
+    let (node, mut streams, mut events) = goop2_node::spawn(config).await.unwrap();
+    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    tokio::spawn(async move {
+        let mut cut = true;
+        while let Some(inbound) = streams.recv().await {
+            let mut stream = BufReader::new(inbound.stream);
+            let mut line = Vec::new();
+            stream.read_until(b'\n', &mut line).await.unwrap();
+            let request = data::Request::decode(&line).unwrap();
+            let writes = request.writes_a_row();
+            seen.send(request).await.unwrap();
+            if writes && std::mem::take(&mut cut) {
+                continue;
+            }
+            let answer = data::encode_reply(&Ok(Some(json!({ "id": 1 }))), understands);
+            stream.get_mut().write_all(&answer).await.unwrap();
+            stream.get_mut().close().await.unwrap();
+        }
+    });
+    node
+}
+
+#[tokio::test]
+async fn a_cut_write_is_retried_with_its_id_where_the_owner_remembers_ids() {
+    for understands in [true, false] {
+        let visitor = TestPeer::start("Visitor").await;
+        let (seen, mut requests) = mpsc::channel(16);
+        let owner = forgetful(understands, seen).await;
+        let (port, id) = (owner.status().borrow().port, owner.peer_id());
+        let address = format!("/ip4/127.0.0.1/tcp/{port}/p2p/{id}");
+        visitor.peer.add_address(&address).await.unwrap();
+        let mut ask = async |op: &str| {
+            let request = json!({ "op": op, "table": "guestbook", "data": { "message": "hi" } });
+            let request = data::Request::from_value(request).unwrap();
+            let answer = timeout(PATIENCE, visitor.peer.data(id, request))
+                .await
+                .unwrap();
+            let sent: Vec<_> = std::iter::from_fn(|| requests.try_recv().ok()).collect();
+            (answer, sent)
+        };
+        let (read, _) = ask("query").await;
+        assert!(read.is_ok(), "{read:?}");
+        let (written, sent) = ask("insert").await;
+        let first = sent[0]
+            .write_id()
+            .expect("every write has an id")
+            .to_owned();
+        if understands {
+            assert_eq!(written.unwrap(), Some(json!({ "id": 1 })));
+            assert_eq!(sent.len(), 2);
+            assert_eq!(sent[1].write_id(), Some(&*first));
+        } else {
+            assert!(matches!(written, Err(Error::Cut)), "{written:?}");
+            assert_eq!(sent.len(), 1);
+        }
+        let (_, next) = ask("insert").await;
+        assert_ne!(next[0].write_id(), Some(&*first), "each write has its own");
+        visitor.stop().await;
+        owner.shutdown().await;
+    }
 }
 
 #[tokio::test]

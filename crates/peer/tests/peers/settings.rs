@@ -257,3 +257,34 @@ async fn names_are_bounded_and_your_own_id_has_no_notes() {
     .await;
     peer.stop().await;
 }
+
+/// A query that would run for a minute: the next start of the folder does not wait for it.
+#[tokio::test]
+async fn a_restart_interrupts_what_the_database_is_doing() {
+    let TestPeer { dir, peer } = TestPeer::start("Busy").await;
+    let own = peer.id();
+    let ask = |request: Value| {
+        let request = goop2_proto::data::Request::from_value(request).unwrap();
+        let peer = peer.clone();
+        async move { peer.data(own, request).await }
+    };
+    ask(json!({ "op": "insert", "table": "guestbook", "data": { "message": "x" } }))
+        .await
+        .unwrap();
+    let endless =
+        "(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r)";
+    let query = ask(json!({ "op": "query", "table": "guestbook", "where": endless }));
+    // Its caller gives up, as a closed page does; the work goes on.
+    let mut query = Box::pin(query);
+    assert!(futures::poll!(&mut query).is_pending());
+    drop(query);
+
+    let released = peer.released();
+    peer.shutdown().await;
+    drop(peer);
+    patient(released).await;
+    let again = Peer::start(Folder::open(dir.path()).unwrap())
+        .await
+        .unwrap();
+    again.shutdown().await;
+}
