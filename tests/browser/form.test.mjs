@@ -16,6 +16,8 @@ before(async () => {
   ;[browser, visitor, host] = await Promise.all([launch(), Peer.start('Visitor'), Peer.start('Host', { tables })])
   await host.write('form.html', form('guestbook', fields))
   await host.write('boxes.html', form('guestbook', '<input name="message" type="checkbox" value="a" checked><input name="message" type="checkbox" value="b" checked>'))
+  const photo = form('guestbook', `${fields}<label>Photo <input type="file" name="photo"></label>`)
+  await host.write('photo.html', photo.replace('method="post"', 'method="post" enctype="multipart/form-data"'))
   await host.write('news.html', form('news', fields))
   await host.write('nowhere.html', form('', fields))
   await visitor.join(host)
@@ -62,6 +64,19 @@ describe('a form without any script', () => {
     await page.getByRole('link', { name: 'Back' }).click()
     await page.waitForURL(await visitor.site(host, '/news.html'))
     assert.deepEqual(await host.rows('news'), [])
+  })
+
+  test('refuses a file in words, and going back keeps what was typed', async () => {
+    const scripted = await (await profile(browser)).newPage()
+    await scripted.goto(await visitor.site(host, '/photo.html'))
+    await scripted.getByLabel('Message').fill('typed')
+    await scripted.getByLabel('Photo').setInputFiles({ name: 'me.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(2 * 1024 * 1024) })
+    await scripted.getByRole('button', { name: 'Sign' }).click()
+    await scripted.getByText('you chose “me.jpg” in the field “photo”').waitFor()
+    await scripted.getByRole('link', { name: 'Back' }).click()
+    await scripted.waitForURL(await visitor.site(host, '/photo.html'))
+    assert.equal(await scripted.getByLabel('Message').inputValue(), 'typed')
+    await scripted.close()
   })
 
   test('says when it is not for a table', async () => {

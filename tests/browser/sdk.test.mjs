@@ -22,6 +22,7 @@ const site = {
 const message = [{ name: 'message', type: 'TEXT', not_null: true }]
 const tables = {
   guestbook: { policy: 'public', columns: message },
+  exact: { policy: 'public', columns: [{ name: 'n', type: 'INTEGER' }, { name: 'b', type: 'BLOB' }, { name: 'text', type: 'TEXT' }] },
   answers: { policy: 'email', columns: [{ name: 'colour', type: 'TEXT' }, { name: 'size', type: 'INTEGER' }] },
 }
 
@@ -56,7 +57,7 @@ for (const [generation, path] of [['/assets/js/', '/feb.html'], ['/sdk/', '/head
     after(() => page.close())
 
     test('Goop.data reads and writes under the owner’s policy', async () => {
-      assert.deepEqual((await call(page, 'Goop.data.tables()')).map(({ name, insert_policy }) => [name, insert_policy]), [['answers', 'email'], ['guestbook', 'public']])
+      assert.deepEqual((await call(page, 'Goop.data.tables()')).map(({ name, insert_policy }) => [name, insert_policy]), [['answers', 'email'], ['exact', 'public'], ['guestbook', 'public']])
       assert.deepEqual((await call(page, 'Goop.data.describe("guestbook")')).map((column) => column.name), ['_id', '_owner', '_owner_email', '_created_at', '_updated_at', 'message'])
       const { id, status } = await call(page, 'Goop.data.insert("guestbook", { message: "hello" })')
       assert.deepEqual([typeof id, status], ['number', 'inserted'])
@@ -68,6 +69,18 @@ for (const [generation, path] of [['/assets/js/', '/feb.html'], ['/sdk/', '/head
       assert.deepEqual(await call(page, 'Goop.data.query("guestbook")'), [])
       assert.equal(await call(page, `Goop.data.remove("guestbook", ${id})`), 'Error: row not found or not owned by caller')
       assert.match(await call(page, 'Goop.data.insert("guestbook", {})'), /^Error: /)
+    })
+
+    test('Goop.data rounds nothing and keeps bytes', async () => {
+      const row = '{ n: 9223372036854775807n, b: Uint8Array.of(0, 255) }'
+      const { id } = await call(page, `Goop.data.insert("exact", ${row})`)
+      const read = `Goop.data.query("exact", { where: "_id = ? AND n = ?", args: [${id}, 9223372036854775807n] })`
+      assert.deepEqual(await call(page, `${read}.then(([row]) => [String(row.n), typeof row.n, [...row.b]])`), ['9223372036854775807', 'bigint', [0, 255]])
+      assert.deepEqual(await call(page, `${read}.then(([row]) => Goop.data.update("exact", row._id, { ...row, text: 12025550123 }))`), { status: 'updated' })
+      assert.deepEqual(await call(page, `${read}.then(([row]) => [String(row.n), [...row.b], row.text])`), ['9223372036854775807', [0, 255], '12025550123'])
+      const twice = `[1, 2].map(() => Goop.data.insert("exact", { n: 5 }, { write: "sdk-test-${generation === '/sdk/' ? 'head' : 'feb'}-0123456789" }))`
+      const [first, second] = await call(page, `Promise.all(${twice})`)
+      assert.deepEqual(first, second)
     })
 
     test('Goop.data leaves the tables to their owner', async () => {

@@ -1,7 +1,7 @@
 // Goop.form: a form for one row. The fields define the table: when the owner first opens the page, what is missing is created.
 
 const path = sitePeer ? `/api/p/${sitePeer}/data` : "/api/data";
-const run = (suffix, body) => post(`${path}/${suffix}`, body);
+const run = (suffix, body, id) => operate(`${path}/${suffix}`, body, id);
 
 const css = `
 .goop-form { display: grid; gap: .75rem; max-width: 32rem; font: inherit; }
@@ -78,18 +78,21 @@ async function render(target, options) {
   const rows = fields.map((field) => row(field, String(answered?.[field.name] ?? "")));
   const button = element("button", { type: "submit", textContent: answered ? "Update" : submitLabel });
   const form = element("form", { className: "goop-form" }, ...rows, button, message);
+  const sent = ids();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     message.value = "";
     try {
       const data = values(form, fields);
-      if (answered) await run("update", { table, id: answered._id, data });
+      const id = sent.of(data);
+      if (answered) await run("update", { table, id: answered._id, data }, id);
       else {
-        const inserted = await run("insert", { table, data });
+        const inserted = await run("insert", { table, data }, id);
         if (singleResponse) answered = { _id: inserted.id };
         else form.reset();
       }
+      sent.done();
       if (singleResponse) button.textContent = "Update";
       message.value = "Saved.";
       onDone?.(data);

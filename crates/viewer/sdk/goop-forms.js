@@ -1,7 +1,7 @@
 // Goop.forms: the rows of any table, and a form for a new row, generated from the table's description.
 
 const path = sitePeer ? `/api/p/${sitePeer}/data` : "/api/data";
-const run = (suffix, body) => post(`${path}/${suffix}`, body);
+const run = (suffix, body, id) => operate(`${path}/${suffix}`, body, id);
 /** The most rows shown. */
 const LIMIT = 200;
 
@@ -29,8 +29,11 @@ const numeric = ({ type = "" }) => /INT|REAL|NUM|FLOA|DOUB/i.test(type);
 
 function value(column, text) {
   if (text === "" && !column.not_null) return null;
-  return numeric(column) && text !== "" ? Number(text) : text;
+  if (!numeric(column) || text === "") return text;
+  return isLarge(text) ? BigInt(text) : Number(text);
 }
+
+const shown = (value) => (value instanceof Uint8Array ? `${value.length} bytes` : (value ?? ""));
 
 async function insertForm(target, table, onInserted) {
   style("forms", css);
@@ -41,12 +44,14 @@ async function insertForm(target, table, onInserted) {
   const labels = inputs.map((input) => element("label", {}, input.name, input));
   const message = element("output", { role: "status" });
   const form = element("form", { className: "goop-insert" }, ...labels, element("button", { textContent: "Add" }), message);
+  const sent = ids();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     message.value = "";
     try {
       const row = Object.fromEntries(fields.map((column, index) => [column.name, value(column, inputs[index].value)]));
-      const inserted = await run("insert", { table, data: row });
+      const inserted = await run("insert", { table, data: row }, sent.of(row));
+      sent.done();
       form.reset();
       onInserted?.(inserted);
     } catch (error) {
@@ -60,7 +65,7 @@ async function listing(table) {
   const rows = (await run("query", { table, limit: LIMIT })) ?? [];
   if (!rows.length) return element("p", { textContent: "Nothing here yet." });
   const names = (await columns(table)).map(({ name }) => name);
-  const cell = (tag) => (text) => element(tag, { textContent: text ?? "" });
+  const cell = (tag) => (text) => element(tag, { textContent: shown(text) });
   const head = element("thead", {}, element("tr", {}, ...names.map(cell("th"))));
   const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...names.map((name) => cell("td")(row[name])))));
   return element("table", { className: "goop-table" }, head, body);

@@ -14,6 +14,21 @@ use crate::{answer, door::guard};
 pub(crate) struct Link<'a> {
     pub(crate) text: &'a str,
     pub(crate) href: &'a str,
+    /// Whether it goes back in the history where scripts run, which keeps a filled-in form; without
+    /// scripts it is a plain link to the same page.
+    pub(crate) back: bool,
+}
+
+impl<'a> Link<'a> {
+    pub(crate) const fn to(text: &'a str, href: &'a str) -> Self {
+        let back = false;
+        Self { text, href, back }
+    }
+
+    pub(crate) const fn back(href: &'a str) -> Self {
+        let (text, back) = ("Back", true);
+        Self { text, href, back }
+    }
 }
 
 /// A file of a site that cannot be shown: `retry` is its address, `first` that of the first page.
@@ -21,19 +36,13 @@ pub(crate) fn failure(headers: &HeaderMap, error: &Error, retry: &str, first: &s
     if matches!(error, Error::NotFound) && retry != first {
         return missing(headers, first);
     }
-    let link = Link {
-        text: "Try again",
-        href: retry,
-    };
+    let link = Link::to("Try again", retry);
     explain(headers, error, &link)
 }
 
 /// An address without a page.
 pub(crate) fn missing(headers: &HeaderMap, first: &str) -> Response {
-    let link = Link {
-        text: "Go to the first page",
-        href: first,
-    };
+    let link = Link::to("Go to the first page", first);
     explain(headers, &Error::NotFound, &link)
 }
 
@@ -84,8 +93,16 @@ fn heading(error: &Error) -> &'static str {
 fn html(heading: &str, message: &str, link: Option<&Link>) -> String {
     let (heading, message) = (escape(heading), escape(message));
     let link = link.map_or_else(String::new, |link| {
+        let (id, script) = if link.back {
+            (
+                " id=\"back\"",
+                "<script src=\"/sdk/goop-page.js\"></script>\n",
+            )
+        } else {
+            ("", "")
+        };
         format!(
-            "<p><a href=\"{}\">{}</a></p>\n",
+            "<p><a{id} href=\"{}\">{}</a></p>\n{script}",
             escape(link.href),
             escape(link.text)
         )
@@ -103,14 +120,7 @@ mod tests {
 
     #[test]
     fn nothing_gets_into_a_page_unescaped() {
-        let page = html(
-            "<h>",
-            "a & \"b\"",
-            Some(&Link {
-                text: "<t>",
-                href: "/'\"><script>",
-            }),
-        );
+        let page = html("<h>", "a & \"b\"", Some(&Link::to("<t>", "/'\"><script>")));
         assert!(
             page.contains("<h1>&lt;h&gt;</h1>\n<p>a &amp; &quot;b&quot;</p>"),
             "{page}"

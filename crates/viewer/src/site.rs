@@ -3,6 +3,7 @@
 
 pub(crate) mod avatar;
 pub(crate) mod data;
+mod fields;
 pub(crate) mod files;
 mod form;
 mod headers;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
     http::{HeaderMap, Method, StatusCode, Uri},
     middleware::from_fn_with_state,
     response::Response,
@@ -33,7 +34,7 @@ use crate::{
         origin::{self, Site},
     },
     policy,
-    site::target::Target,
+    site::{fields::Encoding, target::Target},
 };
 
 /// Everything on a site's origin.
@@ -174,18 +175,23 @@ async fn site_data(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
     Path((peer, suffix)): Path<(String, String)>,
-    method: Method,
-    headers: HeaderMap,
-    Input(body): Input,
+    request: Request,
 ) -> Response {
     match id::parse(&peer) {
-        None => answer::text(StatusCode::BAD_REQUEST, "missing peer id"),
+        None => return answer::text(StatusCode::BAD_REQUEST, "missing peer id"),
         Some(peer) if peer != site => {
-            answer::text(StatusCode::FORBIDDEN, "A site can only use its own data.")
+            return answer::text(StatusCode::FORBIDDEN, "A site can only use its own data.");
         }
-        Some(_) if suffix == "insert" && method == Method::POST && form::is_form(&headers) => {
-            form::insert(&app, site, &headers, &body).await
-        }
-        Some(_) => data::proxy(&app, site, &suffix, &body).await,
+        Some(_) => {}
+    }
+    if suffix == "insert"
+        && request.method() == Method::POST
+        && let Some(encoding) = Encoding::of(request.headers())
+    {
+        return form::insert(&app, site, encoding, request).await;
+    }
+    match Input::from_request(request, &app).await {
+        Ok(Input(body)) => data::proxy(&app, site, &suffix, &body).await,
+        Err(refused) => refused,
     }
 }

@@ -88,10 +88,7 @@ async fn window_with_ports(app: &App, headers: &HeaderMap) -> Response {
     }
 }
 
-const CONTINUE: Link = Link {
-    text: "Continue without it",
-    href: "/",
-};
+const CONTINUE: Link = Link::to("Continue without it", "/");
 
 fn window(headers: &HeaderMap) -> Response {
     embedded("index.html").unwrap_or_else(|| not_built(headers))

@@ -9,13 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use goop2_peer::Error;
-use goop2_proto::{PeerId, data, go_json};
+use goop2_proto::{PeerId, data, exact, go_json};
 use serde_json::{Map, Value, json};
 
 use crate::{answer, app::App, body::Input};
 
 /// Suffix, operation (§5.1), and its method in the local API; `None` if the local API lacks it.
-const OPERATIONS: [(&str, &str, Option<Method>); 13] = [
+const OPERATIONS: [(&str, &str, Option<Method>); 16] = [
     ("tables", "tables", Some(Method::GET)),
     ("tables/create", "create-table", Some(Method::POST)),
     ("tables/describe", "describe", Some(Method::POST)),
@@ -27,6 +27,9 @@ const OPERATIONS: [(&str, &str, Option<Method>); 13] = [
     ("query", "query", Some(Method::POST)),
     ("update", "update", Some(Method::POST)),
     ("delete", "delete", Some(Method::POST)),
+    ("usage", "usage", Some(Method::GET)),
+    ("remove-rows", "remove-rows", Some(Method::POST)),
+    ("compact", "compact", Some(Method::POST)),
     ("lua/call", "lua-call", None),
     ("lua/list", "lua-list", None),
 ];
@@ -138,6 +141,9 @@ fn request(op: &str, body: &[u8]) -> Result<data::Request, String> {
     } else {
         body
     };
+    if let Some(problem) = exact::problem(body) {
+        return Err(problem);
+    }
     let mut object: Map<String, Value> =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
     match op {
@@ -187,6 +193,10 @@ mod tests {
         assert_eq!(drop.column.unwrap().name, "a");
         let query = request("query", r#"{"op":"delete-table","Op":"x","table":"t","columns":["a"],"where":"a = ?","args":[1]}"#).unwrap();
         assert_eq!((query.op.as_str(), query.columns.len()), ("query", 1));
+        let exact = request("insert", r#"{"data":{"n":9223372036854775807}}"#).unwrap();
+        assert_eq!(exact.data["n"], json!(i64::MAX));
+        let rounded = request("insert", r#"{"data":{"n":123456789012345678901}}"#);
+        assert!(rounded.unwrap_err().contains("send it as text"));
         for body in ["{", "[]", "1", r#"{"id":"1"}"#, "\u{fffd}"] {
             assert!(request("query", body).is_err(), "{body}");
         }

@@ -181,7 +181,7 @@ async fn a_plain_form_that_is_refused_says_why() {
     let path = format!("/api/p/{owner}/data/insert");
     let headers = [NAVIGATION, &[FORM]].concat();
     let owners = "only accepts data from the site owner";
-    let back = format!("<a href=\"/p/{owner}/\">Back</a>");
+    let back = format!("<a id=\"back\" href=\"/p/{owner}/\">Back</a>");
     for (body, status, words) in [
         ("message=x", 400, "“table”"),
         ("table=notices&message=x", 500, owners),
@@ -200,6 +200,129 @@ async fn a_plain_form_that_is_refused_says_why() {
     let row = "table=guestbook&message=x";
     let answer = world.send("POST", &site, &path, &foreign, row).await;
     assert_eq!(answer.status, 403);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_form_of_any_encoding_is_a_row() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let path = format!("/api/p/{owner}/data/insert");
+    let multipart = "--b\r\nContent-Disposition: form-data; name=\"table\"\r\n\r\nguestbook\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\nfrom multipart\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"\"\r\n\r\n\r\n--b--\r\n";
+    for (kind, body) in [
+        ("multipart/form-data; boundary=b", multipart),
+        ("text/plain", "table=guestbook\r\nmessage=from plain\r\n"),
+    ] {
+        let headers = [NAVIGATION, &[("Content-Type", kind)]].concat();
+        let answer = world.send("POST", &site, &path, &headers, body).await;
+        assert_eq!(answer.status, 303, "{kind}: {}", answer.text());
+    }
+    // A script that names no type sends JSON so.
+    let script = [("Content-Type", "text/plain"), ("Sec-Fetch-Mode", "cors")];
+    let row = r#"{"table":"guestbook","data":{"message":"from a script"}}"#;
+    let answer = world.send("POST", &site, &path, &script, row).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let query = format!("/api/p/{owner}/data/query");
+    let all = r#"{"table":"guestbook"}"#;
+    let rows = world.send("POST", &site, &query, &[], all).await;
+    let rows: Vec<Value> = serde_json::from_str(&rows.text()).unwrap();
+    let messages: Vec<_> = rows
+        .iter()
+        .map(|row| row["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(messages, ["from multipart", "from plain", "from a script"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_form_is_said_in_words() {
+    let world = World::start().await;
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let path = format!("/api/p/{owner}/data/insert");
+    let photo = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"me.jpg\"\r\n\r\n{}\r\n--b--\r\n",
+        "x".repeat(3 * 1024 * 1024)
+    );
+    for (kind, body, words) in [
+        (FORM.1, "table=guestbook&message=x&send=Sign", "“send”"),
+        (FORM.1, "table=guestbook&first-name=x", "“first-name”"),
+        (
+            FORM.1,
+            "table=nowhere&message=x",
+            "no table named “nowhere”",
+        ),
+        (FORM.1, "table=guestbook", "“message” must be filled in"),
+        ("multipart/form-data; boundary=b", &photo, "“me.jpg”"),
+        ("multipart/form-data; boundary=b", "--b\r\n", "arrive whole"),
+    ] {
+        let headers = [NAVIGATION, &[("Content-Type", kind)]].concat();
+        let answer = world.send("POST", &site, &path, &headers, body).await;
+        let page = answer.text();
+        assert!(answer.status >= 400, "{words}: {page}");
+        assert!(
+            page.contains(words) && !page.contains("SQL"),
+            "{words}: {page}"
+        );
+        assert!(
+            page.contains("goop-page.js") && page.contains("id=\"back\""),
+            "{page}"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn numbers_blobs_and_ids_pass_the_viewer_unharmed() {
+    let world = World::start().await;
+    let columns = json!([{"name": "n", "type": "INTEGER"}, {"name": "b", "type": "BLOB"}]);
+    let create = json!({"op": "create-table", "name": "exact", "column_defs": columns});
+    let request = goop2_proto::data::Request::from_value(create).unwrap();
+    world.owner.data(world.owner.id(), request).await.unwrap();
+    world
+        .owner
+        .set_policy("exact".into(), "public".into())
+        .await
+        .unwrap();
+    let (site, owner) = (world.site(&world.owner), world.owner.id());
+    let post = async |suffix: &str, body: &str| {
+        let path = format!("/api/p/{owner}/data/{suffix}");
+        world.send("POST", &site, &path, &[], body).await
+    };
+    let row = r#"{"table":"exact","data":{"n":9223372036854775807,"b":{"$blob":"AP8="}},"goop2":{"write":"0123456789abcdef"}}"#;
+    for _ in 0..2 {
+        let inserted = post("insert", row).await;
+        assert_eq!(inserted.text(), "{\"id\":1,\"status\":\"inserted\"}\n");
+    }
+    let marked = r#"{"table":"exact","columns":["n","b"],"goop2":{"blobs":true}}"#;
+    let rows = "[{\"b\":{\"$blob\":\"AP8=\"},\"n\":9223372036854775807}]\n";
+    assert_eq!(post("query", marked).await.text(), rows);
+    let plain = post("query", r#"{"table":"exact","columns":["b"]}"#).await;
+    assert!(
+        plain
+            .text()
+            .contains("data:application/octet-stream;base64,AP8=")
+    );
+    let refused = post(
+        "insert",
+        r#"{"table":"exact","data":{"n":123456789012345678901}}"#,
+    )
+    .await;
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.text().contains("send it as text"),
+        "{}",
+        refused.text()
+    );
+    let usage = post("usage", "{}").await;
+    assert_eq!(usage.text(), "unknown op: usage\n");
+    let (status, usage) = world.ask("GET", "/api/data/usage", Value::Null).await;
+    assert_eq!(status, 200);
+    assert!(
+        usage["limit"].is_u64() && usage["tables"].is_array(),
+        "{usage}"
+    );
     world.end().await;
 }
 
