@@ -8,7 +8,7 @@
 /// Most characters of a number that an error repeats.
 const MAX_SHOWN: usize = 40;
 
-/// Why a text does not arrive exactly; `None` if it does, as far as numbers and characters go.
+/// Why a text would be changed on the way; `None` if it is not, as far as numbers and characters go.
 /// Whether it is JSON at all is for its reader to say.
 ///
 /// A whole number fits if it is an `i64` or `u64`, or the very digits that stand for a 64-bit

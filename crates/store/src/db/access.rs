@@ -8,7 +8,12 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Map, Value};
 
-use super::catalog::Scope;
+/// Which rows a stranger sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    All,
+    Own,
+}
 
 /// `{read, insert, update, delete}`, as written.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     Caller,
-    access::{self, Access},
+    access::{self, Access, Scope},
     fault,
     values::Affinity,
 };
@@ -99,13 +99,6 @@ impl Table {
             None => Ok(()),
         }
     }
-}
-
-/// Which rows a stranger sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    All,
-    Own,
 }
 
 /// A column as it is declared.

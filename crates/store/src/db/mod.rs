@@ -118,7 +118,7 @@ impl Database {
         let answer = self.answer(caller, request);
         self.health.learn(&answer);
         match answer {
-            // Interrupted, in whatever words that was told.
+            // Interrupted, whatever the words.
             Err(_) if self.stop.is_stopped() => Err(STOPPED.into()),
             answer => answer,
         }

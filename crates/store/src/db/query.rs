@@ -17,7 +17,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Caller,
-    catalog::{self, Column, Scope, Table},
+    access::Scope,
+    catalog::{self, Column, Table},
     condition, dates, fault, sandbox,
     stop::Stop,
     values,

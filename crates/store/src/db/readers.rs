@@ -109,7 +109,7 @@ impl Readers {
 
     /// Lets those who wait see that the database stops.
     pub(super) fn wake(&self) {
-        // Whoever is about to wait has seen it, or waits already.
+        // A thread about to wait has seen it by now, or waits already.
         drop(self.pool());
         self.returned.notify_all();
     }
@@ -130,7 +130,7 @@ impl Drop for Turn<'_> {
                 pool.in_use.remove(&self.peer);
             }
         }
-        // Not everybody who waits may take it.
+        // Some of those that wait may not take it.
         self.readers.returned.notify_all();
     }
 }

@@ -26,7 +26,7 @@ use super::{
 /// Strangers can no longer write once this many bytes are in use: a site's data is not to fill the
 /// owner's disk.
 pub(super) const MAX_BYTES: i64 = 1024 * 1024 * 1024;
-/// What a row takes besides its values: its key, header and place in the page, rounded up.
+/// What a row takes in addition to its values: key, header and pointer in the page, rounded up.
 const ROW_BYTES: i64 = 64;
 /// A stranger may store one part in this many of the room left.
 const VISITOR_SHARE: i64 = 8;
