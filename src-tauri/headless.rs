@@ -6,12 +6,13 @@ use goop2_peer::Peer;
 use goop2_viewer::Viewer;
 
 use crate::{
-    lifecycle::{restart, runtime, start, stop_in_order, stop_signal},
+    lifecycle::{END, restart, runtime, start, stop_in_order, stop_signal},
     report::{Report, Reported},
 };
 
 pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         // Before anything is online, so that a stop during the start is orderly too.
         let mut stop = std::pin::pin!(stop_signal()?);
         let (mut peer, mut viewer) = start(dir).await?;
@@ -36,7 +37,10 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
         };
         stop_in_order(peer, viewer).await;
         failed.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason)))
-    })
+    });
+    // Dropping it would wait for whatever still runs on other threads.
+    runtime.shutdown_timeout(END);
+    ended
 }
 
 fn ready(report: &Report, peer: &Peer, viewer: &Viewer) {

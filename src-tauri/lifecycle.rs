@@ -1,10 +1,17 @@
 //! How a peer and its viewer start, start again and stop, with a window or without one.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use goop2_peer::{Config, Folder, Peer, api::Notice, keep_until_restart};
 use goop2_viewer::{Pass, Viewer};
+use tokio::time::timeout;
+
+/// How long a restart waits until the folder is closed. What runs in its database is interrupted;
+/// only a single function of SQLite, on one row, runs to its end.
+const RELEASE: Duration = Duration::from_secs(15);
+/// How long the end of the process waits for work on other threads.
+pub(crate) const END: Duration = Duration::from_secs(5);
 
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
@@ -38,7 +45,11 @@ pub(crate) async fn restart(
         port: viewer.port(),
         pass: viewer.pass(),
     };
+    let released = peer.released();
     stop_in_order(peer, viewer).await;
+    if timeout(RELEASE, released).await.is_err() {
+        tracing::warn!("the folder is still in use");
+    }
     let error = match start_after(dir, Some(past.clone())).await {
         Ok(started) => return Ok(started),
         Err(error) => error,
