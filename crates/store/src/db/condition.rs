@@ -103,13 +103,12 @@ pub(super) fn check(text: &str, table: &str, columns: &[&str]) -> Result<Cost, S
     if text.len() > MAX_BYTES {
         return Err(format!("where: at most {MAX_BYTES} bytes are allowed"));
     }
-    let mut depth = 0usize;
-    let (mut names, mut calls, mut patterns) = (0, 0, 0);
+    let (mut depth, mut counts) = (0usize, Counts::default());
     let mut tokens = Tokens { rest: text }.peekable();
     while let Some(token) = tokens.next() {
         let opens = matches!(tokens.peek(), Some(Ok(Token::Open)));
         match token? {
-            Token::Open if depth == MAX_DEPTH => {
+            Token::Open if depth >= MAX_DEPTH => {
                 return Err("where: too many nested parentheses".into());
             }
             Token::Open => depth += 1,
@@ -119,37 +118,54 @@ pub(super) fn check(text: &str, table: &str, columns: &[&str]) -> Result<Cost, S
             }
             Token::Word(word) => {
                 check_word(word, opens, table, columns)?;
-                let (pattern, call) = (is_any(word, &["like", "glob"]), is_any(word, FUNCTIONS));
-                patterns += usize::from(pattern);
-                calls += usize::from(opens && call);
-                // Some keywords are the names of columns too, such as `text`.
-                names += usize::from(!is_any(word, KEYWORDS) || is_any(word, columns));
+                counts.add(word, opens, columns);
                 if opens && word.eq_ignore_ascii_case("strftime") {
                     tokens.next();
                     depth += 1;
                     check_format(tokens.peek())?;
                 }
             }
-            Token::Quoted(_) => names += 1,
+            Token::Quoted(_) => counts.names += 1,
             Token::Text(_) | Token::Other => {}
         }
     }
     if depth != 0 {
         return Err(unbalanced());
     }
-    if patterns > MAX_PATTERNS {
-        return Err(format!(
-            "where: at most {MAX_PATTERNS} LIKE or GLOB are allowed"
-        ));
+    counts.cost()
+}
+
+/// What costs something in a condition.
+#[derive(Default)]
+struct Counts {
+    names: usize,
+    calls: usize,
+    patterns: usize,
+}
+
+impl Counts {
+    fn add(&mut self, word: &str, opens: bool, columns: &[&str]) {
+        self.patterns += usize::from(is_any(word, &["like", "glob"]));
+        self.calls += usize::from(opens && is_any(word, FUNCTIONS));
+        // Some keywords are the names of columns too, such as `text`.
+        self.names += usize::from(!is_any(word, KEYWORDS) || is_any(word, columns));
     }
-    if calls > MAX_CALLS {
-        return Err(format!(
-            "where: at most {MAX_CALLS} calls of functions are allowed"
-        ));
+
+    fn cost(&self) -> Result<Cost, String> {
+        if self.patterns > MAX_PATTERNS {
+            return Err(format!(
+                "where: at most {MAX_PATTERNS} LIKE or GLOB are allowed"
+            ));
+        }
+        if self.calls > MAX_CALLS {
+            return Err(format!(
+                "where: at most {MAX_CALLS} calls of functions are allowed"
+            ));
+        }
+        Ok(Cost(
+            self.names * Cost::NAME + self.calls * Cost::CALL + self.patterns * Cost::PATTERN,
+        ))
     }
-    Ok(Cost(
-        names * Cost::NAME + calls * Cost::CALL + patterns * Cost::PATTERN,
-    ))
 }
 
 /// An expression that begins with a text is no longer than it: nothing here joins texts.
@@ -413,6 +429,8 @@ mod tests {
             assert!(allowed(text).is_err(), "{text}");
         }
         assert!(allowed(&"(".repeat(40)).is_err());
+        let deep = "strftime('a',".repeat(40) + &"(".repeat(9) + "1" + &")".repeat(49);
+        assert!(allowed(&deep).is_err());
         for format in ["title", "?", "\"%J\"", "lower('%J')", ""] {
             assert!(allowed(&format!("strftime({format}, at) = 1")).is_err());
         }

@@ -196,15 +196,7 @@ impl<'a> Before<'a> {
         given: &Values<'a>,
         request: &Request,
     ) -> Result<Option<Self>, String> {
-        let there: Vec<&str> = given
-            .iter()
-            .map(|(column, _)| *column)
-            .filter(|name| {
-                columns
-                    .iter()
-                    .any(|known| known.name.eq_ignore_ascii_case(name))
-            })
-            .collect();
+        let there = existing(given, columns);
         let names = there
             .iter()
             .map(|name| format!(", {}", catalog::quoted(name)));
@@ -232,10 +224,9 @@ impl<'a> Before<'a> {
             bytes: row.get(1).map_err(fault::answer)?,
             unchanged: vec![],
         };
-        for (index, name) in there.into_iter().enumerate() {
-            let value = row.get_ref(index + 2).map_err(fault::answer)?;
-            let shown =
-                [true, false].map(|marked| values::answered(value, dates[index + 2], marked));
+        for (name, (index, date)) in there.into_iter().zip(dates.into_iter().enumerate().skip(2)) {
+            let value = row.get_ref(index).map_err(fault::answer)?;
+            let shown = [true, false].map(|marked| values::answered(value, date, marked));
             let given = request.data.get(name).filter(|given| !given.is_null());
             if given.is_some_and(|given| shown.contains(given)) {
                 before.unchanged.push(name);
@@ -243,6 +234,19 @@ impl<'a> Before<'a> {
         }
         Ok(Some(before))
     }
+}
+
+/// Those of the given columns that the table has: SQLite takes another name in quotes for a text.
+fn existing<'a>(given: &Values<'a>, columns: &[Column]) -> Vec<&'a str> {
+    let is_there = |name: &&str| {
+        let same = |known: &Column| known.name.eq_ignore_ascii_case(name);
+        columns.iter().any(same)
+    };
+    given
+        .iter()
+        .map(|(column, _)| *column)
+        .filter(is_there)
+        .collect()
 }
 
 /// After the write, within its transaction: what it takes is what it took.
