@@ -44,8 +44,14 @@ impl Target {
     /// The same as a folder, for `Location`: relative, so that it is right whatever stands before
     /// the site's root in the visitor's address. It begins with a name, never with a slash.
     pub fn with_slash(&self) -> String {
-        // Before a colon stands a scheme.
-        let dot = if self.last.contains(':') { "./" } else { "" };
+        // Before a colon stands a scheme; and what is a folder already is itself.
+        let dot = if self.last.contains(':') {
+            "./"
+        } else if self.last.is_empty() {
+            "."
+        } else {
+            ""
+        };
         let query = self.query.as_deref().map(|query| format!("?{query}"));
         format!(
             "{dot}{}/{}",
@@ -184,6 +190,8 @@ mod tests {
             ("/a%2Fb", "a%2Fb/"),
             ("/a/..", "../"),
             ("/a/.", "./"),
+            ("/a/?x", "./?x"),
+            ("/", "./"),
             ("/%5Cevil.example", "%5Cevil.example/"),
         ] {
             let target = Target::parse(&uri.parse().unwrap(), Platform::Unix).unwrap();
@@ -203,7 +211,7 @@ mod tests {
         #[test]
         fn the_folder_form_never_leaves_the_site(uri in "/[/a.:%2eEfF\\\\?#@ü]{0,16}") {
             let Ok(uri) = uri.parse::<Uri>() else { return Ok(()) };
-            if let Ok(target) = Target::parse(&uri, Platform::Unix) && !target.folder {
+            if let Ok(target) = Target::parse(&uri, Platform::Unix) {
                 let location = target.with_slash();
                 prop_assert!(http::HeaderValue::from_str(&location).is_ok());
                 prop_assert!(!location.starts_with(['/', '\\']));
