@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::MAX_LINE;
+
 /// A pattern of decoded absolute paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern(Vec<Piece>);
@@ -71,8 +73,12 @@ impl Pattern {
         self.0.iter().any(|piece| piece.name() == Some(wanted))
     }
 
-    /// What its names stand for in `path`: absolute, decoded, without a slash at its end.
+    /// What its names stand for in `path`: absolute, decoded, without a slash at its end. No rule is
+    /// for a path longer than a line: a splat is tried at every length.
     pub(super) fn captures(&self, path: &str) -> Option<Captures> {
+        if path.len() > MAX_LINE {
+            return None;
+        }
         let mut captures = Captures::default();
         if matches(&self.0, path, &mut captures) {
             return Some(captures);
@@ -203,6 +209,9 @@ mod tests {
         ] {
             assert_eq!(captured(pattern, path), None, "{pattern} {path}");
         }
+        let longest = format!("/{}", "x".repeat(MAX_LINE - 1));
+        assert!(captured("/*", &longest).is_some());
+        assert_eq!(captured("/*", &format!("{longest}x")), None);
         for pattern in ["/*/*", "/:a/:a", "/%ff", "/*/:splat"] {
             assert_eq!(Pattern::parse(pattern), None, "{pattern}");
         }
