@@ -2,8 +2,6 @@
 //!
 //! One page without scripts, in light and dark. Names come from strangers' disks and are escaped.
 
-use std::cmp::Ordering;
-
 use super::target::component;
 use crate::{SitePath, html::escape};
 
@@ -40,7 +38,7 @@ pub enum Kind {
 /// The page of `folder` (`None` for the site's root). `complete` is false when there is more than
 /// was read.
 pub fn page(folder: Option<&SitePath>, mut entries: Vec<Entry>, complete: bool) -> String {
-    entries.sort_by(order);
+    entries.sort_by_cached_key(order);
     let (pictures, rows): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| is_shown(entry));
     let title = escape(folder.map_or("Files", SitePath::name));
     let mut page = format!(
@@ -62,10 +60,22 @@ pub fn page(folder: Option<&SitePath>, mut entries: Vec<Entry>, complete: bool) 
     page
 }
 
-/// Folders first, then by name as people read it.
-fn order(a: &Entry, b: &Entry) -> Ordering {
-    let key = |entry: &Entry| (entry.kind != Kind::Folder, entry.name.to_lowercase());
-    key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+/// Folders first, then by name as people read it: in any case, and `img2` before `img10`.
+fn order(entry: &Entry) -> (bool, String, String) {
+    let mut key = String::new();
+    let lower = entry.name.to_lowercase();
+    let mut rest = lower.as_str();
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (text, number) = rest.split_at(at);
+        let end = number.find(|c: char| !c.is_ascii_digit());
+        let (number, after) = number.split_at(end.unwrap_or(number.len()));
+        key.push_str(text);
+        // As long as the longest number that is likely in a name: that of a date and time.
+        key.push_str(&format!("{:0>20}", number.trim_start_matches('0')));
+        rest = after;
+    }
+    key.push_str(rest);
+    (entry.kind != Kind::Folder, key, entry.name.clone())
 }
 
 fn is_shown(entry: &Entry) -> bool {
@@ -182,6 +192,18 @@ mod tests {
         assert!(page.contains("<small>1.2 MB</small>") && page.contains(">huge.jpg<"));
         assert!(!page.contains("src=\"huge.jpg\"") && !page.contains("Up one folder"));
         assert!(!page.contains("<script") && !page.contains("more files"));
+    }
+
+    #[test]
+    fn names_are_in_the_order_that_people_expect() {
+        let mut names = [
+            "img10", "IMG2", "img02b", "a", "B", "2026-11", "2026-2", "ä",
+        ];
+        names.sort_by_cached_key(|name| order(&file(name, 1, false)));
+        let expected = [
+            "2026-2", "2026-11", "a", "B", "IMG2", "img02b", "img10", "ä",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]
