@@ -11,10 +11,7 @@ use goop2_proto::PeerId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::{
-    handler::Negotiated,
-    open::{InUse, Stream, Traffic},
-};
+use super::open::{InUse, Negotiated, Stream, Traffic};
 
 /// The node's own protocol: hole punching from many ports.
 pub(crate) const PUNCH: &str = "/goop/punch/1.0.0";

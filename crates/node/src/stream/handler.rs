@@ -24,7 +24,7 @@ use tokio_util::sync::{PollSemaphore, PollSender};
 
 use super::{
     control::{ATTEMPT, Failure, MAX_WAITING_PER_CONNECTION, PUNCH, Registration, Request},
-    open::{InUse, InboundStream, Stream},
+    open::{InUse, InboundStream, Negotiated, Stream},
 };
 
 /// See the module.
@@ -224,9 +224,6 @@ impl InboundUpgrade<libp2p::Stream> for Accept {
         ready(Ok((stream, protocol)))
     }
 }
-
-/// A stream, and the protocol that was agreed on.
-pub(super) type Negotiated = (libp2p::Stream, &'static str);
 
 /// Offers these protocols in this order.
 pub(crate) struct Offer(Vec<&'static str>);

@@ -15,6 +15,9 @@ use goop2_proto::PeerId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// A stream, and the protocol that was agreed on.
+pub(super) type Negotiated = (libp2p::Stream, &'static str);
+
 /// A stream another peer opened.
 #[derive(Debug)]
 pub struct InboundStream {

@@ -13,7 +13,7 @@ use crate::{
     link,
     peer::Peer,
     sites::{
-        http::{self, Body},
+        http::{self, Body, fetch},
         visit,
     },
 };
@@ -26,11 +26,11 @@ impl Peer {
     /// Errors: [`Error::Blocked`], and every way a visit can fail (PROTOCOL §4).
     pub async fn fetch(&self, peer: PeerId, request: Parts) -> Result<Response<Body>, Error> {
         if peer == self.id() {
-            let answer = move |folder: &Folder| folder.site().answer(&request);
-            Ok(blocking(&self.0.folder, answer).await?.map(http::send))
+            let answer = move |folder: &Folder| folder.site().answer(&request).map(http::begin);
+            blocking(&self.0.folder, answer).await
         } else {
             self.refuse_blocked(&peer)?;
-            self.0.client.fetch(peer, &request).await
+            fetch::fetch(&self.0.client, peer, &request).await
         }
     }
 

@@ -1,12 +1,14 @@
 //! Sites as HTTP/1.1 over streams (`docs/protocol-v2.md`): `server` answers from this peer's folder,
-//! `client` asks other peers, `existing` translates for those that speak `/goop/site/1.0.0` only.
+//! `fetch` asks other peers over
+//! the streams of `client`, and `existing` translates for those that speak `/goop/site/1.0.0` only.
 
 mod body;
 pub(crate) mod client;
 mod existing;
+pub(crate) mod fetch;
 mod paced;
 mod resume;
 pub(crate) mod server;
 
 pub use body::Body;
-pub(crate) use body::send;
+pub(crate) use body::begin;

@@ -3,7 +3,7 @@
 //!
 //! One may hold as much as is still free: the dynamic thresholds of Choudhury and Hahne
 //! (IEEE/ACM Transactions on Networking 6.2, 1998). Alone, a visitor gets half of the room; eight
-//! that want everything get a ninth each, and the ninth that is left is for whoever comes next.
+//! that want everything get a ninth each, and the ninth that is left is for the next one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -179,7 +179,7 @@ mod tests {
             }
             let newcomer = PeerId::random();
             let got = (0..600).filter(|_| shares.take(newcomer)).count();
-            assert!(got >= 512 / (greedy + 1) / 2, "{got} beside {greedy}");
+            assert!(got >= 512 / (greedy + 1) / 2, "{got} next to {greedy}");
             // All gone, all free.
             for peer in peers.iter().chain([&newcomer]) {
                 while shares.held(peer) > 0 {

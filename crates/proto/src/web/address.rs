@@ -43,7 +43,7 @@ fn begins(before: Option<&u8>) -> bool {
     })
 }
 
-/// Whether a page names files of its own site by addresses from the root.
+/// Whether a page names files of the same site by addresses from the root.
 pub fn names_root(page: &[u8]) -> bool {
     let is_root = |value: &[u8]| {
         let value = value.trim_ascii_start();

@@ -3,7 +3,10 @@
 //! One range gets a part; several get the whole, which a server may do and every client has to
 //! take. What is not understood is ignored, as if it were not there.
 
-use http::{HeaderMap, header::RANGE};
+use http::{
+    HeaderMap,
+    header::{CONTENT_RANGE, RANGE},
+};
 
 /// Which bytes a request wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,16 @@ pub fn wanted(headers: &HeaderMap, len: u64) -> Wanted {
         .ok()
         .and_then(|value| read(value, len))
         .unwrap_or(Wanted::Whole)
+}
+
+/// The part that an answer brings, by its `Content-Range` (RFC 9110 §14.4): the first byte, the byte
+/// after the last, and the length of the whole file.
+pub fn sent(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
+    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?;
+    let (range, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last, whole) = (number(first)?, number(last)?, number(whole)?);
+    (first <= last && last < whole).then(|| (first, last + 1, whole))
 }
 
 /// `None` for what is not one range of bytes.
@@ -91,6 +104,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_part_that_an_answer_brings() {
+        for (value, expected) in [
+            ("bytes 0-0/1", Some((0, 1, 1))),
+            ("bytes 2-4/10", Some((2, 5, 10))),
+            ("bytes 2-10/10", None),
+            ("bytes 4-2/10", None),
+            ("bytes 0-18446744073709551615/18446744073709551615", None),
+            ("bytes 2-4/*", None),
+            ("bytes */10", None),
+            ("bytes +2-4/10", None),
+            ("items 2-4/10", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_RANGE, value.parse().unwrap())]);
+            assert_eq!(sent(&headers), expected, "{value}");
+        }
+    }
 
     fn of(value: &str, len: u64) -> Wanted {
         let mut headers = HeaderMap::new();

@@ -17,7 +17,7 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
-/// `own` is the URL of the origin the request is for, `is_api` says which of its paths are no pages.
+/// `own` is the URL of the origin the request is for, `is_api` says which of its paths are for scripts.
 /// A page of another origin may link to a page here and do nothing else: who may frame it is up to
 /// its own policy.
 pub(crate) fn admit(request: &Request, own: &str, is_api: fn(&str) -> bool) -> Result<(), Refusal> {

@@ -19,26 +19,39 @@ const CHUNK: usize = 2 * goop2_node::FRAME;
 /// The bytes of a file of a site, as they come. An error means that the transfer was cut.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The body that sends this content.
-pub(crate) fn send(content: Content) -> Body {
+/// The body that sends this content. Blocks: the first chunk, which is all of a small file, is read
+/// here.
+pub(crate) fn begin(content: Content) -> Body {
     match content {
         Content::Empty => Empty::new().map_err(|never| match never {}).boxed_unsync(),
-        Content::Bytes(bytes) => Full::new(bytes)
-            .map_err(|never| match never {})
-            .boxed_unsync(),
+        Content::Bytes(bytes) => whole(bytes),
         Content::File {
             file,
             offset,
             len,
             encoding,
         } => {
-            let bytes = file_bytes(file, offset, len);
-            match encoding {
-                None => of_stream(bytes),
-                Some(encoding) => of_stream(encoded(bytes, encoding)),
+            let part = Part {
+                file,
+                left: len,
+                start: Some(offset),
+            };
+            match (part.read(), encoding) {
+                (Err(error), _) => of_stream(stream::iter([Err(error)])),
+                (Ok((Part { left: 0, .. }, bytes)), None) => whole(bytes),
+                (Ok((part, bytes)), None) => of_stream(after(part, bytes)),
+                (Ok((part, bytes)), Some(encoding)) => {
+                    of_stream(encoded(after(part, bytes), encoding))
+                }
             }
         }
     }
+}
+
+fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// A body of bytes that come one after the other.
@@ -46,25 +59,16 @@ pub(super) fn of_stream(bytes: impl Stream<Item = io::Result<Bytes>> + Send + 's
     StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync()
 }
 
-/// `len` bytes of the file, each chunk read while the one before is sent. A file that shrank is an
-/// error: the visitor must see a broken stream, not a short file.
-fn file_bytes(
-    file: File,
-    offset: u64,
-    len: u64,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let part = Part {
-        file,
-        left: len,
-        start: Some(offset),
-    };
-    stream::unfold(part.read(), async |reading| {
-        let (part, chunk) = match reading?.await.unwrap_or_else(|error| Err(error.into())) {
-            Ok(read) => read,
-            Err(error) => return Some((Err(error), None)),
-        };
-        Some((Ok(chunk), part.read()))
-    })
+/// The chunk and the rest of the file, each chunk read while the one before is sent. A file that
+/// shrank is an error: the visitor must see a broken stream, not a short file.
+fn after(part: Part, chunk: Bytes) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let rest = stream::unfold(part.read_ahead(), async |reading| {
+        match reading?.await.unwrap_or_else(|error| Err(error.into())) {
+            Ok((part, chunk)) => Some((Ok(chunk), part.read_ahead())),
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    stream::iter([Ok(chunk)]).chain(rest)
 }
 
 /// What is left to be read of a file.
@@ -75,23 +79,21 @@ struct Part {
     start: Option<u64>,
 }
 
-type Reading = JoinHandle<io::Result<(Part, Bytes)>>;
-
 impl Part {
     /// Begins to read the next chunk; `None` at the end.
-    fn read(mut self) -> Option<Reading> {
-        let size = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
-        (size > 0).then(|| {
-            spawn_blocking(move || {
-                if let Some(start) = self.start.take().filter(|start| *start > 0) {
-                    self.file.seek(SeekFrom::Start(start))?;
-                }
-                let mut chunk = vec![0; size];
-                self.file.read_exact(&mut chunk)?;
-                self.left -= size as u64;
-                Ok((self, chunk.into()))
-            })
-        })
+    fn read_ahead(self) -> Option<JoinHandle<io::Result<(Self, Bytes)>>> {
+        (self.left > 0).then(|| spawn_blocking(|| self.read()))
+    }
+
+    /// Reads the next chunk. Blocks.
+    fn read(mut self) -> io::Result<(Self, Bytes)> {
+        if let Some(start) = self.start.take().filter(|start| *start > 0) {
+            self.file.seek(SeekFrom::Start(start))?;
+        }
+        let mut chunk = vec![0; usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK))];
+        self.file.read_exact(&mut chunk)?;
+        self.left -= chunk.len() as u64;
+        Ok((self, chunk.into()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Asks other peers for files of their sites. A stream to one of ours takes further requests, so a
-//! few are kept open: on a warm connection the first byte then comes after one round trip.
+//! The streams on which other peers are asked for files. One of ours takes further requests, so a few
+//! are kept open: on a warm connection the first byte then comes after one round trip.
 
 use std::{
     collections::HashMap,
@@ -27,10 +27,10 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{body::Body, existing, paced::Paced, resume};
+use super::paced::Paced;
 use crate::{
     error::Error,
-    sites::visit::{CONNECT, FIRST_ANSWER, answer_of, answer_within, retried},
+    sites::visit::{CONNECT, answer_of},
 };
 
 /// What a site is asked for by, the best first.
@@ -46,7 +46,7 @@ const BUFFER: usize = 128 * 1024;
 
 /// The requests of this peer to others, and the streams kept for them.
 pub(crate) struct Client {
-    node: Node,
+    pub(super) node: Node,
     idle: Mutex<HashMap<PeerId, Vec<Line>>>,
 }
 
@@ -72,30 +72,6 @@ impl Client {
         })
     }
 
-    /// Asks for one file: a GET or HEAD with an origin-form address, relative to the site's root. A
-    /// body that breaks off goes on where it was when its owner can do that.
-    pub(crate) async fn fetch(
-        self: &Arc<Self>,
-        peer: PeerId,
-        request: &Parts,
-    ) -> Result<Response<Body>, Error> {
-        answer_within(FIRST_ANSWER, retried(|| self.ask(peer, request))).await
-    }
-
-    async fn ask(self: &Arc<Self>, peer: PeerId, request: &Parts) -> Result<Response<Body>, Error> {
-        let line = match self.ask_idle(peer, request).await {
-            Some(asked) => return Ok(self.answer(peer, request, asked)),
-            None => self.open(peer).await?,
-        };
-        match line {
-            Opened::Http(line) => {
-                let asked = self.ask_on(line, peer, request).await?;
-                Ok(self.answer(peer, request, asked))
-            }
-            Opened::Existing(stream) => existing::fetch(&self.node, peer, stream, request).await,
-        }
-    }
-
     /// One request over HTTP, on whatever stream; existing peers know none.
     pub(super) async fn ask_http(&self, peer: PeerId, request: &Parts) -> Result<Asked, Error> {
         if let Some(asked) = self.ask_idle(peer, request).await {
@@ -109,7 +85,7 @@ impl Client {
 
     /// Asks on an idle stream. The other side may have closed it a moment ago; then the next one
     /// is tried.
-    async fn ask_idle(&self, peer: PeerId, request: &Parts) -> Option<Asked> {
+    pub(super) async fn ask_idle(&self, peer: PeerId, request: &Parts) -> Option<Asked> {
         while let Some(line) = self.take(peer) {
             if let Ok(asked) = self.ask_on(line, peer, request).await {
                 return Some(asked);
@@ -118,7 +94,12 @@ impl Client {
         None
     }
 
-    async fn ask_on(&self, mut line: Line, peer: PeerId, request: &Parts) -> Result<Asked, Error> {
+    pub(super) async fn ask_on(
+        &self,
+        mut line: Line,
+        peer: PeerId,
+        request: &Parts,
+    ) -> Result<Asked, Error> {
         line.sender.ready().await.map_err(failure)?;
         let sent = line.sender.send_request(of_parts(peer, request));
         let response = answer_of(&self.node, peer, sent).await.map_err(failure)?;
@@ -126,7 +107,7 @@ impl Client {
         Ok((response, line))
     }
 
-    async fn open(&self, peer: PeerId) -> Result<Opened, Error> {
+    pub(super) async fn open(&self, peer: PeerId) -> Result<Opened, Error> {
         let opened = timeout(CONNECT, self.node.open_any(peer, &PROTOCOLS)).await;
         let (stream, protocol) = opened.map_err(|_| Error::Offline)??;
         if protocol == site::PROTOCOL {
@@ -134,13 +115,6 @@ impl Client {
         } else {
             Line::open(stream, protocol == SITE).await.map(Opened::Http)
         }
-    }
-
-    fn answer(self: &Arc<Self>, peer: PeerId, request: &Parts, asked: Asked) -> Response<Body> {
-        let (response, line) = asked;
-        let (head, body) = response.into_parts();
-        let body = resume::body(self, peer, request, &head, (body, line));
-        Response::from_parts(head, body)
     }
 
     /// Takes an idle stream on the best connection there is to the peer.
@@ -181,7 +155,7 @@ impl Client {
     }
 }
 
-enum Opened {
+pub(super) enum Opened {
     Http(Line),
     Existing(Stream),
 }
@@ -241,7 +215,7 @@ fn check_range(request: &Parts, response: &Response<Incoming>) -> Result<(), Err
         return Ok(());
     }
     let strange = || Error::Protocol("it sent another part of the file".into());
-    let (first, end, whole) = resume::content_range(response.headers()).ok_or_else(strange)?;
+    let (first, end, whole) = range::sent(response.headers()).ok_or_else(strange)?;
     let asked = Wanted::Part {
         first,
         last: end - 1,

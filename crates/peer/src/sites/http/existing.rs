@@ -72,7 +72,7 @@ fn part(request: &Parts, mime: &str, len: u64, reader: Reader) -> Response<Body>
         Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
     };
     let body = if request.method == Method::HEAD || end == 0 {
-        body::send(Content::Empty)
+        body::begin(Content::Empty)
     } else {
         body::of_stream(bytes(reader, first, end))
     };

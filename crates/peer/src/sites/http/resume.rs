@@ -1,15 +1,15 @@
 //! Bodies that survive a broken connection: what is missing is asked for again (RFC 9110 §14.2), as
-//! long as the file is the same (§13.1.5). Connections break often without anybody going away: a
+//! long as the file is the same (its `If-Range`). Connections break often without anybody going away: a
 //! relay restarts, a direct connection takes over, a laptop changes networks.
 
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
-use goop2_proto::PeerId;
+use goop2_proto::{PeerId, web::range};
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode, Uri,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, IF_RANGE, RANGE},
     request, response,
 };
 use http_body_util::BodyExt;
@@ -57,7 +57,7 @@ pub(super) fn body(
 struct Transfer {
     client: Arc<Client>,
     peer: PeerId,
-    /// `None` when the rest could not be told from other bytes.
+    /// `None` when the rest could not be distinguished from other bytes.
     part: Option<Part>,
     source: Option<(Incoming, Line)>,
     /// When a byte came last.
@@ -150,10 +150,16 @@ impl Part {
         }
         let (next, end, whole) = match head.status {
             StatusCode::OK => {
-                let len = number(text(&head.headers, CONTENT_LENGTH)?)?;
+                let len = head
+                    .headers
+                    .get(CONTENT_LENGTH)?
+                    .to_str()
+                    .ok()?
+                    .parse()
+                    .ok()?;
                 (0, len, len)
             }
-            StatusCode::PARTIAL_CONTENT => content_range(&head.headers)?,
+            StatusCode::PARTIAL_CONTENT => range::sent(&head.headers)?,
             _ => return None,
         };
         Some(Self {
@@ -178,25 +184,6 @@ impl Part {
     fn continues(&self, head: &response::Parts) -> bool {
         head.status == StatusCode::PARTIAL_CONTENT
             && head.headers.get(ETAG) == Some(&self.etag)
-            && content_range(&head.headers) == Some((self.next, self.end, self.whole))
+            && range::sent(&head.headers) == Some((self.next, self.end, self.whole))
     }
-}
-
-/// First byte, byte after the last, and length of the whole (RFC 9110 §14.4).
-pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
-    let range = text(headers, CONTENT_RANGE)?.strip_prefix("bytes ")?;
-    let (range, whole) = range.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, whole) = (number(first)?, number(last)?, number(whole)?);
-    (first <= last && last < whole).then_some((first, last + 1, whole))
-}
-
-fn text(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// Digits only: a sign is none of them.
-fn number(digits: &str) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
 }

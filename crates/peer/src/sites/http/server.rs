@@ -73,8 +73,9 @@ impl Visitor {
         if head.uri.path() == WELL_KNOWN {
             return well_known();
         }
-        match spawn_blocking(move || self.folder.site().answer(&head)).await {
-            Ok(response) => response.map(|content| holding(turn, body::send(content))),
+        let answered = move || self.folder.site().answer(&head).map(body::begin);
+        match spawn_blocking(answered).await {
+            Ok(response) => response.map(|body| holding(turn, body)),
             Err(_panicked) => refusal(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -89,7 +90,7 @@ fn is_ambiguous(head: &Parts) -> bool {
 }
 
 fn refusal(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(body::send(Content::Empty));
+    let mut response = Response::new(body::begin(Content::Empty));
     *response.status_mut() = status;
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
@@ -98,7 +99,7 @@ fn refusal(status: StatusCode) -> Response<Body> {
 
 fn well_known() -> Response<Body> {
     let json = Bytes::from_static(WELL_KNOWN_ANSWER.as_bytes());
-    let mut response = Response::new(body::send(Content::Bytes(json)));
+    let mut response = Response::new(body::begin(Content::Bytes(json)));
     let kind = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -1,0 +1,46 @@
+//! Asks another peer for a file of its site, in the best way it knows.
+
+use std::sync::Arc;
+
+use goop2_proto::PeerId;
+use http::{Response, request::Parts};
+
+use super::{
+    body::Body,
+    client::{Asked, Client, Opened},
+    existing, resume,
+};
+use crate::{
+    error::Error,
+    sites::visit::{FIRST_ANSWER, answer_within, retried},
+};
+
+/// Asks for one file: a GET or HEAD with an origin-form address, relative to the site's root. A body
+/// that breaks off goes on where it was when its owner can do that.
+pub(crate) async fn fetch(
+    client: &Arc<Client>,
+    peer: PeerId,
+    request: &Parts,
+) -> Result<Response<Body>, Error> {
+    answer_within(FIRST_ANSWER, retried(|| ask(client, peer, request))).await
+}
+
+async fn ask(client: &Arc<Client>, peer: PeerId, request: &Parts) -> Result<Response<Body>, Error> {
+    let asked = match client.ask_idle(peer, request).await {
+        Some(asked) => asked,
+        None => match client.open(peer).await? {
+            Opened::Http(line) => client.ask_on(line, peer, request).await?,
+            Opened::Existing(stream) => {
+                return existing::fetch(&client.node, peer, stream, request).await;
+            }
+        },
+    };
+    Ok(answer(client, peer, request, asked))
+}
+
+fn answer(client: &Arc<Client>, peer: PeerId, request: &Parts, asked: Asked) -> Response<Body> {
+    let (response, line) = asked;
+    let (head, body) = response.into_parts();
+    let body = resume::body(client, peer, request, &head, (body, line));
+    Response::from_parts(head, body)
+}
