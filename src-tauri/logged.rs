@@ -11,7 +11,7 @@ use tracing::{
 use tracing_subscriber::{EnvFilter, Layer, layer::Context, registry::LookupSpan};
 
 /// What goes into the page: our own parts in detail, everybody else's warnings.
-const FILTER: &str = "warn,libp2p=error,goop2=debug";
+const FILTER: &str = "warn,libp2p=error,rustls_platform_verifier=off,goop2=debug";
 
 /// The layer that writes down lines for the page.
 pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {

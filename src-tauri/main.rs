@@ -29,8 +29,8 @@ use crate::{
 };
 
 /// What is logged unless `RUST_LOG` says otherwise. The library warns about what strangers do, and
-/// they could fill the log that way.
-const LOG: &str = "warn,libp2p=error,goop2=info";
+/// they could fill the log that way. What is wrong with a certificate is said by us, once.
+const LOG: &str = "warn,libp2p=error,rustls_platform_verifier=off,goop2=info";
 
 fn main() -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

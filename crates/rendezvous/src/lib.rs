@@ -11,3 +11,4 @@ pub mod mail;
 pub mod qr;
 pub mod registration;
 pub mod server;
+mod tls;

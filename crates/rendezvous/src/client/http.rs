@@ -1,6 +1,6 @@
 //! HTTP to a rendezvous: bounded answers, restricted redirects, and errors in plain words.
 
-use std::{error::Error as _, io, net::IpAddr, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
 use reqwest::{
     Method, Response, StatusCode, Url,
@@ -8,7 +8,10 @@ use reqwest::{
     redirect,
 };
 
+use rustls::pki_types::CertificateDer;
+
 use super::address::{Address, authority};
+use crate::tls;
 
 /// Time for name, connection and TLS on a slow line.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -18,6 +21,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Redirects within one server; more is a loop.
 const MAX_HOPS: usize = 3;
+/// What the HTTP client says when a name has no address; it has no type for it.
+const NO_NAME: &str = "dns error";
 /// How much of an answer's text is shown to people.
 const MAX_TEXT: usize = 200;
 
@@ -40,7 +45,12 @@ impl Http {
     /// Trusts what the system trusts (on Linux `SSL_CERT_FILE` can add your own authority). Without
     /// any certificates, servers without TLS can still be reached.
     pub fn new() -> Self {
-        Self(client(redirect::Policy::custom(within_the_server)))
+        Self::trusting(Vec::new())
+    }
+
+    /// Trusts these, too.
+    fn trusting(more: Vec<CertificateDer<'static>>) -> Self {
+        Self(client(redirect::Policy::custom(within_the_server), more))
     }
 
     /// Sends a request and waits for the head of the answer, whatever its status.
@@ -72,8 +82,11 @@ impl Http {
     }
 }
 
-/// An HTTP client with a policy for redirects.
-pub(crate) fn client(redirects: redirect::Policy) -> reqwest::Client {
+/// An HTTP client with a policy for redirects, which trusts what the system trusts, and `more`.
+pub(crate) fn client(
+    redirects: redirect::Policy,
+    more: Vec<CertificateDer<'static>>,
+) -> reqwest::Client {
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("goop2/", env!("CARGO_PKG_VERSION")))
@@ -83,8 +96,12 @@ pub(crate) fn client(redirects: redirect::Policy) -> reqwest::Client {
             // hide it.
             .no_proxy()
     };
-    match builder().redirect(redirects).build() {
-        Ok(client) => client,
+    match tls::config(more) {
+        Ok(tls) => builder()
+            .redirect(redirects)
+            .tls_backend_preconfigured(tls)
+            .build()
+            .expect("with its certificates a client needs nothing else from the system"),
         Err(error) => {
             tracing::warn!(%error, "no certificates found; only servers without TLS can be reached");
             let bare = builder()
@@ -225,10 +242,23 @@ fn within_the_server(attempt: redirect::Attempt<'_>) -> redirect::Action {
 }
 
 pub(super) fn describe(error: &reqwest::Error, host: &str) -> String {
-    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    if let Some(why) = tls::explain(error, host) {
+        return if why.ends_with("doesn't use TLS") {
+            format!("{why}. Start the address with http:// instead")
+        } else {
+            why
+        };
+    }
+    let causes = tls::causes(error);
     let innermost = causes.clone().last().map(ToString::to_string);
-    let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>());
-    match io.map(io::Error::kind) {
+    if causes.clone().any(|cause| cause.to_string() == NO_NAME) {
+        return format!(
+            "{host} was not found. Check the spelling, and whether this computer is online"
+        );
+    }
+    // TLS wraps the errors of the socket.
+    let io = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    match io.map(io::Error::kind).filter(|kind| *kind != io::ErrorKind::Other).last() {
         Some(io::ErrorKind::ConnectionRefused) => format!("{host} doesn't answer"),
         Some(
             io::ErrorKind::NetworkUnreachable
@@ -243,19 +273,10 @@ pub(super) fn describe(error: &reqwest::Error, host: &str) -> String {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::UnexpectedEof,
         ) => "the server closed the connection".into(),
-        Some(io::ErrorKind::InvalidData) if error.is_connect() => {
-            let why = innermost.unwrap_or_default();
-            format!("the certificate of {host} could not be verified: {why}")
-        }
-        Some(_) if error.is_connect() && !has_code(io) => {
-            format!("{host} was not found. Check the spelling, and whether this computer is online")
-        }
         _ if error.is_timeout() => format!("{host} didn't answer in time"),
         _ => innermost.unwrap_or_else(|| error.to_string()),
     }
 }
 
-/// Socket errors have an OS error code; errors of name resolution do not.
-fn has_code(error: Option<&io::Error>) -> bool {
-    error.is_some_and(|error| error.raw_os_error().is_some())
-}
+#[cfg(test)]
+mod tests;

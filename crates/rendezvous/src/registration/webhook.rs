@@ -32,7 +32,7 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) fn spawn(url: Url) -> Self {
         let (calls, waiting) = mpsc::channel(MAX_WAITING);
-        let client = http::client(redirect::Policy::none());
+        let client = http::client(redirect::Policy::none(), Vec::new());
         Self {
             calls,
             _task: AbortOnDropHandle::new(tokio::spawn(run(url, client, waiting))),
