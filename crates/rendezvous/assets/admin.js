@@ -162,6 +162,13 @@ function showRelay(relay) {
   keep(byId("relay-visits"), visits, (visit) => visit.key, visitRow);
 }
 
+function mails(mail) {
+  if (!mail) return "";
+  const sent = counted(mail.sent, "mail sent", "mails sent");
+  const failed = mail.failed ? `, ${number(mail.failed)} failed. The last problem: ${mail.last}` : "";
+  return `${sent}${failed}.`;
+}
+
 function limitRow([name, value]) {
   const row = element("tr");
   const head = element("th", name);
@@ -205,6 +212,7 @@ function show(state) {
   keep(byId("blocked"), state.blocked, (id) => id, blockedRow);
   set(byId("registered"), count(state.registrations.length, state.registered));
   keep(byId("registrations"), state.registrations, (one) => one.email, registrationRow);
+  set(byId("mail"), mails(state.mail));
   showRelay(state.relay);
   keep(byId("limits"), state.limits, ([name]) => name, limitRow);
   const log = byId("log");

@@ -27,7 +27,7 @@ use goop2_proto::{
 };
 use multibase::Base;
 
-use crate::mail::Mailer;
+use crate::mail::{self, Mailer, Remedy};
 
 pub use config::{Config, Error};
 pub(crate) use database::Peer;
@@ -143,6 +143,11 @@ impl Registrations {
         self.shared.as_ref().is_none_or(Shared::is_current)
     }
 
+    /// What became of the mails; none without a mail server.
+    pub(crate) fn mails(&self) -> Option<mail::Figures> {
+        self.mailer.as_ref().map(Mailer::figures)
+    }
+
     /// A count that grows with changes of other instances.
     pub(crate) fn changes(&self) -> u64 {
         self.shared.as_ref().map_or(0, Shared::changes)
@@ -167,8 +172,9 @@ impl Registrations {
             .await?;
         let link = format!("{}/verify?token={token}", base.trim_end_matches('/'));
         let sent = self.send(email.trim(), link).await;
-        if sent.is_err() {
-            // If this fails too, it expires.
+        let never_sent = |failure: &mail::Failure| failure.remedy != Remedy::Wait;
+        if matches!(&sent, Err(Refusal::Mail(failure)) if never_sent(failure)) {
+            // A slow mail server may still deliver it. If this fails, it expires.
             let _ = self
                 .change(|records| Ok((records.withdraw(&hash), ())))
                 .await;
@@ -328,10 +334,9 @@ impl Registrations {
         let Some(mailer) = &self.mailer else {
             return Ok(Sent::Link(link));
         };
-        mailer.send_link(email, &link).await.map_err(|error| {
-            tracing::error!(%error, "a verification mail could not be sent");
-            Refusal::Failed
-        })?;
+        mailer.send_link(email, &link).await.inspect_err(
+            |failure| tracing::warn!(why = failure.why, "a verification mail was not sent"),
+        )?;
         Ok(Sent::Mailed)
     }
 

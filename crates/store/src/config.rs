@@ -124,14 +124,31 @@ pub struct Presence {
     pub relay: Relay,
     /// Mail server for verification links; empty = they go to the log.
     pub smtp_host: String,
-    /// Port of the mail server; 0 = not set.
+    /// Port of the mail server; 0 = 587, or 465 if `smtp_tls` is `implicit`.
     pub smtp_port: u16,
+    /// When TLS begins: `implicit` = from the start, `starttls` = by STARTTLS, `auto` = from the
+    /// start on port 465 and others that end like it. Existing peers ignore this key.
+    pub smtp_tls: SmtpTls,
     /// User name at the mail server.
     pub smtp_username: String,
     /// Password at the mail server.
     pub smtp_password: String,
     /// Sender of the mails.
     pub smtp_from: String,
+}
+
+/// `presence.smtp_tls`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// As the port says.
+    #[default]
+    Auto,
+    /// From the start.
+    Implicit,
+    /// By STARTTLS.
+    StartTls,
 }
 
 /// The relay's part of section `presence`: the keys that begin with `relay_`.
@@ -297,6 +314,7 @@ impl Default for Presence {
             relay: Relay::default(),
             smtp_host: String::new(),
             smtp_port: 0,
+            smtp_tls: SmtpTls::Auto,
             smtp_username: String::new(),
             smtp_password: String::new(),
             smtp_from: String::new(),

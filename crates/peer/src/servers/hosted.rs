@@ -19,7 +19,7 @@ use goop2_rendezvous::{
     cluster, mail, registration,
     server::{self, Limits, Net, Server, Status},
 };
-use goop2_store::config;
+use goop2_store::config::{self, SmtpTls};
 use tokio::sync::watch;
 use url::{Host, Url};
 
@@ -257,6 +257,11 @@ fn registration_config(dir: &Path, config: &config::Presence) -> Option<registra
         mail: mail::Config {
             host: config.smtp_host.clone(),
             port: config.smtp_port,
+            encryption: match config.smtp_tls {
+                SmtpTls::Auto => mail::Encryption::Auto,
+                SmtpTls::Implicit => mail::Encryption::Implicit,
+                SmtpTls::StartTls => mail::Encryption::StartTls,
+            },
             username: config.smtp_username.clone(),
             password: config.smtp_password.clone(),
             from: config.smtp_from.clone(),

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::mail;
+
 /// How long a link is valid, as the mail says. In milliseconds, like all times here.
 pub(super) const LINK_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The keys of the owner in a record's `metadata`.
@@ -82,9 +84,14 @@ pub(super) fn hash(token: &str) -> Hash {
     Sha256::digest(token).into()
 }
 
-/// Addresses that differ only in case are the same mailbox in practice.
+/// Addresses that differ only in case are the same mailbox in practice, and a host is the same in
+/// its own script and in ASCII.
 pub(super) fn key(email: &str) -> String {
-    email.trim().to_lowercase()
+    let email = email.trim().to_lowercase();
+    if email.is_ascii() {
+        return email;
+    }
+    mail::ascii_host(&email).unwrap_or(email)
 }
 
 /// Whether a link of that time has expired.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mail::Failure;
+
 /// In words for the person who asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -31,7 +33,10 @@ pub enum Refusal {
         "This server can’t reach the servers it shares registrations with. Nothing was changed. Try again in a few minutes."
     )]
     Away,
-    /// The disk or the mail server.
+    /// The mail was not sent.
+    #[error(transparent)]
+    Mail(#[from] Failure),
+    /// The disk.
     #[error("Registration failed. Try again later.")]
     Failed,
 }

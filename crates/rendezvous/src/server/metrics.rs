@@ -8,12 +8,13 @@ use std::{
 use goop2_proto::relay::{Refusal, Usage};
 
 use super::{app::App, instance::Cluster, presence::hub::Counters};
-use crate::registration::Registrations;
+use crate::{mail::Remedy, registration::Registrations};
 
 pub(crate) fn text(app: &App) -> String {
     let mut text = Text::new("goop2_rendezvous_");
     state(app, &mut text);
     counters(&app.hub.counters, &mut text);
+    mails(app, &mut text);
     if let Some(relay) = app.relay() {
         text.prefix = "goop2_relay_";
         usage(&relay.usage, &mut text);
@@ -115,6 +116,30 @@ fn counters(counters: &Counters, text: &mut Text) {
     count("cluster_refused", help, &counters.cluster_refused);
     let help = "Snapshots requested from other instances.";
     count("cluster_resyncs", help, &counters.cluster_resyncs);
+}
+
+fn mails(app: &App, text: &mut Text) {
+    let figures = app.registrations.as_ref().and_then(Registrations::mails);
+    let figures = figures.unwrap_or_default();
+    let help = "Mails that the mail server accepted.";
+    text.counter("mails_sent", help, figures.sent);
+    for (remedy, count) in figures.failed {
+        let (name, help) = match remedy {
+            Remedy::Wait => (
+                "mails_delayed",
+                "Mails not sent for now: the mail server was away, slow or asked to wait.",
+            ),
+            Remedy::Address => (
+                "mails_undeliverable",
+                "Mails not sent because the mail server does not accept the address.",
+            ),
+            Remedy::Setup => (
+                "mails_impossible",
+                "Mails not sent because of the login, the certificate or the sender.",
+            ),
+        };
+        text.counter(name, help, count);
+    }
 }
 
 /// The relay of this server.

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::registration::Refusal;
+use crate::{mail::Remedy, registration::Refusal};
 
 pub(crate) const NOSNIFF: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -83,6 +83,11 @@ pub(crate) fn status_of(why: &Refusal) -> StatusCode {
         Refusal::Already => StatusCode::CONFLICT,
         Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Full | Refusal::Away => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Mail(failure) => match failure.remedy {
+            Remedy::Wait => StatusCode::SERVICE_UNAVAILABLE,
+            Remedy::Address => StatusCode::UNPROCESSABLE_ENTITY,
+            Remedy::Setup => StatusCode::INTERNAL_SERVER_ERROR,
+        },
         Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

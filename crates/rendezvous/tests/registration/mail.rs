@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{ANN, LONG, get, post, register, start, token};
+use crate::world::{ANN, LONG, as_admin, get, post, register, start, token};
 
 const FOLDER: &str = "GOOP2_TEST_CERTIFICATES";
 /// Debian's, for which the package `python3-aiosmtpd` is installed.
@@ -44,6 +44,43 @@ fn by_implicit_tls() {
 #[test]
 fn an_untrusted_server_gets_neither_login_nor_mail() {
     again(Command::new(this_program()), "mail::untrusted");
+}
+
+#[test]
+fn a_mail_that_was_not_sent_is_explained_and_counted() {
+    again(Command::new(this_program()), "mail::not_sent");
+}
+
+#[tokio::test]
+#[ignore = "run by a_mail_that_was_not_sent_is_explained_and_counted"]
+async fn not_sent() {
+    // TLS from the start at a port that does not say so.
+    let mut mails = MailServer::start("implicit", ANY, "trusted").await;
+    let config = mail::Config {
+        encryption: mail::Encryption::Implicit,
+        ..mails.config("mail password")
+    };
+    let (server, _folder) = with_mail(config).await;
+    let ask = async |email| post(&server, "/register", &[("email", email)]).await;
+    let never = ask("nobody@example.org").await;
+    assert_eq!((never.status, never.retry_after), (422, false));
+    assert!(never.text.contains("trying again won’t help"), "{}", never.text);
+    let later = ask("later@example.org").await;
+    assert_eq!((later.status, later.retry_after), (503, true));
+    assert!(later.text.contains("Try again in a few minutes"), "{}", later.text);
+    let well = ask("ann@müller.example").await;
+    assert_eq!(well.status, 200, "{}", well.text);
+    assert_eq!(mails.next().await["to"][0], "ann@xn--mller-kva.example");
+
+    let state = as_admin(&server, "/admin/state.json").await.text;
+    let state: Value = serde_json::from_str(&state).unwrap();
+    assert_eq!((&state["mail"]["sent"], &state["mail"]["failed"]), (&1.into(), &2.into()));
+    let log = state["log"].to_string();
+    assert!(log.contains("answered 550: 5.1.1 no such user") && log.contains("answered 451"), "{log}");
+    let metrics = get(&server, "/metrics").await.text;
+    for line in ["mails_sent_total 1", "mails_delayed_total 1", "mails_undeliverable_total 1"] {
+        assert!(metrics.contains(&format!("goop2_rendezvous_{line}\n")), "{line} in {metrics}");
+    }
 }
 
 #[tokio::test]
@@ -169,6 +206,7 @@ impl MailServer {
         mail::Config {
             host: "localhost".into(),
             port: self.port,
+            encryption: mail::Encryption::Auto,
             username: "goop@example.org".into(),
             password: password.into(),
             from: "Goop2 <goop@example.org>".into(),

@@ -12,6 +12,14 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Taker:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody@"):
+            return "550 5.1.1 no such user"
+        if address.startswith("later@"):
+            return "451 4.7.1 greylisted"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, server, session, envelope):
         mail = {
             "to": envelope.rcpt_tos,

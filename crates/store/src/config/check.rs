@@ -332,6 +332,10 @@ const MUST_BE: &[(&[&str], &str)] = &[
     ),
     (&["presence.templates_dirs"], "a list of paths, or null"),
     (&["presence.smtp_port"], "a port from 0 to 65535"),
+    (
+        &["presence.smtp_tls"],
+        r#""auto", "implicit" or "starttls""#,
+    ),
     (&["viewer.theme"], r#""light" or "dark""#),
     (
         &["viewer.site_sources"],

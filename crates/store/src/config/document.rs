@@ -214,6 +214,10 @@ mod tests {
                 r#"paths.site_stage is "site/src", "#,
             ),
             (
+                r#"{"presence":{"smtp_tls":"none"}}"#,
+                r#"presence.smtp_tls is "none", but must be "auto", "implicit" or "starttls""#,
+            ),
+            (
                 r#"{"viewer":{"theme":"blue"}}"#,
                 r#"viewer.theme is "blue", but must be "light" or "dark""#,
             ),

@@ -86,6 +86,15 @@ fn only_a_verified_address_is_visible_and_only_from_its_peer() {
 }
 
 #[test]
+fn a_host_is_the_same_in_its_own_script_and_in_ascii() {
+    let mut records = Records::default();
+    verified(&mut records, "Ann@Müller.example", Some(peer(1)));
+    let ascii = "ann@xn--mller-kva.example";
+    assert_eq!(records.admitted(ascii, peer(1), true), (true, None));
+    assert!(!records.admitted(ascii, peer(2), true).0);
+}
+
+#[test]
 fn without_a_signature_the_first_peer_that_publishes_the_address_gets_it() {
     let mut records = Records::default();
     verified(&mut records, ANN, None);

@@ -23,6 +23,7 @@ use goop2_proto::{
 use serde_json::json;
 
 use crate::{
+    mail::Remedy,
     registration::{Link, Refusal, Sent},
     server::{
         app::App,
@@ -33,6 +34,10 @@ use crate::{
         respond::{error, html, status_of, too_many, wants_html},
     },
 };
+
+/// When to try again after the mail server was away or asked to wait: it makes unknown senders wait
+/// for some minutes.
+const MAIL_AGAIN: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) async fn form(State(app): State<Arc<App>>) -> Response {
     match &app.registrations {
@@ -75,6 +80,10 @@ pub(crate) async fn request(
     let outcome = sent.map(|sent| report(&app, sent));
     let wait = match &outcome {
         Err(Refusal::TooMany(wait)) => Some(*wait),
+        Err(Refusal::Mail(failure)) => {
+            app.log.add(now, format!("Mail not sent: {}", failure.why));
+            (failure.remedy == Remedy::Wait).then_some(MAIL_AGAIN)
+        }
         _ => None,
     };
     let answer = if by_app {
@@ -197,9 +206,11 @@ fn to_person(outcome: Result<&str, Refusal>, email: &str) -> Response {
         }
         Err(why) => {
             let status = match why {
-                Refusal::TooMany(_) | Refusal::Full | Refusal::Away | Refusal::Failed => {
-                    status_of(&why)
-                }
+                Refusal::TooMany(_)
+                | Refusal::Full
+                | Refusal::Away
+                | Refusal::Mail(_)
+                | Refusal::Failed => status_of(&why),
                 _ => StatusCode::OK,
             };
             register_page(status, &why.to_string(), email)

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{administrator::Administrator, relay::ShownRelay};
 use crate::{
-    registration::Record,
+    mail::Figures,
+    registration::{Record, Registrations},
     server::{app::App, clock::unix_millis_of, config::Limits, presence::table::Entry},
 };
 
@@ -45,6 +46,8 @@ struct Shown {
     blocks_stay: bool,
     registrations: Vec<ShownRecord>,
     registered: usize,
+    /// None without a mail server.
+    mail: Option<ShownMail>,
     log: Vec<String>,
 }
 
@@ -58,6 +61,14 @@ struct ShownPeer {
     from: String,
     since: i64,
     last_seen: i64,
+}
+
+#[derive(Serialize)]
+struct ShownMail {
+    sent: u64,
+    failed: u64,
+    /// Why the last one failed.
+    last: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -122,6 +133,11 @@ impl Shown {
             blocks_stay: app.registrations.is_some(),
             registrations: records.into_iter().map(shown_record).collect(),
             registered,
+            mail: app
+                .registrations
+                .as_ref()
+                .and_then(Registrations::mails)
+                .map(shown_mail),
             log: app.log.lines(),
         }
     }
@@ -176,6 +192,14 @@ fn shown(entry: &Entry, seen: Instant, clock: i64) -> ShownPeer {
             .map_or_else(|| "another server".into(), |client| client.to_string()),
         since: unix_millis_of(entry.since, clock),
         last_seen: unix_millis_of(seen, clock),
+    }
+}
+
+fn shown_mail(figures: Figures) -> ShownMail {
+    ShownMail {
+        sent: figures.sent,
+        failed: figures.failed.iter().map(|(_, count)| count).sum(),
+        last: figures.last,
     }
 }
 
