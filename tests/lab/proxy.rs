@@ -355,7 +355,7 @@ impl Visitors {
         let cookie = cookie.split(';').next().unwrap();
         let admin = page(cookie, "/admin").await;
         assert_eq!(admin.status(), 200);
-        assert!(admin.text().await.unwrap().contains("/assets/admin.js"));
+        assert!(admin.text().await.unwrap().contains("./assets/admin.js"));
 
         let state: Value = page(cookie, "/admin/state.json")
             .await

@@ -86,9 +86,9 @@ function peerRow({ id }) {
   mail.append(email);
   more.append(summary, addrs);
   let label = "";
-  const kick = button("Kick", () => post("/admin/kick", { peer: id }));
+  const kick = button("Kick", () => post("admin/kick", { peer: id }));
   const block = button("Block", () => {
-    if (confirm(`Block ${label}? They won’t be shown here again until you unblock them.`)) post("/admin/block", { peer: id });
+    if (confirm(`Block ${label}? They won’t be shown here again until you unblock them.`)) post("admin/block", { peer: id });
   });
   const row = item([...title(name, tag), element("code", id), mail, since, more], [kick, block]);
   row.update = (peer) => {
@@ -108,7 +108,7 @@ function peerRow({ id }) {
 }
 
 function blockedRow(id) {
-  const unblock = button("Unblock", () => post("/admin/unblock", { peer: id }));
+  const unblock = button("Unblock", () => post("admin/unblock", { peer: id }));
   unblock.setAttribute("aria-label", `Unblock ${id}`);
   return item([element("code", id)], [unblock]);
 }
@@ -116,7 +116,7 @@ function blockedRow(id) {
 function registrationRow({ email }) {
   const [tag, since, peer] = [element("span"), element("small"), element("code")];
   const remove = button("Remove", () => {
-    if (confirm(`Remove ${plain(email)}?`)) post("/admin/unregister", { email });
+    if (confirm(`Remove ${plain(email)}?`)) post("admin/unregister", { email });
   });
   remove.setAttribute("aria-label", `Remove ${plain(email)}`);
   const row = item([...title(element("bdi", email), tag), since, peer], [remove]);
@@ -222,7 +222,7 @@ function show(state) {
 
 async function refresh() {
   try {
-    const answer = await fetch(`/admin/state.json?q=${encodeURIComponent(byId("search").value)}`);
+    const answer = await fetch(`admin/state.json?q=${encodeURIComponent(byId("search").value)}`);
     if (answer.status === 401) { location.reload(); return; }
     show(await answer.json());
     if (byId("problem").textContent === SILENT) set(byId("problem"), "");
@@ -238,7 +238,7 @@ async function loop() {
 
 byId("search").addEventListener("input", refresh);
 byId("logout").addEventListener("click", async () => {
-  await fetch("/admin/logout", { method: "POST", headers: { "Goop2-Admin": "1" } });
+  await fetch("admin/logout", { method: "POST", headers: { "Goop2-Admin": "1" } });
   location.reload();
 });
 loop();

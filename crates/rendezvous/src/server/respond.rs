@@ -41,22 +41,30 @@ pub(crate) fn json(body: impl Into<axum::body::Body>) -> Response {
     ([content_type, NOSNIFF], body.into()).into_response()
 }
 
-/// A whole page around a body that is already HTML.
+/// Where the pages begin, seen from one of them. Links are relative, because a proxy may serve the
+/// pages below a path that this server does not see.
+pub(crate) const HERE: &str = "./";
+/// As [`HERE`], from a page one level below.
+pub(crate) const ABOVE: &str = "../";
+
+/// A whole page around a body that is already HTML. `root`: where the pages begin, [`HERE`],
+/// [`ABOVE`] or a path; it ends with a slash and needs no escaping.
 pub(crate) fn html(
+    root: &str,
     status: StatusCode,
     title: &'static str,
     body: &str,
     script: Option<&str>,
 ) -> Response {
     let script = script.map_or(String::new(), |name| {
-        format!("<script src=\"/assets/{name}\" defer></script>\n")
+        format!("<script src=\"{root}assets/{name}\" defer></script>\n")
     });
     let text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title} · Goop2</title>\n<link rel=\"stylesheet\" href=\"/assets/style.css\">\n<link rel=\"stylesheet\" \
-         href=\"/assets/docs.css\">\n{script}</head>\n<body>\n<main>\n{body}</main>\n<footer><a href=\"/\">Rendezvous</a>\
-         <a href=\"/docs\">Help</a><a href=\"/admin\">Administration</a></footer>\n</body>\n</html>\n"
+         <title>{title} · Goop2</title>\n<link rel=\"stylesheet\" href=\"{root}assets/style.css\">\n<link rel=\"stylesheet\" \
+         href=\"{root}assets/docs.css\">\n{script}</head>\n<body>\n<main>\n{body}</main>\n<footer><a href=\"{root}\">Rendezvous</a>\
+         <a href=\"{root}docs\">Help</a><a href=\"{root}admin\">Administration</a></footer>\n</body>\n</html>\n"
     );
     let headers: [(HeaderName, &str); 5] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

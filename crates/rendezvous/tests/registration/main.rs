@@ -152,7 +152,7 @@ async fn the_form_shows_problems_and_mail_is_limited() {
         get(&server, "/register")
             .await
             .text
-            .contains("action=\"/register\"")
+            .contains("action=\"register\"")
     );
     for (email, words) in [
         ("", "Enter an email"),

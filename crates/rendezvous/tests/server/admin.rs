@@ -81,7 +81,7 @@ async fn a_browser_signs_in_once() {
     .await;
     assert_eq!(
         (inside.status, inside.header("location")),
-        (303, Some("/admin"))
+        (303, Some("../admin"))
     );
     let cookie = inside.header("set-cookie").unwrap();
     for flag in ["HttpOnly", "SameSite=Strict", "Path=/", "Secure"] {

@@ -11,6 +11,7 @@ mod cluster;
 mod endpoints;
 mod events;
 mod forged;
+mod path;
 #[path = "../../../../tests/support/port.rs"]
 mod port;
 #[path = "../../../../tests/support/promise.rs"]

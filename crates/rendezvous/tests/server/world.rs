@@ -93,7 +93,10 @@ impl Answer {
 /// One request on its own connection. `headers`: whole lines.
 pub(crate) async fn ask(addr: SocketAddr, request: &str, headers: &[&str], body: &[u8]) -> Answer {
     let mut socket = TcpStream::connect(addr).await.unwrap();
-    let mut head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
+    let mut head = format!("{request} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|header| header.starts_with("Host: ")) {
+        head += &format!("Host: {addr}\r\n");
+    }
     if !request.starts_with("GET") {
         head += &format!("Content-Length: {}\r\n", body.len());
     }

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{
     Extension, Form, Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -26,13 +26,14 @@ use crate::server::{
     app::App,
     auth::{COOKIE, SESSION},
     connections::client::Client,
-    respond::html,
+    respond::{ABOVE, HERE, html},
 };
 use administrator::{Administrator, disabled, login_form};
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/admin", get(page))
+        .route("/admin", get(page).post(login))
+        .route("/admin/", get(|| async { Redirect::permanent("../admin") }))
         .route("/admin/login", post(login))
         .route("/admin/logout", post(logout))
         .route("/admin/state.json", get(state::state))
@@ -48,6 +49,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 /// The frame of the page, which its script fills.
 async fn page(_: Administrator) -> Response {
     html(
+        HERE,
         StatusCode::OK,
         "Administration",
         include_str!("../../../assets/admin.html"),
@@ -63,9 +65,11 @@ struct Login {
 async fn login(
     State(app): State<Arc<App>>,
     Extension(Client(client)): Extension<Client>,
+    uri: Uri,
     headers: HeaderMap,
     Form(Login { password }): Form<Login>,
 ) -> Response {
+    let root = if uri.path() == "/admin" { HERE } else { ABOVE };
     if !app.admin.is_enabled() {
         return disabled(&headers);
     }
@@ -82,15 +86,15 @@ async fn login(
                 app.admin.open(now),
                 SESSION.as_secs()
             );
-            ([(header::SET_COOKIE, cookie)], Redirect::to("/admin")).into_response()
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&format!("{root}admin"))).into_response()
         }
         Ok(false) => {
             app.log.add((app.clock)(), "Wrong admin password");
-            login_form(StatusCode::UNAUTHORIZED, "Wrong password.")
+            login_form(root, StatusCode::UNAUTHORIZED, "Wrong password.")
         }
         Err(wait) => {
             let text = format!("Too many attempts. Try again in {} s.", wait.as_secs() + 1);
-            let mut answer = login_form(StatusCode::TOO_MANY_REQUESTS, &text);
+            let mut answer = login_form(root, StatusCode::TOO_MANY_REQUESTS, &text);
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use axum::{
     extract::Path,
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 
-use crate::server::respond::{html, not_found};
+use crate::server::respond::{ABOVE, html, not_found};
 
 const FIRST_DOC: &str = "join";
 const DOCS: [(&str, &str, &str); 3] = [
@@ -29,8 +29,10 @@ const DOCS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-pub(crate) async fn index() -> Response {
-    let location = [(header::LOCATION, format!("/docs/{FIRST_DOC}"))];
+/// Below a path, so the address of the first page is relative to that of the request.
+pub(crate) async fn index(uri: Uri) -> Response {
+    let folder = if uri.path().ends_with('/') { "" } else { "docs/" };
+    let location = [(header::LOCATION, format!("{folder}{FIRST_DOC}"))];
     (StatusCode::FOUND, location).into_response()
 }
 
@@ -45,11 +47,11 @@ pub(crate) async fn page(Path(slug): Path<String>) -> Response {
         } else {
             ""
         };
-        let _in_memory = write!(body, "<a href=\"/docs/{name}\"{current}>{title}</a>");
+        let _in_memory = write!(body, "<a href=\"{name}\"{current}>{title}</a>");
     }
     let _in_memory = write!(
         body,
         "</nav>\n<article class=\"card doc\"><h1>{title}</h1>\n{text}</article>\n"
     );
-    html(StatusCode::OK, title, &body, None)
+    html(ABOVE, StatusCode::OK, title, &body, None)
 }

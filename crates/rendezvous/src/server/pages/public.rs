@@ -5,15 +5,17 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::{HeaderMap, StatusCode, header}, response::Response};
 use goop2_proto::html::escape;
+use url::Url;
 
 use crate::{
     qr::{self, Drawing},
-    server::{app::App, connections::listen, respond::html},
+    server::{app::App, connections::listen, respond::{HERE, html}},
 };
 
-pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
+pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let root = root(&app.config.external_url, &headers);
     let urls = listen::connect_urls(&app.config.external_url, &app.addrs);
     let online = app.hub.table().len();
     let people = if online == 1 { "peer" } else { "peers" };
@@ -24,15 +26,29 @@ pub(crate) async fn page(State(app): State<Arc<App>>) -> Response {
         connect(&urls, &app)
     );
     if app.config.registration_required {
-        body.push_str(
+        let _in_memory = write!(
+            body,
             "<section class=\"card\"><h2>Register</h2><p>This rendezvous shows only peers with a verified email \
-             address.</p><p class=\"line\"><a class=\"button primary\" href=\"/register\">Register an address</a></p></section>\n",
+             address.</p><p class=\"line\"><a class=\"button primary\" href=\"{root}register\">Register an address</a></p></section>\n",
         );
     }
     if urls.iter().any(|url| url.starts_with("http://")) {
         body.push_str("<p class=\"note\">Older apps (April 2026) need an https:// address.</p>\n");
     }
-    html(StatusCode::OK, "Rendezvous", &body, Some("page.js"))
+    html(&root, StatusCode::OK, "Rendezvous", &body, Some("page.js"))
+}
+
+/// Where the pages begin, seen from this one: below a path it may be opened with and without a slash
+/// at its end, which a proxy hides. So the path of the public URL counts, if that was asked for.
+fn root(external: &str, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let url = Url::parse(external.trim()).ok();
+    match url.zip(host) {
+        Some((url, host)) if url.authority().eq_ignore_ascii_case(host) => {
+            escape(&format!("{}/", url.path().trim_end_matches('/'))).into()
+        }
+        _ => HERE.into(),
+    }
 }
 
 fn connect(urls: &[String], app: &App) -> String {

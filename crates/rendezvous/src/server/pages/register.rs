@@ -31,7 +31,7 @@ use crate::{
             client::{Client, client_network},
             listen,
         },
-        respond::{error, html, status_of, too_many, wants_html},
+        respond::{HERE, error, html, status_of, too_many, wants_html},
     },
 };
 
@@ -143,7 +143,7 @@ pub(crate) async fn confirm(
                  You can close this page.</p></header>\n",
                 escape(&record.email)
             );
-            html(StatusCode::OK, "Verified", &body, None)
+            html(HERE, StatusCode::OK, "Verified", &body, None)
         }
         Ok(None) => no_link(&headers, "invalid or expired token"),
         Err(why) => error(status_of(&why), &why.to_string()),
@@ -202,7 +202,7 @@ fn to_person(outcome: Result<&str, Refusal>, email: &str) -> Response {
     match outcome {
         Ok(message) => {
             let body = format!("<header><h1>Almost there</h1><p>{message}</p></header>\n");
-            html(StatusCode::OK, "Almost there", &body, None)
+            html(HERE, StatusCode::OK, "Almost there", &body, None)
         }
         Err(why) => {
             let status = match why {
@@ -235,11 +235,11 @@ fn register_page(status: StatusCode, problem: &str, email: &str) -> Response {
         "<header><h1>Register</h1><p>This rendezvous shows only peers with a verified email address. In Goop2, enter \
          your address on the Rendezvous page, below this server: that also proves which peer is yours. This form is for older \
          versions; the address will belong to the first peer that goes online with it.</p></header>\n\
-         <form class=\"card\" method=\"post\" action=\"/register\">{alert}<label for=\"email\">Email address</label>\n\
+         <form class=\"card\" method=\"post\" action=\"register\">{alert}<label for=\"email\">Email address</label>\n\
          <div class=\"line\"><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"{MAX_EMAIL}\" \
          value=\"{email}\"{field} required><button class=\"primary\">Send me a link</button></div></form>\n"
     );
-    html(status, "Register", &body, None)
+    html(HERE, status, "Register", &body, None)
 }
 
 fn confirm_page(link: &Link, token: &str) -> Response {
@@ -251,13 +251,13 @@ fn confirm_page(link: &Link, token: &str) -> Response {
         None => "It will belong to the first peer that goes online with it.".into(),
     };
     let body = format!(
-        "<header><h1>Is this address yours?</h1></header>\n<form class=\"card\" method=\"post\" action=\"/verify\">\
+        "<header><h1>Is this address yours?</h1></header>\n<form class=\"card\" method=\"post\" action=\"verify\">\
          <p><b>{}</b></p><p>{owner}</p><input type=\"hidden\" name=\"token\" value=\"{}\">\
          <div class=\"line\"><button class=\"primary\">Yes, verify it</button></div></form>\n",
         escape(&link.email),
         escape(token)
     );
-    html(StatusCode::OK, "Verify an address", &body, None)
+    html(HERE, StatusCode::OK, "Verify an address", &body, None)
 }
 
 /// An invalid link: to a tool the text of existing servers, to a person a page with the next step.
@@ -266,8 +266,8 @@ fn no_link(headers: &HeaderMap, text: &str) -> Response {
         return error(StatusCode::BAD_REQUEST, text);
     }
     let body = "<header><h1>This link is not valid</h1><p>It was already used, is older than 24 hours, or was not copied \
-                completely.</p></header>\n<p><a class=\"button\" href=\"/register\">Ask for a new link</a></p>\n";
-    html(StatusCode::BAD_REQUEST, "Invalid link", body, None)
+                completely.</p></header>\n<p><a class=\"button\" href=\"register\">Ask for a new link</a></p>\n";
+    html(HERE, StatusCode::BAD_REQUEST, "Invalid link", body, None)
 }
 
 fn no_database(what: &str) -> Response {

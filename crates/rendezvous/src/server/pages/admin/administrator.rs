@@ -13,7 +13,7 @@ use crate::server::{
     app::App,
     auth::basic,
     connections::client::Client,
-    respond::{error, html, too_many, wants_html},
+    respond::{HERE, error, html, too_many, wants_html},
 };
 
 /// A header that only a page of this server's origin can send.
@@ -59,7 +59,7 @@ pub(super) fn disabled(headers: &HeaderMap) -> Response {
 /// A browser gets the form; a tool is asked for the password.
 fn unauthorized(headers: &HeaderMap) -> Response {
     if wants_html(headers) {
-        return login_form(StatusCode::UNAUTHORIZED, "");
+        return login_form(HERE, StatusCode::UNAUTHORIZED, "");
     }
     let mut answer = error(StatusCode::UNAUTHORIZED, "unauthorized");
     answer.headers_mut().insert(
@@ -70,7 +70,7 @@ fn unauthorized(headers: &HeaderMap) -> Response {
 }
 
 /// The form, instead of the browser's own password dialog.
-pub(super) fn login_form(status: StatusCode, problem: &str) -> Response {
+pub(super) fn login_form(root: &str, status: StatusCode, problem: &str) -> Response {
     let alert = if problem.is_empty() {
         String::new()
     } else {
@@ -81,16 +81,16 @@ pub(super) fn login_form(status: StatusCode, problem: &str) -> Response {
     };
     let body = format!(
         "<header><h1>Administration</h1><p>Sign in with the admin password of this rendezvous.</p></header>\n\
-         <form class=\"card\" method=\"post\" action=\"/admin/login\">{alert}<label for=\"password\">Password</label>\n\
+         <form class=\"card\" method=\"post\" action=\"{root}admin\">{alert}<label for=\"password\">Password</label>\n\
          <div class=\"line\"><input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required \
          autofocus><button class=\"primary\">Sign in</button></div></form>\n"
     );
-    html(status, "Administration", &body, None)
+    html(root, status, "Administration", &body, None)
 }
 
 /// The page when no password is set.
 fn no_admin() -> Response {
     let body = "<header><h1>Administration</h1><p>Administration is turned off on this rendezvous. To turn it on, set \
                 <code>presence.admin_password</code> in <code>goop.json</code> and restart it.</p></header>\n";
-    html(StatusCode::FORBIDDEN, "Administration", body, None)
+    html(HERE, StatusCode::FORBIDDEN, "Administration", body, None)
 }
