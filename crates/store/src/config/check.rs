@@ -192,12 +192,12 @@ impl Presence {
             bind,
         )?;
         let (wan, wans) = (&self.rendezvous_wan, &self.rendezvous_wans);
-        require(
+        require_without_login(
             wan.trim().is_empty() || is_server_url(wan.trim()),
             "presence.rendezvous_wan",
             wan,
         )?;
-        require(
+        require_without_login(
             wans.len() <= MAX_WANS && wans.iter().all(|url| is_server_url(url.trim())),
             "presence.rendezvous_wans",
             wans,
@@ -291,11 +291,11 @@ const MUST_BE: &[(&[&str], &str)] = &[
     ),
     (
         &["presence.rendezvous_wan"],
-        r#"the http:// or https:// address of a rendezvous, or "" for none"#,
+        r#"the http:// or https:// address of a rendezvous without a user name, or "" for none"#,
     ),
     (
         &["presence.rendezvous_wans"],
-        "a list of at most 16 http:// or https:// addresses",
+        "a list of at most 16 http:// or https:// addresses without user names",
     ),
     (
         &["presence.cluster_url"],
@@ -356,8 +356,22 @@ fn require(holds: bool, key: &str, value: &impl Serialize) -> Result<(), Problem
     Err(Problem::new(key, value, must_be(key, &Value::Null)))
 }
 
+/// As [`require`], of addresses in which a password may be by mistake: then they are not repeated.
+fn require_without_login(holds: bool, key: &str, value: &impl Serialize) -> Result<(), Problem> {
+    let problem = require(holds, key, value);
+    problem.map_err(|problem| match problem {
+        Problem::Value { key, value, must } => Problem::Value {
+            value: value.filter(|value| !value.contains('@')),
+            key,
+            must,
+        },
+        other => other,
+    })
+}
+
 fn is_server_url(text: &str) -> bool {
-    is_url(text, &["http", "https"])
+    let login = |url: Url| !url.username().is_empty() || url.password().is_some();
+    is_url(text, &["http", "https"]) && !Url::parse(text).is_ok_and(login)
 }
 
 fn is_nats_url(text: &str) -> bool {

@@ -194,6 +194,10 @@ mod tests {
                 r#"presence.rendezvous_wan is "ftp://a", "#,
             ),
             (
+                r#"{"presence":{"rendezvous_wan":"https://ann:secret@a"}}"#,
+                "presence.rendezvous_wan must be the http:// or https:// address of a rendezvous without a user name",
+            ),
+            (
                 r#"{"presence":{"rendezvous_wan":"http://0.0.0.0:1"}}"#,
                 "presence.rendezvous_wan is ",
             ),

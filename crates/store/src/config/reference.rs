@@ -49,7 +49,7 @@ const RESTART: &str = "when the peer restarts";
 
 /// What a type cannot say of one value, as JSON Schema.
 fn bounds(key: &str) -> Value {
-    let url = |schemes: &str| format!(r"^\s*({schemes})://[^\s/?#]+\S*\s*$");
+    let url = |schemes: &str| format!(r"^\s*({schemes})://[^\s/?#@]+([/?#]\S*)?\s*$");
     match key {
         "identity.key_file" | "paths.site_root" | "paths.site_source" | "paths.site_stage"
         | "presence.topic" => json!({ "minLength": 1 }),
@@ -346,6 +346,7 @@ fn the_schema_accepts_the_defaults_null_and_what_others_wrote() {
         json!({ "$schema": "../goop.schema.json", "zz": 1, "p2p": { "zz": [] }, "lua": null }),
         json!({ "lua": { "enabled": false, "timeout_seconds": 0 } }),
         json!({ "presence": { "rendezvous_port": 0, "rendezvous_wan": " http://a:1/ " } }),
+        json!({ "presence": { "rendezvous_wan": "https://a/goop/@ann?b" } }),
         json!({ "presence": { "rendezvous_host": true, "rendezvous_only": true, "relay_port": 4002 } }),
         json!({ "presence": { "cluster_url": "nats://ann:secret@a:4222, tls://b" } }),
         json!({ "viewer": { "site_sources": ["http://192.168.1.20:8123", "wss://a.example"] } }),
@@ -394,6 +395,8 @@ fn the_schema_refuses_what_check_refuses() {
         presence(json!({ "relay_bytes_per_second": -1 })),
         presence(json!({ "relay_external_addrs": vec!["a"; 17] })),
         presence(json!({ "rendezvous_wan": "ftp://a" })),
+        presence(json!({ "rendezvous_wan": "https://ann@a" })),
+        presence(json!({ "rendezvous_wans": ["https://ann:secret@a/goop"] })),
         presence(json!({ "rendezvous_wans": [""] })),
         presence(json!({ "rendezvous_wans": vec!["http://a"; 17] })),
         presence(json!({ "cluster_url": "http://a" })),
