@@ -44,7 +44,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::transport::{port as listen, port::Port};
+use crate::transport::{port as ports, port::Port};
 use host::{Host, Setup};
 
 pub use admission::Ask;
@@ -80,9 +80,15 @@ pub struct Config {
 pub enum Error {
     /// Another program has the port.
     #[error(
-        "port {0} is taken by another program: stop it, or set presence.relay_port in goop.json to another number"
+        "port {port} is in use by another program. Stop that program, or set presence.relay_port in goop.json to {}",
+        free.map_or_else(|| "another number".into(), |free| format!("{free}, which is free"))
     )]
-    PortTaken(u16),
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// One that is free.
+        free: Option<u16>,
+    },
     /// The system does not let us listen.
     #[error("the relay cannot listen on port {port}: {error}")]
     Listen {
@@ -109,7 +115,10 @@ impl Relay {
     /// the end, nothing.
     pub async fn bind(config: Config, state: watch::Sender<Option<State>>) -> Result<Self, Error> {
         let listen = |error: io::Error| match error.kind() {
-            io::ErrorKind::AddrInUse => Error::PortTaken(config.port),
+            io::ErrorKind::AddrInUse => Error::PortTaken {
+                port: config.port,
+                free: ports::free_above(config.port),
+            },
             _ => Error::Listen {
                 port: config.port,
                 error,
@@ -183,7 +192,7 @@ async fn keep(mut host: Host, setup: Setup, stop: CancellationToken) {
 async fn free_port(wanted: u16) -> io::Result<Port> {
     let deadline = Instant::now() + RELEASE;
     loop {
-        match listen::choose(wanted) {
+        match ports::choose(wanted) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
                 sleep(RELEASE_LOOK).await;
             }

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::{addr, go_json, id, presence::MAX_ADDR};
 
+/// The port that documentation and windows propose for a relay: the one after 4001, which libp2p
+/// programs use for themselves.
+pub const USUAL_PORT: u16 = 4002;
 /// Longest answer that is read.
 pub const MAX_BODY: usize = 16 * 1024;
 /// Most addresses of a relay: those of every interface of a server, IPv6 included.
@@ -208,6 +211,13 @@ mod tests {
     use super::*;
 
     const PEER: &str = "12D3KooWNY3VRDduUhUE5QJq4moH5wFdCpPJ7fuuPfKdZc6DmpVt";
+
+    #[test]
+    fn the_documentation_proposes_the_usual_port() {
+        let page = include_str!("../../../docs/operating.md");
+        assert!(page.contains(&format!(r#"{{ "relay_port": {USUAL_PORT} }}"#)));
+        assert!(page.contains(&format!("/tcp/{USUAL_PORT}`")));
+    }
 
     #[test]
     fn a_recorded_answer_is_read() {

@@ -16,6 +16,9 @@ use libp2p::multiaddr::Protocol;
 /// any host.
 const ATTEMPTS: usize = 16;
 
+/// How far above a taken port another one is looked for: a number that people recognize.
+const NEARBY: u16 = 16;
+
 /// The port, and what can listen on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
@@ -51,6 +54,13 @@ pub(crate) fn choose(wanted: u16) -> io::Result<Port> {
         last = look_at(0)?;
     }
     Ok(last)
+}
+
+/// A free port above one that is taken, to propose instead. None if there is none nearby.
+pub(crate) fn free_above(taken: u16) -> Option<u16> {
+    let near = taken.checked_add(1)?..=taken.saturating_add(NEARBY);
+    near.into_iter()
+        .find(|number| look_at(*number).is_ok_and(|port| port.quic))
 }
 
 fn look_at(number: u16) -> io::Result<Port> {
@@ -94,6 +104,9 @@ mod tests {
         owner.listen(1).unwrap();
         let taken = owner.local_addr().unwrap().as_socket().unwrap().port();
         assert_eq!(choose(taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        if let Some(free) = free_above(taken - 1) {
+            assert!(free > taken, "{free} is proposed in place of {taken}");
+        }
         drop(owner);
         assert_eq!(choose(taken).unwrap().number, taken);
     }

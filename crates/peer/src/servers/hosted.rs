@@ -320,7 +320,7 @@ mod tests {
         let before = config::Presence::default();
         let after = config::Presence {
             relay: config::Relay {
-                port: 4002,
+                port: goop2_proto::relay::USUAL_PORT,
                 max_circuits: 7,
                 ..before.relay.clone()
             },

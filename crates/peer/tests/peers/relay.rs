@@ -36,7 +36,8 @@ async fn the_relay_starts_and_stops_while_its_server_stays() {
         .until(|snapshot| snapshot.notices.iter().any(about_relay))
         .await;
     let notice = snapshot.notices.iter().find(|notice| about_relay(notice));
-    assert!(notice.unwrap().message.contains(&relay_port.to_string()));
+    let message = &notice.unwrap().message;
+    assert!(message.contains(&format!("port {relay_port} is in use")), "{message}");
     let mut guest = Http::open(server_port, "/events").await;
     assert!(
         Http::get(server_port, "/relay")

@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 const BACKLOG: i32 = 4096;
 /// How often another free port is tried when only one of the two families has the first.
 const ATTEMPTS: usize = 16;
+/// How far above a taken port another one is looked for: a number that people recognize.
+const NEARBY: u16 = 16;
 /// Interfaces of containers and virtual machines: their addresses cannot be reached from outside.
 const VIRTUAL: [&str; 4] = ["docker", "veth", "br-", "virbr"];
 
@@ -20,9 +22,15 @@ const VIRTUAL: [&str; 4] = ["docker", "veth", "br-", "virbr"];
 pub enum Error {
     /// The port is in use.
     #[error(
-        "presence.rendezvous_port: port {0} is in use by another program. Choose another port, or stop that program."
+        "presence.rendezvous_port: port {port} is in use by another program. Choose {}, or stop that program.",
+        free.map_or_else(|| "another port".into(), |free| format!("port {free}, which is free"))
     )]
-    Taken(u16),
+    Taken {
+        /// The port.
+        port: u16,
+        /// One that is free.
+        free: Option<u16>,
+    },
     /// The address is not one of this host.
     #[error(
         "presence.rendezvous_bind: {0} is not an address of this computer. Leave it empty to listen on all addresses."
@@ -45,6 +53,23 @@ pub enum Error {
 
 /// Listens on one address, or with none given on all of both families, on one port.
 pub(crate) fn bind(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Error> {
+    let bound = bind_all(ip, port);
+    bound.map_err(|error| match error {
+        Error::Taken { port, .. } => Error::Taken {
+            port,
+            free: free_above(ip, port),
+        },
+        error => error,
+    })
+}
+
+/// A free port above one that is taken, to propose instead. None if there is none nearby.
+fn free_above(ip: Option<IpAddr>, taken: u16) -> Option<u16> {
+    let mut near = taken.checked_add(1)?..=taken.saturating_add(NEARBY);
+    near.find(|port| bind_all(ip, *port).is_ok())
+}
+
+fn bind_all(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Error> {
     if let Some(ip) = ip.filter(|ip| !ip.is_unspecified()) {
         return Ok(vec![one(ip, port)?]);
     }
@@ -58,8 +83,8 @@ pub(crate) fn bind(ip: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Er
             .port();
         match one(Ipv6Addr::UNSPECIFIED.into(), chosen) {
             Ok(v6) => return Ok(vec![v4, v6]),
-            Err(Error::Taken(_)) if port == 0 && attempts > 0 => {}
-            Err(taken @ Error::Taken(_)) => return Err(taken),
+            Err(Error::Taken { .. }) if port == 0 && attempts > 0 => {}
+            Err(taken @ Error::Taken { .. }) => return Err(taken),
             // A host without IPv6.
             Err(_) => return Ok(vec![v4]),
         }
@@ -82,7 +107,7 @@ fn one(ip: IpAddr, port: u16) -> Result<TcpListener, Error> {
         TcpListener::from_std(socket.into())
     };
     listen().map_err(|source: io::Error| match source.kind() {
-        ErrorKind::AddrInUse => Error::Taken(port),
+        ErrorKind::AddrInUse => Error::Taken { port, free: None },
         ErrorKind::AddrNotAvailable => Error::NotOurs(ip),
         ErrorKind::PermissionDenied => Error::Forbidden(port),
         _ => Error::Io { port, source },
@@ -197,7 +222,15 @@ mod tests {
                 .iter()
                 .all(|listener| listener.local_addr().unwrap().port() == port)
         );
-        assert!(matches!(bind(None, port), Err(Error::Taken(taken)) if taken == port));
+        let error = bind(None, port).unwrap_err();
+        let Error::Taken { port: taken, free } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(taken, port);
+        if let Some(free) = free {
+            assert!(free > port);
+            assert!(error.to_string().contains(&format!("port {free}, which is free")));
+        }
         let foreign = [203, 0, 113, 77].into();
         assert!(matches!(bind(Some(foreign), 0), Err(Error::NotOurs(ip)) if ip == foreign));
     }
