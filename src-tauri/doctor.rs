@@ -25,7 +25,11 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let peer = Peer::start(folder).await?;
         let network = settled(&peer).await;
+        let notices = peer.snapshot().borrow().notices.clone();
         peer.shutdown().await;
+        for notice in &notices {
+            report.notice(notice);
+        }
         report.diagnosis(&network.context("the peer stopped unexpectedly")?);
         Ok(())
     })

@@ -223,7 +223,7 @@ impl Report {
         }
     }
 
-    fn notice(&self, Notice { code, message }: &Notice) {
+    pub(crate) fn notice(&self, Notice { code, message }: &Notice) {
         if self.json {
             line(&json!({ "event": "notice", "code": code, "message": message }).to_string());
         } else {

@@ -15,9 +15,13 @@ impl Notices {
 
     /// Replaces a notice with the same code.
     pub(crate) fn show(&self, notice: Notice) {
-        self.0.send_modify(|notices| {
+        self.0.send_if_modified(|notices| {
+            if notices.contains(&notice) {
+                return false;
+            }
             notices.retain(|known| known.code != notice.code);
             notices.push(notice);
+            true
         });
     }
 

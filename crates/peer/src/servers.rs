@@ -32,6 +32,7 @@ use crate::{
     },
     network::state::Server,
     notices::Notices,
+    sentence::sentence,
     servers::hosted::Hosted,
 };
 
@@ -199,6 +200,7 @@ impl Servers {
             state: client.state().borrow().clone(),
         });
         let joined: Vec<_> = joined.collect();
+        self.tell_of_clock(joined.iter().map(|server| &server.state));
         let offers = |joined: &[Server]| -> Vec<_> {
             let mut known = HashSet::new();
             let offer = |Server { label, state }: &Server| {
@@ -304,6 +306,21 @@ impl Servers {
             self.report(Update::Left(source)).await;
         }
         hosted.shutdown().await;
+    }
+
+    /// With a wrong clock nobody at a server sees this peer, and what it signs may be refused
+    /// anywhere.
+    fn tell_of_clock<'a>(&self, mut states: impl Iterator<Item = &'a State>) {
+        match states.find_map(State::clock_problem) {
+            Some(problem) => self.warn(
+                "clock",
+                format!(
+                    "{} Set the clock so that others can see you.",
+                    sentence(&problem)
+                ),
+            ),
+            None => self.channels.notices.clear("clock"),
+        }
     }
 
     fn warn(&self, code: &str, message: String) {

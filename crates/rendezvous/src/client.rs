@@ -12,16 +12,22 @@
 
 mod address;
 mod announce;
+mod answer;
+mod clock;
 mod config;
+mod fault;
+mod find;
 pub(crate) mod http;
 mod listen;
+mod opening;
+mod portal;
 mod register;
 mod relay;
 mod schedule;
 mod session;
 mod state;
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use goop2_proto::presence::Presence;
 use tokio::sync::{mpsc, watch};
@@ -29,6 +35,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use address::{Address, Error};
 pub use config::Config;
+pub use find::find;
 pub use http::Http;
 pub use register::register;
 pub use state::{Event, Link, Registration, State};
@@ -57,12 +64,14 @@ impl Client {
             relay: None,
             refusal: None,
             registration: None,
+            clock: None,
         });
         let (presence, announced) = watch::channel(None);
         let stop = CancellationToken::new();
         let session = Session {
             config,
             state,
+            moved: Mutex::default(),
             near: watch::Sender::new(None),
             opened: watch::Sender::new(0),
         };

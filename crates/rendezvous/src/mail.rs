@@ -258,7 +258,9 @@ fn sender(text: &str) -> Option<Mailbox> {
         Some((name, rest)) => (format!("{name}<"), rest.strip_suffix('>')?, ">"),
         None => (String::new(), text, ""),
     };
-    format!("{before}{}{after}", ascii_host(address)?).parse().ok()
+    format!("{before}{}{after}", ascii_host(address)?)
+        .parse()
+        .ok()
 }
 
 fn tls(host: &str, port: u16, encryption: Encryption) -> Result<Tls, Error> {
@@ -400,9 +402,16 @@ mod tests {
         .unwrap()
         .unwrap();
         mailer.patience = Duration::from_millis(100);
-        let failure = mailer.send_link("ann@example.org", "link").await.unwrap_err();
+        let failure = mailer
+            .send_link("ann@example.org", "link")
+            .await
+            .unwrap_err();
         assert_eq!(failure.remedy, Remedy::Wait);
-        assert!(failure.why.contains("did not answer in time"), "{}", failure.why);
+        assert!(
+            failure.why.contains("did not answer in time"),
+            "{}",
+            failure.why
+        );
         let figures = mailer.figures();
         assert_eq!((figures.sent, figures.failed[0]), (0, (Remedy::Wait, 1)));
         assert_eq!(figures.last, Some(failure.why));

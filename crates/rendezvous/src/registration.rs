@@ -334,9 +334,12 @@ impl Registrations {
         let Some(mailer) = &self.mailer else {
             return Ok(Sent::Link(link));
         };
-        mailer.send_link(email, &link).await.inspect_err(
-            |failure| tracing::warn!(why = failure.why, "a verification mail was not sent"),
-        )?;
+        mailer
+            .send_link(email, &link)
+            .await
+            .inspect_err(|failure| {
+                tracing::warn!(why = failure.why, "a verification mail was not sent")
+            })?;
         Ok(Sent::Mailed)
     }
 

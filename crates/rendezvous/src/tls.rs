@@ -58,7 +58,9 @@ pub(crate) fn explain(error: &(dyn error::Error + 'static), host: &str) -> Optio
             format!("{host} doesn't use TLS")
         }
         Error::AlertReceived(alert) => {
-            format!("{host} refused the secure connection ({alert:?}); it may not have a certificate for this name")
+            format!(
+                "{host} refused the secure connection ({alert:?}); it may not have a certificate for this name"
+            )
         }
         other => format!("a secure connection to {host} is not possible: {other}"),
     })
@@ -69,16 +71,21 @@ fn certificate(why: &CertificateError, host: &str) -> String {
     let minute = |time: &UnixTime| utc_minute(i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
     let now = || minute(&UnixTime::now());
     match why {
-        CertificateError::ExpiredContext { time, not_after } => {
-            expired(&format!("{what} expired on {}", minute(not_after)), &minute(time))
-        }
+        CertificateError::ExpiredContext { time, not_after } => expired(
+            &format!("{what} expired on {}", minute(not_after)),
+            &minute(time),
+        ),
         CertificateError::Expired => expired(&format!("{what} has expired"), &now()),
-        CertificateError::NotValidYetContext { time, not_before } => {
-            early(&format!("{what} is valid from {}", minute(not_before)), &minute(time))
-        }
+        CertificateError::NotValidYetContext { time, not_before } => early(
+            &format!("{what} is valid from {}", minute(not_before)),
+            &minute(time),
+        ),
         CertificateError::NotValidYet => early(&format!("{what} is not valid yet"), &now()),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("{what} is for {}. Use that name in the address", names(presented))
+            format!(
+                "{what} is for {}. Use that name in the address",
+                names(presented)
+            )
         }
         CertificateError::NotValidForName => format!("{what} is for another name"),
         CertificateError::UnknownIssuer => format!(
@@ -108,7 +115,9 @@ fn early(what: &str, now: &str) -> String {
 /// `DnsName("a")` and `IpAddress(192.0.2.1)` are how the verifier writes them.
 fn names(presented: &[String]) -> String {
     let plain = |name: &String| {
-        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        let inner = name
+            .split_once('(')
+            .and_then(|(_, rest)| rest.strip_suffix(')'));
         inner.unwrap_or(name).trim_matches('"').to_owned()
     };
     let names: Vec<_> = presented.iter().take(MAX_NAMES).map(plain).collect();

@@ -45,11 +45,12 @@ impl Peer {
         Ok(address)
     }
 
-    /// Joins the rendezvous that a text means, and remembers it. Returns its address; the snapshot
-    /// shows whether it can be reached.
+    /// Joins the rendezvous that a text means, and remembers it if it answers. A text without a
+    /// scheme means a server with TLS, or else one without. Returns its address within 5 s; from
+    /// then on, the snapshot shows whether it can be reached.
     ///
-    /// Errors: as [`Peer::rendezvous_address`], and [`Error::Invalid`] if the list in `goop.json`
-    /// is full (16 servers).
+    /// Errors: as [`Peer::rendezvous_address`], and [`Error::Invalid`] if no rendezvous answers, or
+    /// the list in `goop.json` is full (16 servers).
     pub async fn join_rendezvous(&self, text: &str) -> Result<String, Error> {
         let url = self.rendezvous_address(text)?;
         if is_listed(&self.config().presence, &url) {
@@ -60,12 +61,19 @@ impl Peer {
                 "You can join at most {MAX_JOINED} rendezvous servers. Leave one first."
             )));
         }
+        let found = client::find(&self.0.http, text).await;
+        let found = found.map_err(|why| Error::Invalid(sentence(&why)))?;
+        // Without a scheme, or when the server wants TLS, this is another address.
+        let url = self.rendezvous_address(&found.to_string())?;
         let joined = url.clone();
         self.update_config(move |config| {
             let presence = &mut config.presence;
+            if is_listed(presence, &joined) {
+                return;
+            }
             if presence.rendezvous_wan.trim().is_empty() {
                 presence.rendezvous_wan = joined;
-            } else if !is_listed(presence, &joined) {
+            } else {
                 presence.rendezvous_wans.push(joined);
             }
         })

@@ -130,6 +130,7 @@ mod tests {
             relay: None,
             refusal: None,
             registration: None,
+            clock: None,
         }
     }
 

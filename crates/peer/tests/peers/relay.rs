@@ -37,7 +37,10 @@ async fn the_relay_starts_and_stops_while_its_server_stays() {
         .await;
     let notice = snapshot.notices.iter().find(|notice| about_relay(notice));
     let message = &notice.unwrap().message;
-    assert!(message.contains(&format!("port {relay_port} is in use")), "{message}");
+    assert!(
+        message.contains(&format!("port {relay_port} is in use")),
+        "{message}"
+    );
     let mut guest = Http::open(server_port, "/events").await;
     assert!(
         Http::get(server_port, "/relay")

@@ -210,7 +210,23 @@ async fn a_server_that_is_not_a_rendezvous_is_refused() {
         }
     });
     let peer = TestPeer::start("Lost").await;
-    peer.peer.join_rendezvous(&url).await.unwrap();
+    for (text, reason) in [
+        (&*url, format!("There is no rendezvous at {url}.")),
+        (
+            "no-such-name.invalid",
+            "no-such-name.invalid was not found. Check the spelling, and whether this computer is online.".into(),
+        ),
+    ] {
+        let refused = peer.peer.join_rendezvous(text).await.unwrap_err();
+        let refused = refused.to_string();
+        assert!(refused.eq_ignore_ascii_case(&reason), "{refused}");
+    }
+    assert_eq!(peer.peer.config().presence.rendezvous_wan, "");
+
+    // What was written by hand is asked as long as it is there.
+    let written = url.clone();
+    let write = move |config: &mut goop2_peer::Config| config.presence.rendezvous_wan = written;
+    peer.peer.update_config(write).await.unwrap();
     let snapshot = peer
         .until(|snapshot| {
             snapshot

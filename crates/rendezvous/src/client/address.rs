@@ -86,6 +86,34 @@ impl Address {
         Ok(Self(base(url)))
     }
 
+    /// The addresses that a text may mean, the best first. Without a scheme, a server is looked for
+    /// with and without TLS.
+    pub fn candidates(text: &str) -> Result<Vec<Self>, Error> {
+        let text = text.trim();
+        let parsed = Self::parse(text)?;
+        if text.contains("://") {
+            return Ok(vec![parsed]);
+        }
+        let secure = Self::parse(&format!("https://{text}"))?;
+        let plain = Self::parse(&format!("http://{text}"))?;
+        Ok(vec![secure, plain])
+    }
+
+    /// This server with TLS, if that is what answered at the URL; none if this address is its own.
+    pub(super) fn secured(&self, answered: &Url) -> Option<Self> {
+        let better = self.0.scheme() == "http" && answered.scheme() == "https";
+        let mut url = self.0.clone();
+        (better && url.host() == answered.host()).then_some(())?;
+        url.set_scheme("https").ok()?;
+        url.set_port(answered.port()).ok()?;
+        Some(Self(url))
+    }
+
+    /// Whether a name or a password could be read on the way, and an answer be another's.
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
     /// The URL of a path on the server; `path` without a leading slash.
     pub fn at(&self, path: &str) -> Url {
         let mut url = self.0.clone();
@@ -185,6 +213,24 @@ mod tests {
             assert_eq!(parsed.to_string(), address, "{text}");
             assert_eq!(Address::parse(address).unwrap(), parsed);
         }
+    }
+
+    #[test]
+    fn without_a_scheme_a_server_is_looked_for_with_and_without_tls() {
+        for (text, candidates) in [
+            ("hello", vec!["https://hello", "http://hello"]),
+            (
+                "nas:8787/admin",
+                vec!["https://nas:8787", "http://nas:8787"],
+            ),
+            ("http://nas:8787", vec!["http://nas:8787"]),
+            ("goop://connect?url=nas%3A8787", vec!["http://nas:8787"]),
+        ] {
+            let found = Address::candidates(text).unwrap();
+            let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+            assert_eq!(found, candidates, "{text}");
+        }
+        assert!(Address::candidates("two words").is_err());
     }
 
     #[test]

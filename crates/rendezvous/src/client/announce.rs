@@ -18,12 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    http::{self, Fault},
-    schedule::Schedule,
-    session::Session,
-    state::Registration,
-};
+use super::{answer, fault::Fault, schedule::Schedule, session::Session, state::Registration};
 
 /// After this time a heartbeat is given up for the next one.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -69,7 +64,8 @@ struct Announcer<'a> {
     presence: watch::Receiver<Option<Presence>>,
     near: watch::Receiver<Option<bool>>,
     opened: watch::Receiver<u64>,
-    /// `ts` of the last message, in unix milliseconds.
+    /// `ts` of the newest message that the server knows, in unix milliseconds. Of one that it
+    /// rejected nothing is remembered, so that a clock may be corrected in either direction.
     newest: i64,
     /// The server accepted a message, so it should also get the goodbye.
     accepted: bool,
@@ -124,7 +120,10 @@ impl Announcer<'_> {
                 self.schedule.pause(now, asked);
                 Some("the server is limiting messages; too many peers may share your network's address".into())
             }
-            Answer::Fault(fault) if fault.refused => Some(fault.reason),
+            Answer::Fault(fault) if fault.refused => {
+                let clock = self.session.state.borrow().clock_problem();
+                Some(clock.unwrap_or(fault.reason))
+            }
             // The listener reports that a server is down.
             Answer::Fault(_) => return,
         };
@@ -139,17 +138,19 @@ impl Announcer<'_> {
     }
 
     async fn send(&mut self, kind: Kind) -> Answer {
-        let body = self.message(kind);
-        timeout(DEADLINE, self.post(body))
-            .await
-            .unwrap_or_else(|_| {
-                Answer::Fault(Fault::unreachable("the server doesn't answer".into()))
-            })
+        let ts = next_ts(SystemTime::now(), self.newest);
+        let body = self.message(kind, ts);
+        let answer = timeout(DEADLINE, self.post(body)).await;
+        if let Ok(Answer::Taken(_)) = answer {
+            self.newest = ts;
+        }
+        answer.unwrap_or_else(|_| {
+            Answer::Fault(Fault::unreachable("the server doesn't answer".into()))
+        })
     }
 
     /// With all fields even when it leaves, as existing peers do: a server may check the email.
-    fn message(&mut self, kind: Kind) -> Vec<u8> {
-        self.newest = unix_millis(SystemTime::now()).max(self.newest + 1);
+    fn message(&self, kind: Kind, ts: i64) -> Vec<u8> {
         let near = *self.near.borrow() == Some(true);
         let mut presence = self
             .presence
@@ -157,7 +158,7 @@ impl Announcer<'_> {
             .clone()
             .expect("waited for before the first message");
         presence.kind = kind;
-        presence.ts = self.newest;
+        presence.ts = ts;
         presence.addrs.retain(|addr| audience::tells(addr, near));
         let mut message = presence.message();
         message.sign(&self.session.config.key);
@@ -165,15 +166,15 @@ impl Announcer<'_> {
     }
 
     async fn post(&self, body: Vec<u8>) -> Answer {
-        let config = &self.session.config;
-        let response = match config.http.post(config.address.at("publish"), body).await {
+        let (config, address) = (&self.session.config, self.session.address());
+        let response = match config.http.post(address.at("publish"), body).await {
             Ok(response) => response,
             Err(fault) => return Answer::Fault(fault),
         };
-        self.session.answered_from(http::ip(&response));
+        self.session.answered(&response);
         match response.status() {
             status if status.is_success() => Answer::Taken(registration(&response)),
-            StatusCode::TOO_MANY_REQUESTS => Answer::TooMuch(http::retry_after(&response)),
+            StatusCode::TOO_MANY_REQUESTS => Answer::TooMuch(answer::retry_after(&response)),
             StatusCode::CONFLICT => {
                 let newest = response
                     .headers()
@@ -187,6 +188,11 @@ impl Announcer<'_> {
             _ => Answer::Fault(Fault::of(response, &config.address).await),
         }
     }
+}
+
+/// Later than what the server knows, whatever the clock does.
+fn next_ts(now: SystemTime, newest: i64) -> i64 {
+    unix_millis(now).max(newest.saturating_add(1))
 }
 
 fn registration(response: &Response) -> Option<Registration> {

@@ -12,17 +12,15 @@ use goop2_proto::{
     id,
     presence::{Kind, Message, Proof},
 };
-use reqwest::{
-    Response,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
-};
+use reqwest::{Response, header::HeaderName};
 use tokio::{
     sync::mpsc,
-    time::{self, sleep, sleep_until},
+    time::{self, sleep, sleep_until, timeout},
 };
 
 use super::{
-    http::{self, Fault},
+    fault::{self, Fault},
+    opening,
     schedule::at_least,
     session::{Session, at, later},
     state::{Event, Link},
@@ -31,7 +29,8 @@ use crate::backoff::Backoff;
 
 /// The header of a server that sends only changes.
 const EVENTS: HeaderName = HeaderName::from_static("goop2-events");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A server that has not answered by then is said to be slow; people look at the page.
+const SLOW: Duration = Duration::from_secs(4);
 /// Names of events that are not messages.
 const SNAPSHOT: &str = "snapshot";
 const CURRENT: &str = "current";
@@ -72,6 +71,7 @@ pub(super) async fn run(session: &Session, events: &mpsc::Sender<Event>) {
         let lived = opened.map(|at: Instant| at.elapsed());
         let wait = at_least(backoff.wait(lived, rand::random()), fault.retry_after);
         tracing::debug!(server = %session.config.address, fault.reason, ?wait, "the stream ended");
+        session.start_over();
         let (reason, next) = (fault.reason, later(wait));
         session.update(|state| {
             state.link = if fault.refused {
@@ -118,31 +118,23 @@ async fn connection(
     reader.read(response).await
 }
 
+/// The stream. A server that is slow to answer is said to be so, and waited for.
 async fn open(session: &Session, last_id: Option<&str>) -> Result<Response, Fault> {
-    let address = &session.config.address;
-    let mut url = address.at("events");
-    url.set_query(Some("changes=1"));
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-    if let Some(id) = last_id.and_then(|id| HeaderValue::from_str(id).ok()) {
-        headers.insert(LAST_EVENT_ID, id);
-    }
-    let response = session.config.http.get(url, headers).await?;
-    session.answered_from(http::ip(&response));
-    if !response.status().is_success() {
-        return Err(Fault::of(response, address).await);
-    }
-    let stream = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if stream {
-        Ok(response)
-    } else {
-        Err(Fault::refused(format!(
-            "there is no rendezvous at {address}"
-        )))
-    }
+    let (http, address) = (&session.config.http, session.address());
+    let mut asking = std::pin::pin!(opening::ask(http, &address, last_id));
+    let response = match timeout(SLOW, &mut asking).await {
+        Ok(response) => response?,
+        Err(_) => {
+            session.update(|state| {
+                let reason = "the server doesn't answer".into();
+                let next = later(SLOW);
+                state.link = Link::Retrying { reason, next };
+            });
+            asking.await?
+        }
+    };
+    session.answered(&response);
+    opening::check(http, &session.address(), response).await
 }
 
 struct Reader<'a> {
@@ -171,7 +163,7 @@ impl Reader<'_> {
                     match chunk {
                         Ok(Some(chunk)) => self.take(&mut parser, &chunk).await,
                         Ok(None) => return End::Fault(Fault::unreachable("the server closed the connection".into())),
-                        Err(error) => return End::Fault(Fault::unreachable(http::describe(&error, &config.address.authority()))),
+                        Err(error) => return End::Fault(Fault::unreachable(fault::describe(&error, &config.address.authority(), false))),
                     }
                 }
                 () = sleep_until(dead) => {

@@ -1,12 +1,14 @@
 //! Registers an email address for a peer (§6.8).
 
+use std::time::Duration;
+
 use goop2_proto::{Keypair, registration};
 use serde_json::Value;
 
-use super::{
-    address::Address,
-    http::{self, Http},
-};
+use super::{address::Address, answer, http::Http};
+
+/// Longer than the mail server of a rendezvous may take: the answer says what it said.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Asks a server to register an address for the peer of this key. Both results are messages for
 /// people.
@@ -24,10 +26,10 @@ pub async fn register(
         peer: key.public().to_peer_id(),
         ts: now_unix_ms,
     };
-    let answer = http.post(server.at("register"), request.sign(key));
+    let answer = http.post_patiently(server.at("register"), request.sign(key), PATIENCE);
     let response = answer.await.map_err(|fault| fault.reason)?;
     let status = response.status();
-    let body = http::body(response, registration::MAX_BODY)
+    let body = answer::body(response, registration::MAX_BODY)
         .await
         .unwrap_or_default();
     let answer: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -6,11 +6,7 @@ use goop2_proto::relay::{self, Relay};
 use reqwest::{StatusCode, header::HeaderMap};
 use tokio::time::sleep;
 
-use super::{
-    config::Config,
-    http::{self, Fault},
-    session::Session,
-};
+use super::{answer, config::Config, fault::Fault, session::Session};
 
 /// How often the relay is asked for without a reconnect.
 const RELAY_AGAIN: Duration = Duration::from_secs(5 * 60);
@@ -33,11 +29,13 @@ pub(super) async fn run(session: &Session) {
 /// None if the server has none.
 async fn ask(session: &Session) -> Result<Option<Relay>, Fault> {
     let Config { address, http, .. } = &session.config;
-    let response = http.get(address.at("relay"), HeaderMap::new()).await?;
-    session.answered_from(http::ip(&response));
+    let response = http
+        .get(session.address().at("relay"), HeaderMap::new())
+        .await?;
+    session.answered(&response);
     match response.status() {
         StatusCode::OK => {
-            let body = http::body(response, relay::MAX_BODY).await;
+            let body = answer::body(response, relay::MAX_BODY).await;
             Ok(body.and_then(|body| Relay::decode(&body)))
         }
         StatusCode::NOT_FOUND | StatusCode::BAD_GATEWAY => Ok(None),

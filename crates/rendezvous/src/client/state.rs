@@ -4,6 +4,8 @@ use std::{collections::HashSet, time::SystemTime};
 
 use goop2_proto::{PeerId, presence::Presence, relay::Relay, roster::Source};
 
+use super::clock;
+
 /// An event of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -50,6 +52,16 @@ pub struct State {
     pub refusal: Option<String>,
     /// Whether our email address is registered there; none = not required, or unknown.
     pub registration: Option<Registration>,
+    /// By how many seconds the server's clock is ahead of this computer's, to the minute; negative
+    /// if it is behind. None = less than five minutes, or unknown.
+    pub clock: Option<i64>,
+}
+
+impl State {
+    /// What is wrong with this computer's clock, in plain words.
+    pub fn clock_problem(&self) -> Option<String> {
+        self.clock.map(clock::words)
+    }
 }
 
 /// Whether our email address is registered at a server that shows only registered peers.

@@ -9,7 +9,10 @@
 mod port;
 mod script;
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
 use goop2_proto::{
     Keypair, PeerId,
@@ -297,6 +300,129 @@ async fn refusals_have_readable_reasons() {
 }
 
 #[tokio::test]
+async fn a_login_page_of_the_network_is_named_as_such() {
+    let moved = "Location: http://login.example/?from=here\r\n";
+    for (status, headers, words) in [
+        (
+            "302 Found",
+            moved,
+            "this network asks you to log in. Open http://",
+        ),
+        (
+            "511 Network Authentication Required",
+            "",
+            "this network asks you to log in. Open http://",
+        ),
+        (
+            "200 OK",
+            "Content-Type: text/html\r\n",
+            "this network asks you to log in, or there is no rendezvous",
+        ),
+    ] {
+        let mut server = Server::start().await;
+        let (client, _events) = client(&server);
+        let answering = async {
+            loop {
+                server
+                    .next()
+                    .await
+                    .answer(status, headers, "<p>Welcome")
+                    .await;
+            }
+        };
+        let waiting = state(&client, |state| matches!(state.link, Link::Retrying { .. }));
+        let state = tokio::select! {
+            state = waiting => state,
+            () = answering => unreachable!(),
+        };
+        let Link::Retrying { reason, .. } = state.link else {
+            unreachable!()
+        };
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_a_problem_does_not_refuse() {
+    for (status, headers, body, words) in [
+        (
+            "500 Internal Server Error",
+            "",
+            "",
+            "the server has a problem (500 Internal Server Error)",
+        ),
+        (
+            "500 Internal Server Error",
+            "Content-Type: text/plain\r\n",
+            "disk full\n",
+            "the server has a problem: disk full",
+        ),
+        (
+            "502 Bad Gateway",
+            "Content-Type: text/html\r\n",
+            "<p>",
+            "the server is not running right now",
+        ),
+    ] {
+        let mut server = Server::start().await;
+        let (client, _events) = client(&server);
+        let request = server.expect("GET /events").await;
+        request.answer(status, headers, body).await;
+        let waiting = state(&client, |state| matches!(state.link, Link::Retrying { .. })).await;
+        let Link::Retrying { reason, .. } = waiting.link else {
+            unreachable!()
+        };
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_said_to_and_still_waited_for() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    let request = server.expect("GET /events").await;
+    let hanging = |state: &State| matches!(&state.link, Link::Retrying { reason, .. } if reason.contains("doesn't answer"));
+    state(&client, hanging).await;
+    request.stream("").await.hold();
+    state(&client, |state| {
+        matches!(state.link, Link::Connected { .. })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_a_rendezvous_that_answers_is_found() {
+    let mut server = Server::start().await;
+    let http = Http::new();
+    // Without a scheme it is also asked with TLS, which this server does not understand.
+    let text = server.addr.to_string();
+    let answering = async {
+        loop {
+            let request = server.next().await;
+            if request.line.starts_with("GET /events") {
+                request.stream("").await.hold();
+            }
+        }
+    };
+    let found = tokio::select! {
+        found = client::find(&http, &text) => found,
+        () = answering => unreachable!(),
+    };
+    assert_eq!(found.unwrap().to_string(), server.url());
+    for (text, words) in [
+        ("no-such-name.invalid", "no-such-name.invalid was not found"),
+        ("two words", "not a web address"),
+        (
+            &*format!("http://127.0.0.1:{}", port::unused()),
+            "doesn't answer",
+        ),
+    ] {
+        let reason = client::find(&http, text).await.unwrap_err();
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn a_429_pauses_and_a_409_continues_from_the_newest_time() {
     let mut server = Server::start().await;
     let (client, _events) = client(&server);
@@ -332,6 +458,37 @@ async fn a_429_pauses_and_a_409_continues_from_the_newest_time() {
         .await;
     assert!(asked.elapsed() > Duration::from_millis(2900));
     state(&client, |state| state.refusal.is_none()).await;
+}
+
+/// The clock of a server that is right, while that of this computer is wrong, and then corrected.
+#[tokio::test]
+async fn a_wrong_clock_is_named_and_its_correction_noticed() {
+    let mut server = Server::start().await;
+    let (client, _events) = client(&server);
+    client.publish(Presence::offline(ours(), 0));
+    let date = |ahead| {
+        let date = httpdate::fmt_http_date(SystemTime::now() + ahead);
+        format!("Content-Type: text/plain\r\nDate: {date}\r\n")
+    };
+    let stale = "bad message: ts is more than 60 minutes from the server's clock\n";
+    let request = server.expect("POST /publish").await;
+    let first = Message::decode(request.body.as_bytes()).unwrap().ts;
+    let two_hours = Duration::from_secs(2 * 60 * 60);
+    request
+        .answer("400 Bad Request", &date(two_hours), stale)
+        .await;
+    let wrong = state(&client, |state| state.refusal.is_some()).await;
+    let words = "this computer's clock is 2 hours slow (by the server's)";
+    assert_eq!(wrong.refusal.as_deref(), Some(words));
+    assert_eq!(wrong.clock_problem().as_deref(), Some(words));
+
+    let request = server.expect("POST /publish").await;
+    assert!(Message::decode(request.body.as_bytes()).unwrap().ts >= first);
+    request
+        .answer("204 No Content", &date(Duration::ZERO), "")
+        .await;
+    let right = state(&client, |state| state.refusal.is_none()).await;
+    assert_eq!(right.clock_problem(), None);
 }
 
 #[tokio::test]

@@ -64,22 +64,43 @@ async fn not_sent() {
     let ask = async |email| post(&server, "/register", &[("email", email)]).await;
     let never = ask("nobody@example.org").await;
     assert_eq!((never.status, never.retry_after), (422, false));
-    assert!(never.text.contains("trying again won’t help"), "{}", never.text);
+    assert!(
+        never.text.contains("trying again won’t help"),
+        "{}",
+        never.text
+    );
     let later = ask("later@example.org").await;
     assert_eq!((later.status, later.retry_after), (503, true));
-    assert!(later.text.contains("Try again in a few minutes"), "{}", later.text);
+    assert!(
+        later.text.contains("Try again in a few minutes"),
+        "{}",
+        later.text
+    );
     let well = ask("ann@müller.example").await;
     assert_eq!(well.status, 200, "{}", well.text);
     assert_eq!(mails.next().await["to"][0], "ann@xn--mller-kva.example");
 
     let state = as_admin(&server, "/admin/state.json").await.text;
     let state: Value = serde_json::from_str(&state).unwrap();
-    assert_eq!((&state["mail"]["sent"], &state["mail"]["failed"]), (&1.into(), &2.into()));
+    assert_eq!(
+        (&state["mail"]["sent"], &state["mail"]["failed"]),
+        (&1.into(), &2.into())
+    );
     let log = state["log"].to_string();
-    assert!(log.contains("answered 550: 5.1.1 no such user") && log.contains("answered 451"), "{log}");
+    assert!(
+        log.contains("answered 550: 5.1.1 no such user") && log.contains("answered 451"),
+        "{log}"
+    );
     let metrics = get(&server, "/metrics").await.text;
-    for line in ["mails_sent_total 1", "mails_delayed_total 1", "mails_undeliverable_total 1"] {
-        assert!(metrics.contains(&format!("goop2_rendezvous_{line}\n")), "{line} in {metrics}");
+    for line in [
+        "mails_sent_total 1",
+        "mails_delayed_total 1",
+        "mails_undeliverable_total 1",
+    ] {
+        assert!(
+            metrics.contains(&format!("goop2_rendezvous_{line}\n")),
+            "{line} in {metrics}"
+        );
     }
 }
 

@@ -39,18 +39,31 @@ async fn every_link_form_and_asset_stays_below_the_path() {
         ("GET /admin", vec![HTML, BASIC]),
         ("POST /admin", vec![FORM, HTML]),
     ] {
-        let body: &[u8] = if request.starts_with("POST") { b"password=x" } else { b"" };
+        let body: &[u8] = if request.starts_with("POST") {
+            b"password=x"
+        } else {
+            b""
+        };
         let seen = match request {
             "" => Url::parse(ROOT.trim_end_matches('/')),
             request => Url::parse(&format!("{ROOT}{}", request.split_once('/').unwrap().1)),
         };
         let request = if request.is_empty() { "GET /" } else { request };
         let answer = ask(addr, request, &headers, body).await;
-        assert!(answer.header("content-type").unwrap().starts_with("text/html"), "{request}");
+        assert!(
+            answer
+                .header("content-type")
+                .unwrap()
+                .starts_with("text/html"),
+            "{request}"
+        );
         for link in linked(&answer.body) {
             let leads = seen.clone().unwrap().join(link).unwrap();
             let foreign = leads.scheme() == "goop" || leads.host_str() != Some("meet.example");
-            assert!(foreign || leads.as_str().starts_with(ROOT), "{request}: {link} leads to {leads}");
+            assert!(
+                foreign || leads.as_str().starts_with(ROOT),
+                "{request}: {link} leads to {leads}"
+            );
             links += 1;
         }
     }
@@ -71,7 +84,11 @@ async fn redirects_stay_below_the_path_and_a_slash_is_taken_for_none() {
         ("POST /admin/login", &*login, "admin"),
     ] {
         let answer = ask(addr, request, &[FORM], body.as_bytes()).await;
-        assert!((300..400).contains(&answer.status), "{request}: {}", answer.status);
+        assert!(
+            (300..400).contains(&answer.status),
+            "{request}: {}",
+            answer.status
+        );
         let seen = Url::parse(&format!("{ROOT}{}", request.split_once('/').unwrap().1)).unwrap();
         let location = seen.join(answer.header("location").unwrap()).unwrap();
         assert_eq!(location.as_str(), format!("{ROOT}{leads_to}"), "{request}");
@@ -81,8 +98,12 @@ async fn redirects_stay_below_the_path_and_a_slash_is_taken_for_none() {
 
 /// What the page links to.
 fn linked(page: &str) -> impl Iterator<Item = &str> {
-    ["href=\"", "src=\"", "action=\""].into_iter().flat_map(move |attribute| {
-        let found = page.split(attribute).skip(1);
-        found.filter_map(|rest| rest.split_once('"')).map(|(link, _)| link)
-    })
+    ["href=\"", "src=\"", "action=\""]
+        .into_iter()
+        .flat_map(move |attribute| {
+            let found = page.split(attribute).skip(1);
+            found
+                .filter_map(|rest| rest.split_once('"'))
+                .map(|(link, _)| link)
+        })
 }

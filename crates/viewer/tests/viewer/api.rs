@@ -1,5 +1,10 @@
 //! The API of the UI in a browser, and what a site may know.
 
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
+
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -69,8 +74,8 @@ async fn addresses_are_looked_up_and_remembered() {
 async fn rendezvous_requests_are_json() {
     let world = World::start().await;
     let wan = || world.visitor.config().presence.rendezvous_wan;
-    // A server can be joined while nothing answers at its address.
-    let (pasted, url) = ("  http://127.0.0.1:1/register/ ", "http://127.0.0.1:1");
+    let url = rendezvous();
+    let pasted = format!("  {url}/register/ ");
     for path in ["/api/rendezvous/check", "/api/rendezvous/join"] {
         let text = json!({ "text": pasted });
         assert_eq!(
@@ -104,6 +109,22 @@ async fn rendezvous_requests_are_json() {
         (200, none)
     );
     world.end().await;
+}
+
+/// As much of a rendezvous as joining one needs, until the process ends: its URL.
+fn rendezvous() -> String {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let _read = stream.read(&mut [0; 4096]);
+            let _written = stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n",
+            );
+        }
+    });
+    url
 }
 
 #[tokio::test]

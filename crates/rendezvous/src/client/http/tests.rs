@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +13,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::*;
+use super::{super::address::Address, *};
 
 const WELL: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 
@@ -104,7 +106,9 @@ async fn every_faulty_certificate_has_its_own_words() {
             vec!["from an authority that this computer doesn't trust"],
         ),
         (
-            authority.server(of(&["goop.example.org", "192.0.2.1"])).await,
+            authority
+                .server(of(&["goop.example.org", "192.0.2.1"]))
+                .await,
             vec!["is for goop.example.org and 192.0.2.1. Use that name"],
         ),
         (
@@ -116,7 +120,9 @@ async fn every_faulty_certificate_has_its_own_words() {
             vec!["valid from 2999-02-03", "Check the clock"],
         ),
     ] {
-        let reason = ask(&http, &format!("https://{}/", server.addr)).await.unwrap_err();
+        let reason = ask(&http, &format!("https://{}/", server.addr))
+            .await
+            .unwrap_err();
         let named = format!("the certificate of {} ", server.addr);
         for words in [&[&*named], &words[..]].concat() {
             assert!(reason.contains(words), "{words} in {reason}");
@@ -163,7 +169,63 @@ async fn tls_to_a_server_without_it_says_which_address_to_use() {
 }
 
 #[tokio::test]
+async fn without_tls_to_a_server_with_it_says_which_address_to_use() {
+    let authority = Authority::new();
+    let server = authority.server(of(&["127.0.0.1"])).await;
+    let url = format!("http://{}/", server.addr);
+    let reason = ask(&authority.client(), &url).await.unwrap_err();
+    assert_eq!(
+        reason,
+        format!(
+            "{} expects TLS. Start the address with https:// instead",
+            server.addr
+        )
+    );
+}
+
+/// As web servers do that answer at both ports.
+#[tokio::test]
+async fn a_server_that_moves_to_tls_is_followed_with_the_whole_request() {
+    let authority = Authority::new();
+    let http = authority.client();
+    let server = authority.server(of(&["127.0.0.1"])).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = listener.local_addr().unwrap();
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let bytes = stream.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..bytes]).into_owned();
+            let path = request.split(' ').nth(1).unwrap();
+            let answer = format!(
+                "HTTP/1.1 301 Moved Permanently\r\nLocation: https://{}{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                server.addr
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let url = format!("http://{plain}/publish").parse().unwrap();
+    let answer = http.post(url, b"{}".to_vec()).await.unwrap();
+    assert_eq!(answer.status(), 204);
+    let asked: Url = format!("http://{plain}/a?b=c").parse().unwrap();
+    let answer = http.get(asked, HeaderMap::new()).await.unwrap();
+    assert_eq!(
+        answer.url().as_str(),
+        format!("https://{}/a?b=c", server.addr)
+    );
+    let address = Address::parse(&format!("http://{plain}/")).unwrap();
+    let secured = address.secured(answer.url()).unwrap();
+    assert_eq!(secured.to_string(), format!("https://{}", server.addr));
+}
+
+#[tokio::test]
 async fn a_name_without_an_address_was_not_found() {
-    let reason = ask(&Http::new(), "https://no-such-name.invalid/").await.unwrap_err();
-    assert!(reason.starts_with("no-such-name.invalid was not found"), "{reason}");
+    let reason = ask(&Http::new(), "https://no-such-name.invalid/")
+        .await
+        .unwrap_err();
+    assert!(
+        reason.starts_with("no-such-name.invalid was not found"),
+        "{reason}"
+    );
 }

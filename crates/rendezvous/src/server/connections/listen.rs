@@ -229,7 +229,11 @@ mod tests {
         assert_eq!(taken, port);
         if let Some(free) = free {
             assert!(free > port);
-            assert!(error.to_string().contains(&format!("port {free}, which is free")));
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("port {free}, which is free"))
+            );
         }
         let foreign = [203, 0, 113, 77].into();
         assert!(matches!(bind(Some(foreign), 0), Err(Error::NotOurs(ip)) if ip == foreign));

@@ -86,7 +86,11 @@ async fn login(
                 app.admin.open(now),
                 SESSION.as_secs()
             );
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&format!("{root}admin"))).into_response()
+            (
+                [(header::SET_COOKIE, cookie)],
+                Redirect::to(&format!("{root}admin")),
+            )
+                .into_response()
         }
         Ok(false) => {
             app.log.add((app.clock)(), "Wrong admin password");

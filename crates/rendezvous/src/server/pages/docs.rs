@@ -31,7 +31,11 @@ const DOCS: [(&str, &str, &str); 3] = [
 
 /// Below a path, so the address of the first page is relative to that of the request.
 pub(crate) async fn index(uri: Uri) -> Response {
-    let folder = if uri.path().ends_with('/') { "" } else { "docs/" };
+    let folder = if uri.path().ends_with('/') {
+        ""
+    } else {
+        "docs/"
+    };
     let location = [(header::LOCATION, format!("{folder}{FIRST_DOC}"))];
     (StatusCode::FOUND, location).into_response()
 }

@@ -5,13 +5,21 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use axum::{extract::State, http::{HeaderMap, StatusCode, header}, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+};
 use goop2_proto::html::escape;
 use url::Url;
 
 use crate::{
     qr::{self, Drawing},
-    server::{app::App, connections::listen, respond::{HERE, html}},
+    server::{
+        app::App,
+        connections::listen,
+        respond::{HERE, html},
+    },
 };
 
 pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -41,7 +49,9 @@ pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 /// Where the pages begin, seen from this one: below a path it may be opened with and without a slash
 /// at its end, which a proxy hides. So the path of the public URL counts, if that was asked for.
 fn root(external: &str, headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let url = Url::parse(external.trim()).ok();
     match url.zip(host) {
         Some((url, host)) if url.authority().eq_ignore_ascii_case(host) => {
