@@ -107,6 +107,15 @@ describe('the public page', () => {
     assert.deepEqual(odd, [])
   })
 
+  test('says where to get Goop2 when no app opens', async () => {
+    const { page, odd } = await open(browser, server.url)
+    await page.getByRole('link', { name: 'Open in Goop2' }).first().click()
+    const get = page.locator('output').getByRole('link', { name: 'Get Goop2' })
+    await get.waitFor()
+    assert.equal(await get.getAttribute('href'), '#new')
+    assert.deepEqual(odd, [])
+  })
+
   test('links to help', async () => {
     const { page, odd } = await open(browser, `${server.url}/docs`)
     for (const name of ['Join a rendezvous', 'Host a rendezvous', 'What it knows']) {

@@ -64,7 +64,12 @@ function item(parts, buttons) {
   const row = element("li");
   const what = element("div");
   what.append(...parts);
-  row.append(what, ...buttons);
+  row.append(what);
+  if (buttons.length) {
+    const acts = element("span", "", "actions");
+    acts.append(...buttons);
+    row.append(acts);
+  }
   return row;
 }
 

@@ -107,6 +107,9 @@ pub struct Presence {
     pub peer_db_path: String,
     /// Public URL of the server; empty = none.
     pub external_url: String,
+    /// Where people get Goop2, for the server's public page; empty = it doesn't say. Existing peers
+    /// ignore this key.
+    pub download_url: String,
     /// NATS server that joins several rendezvous servers into one, `nats://host:4222`; empty = no
     /// cluster. Existing peers ignore this key.
     pub cluster_url: String,
@@ -306,6 +309,7 @@ impl Default for Presence {
             templates_dirs: None,
             peer_db_path: String::new(),
             external_url: String::new(),
+            download_url: String::new(),
             cluster_url: String::new(),
             trusted_proxies: None,
             require_signed: false,

@@ -228,6 +228,7 @@ fn server_config(
         port: config.rendezvous_port,
         admin_password: config.admin_password.clone(),
         external_url: config.external_url.clone(),
+        download_url: config.download_url.clone(),
         trusted_proxies,
         require_signed: config.require_signed,
         registration_required: config.registration_required,

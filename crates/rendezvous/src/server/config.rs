@@ -22,6 +22,8 @@ pub struct Config {
     pub admin_password: String,
     /// The public URL, if it differs from the server's own addresses; empty = it does not.
     pub external_url: String,
+    /// Where people who don't have Goop2 get it; empty = the page doesn't say.
+    pub download_url: String,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Net>,
     /// Whether peers that do not sign are refused.
@@ -67,6 +69,7 @@ impl Default for Config {
             port: DEFAULT_PORT,
             admin_password: String::new(),
             external_url: String::new(),
+            download_url: String::new(),
             trusted_proxies: Net::LOOPBACK.to_vec(),
             require_signed: false,
             registration_required: false,

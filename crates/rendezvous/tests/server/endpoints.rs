@@ -122,6 +122,7 @@ async fn the_public_page_shows_the_url_and_runs_no_inline_script() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(Config {
         external_url: "https://meet.example/a\"<b>&c/".into(),
+        download_url: "https://goop2.example/get?a=1&b=\"2\"".into(),
         registration: Some(registration::Config {
             path: folder.path().join("peers.db"),
             ..registration::Config::default()
@@ -140,6 +141,8 @@ async fn the_public_page_shows_the_url_and_runs_no_inline_script() {
         "goop://connect?url=https%3A%2F%2Fmeet.example%2Fa%22%3Cb%3E%26c\"",
         "<svg class=\"qr\"",
         ">1 peer online<",
+        "Goop2 is an app that turns a folder on your computer into a website",
+        "href=\"https://goop2.example/get?a=1&amp;b=&quot;2&quot;\">Get Goop2</a>",
     ] {
         assert!(page.body.contains(part), "{part}\n{}", page.body);
     }
@@ -155,6 +158,10 @@ async fn the_public_page_shows_the_url_and_runs_no_inline_script() {
     let page = get(addr(&local), "/").await;
     assert!(local.connect_urls().is_empty());
     assert!(page.body.contains("Only this computer can reach") && !page.body.contains("goop://"));
+    assert!(
+        page.body
+            .contains("Ask the person who sent you this address where to get it.")
+    );
 }
 
 #[tokio::test]

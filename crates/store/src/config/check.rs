@@ -202,6 +202,12 @@ impl Presence {
             "presence.rendezvous_wans",
             wans,
         )?;
+        let download = &self.download_url;
+        require(
+            download.trim().is_empty() || is_server_url(download.trim()),
+            "presence.download_url",
+            download,
+        )?;
         let cluster = &self.cluster_url;
         require(
             cluster.is_empty() || cluster.split(',').all(|url| is_nats_url(url.trim())),
@@ -296,6 +302,10 @@ const MUST_BE: &[(&[&str], &str)] = &[
     (
         &["presence.rendezvous_wans"],
         "a list of at most 16 http:// or https:// addresses without user names",
+    ),
+    (
+        &["presence.download_url"],
+        r#"an http:// or https:// address, or "" for none"#,
     ),
     (
         &["presence.cluster_url"],

@@ -61,7 +61,7 @@ fn bounds(key: &str) -> Value {
         | "presence.relay_max_circuits_per_peer"
         | "presence.relay_max_reservations"
         | "presence.relay_max_reservations_per_peer" => json!({ "minimum": 1 }),
-        "presence.rendezvous_wan" => {
+        "presence.rendezvous_wan" | "presence.download_url" => {
             json!({ "pattern": format!(r"^\s*$|{}", url("https?")) })
         }
         "presence.rendezvous_wans" => {
@@ -397,6 +397,7 @@ fn the_schema_refuses_what_check_refuses() {
         presence(json!({ "rendezvous_wan": "ftp://a" })),
         presence(json!({ "rendezvous_wan": "https://ann@a" })),
         presence(json!({ "rendezvous_wans": ["https://ann:secret@a/goop"] })),
+        presence(json!({ "download_url": "goop2.example" })),
         presence(json!({ "rendezvous_wans": [""] })),
         presence(json!({ "rendezvous_wans": vec!["http://a"; 17] })),
         presence(json!({ "cluster_url": "http://a" })),

@@ -1,4 +1,5 @@
-//! The public page (§6.7): what to paste, and how many are online.
+//! The public page (§6.7): what to paste, how many are online, and for people who were sent the
+//! address, what Goop2 is.
 //!
 //! All text from outside is escaped where it enters the page. There is no inline script or style,
 //! so that the policy can forbid both, and a mistake in the escaping stays harmless.
@@ -33,6 +34,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
          <section class=\"card\"><h2>Connect</h2>\n{}</section>\n",
         connect(&urls, &app)
     );
+    body.push_str(&introduction(app.config.download_url.trim()));
     if app.config.registration_required {
         let _in_memory = write!(
             body,
@@ -61,6 +63,22 @@ fn root(external: &str, headers: &HeaderMap) -> String {
     }
 }
 
+/// What Goop2 is and where to get it, in two sentences. Its link is also shown by "Open in Goop2"
+/// when no app opens.
+fn introduction(download: &str) -> String {
+    let get = match download {
+        "" => "Ask the person who sent you this address where to get it.".into(),
+        url => format!(
+            "<a id=\"download\" href=\"{}\">Get Goop2</a>, then come back to this page to connect.",
+            escape(url)
+        ),
+    };
+    format!(
+        "<section class=\"card\" id=\"new\"><h2>New to Goop2?</h2><p>Goop2 is an app that turns a folder on your computer into \
+         a website, which others can open while you’re online. {get}</p></section>\n"
+    )
+}
+
 fn connect(urls: &[String], app: &App) -> String {
     if urls.is_empty() && app.addrs.iter().any(|addr| addr.ip().is_unspecified()) {
         return "<p>This computer is not connected to a network, so nobody else can reach it.</p>\n".into();
@@ -84,7 +102,7 @@ fn connect(urls: &[String], app: &App) -> String {
         let _in_memory = write!(
             text,
             "<div class=\"connect\"><code class=\"url\" id=\"url-{index}\">{shown}</code>\n<div class=\"line\">\
-             <a class=\"button primary\" href=\"goop://connect?url={link}\" aria-describedby=\"url-{index}\">Open in Goop2</a><button type=\"button\" \
+             <a class=\"button primary\" href=\"goop://connect?url={link}\" data-open aria-describedby=\"url-{index}\">Open in Goop2</a><button type=\"button\" \
              data-copy=\"url-{index}\" aria-describedby=\"url-{index}\">Copy</button><output></output></div>\n\
              <details><summary>QR code</summary>{}</details></div>\n",
             qr(url)
