@@ -13,8 +13,9 @@
 //!
 //! - `admission` decides who may reserve and connect, by asking the rendezvous who is online: it is
 //!   not a free tunnel.
-//! - `meter` and `shares` hold everyone to a rate, and to an equal part when there is not enough
-//!   for all.
+//! - `room` says who gives way when something is full, `meter` and `shares` hold everyone to a rate
+//!   and to an equal part when there is not enough for all: each household first, because keys cost
+//!   nothing, and then each of its peers.
 //! - It does not join the presence topic. Any peer that may use it has published at the rendezvous
 //!   and hears everybody through it; a forwarder would carry to everyone, at every heartbeat, also
 //!   the presence of those whom the rendezvous does not show: blocked, not registered, not signed.
@@ -28,6 +29,7 @@ mod gate;
 mod host;
 mod limits;
 mod meter;
+mod room;
 mod shares;
 mod transport;
 

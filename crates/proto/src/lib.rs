@@ -17,6 +17,7 @@ pub mod data;
 pub mod events;
 pub mod exact;
 pub mod go_json;
+pub mod household;
 pub mod html;
 pub mod http;
 pub mod id;

@@ -5,7 +5,8 @@
 //! here and the library is left without its own limits where that matters. Three classes: a peer
 //! that signs its presence has the whole relay; peers that do not sign share a quarter, and one
 //! household of them a handful; anybody else has nothing. A peer that is gone keeps what it has for
-//! a while, since one whose server or line hiccups is worth more than a free reservation.
+//! a while, since one whose server or line hiccups is worth more than a free reservation. When
+//! something is full, the household that has most of it gives way ([`super::room`]).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,6 +19,7 @@ use std::{
 use goop2_proto::{
     Multiaddr, PeerId,
     bucket::{Buckets, Rate},
+    household,
     relay::{Circuit, Guest, Membership, Refusal, Usage},
 };
 use libp2p::{
@@ -25,7 +27,11 @@ use libp2p::{
     swarm::ConnectionId,
 };
 
-use super::{limits::Limits, meter::Meter};
+use super::{
+    limits::Limits,
+    meter::Meter,
+    room::{Room, room},
+};
 use crate::net::{
     addresses::{ip, transport},
     ip::{is_private, is_reachable},
@@ -87,6 +93,10 @@ pub(super) struct Admission {
     /// The connection whose request the library is looking at.
     pub(super) asking: Option<ConnectionId>,
     clients: HashMap<ConnectionId, Client>,
+    /// Connections that had to give way and are to be closed.
+    displaced: Vec<ConnectionId>,
+    /// Counts connections, to know which are new.
+    arrivals: u64,
     circuits: Vec<Open>,
     /// Circuits refused here, which the library has yet to report.
     refused_here: usize,
@@ -105,6 +115,10 @@ pub(super) struct Admission {
 struct Client {
     peer: PeerId,
     ip: IpAddr,
+    /// Its number among all.
+    arrival: u64,
+    /// It had to give way, and is about to close.
+    displaced: bool,
     /// Since when its peer is not at the rendezvous.
     absent: Option<Instant>,
     reservation: Option<Reservation>,
@@ -124,8 +138,9 @@ struct Open {
     from: PeerId,
     to: PeerId,
     since: Instant,
-    /// Where its opener is, when it does not sign.
-    unsigned: Option<IpAddr>,
+    /// The household of its opener.
+    home: IpAddr,
+    signed: bool,
 }
 
 impl Admission {
@@ -135,6 +150,8 @@ impl Admission {
             ask,
             asking: None,
             clients: HashMap::new(),
+            displaced: Vec::new(),
+            arrivals: 0,
             circuits: Vec::new(),
             refused_here: 0,
             reserving: Buckets::new(RESERVING, MAX_WATCHED),
@@ -150,27 +167,60 @@ impl Admission {
 
     /// Whether a connection of this peer is taken.
     pub(super) fn welcomes(&mut self, peer: &PeerId, remote: &Multiaddr) -> bool {
+        let home = household::of(ip(remote).unwrap_or(Ipv6Addr::UNSPECIFIED.into()));
         let welcome = match (self.ask)(peer) {
             Membership::Proved | Membership::Claimed => true,
             Membership::Barred => false,
-            Membership::Absent => {
-                let home = ip(remote).map(household);
-                let strangers = self
-                    .clients
-                    .values()
-                    .filter(|client| client.absent.is_some());
-                let (mut all, mut here) = (0, 0);
-                for stranger in strangers {
-                    all += 1;
-                    here += usize::from(Some(household(stranger.ip)) == home);
-                }
-                all < MAX_STRANGERS && here < MAX_STRANGERS_PER_HOME
-            }
+            Membership::Absent => self.welcomes_stranger(home),
         };
-        if !welcome {
-            self.refuse(Refusal::Connection);
+        let most = self.limits.connections();
+        if welcome && self.make_room(home, most, |_| true) {
+            return true;
         }
-        welcome
+        self.refuse(Refusal::Connection)
+    }
+
+    fn welcomes_stranger(&mut self, home: IpAddr) -> bool {
+        let stranger = |client: &Client| client.absent.is_some();
+        let here = |client: &&Client| stranger(client) && client.home() == home;
+        let here = self.clients.values().filter(here).count();
+        here < MAX_STRANGERS_PER_HOME && self.make_room(home, MAX_STRANGERS, stranger)
+    }
+
+    /// Whether there is room for one more of those clients, of which there may be so many; another
+    /// household may have to give way.
+    fn make_room(&mut self, home: IpAddr, most: usize, counts: impl Fn(&Client) -> bool) -> bool {
+        let counted = |client: &Client| !client.displaced && counts(client);
+        let held = self.clients.values().filter(|client| counted(client));
+        let largest = match room(held.map(Client::home), home, most) {
+            Room::Free => return true,
+            Room::Full => return false,
+            Room::Of(largest) => largest,
+        };
+        // The newest, without a reservation if there is one: who was here before has more to lose.
+        let theirs = self.clients.iter();
+        let theirs = theirs.filter(|(_, client)| counted(client) && client.home() == largest);
+        let newest =
+            theirs.max_by_key(|(_, client)| (client.reservation.is_none(), client.arrival));
+        let Some(id) = newest.map(|(id, _)| *id) else {
+            return false;
+        };
+        self.displace(id);
+        true
+    }
+
+    fn displace(&mut self, id: ConnectionId) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            tracing::debug!(home = %client.home(), "a household with most of the relay gives way");
+            client.displaced = true;
+            client.reservation = None;
+            self.displaced.push(id);
+        }
+    }
+
+    /// Connections to close at once, because others got their place.
+    pub(super) fn take_displaced(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.displaced)
     }
 
     pub(super) fn arrived(
@@ -181,11 +231,14 @@ impl Admission {
         now: Instant,
     ) {
         let absent = matches!((self.ask)(&peer), Membership::Absent | Membership::Barred);
+        self.arrivals += 1;
         self.clients.insert(
             id,
             Client {
                 peer,
                 ip: ip(remote).unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
+                arrival: self.arrivals,
+                displaced: false,
                 absent: absent.then_some(now),
                 reservation: None,
             },
@@ -217,7 +270,7 @@ impl Admission {
             Membership::Absent | Membership::Barred => return Err(Refusal::Stranger),
         };
         if self.reserving.take(peer, now).is_err()
-            || self.reserving_home.take(household(ip), now).is_err()
+            || self.reserving_home.take(household::of(ip), now).is_err()
         {
             return Err(Refusal::Rate);
         }
@@ -241,28 +294,31 @@ impl Admission {
         Ok(())
     }
 
-    /// Whether there is room for one more reservation of this peer.
-    fn room(&self, peer: PeerId, ip: IpAddr, signed: bool) -> Result<(), Refusal> {
-        let (mut of_peer, mut all, mut unsigned, mut unsigned_here) = (0, 0, 0, 0);
+    /// Whether there is room for one more reservation of this peer; another household may have to
+    /// give way.
+    fn room(&mut self, peer: PeerId, ip: IpAddr, signed: bool) -> Result<(), Refusal> {
+        let home = household::of(ip);
+        let (mut of_peer, mut unsigned, mut unsigned_here) = (0, 0, 0);
         for client in self.clients.values() {
             let Some(held) = &client.reservation else {
                 continue;
             };
-            all += 1;
             of_peer += usize::from(client.peer == peer);
             unsigned += usize::from(!held.signed);
-            unsigned_here += usize::from(!held.signed && household(client.ip) == household(ip));
+            unsigned_here += usize::from(!held.signed && client.home() == home);
         }
         if of_peer >= self.limits.reservations_per_peer {
             return Err(Refusal::Peer);
         }
-        if all >= self.limits.reservations {
-            return Err(Refusal::Full);
-        }
+        let reserved = |client: &Client| client.reservation.is_some();
         if !signed && !room_for_unsigned(self.limits.reservations, unsigned, unsigned_here) {
             return Err(Refusal::Unsigned);
         }
-        Ok(())
+        if self.make_room(home, self.limits.reservations, reserved) {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
     }
 
     /// The library asks whether the peer of the connection it looks at may open a circuit.
@@ -279,7 +335,7 @@ impl Admission {
     fn connect(&mut self, now: Instant) -> Result<(), Refusal> {
         let client = self.asking.and_then(|id| self.clients.get(&id));
         let client = client.ok_or(Refusal::Stranger)?;
-        let (peer, home) = (client.peer, household(client.ip));
+        let (peer, home) = (client.peer, client.home());
         let membership = (self.ask)(&peer);
         let holds = |client: &Client| client.peer == peer && client.reservation.is_some();
         match membership {
@@ -287,11 +343,11 @@ impl Admission {
             Membership::Absent if self.clients.values().any(holds) => {}
             Membership::Absent | Membership::Barred => return Err(Refusal::Stranger),
             Membership::Claimed => {
-                let unsigned = self.circuits.iter().filter_map(|circuit| circuit.unsigned);
+                let unsigned = self.circuits.iter().filter(|circuit| !circuit.signed);
                 let (mut all, mut here) = (0, 0);
-                for at in unsigned {
+                for circuit in unsigned {
                     all += 1;
-                    here += usize::from(at == home);
+                    here += usize::from(circuit.home == home);
                 }
                 if !room_for_unsigned(self.limits.circuits, all, here) {
                     return Err(Refusal::Unsigned);
@@ -302,6 +358,33 @@ impl Admission {
         {
             return Err(Refusal::Rate);
         }
+        self.room_for_circuit(home)
+    }
+
+    /// Whether there is room for one more circuit. One can be taken from another household only
+    /// with its connection, and so with all others on it.
+    fn room_for_circuit(&mut self, home: IpAddr) -> Result<(), Refusal> {
+        if self.circuits.len() < self.limits.circuits {
+            return Ok(());
+        }
+        let staying = self.clients.iter().filter(|(_, client)| !client.displaced);
+        let carriers: HashMap<_, _> = staying
+            .map(|(id, client)| ((client.peer, client.home()), *id))
+            .collect();
+        let carried = |circuit: &Open| {
+            let id = carriers.get(&(circuit.from, circuit.home))?;
+            Some((*id, circuit.home))
+        };
+        let staying: Vec<_> = self.circuits.iter().filter_map(carried).collect();
+        let held = staying.iter().map(|(_, home)| *home);
+        let largest = match room(held, home, self.limits.circuits) {
+            Room::Free => return Ok(()),
+            Room::Full => return Err(Refusal::Full),
+            Room::Of(largest) => largest,
+        };
+        let newest = staying.iter().rfind(|(_, home)| *home == largest);
+        let (id, _) = newest.ok_or(Refusal::Full)?;
+        self.displace(*id);
         Ok(())
     }
 
@@ -326,7 +409,7 @@ impl Admission {
             !ips.is_empty()
                 && ips
                     .into_iter()
-                    .all(|ip| self.dialing.take(household(ip), now).is_ok())
+                    .all(|ip| self.dialing.take(household::of(ip), now).is_ok())
         });
         allowed || self.refuse(Refusal::DialBack)
     }
@@ -419,19 +502,14 @@ impl Admission {
 
     fn open(&mut self, from: PeerId, to: PeerId, now: Instant) {
         self.connected += 1;
-        let unsigned = match (self.ask)(&from) {
-            Membership::Proved => None,
-            _ => self
-                .clients
-                .values()
-                .find(|client| client.peer == from)
-                .map(|client| household(client.ip)),
-        };
+        let opener = self.clients.values().find(|client| client.peer == from);
+        let home = opener.map_or(Ipv6Addr::UNSPECIFIED.into(), Client::home);
         self.circuits.push(Open {
             from,
             to,
             since: now,
-            unsigned,
+            home,
+            signed: (self.ask)(&from) == Membership::Proved,
         });
     }
 
@@ -466,6 +544,12 @@ impl Admission {
     }
 }
 
+impl Client {
+    fn home(&self) -> IpAddr {
+        household::of(self.ip)
+    }
+}
+
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admission")
@@ -477,14 +561,6 @@ impl fmt::Debug for Admission {
 
 fn room_for_unsigned(limit: usize, all: usize, here: usize) -> bool {
     all < limit.div_ceil(UNSIGNED_PART) && here < UNSIGNED_PER_HOME
-}
-
-/// The part of an address that a household cannot change: a /64 of IPv6.
-fn household(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        ip @ IpAddr::V4(_) => ip,
-    }
 }
 
 #[cfg(test)]

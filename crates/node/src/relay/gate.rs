@@ -51,7 +51,9 @@ impl Gate {
             reservation_rate_limiters: vec![Box::new(
                 move |_: PeerId, _: &Multiaddr, now: Instant| lock(&reserving).may_reserve(now),
             )],
-            max_circuits: limits.circuits,
+            // Counted by the admission, too, which takes some from the household that has most;
+            // they are still counted here while their connections close.
+            max_circuits: limits.circuits.saturating_mul(2),
             // The library refuses one only when there are more than this.
             max_circuits_per_peer: limits.circuits_per_peer.saturating_sub(1),
             max_circuit_duration: limits.circuit,

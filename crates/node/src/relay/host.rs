@@ -43,9 +43,8 @@ const MAX_PER_PEER: u32 = 8;
 /// Handshakes at a time: a key exchange each, and a whole network that comes back after a restart.
 const MAX_PENDING: u32 = 256;
 
-/// Connections beyond one for each reservation and circuit: those who only ask, and the second
-/// ones.
-const MORE_CONNECTIONS: usize = 2048;
+/// Connections beyond the limit, for as long as those that gave way take to close.
+const CLOSING: usize = 256;
 
 /// Memory of the process above which no connection is added.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
@@ -165,7 +164,10 @@ impl Host {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = &mut metering => {}
-                event = self.swarm.select_next_some() => self.on_event(event),
+                event = self.swarm.select_next_some() => {
+                    self.on_event(event);
+                    self.give_way();
+                }
                 Some(Ok((connection, answers))) = self.probes.join_next() => {
                     if !answers {
                         self.swarm.close_connection(connection);
@@ -232,6 +234,14 @@ impl Host {
         }
     }
 
+    /// Closes the connections whose place another household got.
+    fn give_way(&mut self) {
+        let displaced = lock(&self.admission).take_displaced();
+        for connection in displaced {
+            self.swarm.close_connection(connection);
+        }
+    }
+
     fn sweep(&mut self) {
         for connection in lock(&self.admission).sweep(Instant::now()) {
             self.swarm.close_connection(connection);
@@ -282,7 +292,7 @@ fn behaviour(
     control: Control,
 ) -> Behaviour {
     let own = key.public().to_peer_id();
-    let most = limits.reservations + limits.circuits + MORE_CONNECTIONS;
+    let most = limits.connections().saturating_add(CLOSING);
     Behaviour {
         limits: connection_limits::Behaviour::new(
             connection_limits::ConnectionLimits::default()

@@ -28,6 +28,19 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+/// Connections beyond one for each reservation and circuit: those who only ask, and the second
+/// ones.
+const MORE_CONNECTIONS: usize = 2048;
+
+impl Limits {
+    /// Connections at a time.
+    pub(super) fn connections(&self) -> usize {
+        self.reservations
+            .saturating_add(self.circuits)
+            .saturating_add(MORE_CONNECTIONS)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

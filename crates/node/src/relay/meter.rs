@@ -8,6 +8,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     io,
+    net::Ipv6Addr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,11 +19,12 @@ use std::{
 };
 
 use futures::{AsyncRead, AsyncWrite, task::AtomicWaker};
-use goop2_proto::PeerId;
+use goop2_proto::{Multiaddr, PeerId, household};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use tokio::{sync::Notify, time::sleep};
 
 use super::shares::{Shares, TICK};
+use crate::net::addresses::ip;
 
 /// The accounts of one relay, and which streams to wake.
 #[derive(Debug)]
@@ -107,7 +109,13 @@ impl Meter {
     }
 
     /// The connection's muxer, on the account of its peer.
-    pub(super) fn metered<M>(self: &Arc<Self>, peer: PeerId, inner: M) -> Metered<M> {
+    pub(super) fn metered<M>(
+        self: &Arc<Self>,
+        peer: PeerId,
+        remote: &Multiaddr,
+        inner: M,
+    ) -> Metered<M> {
+        let home = household::of(ip(remote).unwrap_or(Ipv6Addr::UNSPECIFIED.into()));
         let mut accounts = self.accounts();
         let tally = match accounts.peers.entry(peer) {
             Entry::Occupied(known) => {
@@ -118,7 +126,7 @@ impl Meter {
             Entry::Vacant(new) => {
                 let tally = Arc::default();
                 new.insert((1, Arc::clone(&tally)));
-                accounts.shares.open(peer, Instant::now());
+                accounts.shares.open(peer, home, Instant::now());
                 tally
             }
         };

@@ -4,14 +4,17 @@
 //! A byte through the relay is read from one peer and written to another, and is charged to both,
 //! so neither a sender nor a reader can take more than its share. While the common pool lasts,
 //! everybody takes from it as it comes. When it is empty it is *short*: from then on each refill is
-//! dealt out in equal parts to the peers that want something, a part that its owner cannot use goes
-//! to the others, and what was dealt and not used returns with the next refill.
+//! dealt out in equal parts to the households that want something, and the part of each to its
+//! peers: keys cost nothing, so with a part for each peer alone, the owner of many would have most.
+//! A part that its owner cannot use goes to the others, and what was dealt and not used returns with
+//! the next refill.
 //!
 //! A piece is charged when its size is known, after it was moved. So an account can be overdrawn by
 //! one piece, and pays that back before it moves the next.
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -47,9 +50,11 @@ pub(super) struct Shares<W> {
 
 #[derive(Debug)]
 struct Account<W> {
+    /// The household it shares with.
+    home: IpAddr,
     /// Its own rate.
     own: Option<Rate>,
-    /// Bytes of the pool that are set aside for it.
+    /// Bytes of the pool that are set aside for it; negative = what it has still to pay back.
     dealt: f64,
     /// It moved something since the last refill.
     moved: bool,
@@ -81,11 +86,13 @@ impl<W> Shares<W> {
         self.pool.is_none() && self.each.is_none()
     }
 
-    pub(super) fn open(&mut self, peer: PeerId, now: Instant) {
+    /// `home`: the household of the peer; of several, the first counts.
+    pub(super) fn open(&mut self, peer: PeerId, home: IpAddr, now: Instant) {
         let own = self
             .each
             .map(|each| Rate::new(each as f64, PEER_BURST, now));
         self.accounts.entry(peer).or_insert(Account {
+            home,
             own,
             dealt: 0.0,
             moved: false,
@@ -125,10 +132,10 @@ impl<W> Shares<W> {
         if let Some(own) = &mut account.own {
             own.left -= bytes;
         }
-        if let Some(pool) = &mut self.pool {
-            let from_dealt = bytes.min(account.dealt);
-            account.dealt -= from_dealt;
-            pool.left -= bytes - from_dealt;
+        match &mut self.pool {
+            Some(_) if self.short => account.dealt -= bytes,
+            Some(pool) => pool.left -= bytes,
+            None => {}
         }
     }
 
@@ -150,20 +157,25 @@ impl<W> Shares<W> {
 
     /// Deals out what has come in, and returns those whose turn it is.
     pub(super) fn refill(&mut self, now: Instant) -> Vec<W> {
-        let mut wanting = Vec::new();
+        let (mut wanting, mut debts) = (Vec::new(), 0.0);
         for account in self.accounts.values_mut() {
-            if let Some(pool) = &mut self.pool {
+            if let Some(pool) = self.pool.as_mut().filter(|_| account.dealt > 0.0) {
                 pool.left += std::mem::take(&mut account.dealt);
             }
+            debts += account.dealt;
             if let Some(wants) = account.wants(now) {
                 wanting.push((wants, account));
             }
         }
         if let Some(pool) = &mut self.pool {
             pool.fill(now);
-            self.short &= pool.left < ENOUGH * pool.burst;
+            self.short &= pool.left + debts < ENOUGH * pool.burst;
             if self.short {
-                deal(pool, &mut wanting);
+                let given = deal(pool.left.max(0.0), &wanting);
+                for ((_, account), part) in wanting.iter_mut().zip(given) {
+                    account.dealt += part;
+                    pool.left -= part;
+                }
             }
         }
         let mut turn = Vec::new();
@@ -173,19 +185,58 @@ impl<W> Shares<W> {
             let waiting = pieces.min(account.waiting.len());
             turn.extend(account.waiting.drain(..waiting));
         }
+        if !self.short {
+            self.forgive();
+        }
         turn
+    }
+
+    /// What is owed is taken from the pool, which has enough again.
+    fn forgive(&mut self) {
+        if let Some(pool) = &mut self.pool {
+            let accounts = self.accounts.values_mut();
+            let owed: f64 = accounts
+                .map(|account| std::mem::take(&mut account.dealt))
+                .sum();
+            pool.left += owed;
+        }
     }
 }
 
-/// In equal parts; who can use least comes first, and leaves the rest of its part to the others.
-fn deal<W>(pool: &mut Rate, wanting: &mut [(f64, &mut Account<W>)]) {
-    wanting.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    let mut others = wanting.len() as f64;
-    for (wants, account) in wanting {
-        account.dealt = wants.min(pool.left.max(0.0) / others);
-        pool.left -= account.dealt;
-        others -= 1.0;
+/// The part of each: what there is in equal parts to households, and that of each to its peers.
+fn deal<W>(there_is: f64, wanting: &[(f64, &mut Account<W>)]) -> Vec<f64> {
+    let mut homes = HashMap::<IpAddr, Vec<usize>>::new();
+    for (at, (_, account)) in wanting.iter().enumerate() {
+        homes.entry(account.home).or_default().push(at);
     }
+    let homes: Vec<_> = homes.into_values().collect();
+    let wants = |at: &usize| wanting[*at].0;
+    let sums: Vec<_> = homes
+        .iter()
+        .map(|home| home.iter().map(wants).sum())
+        .collect();
+    let mut given = vec![0.0; wanting.len()];
+    for (home, part) in homes.iter().zip(equal_parts(there_is, &sums)) {
+        let wants: Vec<_> = home.iter().map(wants).collect();
+        for (at, part) in home.iter().zip(equal_parts(part, &wants)) {
+            given[*at] = part;
+        }
+    }
+    given
+}
+
+/// Who can use least comes first, and leaves the rest of its part to the others.
+fn equal_parts(there_is: f64, wants: &[f64]) -> Vec<f64> {
+    let mut order: Vec<_> = (0..wants.len()).collect();
+    order.sort_by(|a, b| wants[*a].total_cmp(&wants[*b]));
+    let mut parts = vec![0.0; wants.len()];
+    let mut left = there_is;
+    for (done, at) in order.into_iter().enumerate() {
+        let others = (wants.len() - done) as f64;
+        parts[at] = wants[at].min(left / others);
+        left -= parts[at];
+    }
+    parts
 }
 
 impl<W> Account<W> {
@@ -228,6 +279,8 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -243,11 +296,17 @@ mod tests {
 
     impl World {
         fn new(all: u64, each: u64, peers: usize) -> Self {
+            let homes: Vec<_> = (0..peers).collect();
+            Self::of_homes(all, each, &homes)
+        }
+
+        /// Each peer with the number of its household.
+        fn of_homes(all: u64, each: u64, homes: &[usize]) -> Self {
             let start = Instant::now();
             let mut shares = Shares::new(all, each, start);
-            let peers: Vec<_> = (0..peers).map(|_| PeerId::random()).collect();
-            for peer in &peers {
-                shares.open(*peer, start);
+            let peers: Vec<_> = homes.iter().map(|_| PeerId::random()).collect();
+            for (peer, home) in peers.iter().zip(homes) {
+                shares.open(*peer, home_of(*home), start);
             }
             Self {
                 shares,
@@ -293,6 +352,10 @@ mod tests {
         }
     }
 
+    fn home_of(number: usize) -> IpAddr {
+        std::net::Ipv4Addr::from_bits(u32::try_from(number).unwrap()).into()
+    }
+
     const ALL_IT_CAN: f64 = 1e12;
 
     fn near(is: f64, should: f64) -> bool {
@@ -324,6 +387,46 @@ mod tests {
     }
 
     #[test]
+    fn a_household_of_many_keys_gets_no_more_than_one_of_one() {
+        let mut homes = vec![0; 100];
+        homes.push(1);
+        let mut world = World::of_homes(1_000_000, 0, &homes);
+        world.run(10, &[1; 101], &[ALL_IT_CAN; 101]);
+        let many: f64 = (0..100).map(|peer| world.rate(peer)).sum();
+        assert!(
+            near(many, 1e6) && near(world.rate(100), 1e6),
+            "{many} {}",
+            world.rate(100)
+        );
+        assert!(near(world.rate(0), 1e4), "{}", world.rate(0));
+    }
+
+    proptest! {
+        /// The model: give a little to each that wants more, in turn, until nothing is left.
+        #[test]
+        fn parts_are_equal_or_all_that_is_wanted(
+            wants in proptest::collection::vec(0_u16..500, 1..12),
+            there_is in 0_u16..3000,
+        ) {
+            let wanted: Vec<_> = wants.iter().copied().map(f64::from).collect();
+            let parts = equal_parts(there_is.into(), &wanted);
+            let (mut model, mut left) = (vec![0; wants.len()], there_is);
+            while left > 0 && model != wants {
+                for (has, wants) in model.iter_mut().zip(&wants) {
+                    let more = u16::from(*has < *wants && left > 0);
+                    *has += more;
+                    left -= more;
+                }
+            }
+            for (part, model) in parts.iter().zip(&model) {
+                // The model's last one goes to the first in turn.
+                prop_assert!((part - f64::from(*model)).abs() <= 1.0, "{parts:?} {model:?}");
+            }
+            prop_assert!(parts.iter().sum::<f64>() <= f64::from(there_is) + 1e-6);
+        }
+    }
+
+    #[test]
     fn a_peer_alone_has_its_own_limit_and_shares_with_nobody() {
         let mut world = World::new(1_000_000, 500_000, 2);
         world.run(10, &[5, 5], &[ALL_IT_CAN, 0.0]);
@@ -347,7 +450,7 @@ mod tests {
         let mut shares = Shares::<()>::new(0, 0, now);
         assert!(shares.is_unlimited());
         let peer = PeerId::random();
-        shares.open(peer, now);
+        shares.open(peer, home_of(0), now);
         shares.charge(&peer, usize::MAX);
         assert!(shares.may(&peer, now) && shares.is_idle());
     }

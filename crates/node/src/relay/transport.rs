@@ -52,14 +52,19 @@ pub(super) fn build(
         .authenticate(noise::Config::new(key)?)
         .multiplex(muxer)
         .timeout(HANDSHAKE)
-        .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(tcp_meter.metered(peer, muxer))));
+        .map(move |(peer, muxer), point| {
+            let metered = tcp_meter.metered(peer, point.get_remote_address(), muxer);
+            (peer, StreamMuxerBox::new(metered))
+        });
     let mut config = quic::Config::new(key);
     config.handshake_timeout = HANDSHAKE;
     config.max_stream_data = QUIC_STREAM_BYTES;
     config.max_connection_data = QUIC_CONNECTION_BYTES;
     config.max_concurrent_stream_limit = QUIC_STREAMS;
-    let quic = quic::tokio::Transport::new(config)
-        .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(quic_meter.metered(peer, muxer))));
+    let quic = quic::tokio::Transport::new(config).map(move |(peer, muxer), point| {
+        let metered = quic_meter.metered(peer, point.get_remote_address(), muxer);
+        (peer, StreamMuxerBox::new(metered))
+    });
     let both = tcp.or_transport(quic).map(|either, _| either.into_inner());
     Ok(TransportTimeout::with_outgoing_timeout(both, TEST_DIAL).boxed())
 }

@@ -139,3 +139,102 @@ fn addresses_are_dialled_that_are_public_and_the_askers_own() {
         .count();
     assert!(many <= 60, "{many}");
 }
+
+/// Each of these households has one more address than the one before.
+fn at(home: u8) -> String {
+    format!("/ip4/11.0.0.{home}/tcp/4001")
+}
+
+#[test]
+fn one_household_with_many_keys_leaves_the_relay_to_newcomers() {
+    let mut world = World::new(Limits {
+        reservations: 20,
+        ..Limits::default()
+    });
+    let early = world.arrives(PeerId::random(), Membership::Proved, &at(9));
+    assert!(world.reserves(early));
+    let many: Vec<_> = (0..40)
+        .map(|_| world.arrives(PeerId::random(), Membership::Proved, &at(1)))
+        .collect();
+    let granted = many.iter().filter(|id| world.reserves(**id)).count();
+    assert_eq!(granted, 19);
+    for newcomer in 2..6 {
+        let id = world.arrives(PeerId::random(), Membership::Proved, &at(newcomer));
+        assert!(world.reserves(id), "household {newcomer}");
+        let displaced = world.admission.take_displaced();
+        assert_eq!(displaced.len(), 1);
+        assert!(many.contains(&displaced[0]), "the one with most gives way");
+        world.admission.left(&displaced[0]);
+    }
+    // Until all have the same.
+    let second: Vec<_> = (2..6)
+        .flat_map(|home| std::iter::repeat_n(home, 10))
+        .map(|home| world.arrives(PeerId::random(), Membership::Proved, &at(home)))
+        .collect();
+    for id in second {
+        world.reserves(id);
+        for displaced in world.admission.take_displaced() {
+            world.admission.left(&displaced);
+        }
+    }
+    let of = |world: &World, home: u8| {
+        let home: IpAddr = [11, 0, 0, home].into();
+        let clients = world.admission.clients.values();
+        let held = clients.filter(|client| client.ip == home && client.reservation.is_some());
+        held.count()
+    };
+    assert_eq!(of(&world, 9), 1);
+    // The other 19 are shared by five.
+    assert!((1..6).all(|home| (3..=4).contains(&of(&world, home))));
+}
+
+#[test]
+fn circuits_and_connections_of_the_largest_household_give_way() {
+    let mut world = World::new(Limits {
+        circuits: 4,
+        ..Limits::default()
+    });
+    let destination = PeerId::random();
+    let connects = |world: &mut World, id, peer| {
+        world.admission.asking = Some(id);
+        let granted = world.admission.may_connect(world.now);
+        if granted {
+            let event = Event::CircuitReqAccepted {
+                src_peer_id: peer,
+                dst_peer_id: destination,
+            };
+            world.admission.observe(&event, world.now);
+        }
+        world.admission.asking = None;
+        granted
+    };
+    let greedy = PeerId::random();
+    let first = world.arrives(greedy, Membership::Proved, &at(1));
+    for _ in 0..4 {
+        assert!(connects(&mut world, first, greedy));
+    }
+    assert!(!connects(&mut world, first, greedy), "it has most itself");
+    let other = PeerId::random();
+    let id = world.arrives(other, Membership::Proved, &at(2));
+    assert!(connects(&mut world, id, other));
+    assert_eq!(world.admission.take_displaced(), [first]);
+
+    let mut world = World::new(Limits::default());
+    let strangers: Vec<_> = (0..MAX_STRANGERS)
+        .map(|number| {
+            // As many as are taken of one household, and the last of an own one.
+            let home = u8::try_from(number / MAX_STRANGERS_PER_HOME).unwrap();
+            world.arrives(PeerId::random(), Membership::Absent, &at(home))
+        })
+        .collect();
+    let newcomer = PeerId::random();
+    let addr = at(200).parse().unwrap();
+    assert!(world.admission.welcomes(&newcomer, &addr));
+    let displaced = world.admission.take_displaced();
+    assert!(displaced.len() == 1 && strangers.contains(&displaced[0]));
+    let addr = at(1).parse().unwrap();
+    assert!(
+        !world.admission.welcomes(&newcomer, &addr),
+        "that one has its share"
+    );
+}
