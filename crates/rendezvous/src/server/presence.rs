@@ -3,6 +3,7 @@
 pub(crate) mod feed;
 pub(crate) mod hub;
 pub(crate) mod members;
+mod memory;
 pub(crate) mod outbox;
 pub(crate) mod subscriber;
 pub(crate) mod table;

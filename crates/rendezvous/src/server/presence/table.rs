@@ -4,14 +4,14 @@
 //! A proved message outweighs any number of unproved ones: while one is remembered, no unsigned
 //! message in that peer's name is accepted, and no `ts` is accepted twice. The memory outlives the
 //! peer's time online, because a signed message stays fresh for [`FRESH`] before and after its
-//! `ts`.
+//! `ts`; see [`super::memory`].
 //!
 //! A peer is online as long as it publishes here, or at another instance that is itself online.
 //! Other instances do not repeat heartbeats: an instance holds its peers until it reports that they
 //! left, or times out together with them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -20,16 +20,14 @@ use bytes::Bytes;
 use goop2_proto::{
     PeerId,
     cluster::Instance,
+    household,
     presence::{FRESH, Kind, Message},
     rendezvous::Accepted,
     roster::REPLAY_SLACK,
 };
 
-/// How long the newest `ts` of a peer that signs is remembered after its last message: a signed
-/// message is fresh from an hour before its `ts` to an hour after.
-const REMEMBER: Duration = Duration::from_secs(2 * 60 * 60);
-/// Most peers remembered; some megabytes at 100 bytes each. The longest silent are dropped first.
-const MAX_REMEMBERED: usize = 65_536;
+use super::memory::Memory;
+
 /// How old the copy of a message at other instances may become: clients that connect there cannot
 /// tell an old message from a replayed one.
 const REFRESH: Duration = Duration::from_secs(5 * 60);
@@ -43,9 +41,7 @@ pub(crate) struct Table {
     ttl: Duration,
     most: usize,
     peers: HashMap<PeerId, Entry>,
-    signed: HashMap<PeerId, Signed>,
-    /// Peers by the time of their last signed message, some of them outdated by a later one.
-    silence: VecDeque<(Instant, PeerId)>,
+    memory: Memory,
     /// Other instances, and when each last sent something.
     instances: HashMap<Instance, Instant>,
     broadcast_bytes: u64,
@@ -84,14 +80,6 @@ struct Held {
     round: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Signed {
-    newest: i64,
-    at: Instant,
-    /// Received here, not from another instance.
-    here: bool,
-}
-
 /// Who has timed out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expired {
@@ -126,8 +114,7 @@ impl Table {
             ttl,
             most,
             peers: HashMap::new(),
-            signed: HashMap::new(),
-            silence: VecDeque::new(),
+            memory: Memory::default(),
             instances: HashMap::new(),
             broadcast_bytes: 0,
         }
@@ -183,9 +170,9 @@ impl Table {
     ) -> bool {
         // No message from further in the future is accepted, so none can be known there.
         if let Some(newest) = newest.filter(|ts| *ts <= unix_millis.saturating_add(FRESH)) {
-            let known = self.signed.get(peer).map(|signed| signed.newest);
+            let known = self.memory.newest(peer);
             if known.is_none_or(|known| known < newest) {
-                self.remember(*peer, newest, false, now);
+                self.remember(*peer, newest, None, now);
             }
         }
         let Some(entry) = self.peers.get_mut(peer) else {
@@ -224,7 +211,7 @@ impl Table {
             }
         });
         self.instances = instances;
-        let newest = |peer: PeerId| (peer, self.signed.get(&peer).map(|signed| signed.newest));
+        let newest = |peer: PeerId| (peer, self.memory.newest(&peer));
         let left = left.into_iter().map(newest).collect();
         Expired { gone, left }
     }
@@ -254,11 +241,12 @@ impl Table {
 
     /// Peers that signed here and have left, with the newest `ts` of each.
     pub(crate) fn remembered(&self) -> impl Iterator<Item = (PeerId, i64)> {
-        let left = |(peer, signed): &(&PeerId, &Signed)| {
-            signed.here && self.peers.get(peer).is_none_or(|e| e.here.is_none())
+        let left = |(peer, _): &(PeerId, i64)| {
+            self.peers
+                .get(peer)
+                .is_none_or(|entry| entry.here.is_none())
         };
-        let remembered = self.signed.iter().filter(left);
-        remembered.map(|(peer, signed)| (*peer, signed.newest))
+        self.memory.here().filter(left)
     }
 
     /// Removes a peer; whether it was online.
@@ -302,13 +290,17 @@ impl Table {
     /// `from`: the client, if it was published here.
     fn take(&mut self, accepted: Accepted, from: Option<IpAddr>, now: Instant) -> Outcome {
         let Accepted { message, proved } = accepted;
-        self.forget(now);
-        match self.signed.get(&message.peer) {
+        self.memory.forget(now);
+        let known = self.memory.newest(&message.peer);
+        match known {
             Some(_) if !proved => return Outcome::Unproved,
-            Some(&Signed { newest, .. }) if message.ts <= newest => {
-                return Outcome::Replayed { newest };
-            }
+            Some(newest) if message.ts <= newest => return Outcome::Replayed { newest },
             _ => {}
+        }
+        // A goodbye of a peer that was never here says nothing, and is not remembered.
+        let was_here = known.is_some() || self.peers.contains_key(&message.peer);
+        if message.kind == Kind::Offline && !was_here {
+            return Outcome::Nothing;
         }
         if !self.peers.contains_key(&message.peer)
             && message.kind != Kind::Offline
@@ -317,7 +309,7 @@ impl Table {
             return Outcome::Full;
         }
         if proved {
-            self.remember(message.peer, message.ts, from.is_some(), now);
+            self.remember(message.peer, message.ts, from, now);
         }
         if message.kind == Kind::Offline {
             self.leave(&message, from.is_some())
@@ -393,35 +385,10 @@ impl Table {
         gone
     }
 
-    fn remember(&mut self, peer: PeerId, newest: i64, here: bool, now: Instant) {
-        let signed = Signed {
-            newest,
-            at: now,
-            here,
-        };
-        let again = self.signed.insert(peer, signed);
-        // Each peer is in the queue once, and moved back when its turn comes.
-        if again.is_none() {
-            self.silence.push_back((now, peer));
-        }
-    }
-
-    fn forget(&mut self, now: Instant) {
-        while let Some(&(queued, peer)) = self.silence.front() {
-            let overdue = now.saturating_duration_since(queued) > REMEMBER;
-            if !overdue && self.signed.len() < MAX_REMEMBERED {
-                break;
-            }
-            self.silence.pop_front();
-            let Some(&Signed { at, .. }) = self.signed.get(&peer) else {
-                continue;
-            };
-            if at > queued {
-                self.silence.push_back((at, peer));
-            } else {
-                self.signed.remove(&peer);
-            }
-        }
+    fn remember(&mut self, peer: PeerId, newest: i64, from: Option<IpAddr>, now: Instant) {
+        let online = |peer: &PeerId| self.peers.contains_key(peer);
+        let home = from.map(household::of);
+        self.memory.remember(peer, newest, home, now, online);
     }
 }
 

@@ -7,7 +7,7 @@ use goop2_proto::{
     presence::{Presence, Proof},
 };
 
-use super::*;
+use super::{super::memory::REMEMBER, *};
 
 const TTL: Duration = Duration::from_secs(30);
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -109,6 +109,30 @@ fn unsigned_and_old_messages_do_not_change_a_peer_that_signs() {
         Outcome::Unproved
     );
     assert_eq!(table.len(), 0);
+}
+
+/// Each of them is a valid message, and costs nothing but a key.
+#[test]
+fn goodbyes_of_peers_that_were_never_here_make_nobody_forgotten() {
+    let (mut table, start) = (Table::new(TTL, 10), Instant::now());
+    let hello = signed(1, message(1, Kind::Online, "a", 100));
+    let bye = signed(1, message(1, Kind::Offline, "a", 101));
+    table.handle(hello.clone(), HOME, start);
+    table.handle(bye, HOME, start);
+    for number in 0..70_000_u32 {
+        let message = Presence::offline(PeerId::random(), 100).message();
+        let foreign = Ipv4Addr::from_bits(number).into();
+        let never_here = Accepted {
+            message,
+            proved: true,
+        };
+        assert_eq!(table.handle(never_here, foreign, start), Outcome::Nothing);
+    }
+    assert_eq!(table.memory.here().count(), 1);
+    assert_eq!(
+        table.handle(hello, HOME, start),
+        Outcome::Replayed { newest: 101 }
+    );
 }
 
 #[test]
