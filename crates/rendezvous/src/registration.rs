@@ -206,7 +206,7 @@ impl Registrations {
         let pending = records.pending_link(&known_form(token)?, now)?;
         Some(Link {
             email: pending.email.clone(),
-            peer: pending.peer,
+            peer: pending.peer.or_else(|| records.owner(&pending.email)),
         })
     }
 

@@ -69,20 +69,16 @@ impl Records {
             .ok_or(Refusal::Invalid)?
             .to_owned();
         let key = key(&email);
-        let known = self
-            .records
-            .get(&key)
-            .filter(|record| record.verified_at > 0);
-        if known
-            .is_some_and(|record| peer.is_none() || record.owner() == peer.map(|peer| (peer, true)))
-        {
+        let owns = |record: &&Record| {
+            record.verified_at > 0 && record.owner() == peer.map(|peer| (peer, true))
+        };
+        // Only its owner learns that an address is registered; anyone else could ask for any.
+        if peer.is_some() && self.records.get(&key).filter(owns).is_some() {
             return Err(Refusal::Already);
         }
         self.mails.check(&key, client, now)?;
+        let mut writes = self.make_room()?;
         let known = self.records.contains_key(&key);
-        if self.records.len() >= MAX_RECORDS && !known || self.pending.len() >= MAX_PENDING {
-            return Err(Refusal::Full);
-        }
         self.mails.note(key, client, now);
         let record = (!known).then(|| Record::new(email.clone(), now));
         let pending = Pending {
@@ -90,9 +86,36 @@ impl Records {
             peer,
             created_at: now,
         };
-        let mut writes: Vec<_> = record.map(Write::Record).into_iter().collect();
+        writes.extend(record.map(Write::Record));
         writes.push(Write::Pending(token, pending));
         Ok(writes)
+    }
+
+    /// Room for one more address and link, whether the address is known or not: the oldest that was
+    /// never confirmed gives way.
+    fn make_room(&self) -> Result<Vec<Write>, Refusal> {
+        let mut writes = Vec::new();
+        if self.records.len() >= MAX_RECORDS {
+            let unverified = self
+                .records
+                .values()
+                .filter(|record| record.verified_at == 0);
+            let oldest = unverified.min_by_key(|record| record.created_at);
+            let email = oldest.ok_or(Refusal::Full)?.email.clone();
+            writes.push(Write::NoRecord { email });
+        }
+        if self.pending.len() >= MAX_PENDING {
+            let oldest = self.pending.iter().min_by_key(|(_, link)| link.created_at);
+            writes.extend(oldest.map(|(token, _)| Write::NoPending(*token)));
+        }
+        Ok(writes)
+    }
+
+    /// The peer that the address belongs to, if it is verified.
+    pub(super) fn owner(&self, email: &str) -> Option<PeerId> {
+        let record = self.records.get(&key(email))?;
+        let (owner, _) = record.owner()?;
+        (record.verified_at > 0).then_some(owner)
     }
 
     /// The mail could not be sent.

@@ -13,7 +13,7 @@ pub enum Refusal {
     /// See [`goop2_proto::registration::email`].
     #[error("That isn’t a valid email address.")]
     Invalid,
-    /// It is verified already.
+    /// It is verified already, and belongs to the peer that asks.
     #[error("This email address is already registered and verified.")]
     Already,
     /// Over a limit; a mail can be sent again after this time.

@@ -9,11 +9,10 @@ use std::{
 };
 
 use axum::http::{HeaderMap, header};
+use goop2_proto::household;
 use multibase::Base;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use super::connections::client::client_network;
 
 /// How long a browser stays signed in: a working day.
 pub(crate) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
@@ -26,7 +25,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Failures are forgotten after this time.
 const FORGIVE: Duration = Duration::from_secs(15 * 60);
-/// Clients whose failures are remembered; if all of them are recent, no other client may try.
+/// Households whose failures are remembered. Beyond it the oldest is forgotten: guessing from so many
+/// costs more than the one attempt that each gains, and nobody is kept out by it.
 const MAX_FAILING: usize = 4096;
 
 pub(crate) struct Auth {
@@ -64,10 +64,7 @@ impl Auth {
     ) -> Result<bool, Duration> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, failed| now.saturating_duration_since(failed.last) < FORGIVE);
-        let client = client_network(client);
-        if failures.len() >= MAX_FAILING && !failures.contains_key(&client) {
-            return Err(LONGEST_DELAY);
-        }
+        let client = household::of(client);
         if let Some(failed) = failures.get(&client) {
             let until = failed.last + failed.delay();
             if now < until {
@@ -82,6 +79,9 @@ impl Auth {
         if right {
             failures.remove(&client);
         } else {
+            if failures.len() >= MAX_FAILING && !failures.contains_key(&client) {
+                forget_oldest(&mut failures);
+            }
             let failed = failures.entry(client).or_insert(Failures {
                 count: 0,
                 last: now,
@@ -132,6 +132,13 @@ impl Failures {
     }
 }
 
+fn forget_oldest(failures: &mut HashMap<IpAddr, Failures>) {
+    let oldest = failures.iter().min_by_key(|(_, failed)| failed.last);
+    if let Some(oldest) = oldest.map(|(client, _)| *client) {
+        failures.remove(&oldest);
+    }
+}
+
 /// The password of user `admin`.
 pub(crate) fn basic(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -178,6 +185,23 @@ mod tests {
             auth.check("right", CLIENT, now),
             Err(Duration::from_millis(500))
         );
+    }
+
+    #[test]
+    fn wrong_passwords_from_everywhere_keep_nobody_out() {
+        let (auth, now) = (Auth::new("right"), Instant::now());
+        let later = |number: u32| now + Duration::from_millis(number.into());
+        let most = u32::try_from(MAX_FAILING).unwrap();
+        for number in 0..2 * most {
+            let client = std::net::Ipv4Addr::from_bits(number).into();
+            assert_eq!(auth.check("wrong", client, later(number)), Ok(false));
+        }
+        assert_eq!(auth.failures.lock().unwrap().len(), MAX_FAILING);
+        assert_eq!(auth.check("right", CLIENT, later(2 * most)), Ok(true));
+        // Addresses of one line are one.
+        let line = |address: &str| address.parse::<IpAddr>().unwrap();
+        assert_eq!(auth.check("wrong", line("2001:db8:0:1::1"), now), Ok(false));
+        assert!(auth.check("right", line("2001:db8:0:f0::1"), now).is_err());
     }
 
     #[test]

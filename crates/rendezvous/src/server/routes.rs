@@ -14,16 +14,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use goop2_proto::rendezvous::{Accepted, MAX_BODY, check};
+use goop2_proto::{
+    household,
+    rendezvous::{Accepted, MAX_BODY, check},
+};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
     app::{App, Publisher},
-    connections::{
-        accept::Takeover,
-        client::{Client, client_network},
-    },
+    connections::{accept::Takeover, client::Client},
     limit::Full,
     metrics,
     pages::{admin, assets, docs, public, register},
@@ -68,7 +68,7 @@ async fn publish(
     request: Request,
 ) -> Response {
     let now = Instant::now();
-    if let Err(wait) = app.by_address.take(client_network(client), now) {
+    if let Err(wait) = app.by_address.take(household::of(client), now) {
         return throttled(&app, wait);
     }
     let body = match read(request).await {
@@ -117,7 +117,7 @@ fn refusal(app: &App, accepted: &Accepted, client: IpAddr, now: Instant) -> Opti
     let publisher = if accepted.proved {
         Publisher::Proved(peer)
     } else {
-        Publisher::Claimed(peer, client_network(client))
+        Publisher::Claimed(peer, household::of(client))
     };
     if let Err(wait) = app.by_peer.take(publisher, now) {
         return Some(throttled(app, wait));
@@ -182,7 +182,7 @@ async fn events(
     if method != Method::GET {
         return method_not_allowed().await;
     }
-    let slot = match app.subscribers.take(client_network(client)) {
+    let slot = match app.subscribers.take(household::of(client)) {
         Ok(slot) => slot,
         Err(full) => {
             let limits = &app.config.limits;

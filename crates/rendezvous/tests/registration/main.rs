@@ -194,8 +194,30 @@ async fn the_form_shows_problems_and_mail_is_limited() {
             .status,
         400
     );
-    let again = post(&server, "/register", &[("email", "ANN@example.org")]).await;
-    assert!(again.text.contains("already registered"));
+}
+
+/// Whether somebody is registered here is nobody's business.
+#[tokio::test]
+async fn a_registered_address_is_answered_like_any_other() {
+    let folder = tempdir().unwrap();
+    let server = start(&folder, |_| {}).await;
+    register(&server, 1, ANN).await.unwrap();
+    let link = logged_links(&server).await.remove(0);
+    let confirmed = post(&server, "/verify", &[("token", token(&link))]).await;
+    assert_eq!(confirmed.status, 200);
+
+    let known = post(&server, "/register", &[("email", "ANN@example.org")]).await;
+    let unknown = post(&server, "/register", &[("email", "bob@example.org")]).await;
+    assert_eq!((known.status, &known.text), (unknown.status, &unknown.text));
+    // By an app, another peer's address; its own peer may know.
+    let known = register(&server, 2, ANN).await;
+    assert_eq!(known, register(&server, 2, "eve@example.org").await);
+    let own = register(&server, 1, ANN).await.unwrap_err();
+    assert!(own.contains("already registered"), "{own}");
+    // What anyone asked for is a link like any other, and takes the address from nobody.
+    let link = logged_links(&server).await.remove(3);
+    let page = get(&server, &format!("/verify?token={}", token(&link))).await;
+    assert!(page.text.contains(&id(1).to_base58()), "{}", page.text);
 }
 
 #[tokio::test]

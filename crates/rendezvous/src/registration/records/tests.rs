@@ -5,7 +5,10 @@ use std::time::Duration;
 use goop2_proto::Keypair;
 
 use super::{
-    super::{mail_limit::HOUR_MILLIS, record::LINK_MILLIS},
+    super::{
+        mail_limit::{HOUR_MILLIS, MailLimit},
+        record::LINK_MILLIS,
+    },
     *,
 };
 
@@ -132,22 +135,22 @@ fn a_link_sent_before_the_address_was_verified_is_invalid_even_if_it_still_exist
 fn a_verified_address_changes_its_owner_only_by_a_new_link() {
     let mut records = Records::default();
     verified(&mut records, ANN, Some(peer(1)));
-    assert_eq!(
-        records.asked(ANN, None, client(1), [2; 32], NOW),
-        Err(Refusal::Already)
-    );
+    // Anyone may ask without a signature, and learns nothing by it; such a link changes no owner.
+    records.asked(ANN, None, client(1), [3; 32], NOW).unwrap();
+    records.confirmed(&[3; 32], NOW + 1).unwrap();
+    assert_eq!(records.owner(ANN), Some(peer(1)));
     assert_eq!(
         records.asked(ANN, Some(peer(1)), client(1), [2; 32], NOW),
         Err(Refusal::Already)
     );
     records
-        .asked(ANN, Some(peer(2)), client(1), [2; 32], NOW)
+        .asked(ANN, Some(peer(2)), client(1), [2; 32], NOW + 1)
         .unwrap();
     assert!(
         records.admitted(ANN, peer(1), true).0,
         "until it is confirmed"
     );
-    records.confirmed(&[2; 32], NOW).unwrap();
+    records.confirmed(&[2; 32], NOW + 1).unwrap();
     assert!(!records.admitted(ANN, peer(1), true).0);
     assert!(records.admitted(ANN, peer(2), true).0);
 }
@@ -180,10 +183,46 @@ fn mails_are_limited_per_address_per_client_and_in_total() {
     for n in 0..600_u32 {
         ask(&format!("c{n}@example.org"), n.to_be_bytes().into(), later).unwrap();
     }
-    assert!(matches!(
-        ask("d@example.org", client(2), later),
-        Err(Refusal::TooMany(_))
-    ));
+    // All in one network; another one still gets some, one at a time.
+    let same = 700_u32.to_be_bytes().into();
+    assert_eq!(
+        ask("d@example.org", same, later),
+        Err(Refusal::TooMany(hour))
+    );
+    let pause = Duration::from_secs(30);
+    assert_eq!(
+        ask("e@example.org", client(2), later),
+        Err(Refusal::TooMany(pause))
+    );
+    let later = later + 30_000;
+    ask("e@example.org", client(2), later).unwrap();
+    assert!(ask("f@example.org", client(3), later).is_err());
+    let other = [198, 51, 100, 1].into();
+    assert_eq!(
+        ask("f@example.org", other, later),
+        Err(Refusal::TooMany(pause))
+    );
+    ask("f@example.org", other, later + 30_000).unwrap();
+}
+
+#[test]
+fn households_get_fewer_mails_the_fewer_are_left() {
+    let mut limit = MailLimit::default();
+    let mut sent = Vec::new();
+    for household in 0..100_u32 {
+        let client = household.to_be_bytes().into();
+        let mut count = 0;
+        while limit
+            .check(&format!("{household} {count}"), client, NOW)
+            .is_ok()
+        {
+            limit.note(format!("{household} {count}"), client, NOW);
+            count += 1;
+        }
+        sent.push(count);
+    }
+    assert_eq!((sent[0], *sent.last().unwrap()), (10, 1));
+    assert!(sent.is_sorted_by(|a, b| a >= b), "{sent:?}");
 }
 
 #[test]

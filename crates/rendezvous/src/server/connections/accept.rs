@@ -3,6 +3,7 @@
 use std::{convert::Infallible, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
+use goop2_proto::household;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -90,7 +91,7 @@ pub(crate) async fn serve(
 impl Clients {
     /// One client cannot use up all connections; a proxy, which has many clients, needs no slot.
     fn slot(&self, from: IpAddr) -> Result<Option<Slot>, Full> {
-        match self.slots.take(client::client_network(from)) {
+        match self.slots.take(household::of(from)) {
             Ok(slot) => Ok(Some(slot)),
             Err(_) if self.trusted_proxies.iter().any(|net| net.contains(from)) => Ok(None),
             Err(full) => Err(full),

@@ -116,15 +116,6 @@ pub(crate) fn client(socket: IpAddr, headers: &HeaderMap, trusted: &[Net]) -> Ip
     client
 }
 
-/// What limits count as one client: an IPv6 line has a whole /64, and each of its addresses would
-/// otherwise have its own limits.
-pub(crate) fn client_network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
-        ip => ip,
-    }
-}
-
 /// Some proxies add a port, and then brackets.
 fn parse(text: &str) -> Option<IpAddr> {
     text.parse()
@@ -206,12 +197,5 @@ mod tests {
         for bad in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "x", "10.0.0.1/"] {
             assert!(net(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_client_counts_by_its_64() {
-        let client_network = |ip: &str| client_network(ip.parse().unwrap()).to_string();
-        assert_eq!(client_network("2001:db8::1:2:3:4"), "2001:db8::");
-        assert_eq!(client_network("::ffff:10.0.0.1"), "10.0.0.1");
     }
 }

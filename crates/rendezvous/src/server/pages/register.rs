@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use goop2_proto::{
+    household,
     html::escape,
     presence::{MAX_EMAIL, shorten},
 };
@@ -27,10 +28,7 @@ use crate::{
     registration::{Link, Refusal, Sent},
     server::{
         app::App,
-        connections::{
-            client::{Client, client_network},
-            listen,
-        },
+        connections::{client::Client, listen},
         respond::{HERE, error, html, status_of, too_many, wants_html},
     },
 };
@@ -53,7 +51,7 @@ pub(crate) async fn request(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let client = client_network(client);
+    let client = household::of(client);
     if let Err(wait) = app.by_address.take(client, Instant::now()) {
         return too_many("rate limit exceeded", wait);
     }
