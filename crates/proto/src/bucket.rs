@@ -86,9 +86,9 @@ pub struct Buckets<K> {
     buckets: HashMap<K, Bucket>,
 }
 
-impl<K: Eq + Hash> Buckets<K> {
-    /// At most `max` buckets are kept. Full ones are forgotten first; while none is full, newcomers
-    /// are refused.
+impl<K: Clone + Eq + Hash> Buckets<K> {
+    /// At most `max` buckets are kept. Full ones are forgotten first, and then the fullest, so that
+    /// many keys cannot keep a newcomer out; each of them had its burst anyway.
     pub fn new(rate: Rate, max: usize) -> Self {
         Self {
             rate,
@@ -102,7 +102,10 @@ impl<K: Eq + Hash> Buckets<K> {
         if self.buckets.len() >= self.max && !self.buckets.contains_key(&key) {
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
             if self.buckets.len() >= self.max {
-                return Err(self.rate.interval());
+                let fullest = self.buckets.iter().min_by_key(|(_, b)| b.missing(now));
+                if let Some(fullest) = fullest.map(|(key, _)| key.clone()) {
+                    self.buckets.remove(&fullest);
+                }
             }
         }
         self.buckets
@@ -152,13 +155,18 @@ mod tests {
     fn each_key_has_a_bucket_and_strangers_cannot_fill_the_memory() {
         let now = Instant::now();
         let mut buckets = Buckets::new(RATE, 100);
-        for key in 0..100 {
-            assert_eq!(buckets.take(key, now), Ok(()));
+        // One that is used up, and others that have taken a little.
+        while buckets.take(0, now).is_ok() {}
+        for key in 1..1000 {
+            assert_eq!(buckets.take(key, now), Ok(()), "a newcomer is not refused");
         }
-        assert_eq!(buckets.take(100, now), Err(Duration::from_secs(2)));
-        assert_eq!(buckets.take(0, now), Ok(()));
+        assert_eq!(buckets.len(), 100);
+        assert!(
+            buckets.take(0, now).is_err(),
+            "and does not help anyone else"
+        );
         let later = now + Duration::from_secs(2);
-        assert_eq!(buckets.take(100, later), Ok(()));
+        assert_eq!(buckets.take(1000, later), Ok(()));
         assert_eq!(buckets.len(), 2);
     }
 

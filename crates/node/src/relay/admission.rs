@@ -269,8 +269,9 @@ impl Admission {
             Membership::Absent if renewed => false,
             Membership::Absent | Membership::Barred => return Err(Refusal::Stranger),
         };
-        if self.reserving.take(peer, now).is_err()
-            || self.reserving_home.take(household::of(ip), now).is_err()
+        // The household first: with new keys it makes no new buckets once it is over its rate.
+        if self.reserving_home.take(household::of(ip), now).is_err()
+            || self.reserving.take(peer, now).is_err()
         {
             return Err(Refusal::Rate);
         }
@@ -354,7 +355,7 @@ impl Admission {
                 }
             }
         }
-        if self.connecting.take(peer, now).is_err() || self.connecting_home.take(home, now).is_err()
+        if self.connecting_home.take(home, now).is_err() || self.connecting.take(peer, now).is_err()
         {
             return Err(Refusal::Rate);
         }

@@ -1,5 +1,5 @@
 //! Limits for clients: token buckets for rates, counted slots for open connections. All tables are
-//! bounded; if one is full of clients at their limit, the next new client has to wait.
+//! bounded; a rate keeps nobody out because its table is full of others.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ const MAX_WATCHED: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Limiter<K>(Mutex<Buckets<K>>);
 
-impl<K: Eq + Hash> Limiter<K> {
+impl<K: Clone + Eq + Hash> Limiter<K> {
     pub(crate) fn new(rate: Rate) -> Self {
         Self(Mutex::new(Buckets::new(rate, MAX_WATCHED)))
     }
