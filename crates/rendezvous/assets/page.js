@@ -1,4 +1,4 @@
-// Links that open the app. Without it nothing happens, and browsers don't say so; then this does, with the way to get it.
+// Links that open the app. Without it nothing happens, and browsers don't say so; then this does, and links to where to get it.
 // Copy buttons. Where the clipboard is not available (plain http from another computer) the text is selected instead.
 "use strict";
 

@@ -2,8 +2,8 @@
 //! not.
 //!
 //! Verifiers do not say that a certificate is signed by its own key and by nobody else, although
-//! that is the most frequent reason of a refusal and has a remedy of its own. So the verifier of
-//! the system is asked first, and looked at here is what it refused.
+//! that is the most frequent reason of a refusal and has another remedy. So the verifier of the
+//! system is asked first, and looked at here is what it refused.
 
 use std::{error, io, iter::successors, sync::Arc};
 

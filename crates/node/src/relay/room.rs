@@ -1,6 +1,6 @@
 //! Who gives way when something is full: the household that has most of it.
 //!
-//! With places for each that comes first, whoever comes with many keys has all of them. With a
+//! If all goes to those who come first, one that comes with many keys has all of it. With a
 //! fixed share for each household, most of a relay would stay unused. So everything is given to
 //! those that ask, and when nothing is left a household with less displaces one with more, until
 //! all have the same or all they want.

@@ -36,10 +36,10 @@ pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
     );
     body.push_str(&introduction(app.config.download_url.trim()));
     if app.config.registration_required {
-        let _in_memory = write!(
+        let _in_memory = writeln!(
             body,
             "<section class=\"card\"><h2>Register</h2><p>This rendezvous shows only peers with a verified email \
-             address.</p><p class=\"line\"><a class=\"button primary\" href=\"{root}register\">Register an address</a></p></section>\n",
+             address.</p><p class=\"line\"><a class=\"button primary\" href=\"{root}register\">Register an address</a></p></section>",
         );
     }
     if urls.iter().any(|url| url.starts_with("http://")) {
@@ -57,7 +57,7 @@ fn root(external: &str, headers: &HeaderMap) -> String {
     let url = Url::parse(external.trim()).ok();
     match url.zip(host) {
         Some((url, host)) if url.authority().eq_ignore_ascii_case(host) => {
-            escape(&format!("{}/", url.path().trim_end_matches('/'))).into()
+            escape(&format!("{}/", url.path().trim_end_matches('/')))
         }
         _ => HERE.into(),
     }
