@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use goop2_node::relay::Limits;
-use goop2_proto::relay::{Membership, Refusal};
+use goop2_proto::relay::{Membership, Refusal, Usage};
 use tokio::time::timeout;
 
 use crate::{
@@ -159,4 +159,49 @@ async fn a_crowd_of_strangers_leaves_room() {
     assert!(usage.connections <= 32, "{}", usage.connections);
     let guest = world.guest().await;
     world.reserve(&guest, Over::Tcp).await.unwrap();
+}
+
+/// One household has all reservations, on as many keys; another one asks for its first.
+#[tokio::test]
+async fn a_household_with_many_keys_gives_way_to_another() {
+    let limits = Limits {
+        reservations: 6,
+        ..Limits::default()
+    };
+    let world = World::new(limits).await;
+    let mut crowd = Vec::new();
+    for _ in 0..6 {
+        let guest = world.guest().await;
+        world.reserve(&guest, Over::Tcp).await.unwrap();
+        crowd.push(guest);
+    }
+    let more = world.guest().await;
+    world.reserve(&more, Over::Tcp).await.unwrap_err();
+
+    let another = "/ip6/::1".parse().unwrap();
+    let mut newcomers = Vec::new();
+    for taken in 1..=3 {
+        let guest = world.guest().await;
+        world.reserve_from(&guest, &another).await.unwrap();
+        newcomers.push(guest);
+        let held = |usage: &Usage, client: &Client| {
+            let mut guests = usage.guests.iter();
+            guests.any(|guest| guest.peer == client.id && guest.reservations == 1)
+        };
+        world
+            .told(|usage| {
+                usage.reachable() == 6 && newcomers.iter().all(|client| held(usage, client))
+            })
+            .await;
+        for client in crowd.iter_mut().rev().take(taken) {
+            client.alone().await;
+        }
+        let gone = crowd
+            .iter()
+            .filter(|client| *client.connections.borrow() == 0);
+        assert_eq!(gone.count(), taken);
+    }
+    // Both have three.
+    let guest = world.guest().await;
+    world.reserve_from(&guest, &another).await.unwrap_err();
 }

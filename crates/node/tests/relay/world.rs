@@ -142,6 +142,14 @@ impl World {
         client.reserve(self.addr(over)).await
     }
 
+    /// Over TCP at another address of this host, as from another household.
+    pub(crate) async fn reserve_from(&self, client: &Client, at: &Multiaddr) -> Result<(), String> {
+        let addr = at.clone().with(Protocol::Tcp(self.relay.port()));
+        client
+            .reserve(addr.with(Protocol::P2p(self.relay.peer_id())))
+            .await
+    }
+
     pub(crate) async fn connect(
         &self,
         client: &Client,
