@@ -3,12 +3,16 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use goop2_peer::{
     Hosted,
-    api::{Group, Host, HostingState, JoinedState, Registration},
+    api::{Group, Host, HostingState, JoinedState, Registration, Snapshot},
 };
 use goop2_store::config::Presence;
 use tempfile::TempDir;
@@ -240,6 +244,45 @@ async fn a_server_that_is_not_a_rendezvous_is_refused() {
         snapshot.rendezvous.joined[0].reason,
         Some(format!("There is no rendezvous at {url}."))
     );
+    peer.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_a_notice_until_it_is_right() {
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", web.local_addr().unwrap());
+    // Which of the two clocks is wrong, neither can tell.
+    let ahead = Arc::new(AtomicBool::new(true));
+    let clock = Arc::clone(&ahead);
+    // Ends with the process; the peer keeps asking it.
+    std::thread::spawn(move || {
+        for stream in web.incoming() {
+            let mut stream = stream.unwrap();
+            let _read = stream.read(&mut [0; 4096]);
+            let hours = if clock.load(Ordering::Relaxed) { 2 } else { 0 };
+            let now = SystemTime::now() + Duration::from_secs(hours * 60 * 60);
+            let answer = format!(
+                "HTTP/1.1 404 Not Found\r\nDate: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                httpdate::fmt_http_date(now)
+            );
+            let _written = stream.write_all(answer.as_bytes());
+        }
+    });
+    let peer = TestPeer::start("Late").await;
+    let join = move |config: &mut goop2_peer::Config| config.presence.rendezvous_wan = url;
+    peer.peer.update_config(join).await.unwrap();
+    let notice = |snapshot: &Snapshot| {
+        let mut notices = snapshot.notices.iter();
+        let clock = notices.find(|notice| notice.code == "clock")?;
+        Some(clock.message.clone())
+    };
+    let snapshot = peer.until(|snapshot| notice(snapshot).is_some()).await;
+    assert_eq!(
+        notice(&snapshot).unwrap(),
+        "This computer's clock is 2 hours slow (by the server's). Set the clock so that others can see you."
+    );
+    ahead.store(false, Ordering::Relaxed);
+    peer.until(|snapshot| notice(snapshot).is_none()).await;
     peer.stop().await;
 }
 
