@@ -1,4 +1,4 @@
-// axe finds nothing on any page, in any state, and in the smallest window no field lies on another.
+// axe finds nothing on any page, in any state, no script fails, and in the smallest window no field lies on another.
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { Mock } from './lib/mock.mjs'
 import { scenes, show, sizes } from './lib/scenes.mjs'
 
 /** Sites are their owners' business, and of the built mock there are none. */
-const OF_SITES = ['visit', 'menu', 'blocked', 'history']
+const OF_SITES = ['visit', 'menu', 'blocked', 'history', 'twice-connection']
 /** Colours are all that is different in the dark, and `ui/tests/contrast.test.ts` knows every one of them. */
 const IN_THE_DARK = ['welcome', 'offline', 'about', 'settings', 'settings-refused', 'log']
 
@@ -30,6 +30,8 @@ for (const colorScheme of ['light', 'dark']) {
       if (OF_SITES.includes(name) || (colorScheme === 'dark' && !IN_THE_DARK.includes(name))) continue
       test(name, async () => {
         const context = await profile(browser, { colorScheme, reducedMotion: 'reduce' })
+        const thrown = []
+        context.on('weberror', (error) => thrown.push(String(error.error())))
         const page = await show(context, mock, scene)
         await page.evaluate(axe)
         const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
@@ -37,6 +39,7 @@ for (const colorScheme of ['light', 'dark']) {
         assert.deepEqual(found, [])
         await page.setViewportSize(sizes['760×520'])
         assert.deepEqual(await page.evaluate(overlaps), [])
+        assert.deepEqual(thrown, [])
         await context.close()
       })
     }

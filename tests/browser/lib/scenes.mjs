@@ -76,6 +76,13 @@ export const scenes = [
   ['ask-close', 'ask-close', seen('Stay online?')],
   ['external', 'external', seen('This link leaves Goop2')],
   ['download', 'download', seen('wants to save a file')],
+  // Data that repeats keeps no page from opening.
+  ['twice', 'twice', seen('Online now')],
+  ['twice-rendezvous', 'twice', then(bar('Rendezvous'), seen('Open public page'))],
+  ['twice-network', 'twice', then(bar('Network'), (page) => page.getByText('Details of Relay').click(), seen('Test again'))],
+  ['twice-settings', 'twice', then(bar('Settings'), seen('Under the hood'))],
+  ['twice-sites', 'twice', then(button('Online: your sites'), seen('Open an existing site'))],
+  ['twice-connection', 'twice', then(row('Anselm'), (page) => page.getByRole('toolbar').getByRole('button', { name: /^Connection:/ }).click(), seen('Recent attempts'))],
   ['log', 'still', then(bar('Settings'), button('Show log'), seen('newest last'))],
 ]
 

@@ -41,7 +41,7 @@ export class Joining {
 
   async load(): Promise<void> {
     const [recent, asked] = await Promise.all([this.#api.preference(RECENT), this.#api.preference(ASKED)].map((kept) => kept.catch(() => null)));
-    if (Array.isArray(recent)) this.recent = recent.filter((url) => typeof url === 'string').slice(0, MAX_RECENT);
+    if (Array.isArray(recent)) this.recent = [...new Set(recent.filter((url) => typeof url === 'string'))].slice(0, MAX_RECENT);
     if (typeof asked === 'object' && asked !== null) this.asked = asked as Record<string, Asked>;
   }
 

@@ -4,12 +4,14 @@
 import type { PeerCard } from '../api/types/PeerCard';
 import type { Snapshot } from '../api/types/Snapshot';
 import { equal } from '../lib/equal';
+import { distinct } from '../lib/keyed';
 
 export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
-  if (!old) return next;
+  const peers = distinct(next.peers, ({ id }) => id);
+  if (!old) return peers === next.peers ? next : { ...next, peers };
   return {
     me: keep(old.me, next.me),
-    peers: next.peers,
+    peers,
     notices: keep(old.notices, next.notices),
     rendezvous: keep(old.rendezvous, next.rendezvous),
     network: keep(old.network, next.network),

@@ -65,6 +65,7 @@ const SCENARIOS: Record<string, () => Scenario> = {
   names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
   rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
   notice: () => ({ peers: NORMAL, notices: NOTICES }),
+  twice: () => ({ peers: [...NORMAL, ...NORMAL], notices: [...NOTICES, ...NOTICES] }),
   lost: () => ({ peers: NORMAL, link: { to: 'lost', after: 400 } }),
   gone: () => ({ peers: [], link: { to: 'lost', after: 0 } }),
   locked: () => ({ peers: [], link: { to: 'locked', after: 0 } }),

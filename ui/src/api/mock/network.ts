@@ -85,6 +85,8 @@ const SCENARIOS: Record<string, Network> = {
     ],
     testing: false,
   },
+  /** Two servers on one host, and details that repeat. */
+  twice: { verdict: 'good', headline: 'Others can reach you from anywhere, almost always directly.', facts: [COMPUTER, JOINED, JOINED, { ...RELAY, items: [...RELAY.items, ...RELAY.items] }, MULTICAST], testing: false },
   local: {
     verdict: 'good',
     headline: 'Peers on this network are found automatically. To reach others, join a rendezvous.',
@@ -96,8 +98,10 @@ const SCENARIOS: Record<string, Network> = {
 export class MockNetwork {
   state: Network;
   #changed: () => void;
+  #twice: boolean;
 
   constructor(scenario: string, changed: () => void) {
+    this.#twice = scenario === 'twice';
     this.state = { ...(SCENARIOS[scenario] ?? (SCENARIOS.home as Network)), testing: scenario === 'testing' };
     this.#changed = changed;
   }
@@ -108,7 +112,7 @@ export class MockNetwork {
       setTimeout(() => this.#testing(false), TEST_MS);
     },
     report: async (redacted) => report(this.state, redacted),
-    reach: async (peer) => reach(peer),
+    reach: async (peer) => (this.#twice ? twice(reach(peer)) : reach(peer)),
   };
 
   #testing(testing: boolean): void {
@@ -122,6 +126,8 @@ function report(network: Network, redacted: boolean): string {
   const text = [`Goop2 0.1.0 on linux`, `${network.verdict}: ${network.headline}`, ...facts].join('\n');
   return redacted ? text.replace(/\d+(\.\d+){3}|[0-9a-f]+(:[0-9a-f]*){3,}/g, '(address)').replaceAll('rendezvous.example', '(server)') : text;
 }
+
+const twice = (reach: PeerReach): PeerReach => ({ ...reach, links: [...reach.links, ...reach.links], attempts: [...reach.attempts, ...reach.attempts] });
 
 function reach(id: string): PeerReach {
   const now = Date.now();

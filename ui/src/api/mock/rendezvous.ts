@@ -53,6 +53,7 @@ const SCENARIOS: Record<string, Rendezvous> = {
     ],
     hosting: OFF,
   },
+  twice: { joined: [FRIENDS, FRIENDS], hosting: { ...ON, connect_urls: [...ON.connect_urls, ...ON.connect_urls] } },
   register: { joined: [joined('https://members.example', { registration: 'required', peers: 31, relay: 'offered' })], hosting: OFF },
   registered: { joined: [joined('https://members.example', { registration: 'registered', peers: 31, relay: 'offered' })], hosting: OFF },
   taken: { joined: [], hosting: { ...OFF, state: 'failed', problem: 'Port 8787 is in use by another program. Choose another port or stop that program.' } },

@@ -11,6 +11,8 @@ interface Scenario {
   wish?: Wish;
   refused?: Refused;
   tray?: false;
+  /** Lists each of the user's sites this often. */
+  profiles?: number;
 }
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
@@ -26,9 +28,15 @@ const SCENARIOS: Record<string, Scenario> = {
   'ask-switch': { wish: { to: 'switch', folder: '/home/mira/peers/workshop' } },
   'ask-close': { wish: { to: 'close' } },
   external: { refused: { what: 'link', url: 'https://example.org/a/page?with=more' } },
+  twice: { profiles: 2 },
   trayless: { tray: false },
   download: { refused: { what: 'download' } },
 };
+
+const PROFILES = [
+  { folder: '/home/mira/.local/share/goop2/peers/mira-s-corner', label: 'Mira’s corner' },
+  { folder: '/home/mira/peers/workshop', label: 'The workshop' },
+];
 
 export function mockShell(name: string): ShellApi {
   const scenario = SCENARIOS[name] ?? {};
@@ -36,10 +44,7 @@ export function mockShell(name: string): ShellApi {
   let shell: Shell = {
     stage: scenario.stage ?? { is: 'online' },
     folder: '/home/mira/.local/share/goop2/peers/mira-s-corner',
-    profiles: [
-      { folder: '/home/mira/.local/share/goop2/peers/mira-s-corner', label: 'Mira’s corner' },
-      { folder: '/home/mira/peers/workshop', label: 'The workshop' },
-    ],
+    profiles: Array.from({ length: scenario.profiles ?? 1 }, () => PROFILES).flat(),
     ask: scenario.wish ? { number: 1, wish: scenario.wish } : null,
     closing: 'ask',
     tray: scenario.tray ?? true,
