@@ -10,14 +10,32 @@ const HUES = 12;
 
 const segmenter = new Intl.Segmenter();
 
+/** Breaks and tabs, and what turns or hides the text around it. Joiners stay: names of many scripts, and emoji, need them. */
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]+/gu;
+/** Anything that is seen. */
+const VISIBLE = /[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** Letters that are written from right to left. */
+const LEFTWARD = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}\p{Script=Mandaic}\p{Script=Samaritan}\p{Script=Hanifi_Rohingya}]/u;
+
+/** A text by a stranger without what moves the text around it: each a space, so that nothing is joined. */
+export const plain = (text: string): string => text.replace(CONTROLS, ' ');
+
+/** A text by a stranger on one line, without controls; empty if nothing of it is seen. */
+export function oneLine(text: string): string {
+  const line = plain(text.slice(0, MAX_NAME_CHARS)).trim();
+  return VISIBLE.test(line) ? line : '';
+}
+
 /** The user's name for a peer, else its own name, else its id. */
 export function displayName(peer: { id: string; label: string; name?: string }): string {
-  const name = (peer.name || peer.label)
-    .slice(0, MAX_NAME_CHARS)
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ')
-    .trim();
-  return name || shortId(peer.id);
+  return oneLine(peer.name ?? '') || oneLine(peer.label) || shortId(peer.id);
 }
+
+/** A name within a sentence where no `<bdi>` can be: a right-to-left one would move the words around it. */
+export const isolated = (name: string): string => (LEFTWARD.test(name) ? `\u2068${name}\u2069` : name);
+
+/** One address, as far as that can be told without a letter to it. */
+export const isEmail = (text: string): boolean => /^[^@\s\p{C}]{1,64}@[^@\s\p{C}]+\.[^@\s.\p{C}]+$/u.test(text.trim());
 
 /** The first letter, number or symbol of a name as a reader counts it. */
 export function initial(name: string): string {
