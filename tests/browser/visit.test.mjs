@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { launch, profile, Window } from './lib/browser.mjs'
+import { link } from './lib/link.mjs'
 import { scan } from './lib/page.mjs'
 import { guestbook, Peer, removeAll } from './lib/peer.mjs'
 
@@ -59,9 +60,9 @@ describe('who is online', () => {
       assert.equal(await scan(window.page, window.page.getByRole('img', { name: `QR code of ${link}` })), link)
       await window.page.keyboard.press('Escape')
     }
-    await read(window.page.getByRole('button', { name: 'QR code of my link' }), `goop://${visitor.id}/`)
+    await read(window.page.getByRole('button', { name: 'QR code of my link' }), link(visitor.id))
     await window.row('Nearby', 'Anselm — field notes').click({ button: 'right' })
-    await read(window.page.getByRole('button', { name: 'QR code', exact: true }), `goop://${neighbour.id}/`)
+    await read(window.page.getByRole('button', { name: 'QR code', exact: true }), link(neighbour.id))
     await window.page.keyboard.press('Escape')
     await window.page.getByRole('dialog').waitFor({ state: 'detached' })
   })
@@ -117,7 +118,7 @@ describe('a visit', () => {
   test('has a link to share', async () => {
     await window.copyLink.click()
     await window.toolbar.getByRole('button', { name: 'Copied' }).waitFor()
-    assert.equal(await copied(), `goop://${neighbour.id}/guestbook.html`)
+    assert.equal(await copied(), link(neighbour.id, '/guestbook.html'))
   })
 
   test('continues in another browser', async () => {
@@ -139,6 +140,7 @@ describe('a visit', () => {
 
 describe('an address', () => {
   const spellings = {
+    'as it is copied': () => link(neighbour.id, '/2026/pond.html'),
     'goop://': () => `goop://${neighbour.id}/2026/pond.html`,
     'goop:// with spaces around it': () => `  goop://${neighbour.id}/2026/pond.html `,
     'of the viewer': () => `http://127.0.0.1:${visitor.port}/p/${neighbour.id}/2026/pond.html`,
@@ -163,7 +165,7 @@ describe('an address', () => {
   test('typed into the bar', async () => {
     await window.address.click()
     const bar = window.toolbar.getByRole('textbox', { name: 'Address' })
-    assert.equal(await bar.inputValue(), `goop://${neighbour.id}/`)
+    assert.equal(await bar.inputValue(), link(neighbour.id))
     await bar.fill(`goop://${neighbour.id}/guestbook.html`)
     await bar.press('Enter')
     await window.site.getByRole('heading', { name: 'Guestbook' }).waitFor()

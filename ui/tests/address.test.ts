@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { frameUrl, isMultiaddr, isPage, link, looksLikeAddress, readable, sameDocument, siteOrigin, tidy } from '../src/lib/address';
+import { shared } from '../src/lib/share';
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
@@ -7,6 +8,8 @@ const LABEL = 'k51qzi5uqu5dhdmyb9bd18pypu2wp5lpv2xnskfmrqa4lb5knqryrotb05e7or';
 it('writes a place as a link and as a frame address', () => {
   const place = { peer: PEER, path: '/a b/ü.html?q=1#top' };
   expect(link(place)).toBe(`goop://${PEER}/a%20b/%C3%BC.html?q=1#top`);
+  expect(shared(place)).toBe(`goop://${LABEL}/a%20b/%C3%BC.html?q=1#top`);
+  expect(shared({ peer: 'nobody', path: '' })).toBe('goop://nobody/');
   expect(siteOrigin(PEER, 8080)).toBe(`http://${LABEL}.localhost:8080`);
   expect(siteOrigin('nobody', 8080)).toBeNull();
   expect(frameUrl(place, 'http://localhost:9001')).toBe(`http://localhost:9001/p/${PEER}/a%20b/%C3%BC.html?q=1#top`);

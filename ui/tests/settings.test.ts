@@ -73,3 +73,14 @@ test('a file that no peer can start with can be repaired, with no undo', async (
   toasts.undo();
   await vi.waitFor(() => expect(replace).toHaveBeenLastCalledWith('{"a":1}', '{}'));
 });
+
+test('a name that nobody sees and an incomplete email address are not sent', async () => {
+  const { form, changed } = world(() => START);
+  await form.load();
+  for (const name of ['', '  ', '\u202e\u200b', '\u2800']) expect(await form.set('profile.label', name, 'Name')).toBe(false);
+  expect(form.problems['profile.label']).toBe('Enter a name. It’s what others see.');
+  for (const email of ['not an email', 'a@b', '@example.org', 'a@b@c.org', 'a@example.']) expect(await form.set('profile.email', email, 'Email'), email).toBe(false);
+  expect(changed).not.toHaveBeenCalled();
+  for (const email of ['', 'ann@example.org', 'ann+x@müller.example']) await form.set('profile.email', email, 'Email');
+  expect(form.problems['profile.email']).toBe('');
+});

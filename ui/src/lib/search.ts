@@ -17,6 +17,15 @@ export function search(peers: readonly PeerCard[], text: string): readonly PeerC
   });
 }
 
+/** The one peer that a name means: exactly this name, or else the only one found. */
+export function named(peers: readonly PeerCard[], text: string): PeerCard | undefined {
+  const wanted = fold(text.trim());
+  if (wanted === '') return undefined;
+  const exact = peers.find((peer) => [peer.name, peer.label].some((name) => fold(name) === wanted));
+  const found = exact ? [exact] : search(peers, text);
+  return found.length === 1 ? found[0] : undefined;
+}
+
 function foldedOnce(peer: PeerCard): string {
   const known = folded.get(peer.id);
   if (known?.peer === peer) return known.hay;

@@ -1,13 +1,16 @@
 // The state of one window, made once from its api, and what acts on several parts of it.
 
-import type { Api, PeerCard, ShellApi, Stop } from '../api';
-import { displayName } from '../lib/names';
+import { Refusal, type Api, type PeerCard, type ShellApi, type Stop } from '../api';
+import { meaning } from '../lib/meaning';
+import { displayName, isolated } from '../lib/names';
+import { named } from '../lib/search';
 import { arrivals } from './arrivals';
 import { Backend } from './backend.svelte';
 import { Browser } from './browser.svelte';
 import { Denials } from './denials.svelte';
 import { words } from './failure';
 import { Navigation, PAGE_NAMES } from './navigation.svelte';
+import { People } from './people.svelte';
 import { Preferences } from './preferences.svelte';
 import { ShellState } from './shell.svelte';
 import { Toasts } from './toasts.svelte';
@@ -18,6 +21,7 @@ export class AppState {
   readonly backend: Backend;
   readonly browser: Browser;
   readonly navigation: Navigation;
+  readonly people: People;
   readonly preferences: Preferences;
   readonly shell: ShellState;
   readonly zoom: Zoom;
@@ -31,6 +35,7 @@ export class AppState {
     this.backend = new Backend(api);
     this.browser = new Browser(api, this.backend);
     this.navigation = new Navigation(this.browser);
+    this.people = new People(api, this.backend, this.toasts);
     this.preferences = new Preferences(api);
     this.shell = new ShellState(api.shell);
     this.zoom = new Zoom(api);
@@ -74,7 +79,7 @@ export class AppState {
     if (page) return `${PAGE_NAMES[page]} — Goop2`;
     const me = this.backend.snapshot?.me;
     const peer = this.current === null ? undefined : this.current === me?.id ? me : this.backend.peer(this.current);
-    return peer ? `${displayName(peer)} — Goop2` : 'Goop2';
+    return peer ? `${isolated(displayName(peer))} — Goop2` : 'Goop2';
   }
 
   /** Notifies of favorites that came online, where the user wants that. */
@@ -82,7 +87,7 @@ export class AppState {
     const arrived = arrivals(this.#seen, peers);
     this.#seen = peers;
     if (!this.preferences.notify) return;
-    for (const peer of arrived) void this.api.notify(`${displayName(peer)} is online`, 'One of your favorites in Goop2.').catch(() => {});
+    for (const peer of arrived) void this.api.notify(`${isolated(displayName(peer))} is online`, 'One of your favorites in Goop2.').catch(() => {});
   }
 
   resize(by: 1 | -1 | 0): void {
@@ -101,13 +106,26 @@ export class AppState {
     const favorite = !peer.favourite;
     const set = (favourite: boolean): void => void this.api.people.note(peer.id, { favourite }).catch((thrown: unknown) => this.toasts.show(words(thrown)));
     set(favorite);
-    this.toasts.show(`${displayName(peer)} ${favorite ? 'added to' : 'removed from'} favorites.`, () => set(!favorite));
+    this.toasts.show(`${isolated(displayName(peer))} ${favorite ? 'added to' : 'removed from'} favorites.`, () => set(!favorite));
+  }
+
+  /** Opens what a text means: a person's name, or any address. Rejects with a refusal to show. */
+  async open(text: string): Promise<void> {
+    const peer = ['name', 'web'].includes(meaning(text)) ? named(this.backend.peers, text) : undefined;
+    if (peer) this.navigation.visitHome(peer.id);
+    else if (meaning(text) === 'name') throw new Refusal({ code: 'invalid', message: 'Nobody here has that name. To open an address, paste all of it, starting with goop://' });
+    else await this.navigation.open(text);
   }
 
   /** Joins a rendezvous and shows it; rejects with a refusal to show. */
   async join(url: string): Promise<void> {
     await this.api.rendezvous.join(url);
     this.navigation.show('rendezvous');
+  }
+
+  /** Joins what a text means, and reports why that failed. */
+  tryJoin(text: string): void {
+    void this.join(text).catch((thrown: unknown) => this.toasts.show(words(thrown)));
   }
 
   leave(url: string): void {

@@ -1,15 +1,22 @@
 // The site browser: its history, what the frame loads, and the progress of that.
 
-import type { Api, Navigated, Place, Stop } from '../api';
-import { frameUrl, home, isMultiaddr, isPage, sameDocument, siteOrigin, tidy } from '../lib/address';
+import { Refusal, type Api, type Navigated, type Place, type Stop } from '../api';
+import { frameUrl, home, isPage, sameDocument, siteOrigin, tidy } from '../lib/address';
+import { caseLost, meaning, webAddress } from '../lib/meaning';
 import type { Backend } from './backend.svelte';
 import { words } from './failure';
 import { canGo, cleared, current, go, start, reported, visit, type Entry } from './history';
+import { Outside } from './outside';
 
 /** A document request that has not reached the viewer by then never will: names under `.localhost` do not resolve here. */
 const UNREACHED_MS = 6000;
 
 const UNREACHED = 'The page didn’t load. This browser may not support addresses that end in “.localhost”. Try another browser on this computer.';
+
+const CASE_LOST = {
+  code: 'case-lost',
+  message: 'This link lost its capital letters on the way, so its peer ID can’t be read. Ask for it again: “Copy link” now gives links that survive this.',
+};
 
 /** A document may be reported this much later than the frame's own load event. */
 const LATE_MS = 1000;
@@ -75,10 +82,19 @@ export class Browser {
     return this.#api.onNavigated((event) => this.#onNavigated(event));
   }
 
-  /** Opens a typed or pasted text; rejects with a refusal to show. */
+  /** Opens a typed or pasted address; rejects with a refusal to show, {@link Outside} if it is not one of a site. */
   async open(text: string): Promise<void> {
-    if (isMultiaddr(text)) await this.add(text);
-    else this.visit(await this.#api.place(text.trim()));
+    const typed = text.trim();
+    const means = meaning(typed);
+    if (means === 'network') return this.add(typed);
+    if (means === 'connect') throw new Outside(typed, null);
+    if (caseLost(typed)) throw new Refusal(CASE_LOST);
+    try {
+      this.visit(await this.#api.place(typed));
+    } catch (thrown) {
+      const url = webAddress(typed);
+      throw url !== null && Refusal.from(thrown, '').code === 'invalid' ? new Outside(typed, url) : thrown;
+    }
   }
 
   /** Remembers a network address and visits the peer there; rejects with a refusal to show. */

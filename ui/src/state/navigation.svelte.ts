@@ -62,12 +62,6 @@ export class Navigation {
     this.page = null;
   }
 
-  /** Remembers a network address and visits the peer there; rejects with a refusal to show. */
-  async add(address: string): Promise<void> {
-    await this.#browser.add(address);
-    this.page = null;
-  }
-
   /** Goes to an entry of the history. */
   goTo(entry: number): void {
     this.page = null;

@@ -2,6 +2,7 @@
 
 import { Refusal, type Api, type Settings } from '../api';
 import { equal } from '../lib/equal';
+import { isEmail, oneLine } from '../lib/names';
 import { words } from './failure';
 import type { Toasts } from './toasts.svelte';
 
@@ -25,6 +26,10 @@ const RULES: Partial<Record<Setting, string>> = {
   'p2p.listen_port': 'Enter a number from 0 to 65535.',
   'viewer.site_sources': 'Enter up to 16 addresses such as http://192.168.1.20:8123.',
 };
+
+/** The words of the first start. */
+const NO_NAME = 'Enter a name. It’s what others see.';
+const NO_EMAIL = 'Enter an email address, such as you@example.org, or leave it empty.';
 
 export class SettingsForm {
   current = $state.raw<Settings | null>(null);
@@ -50,7 +55,8 @@ export class SettingsForm {
   /** `what` names it in the toast: "Name". Resolves to whether it was accepted. */
   async set(setting: Setting, value: string | number | boolean | string[], what: string): Promise<boolean> {
     const before = this.current?.[NAMES[setting]];
-    this.problems[setting] = '';
+    this.problems[setting] = mistake(setting, value);
+    if (this.problems[setting]) return false;
     if (before === undefined || equal(before, value)) return true;
     if (!(await this.#change(setting, { [setting]: value }))) return false;
     const again = this.current?.restarting ? ' Goop2 is restarting to apply it.' : '';
@@ -86,20 +92,6 @@ export class SettingsForm {
     return true;
   }
 
-  async unblock(peer: string, name: string): Promise<void> {
-    await this.#note(peer, false);
-    this.#toasts.show(`${name} is no longer blocked.`, () => void this.#note(peer, true));
-  }
-
-  async #note(peer: string, blocked: boolean): Promise<void> {
-    try {
-      await this.#api.people.note(peer, { blocked });
-    } catch (thrown) {
-      this.#toasts.show(words(thrown));
-    }
-    await this.load();
-  }
-
   async #change(setting: Setting, values: Record<string, unknown>): Promise<boolean> {
     try {
       this.current = await this.#api.settings.change(values);
@@ -110,6 +102,13 @@ export class SettingsForm {
       return false;
     }
   }
+}
+
+/** What is wrong with a value before the peer is asked; empty where nothing is. */
+function mistake(setting: Setting, value: unknown): string {
+  if (setting === 'profile.label' && oneLine(String(value)) === '') return NO_NAME;
+  if (setting === 'profile.email' && value !== '' && !isEmail(String(value))) return NO_EMAIL;
+  return '';
 }
 
 /** Several in one line, each perhaps with the trailing slash of an address bar. */

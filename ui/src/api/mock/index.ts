@@ -61,6 +61,7 @@ const SCENARIOS: Record<string, () => Scenario> = {
   denied: () => ({ peers: NORMAL }),
   leaving: () => ({ peers: NORMAL }),
   desktop: () => ({ peers: favorites() }),
+  'ask-named': () => ({ peers: favorites() }),
   tab: () => ({ peers: NORMAL }),
   names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
   rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
@@ -130,7 +131,7 @@ export function mock(): Api {
       import.meta.hot?.on('goop2:navigated', (event: Navigated) => callback(event));
       return () => {};
     },
-    place: async (text) => place(text),
+    place: async (text) => place(text, [me, ...snapshot.peers.map((peer) => peer.id)]),
     addAddress: async (address) => {
       await new Promise((done) => setTimeout(done, 400));
       const peer = /\/p2p\/([^/]+)$/.exec(address)?.[1];
@@ -160,7 +161,7 @@ export function mock(): Api {
     notify: async (title, text) => console.info(title, text),
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: (text) => navigator.clipboard.writeText(text),
-    shell: name === 'tab' ? null : mockShell(name),
+    shell: name === 'tab' ? null : mockShell(name, scenario.peers),
   };
 }
 
@@ -176,13 +177,14 @@ function arrive(listener: Listener, { link: change }: Scenario, first: Snapshot)
   return () => clearTimeout(timer);
 }
 
-function place(text: string): { peer: string; path: string } {
-  const goop = /^(?:goop:\/\/|https?:\/\/[^/]+\/p\/)?([1-9A-HJ-NP-Za-km-z]{30,})(\/.*)?$/.exec(text);
-  const peer = goop?.[1];
+/** Ids in base36 only of the mock's own peers. */
+function place(text: string, known: readonly string[]): { peer: string; path: string } {
+  const goop = /^(?:goop:\/\/|https?:\/\/[^/]+\/p\/)?([0-9A-Za-z]{30,})(\/.*)?$/.exec(text);
+  const peer = known.find((id) => siteLabel(id) === goop?.[1]) ?? goop?.[1];
   if (!peer || !siteLabel(peer)) {
     throw new Refusal({ code: 'invalid', message: `Not a Goop2 address. Goop2 addresses look like ${link({ peer: id('me'), path: '/' }).slice(0, 18)}…` });
   }
-  return { peer, path: goop[2] ?? '/' };
+  return { peer, path: goop?.[2] ?? '/' };
 }
 
 function favorites(): PeerCard[] {

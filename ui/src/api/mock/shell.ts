@@ -1,7 +1,7 @@
 // The mock app around the mock peer. `?scenario=` chooses what it shows; the names are the keys of SCENARIOS, and any other is a
 // peer that is online.
 
-import { Refusal, type Refused, type Shell, type ShellApi, type Stage, type Wish } from '..';
+import { Refusal, type PeerCard, type Refused, type Shell, type ShellApi, type Stage, type Wish } from '..';
 
 /** How long a start or a stop takes. */
 const TRANSITION_MS = 500;
@@ -33,13 +33,19 @@ const SCENARIOS: Record<string, Scenario> = {
   download: { refused: { what: 'download' } },
 };
 
+/** A link to someone whom the user gave another name. */
+function named(name: string, peers: readonly PeerCard[]): Scenario {
+  const peer = name === 'ask-named' ? peers.find((peer) => peer.name !== '') : undefined;
+  return peer ? { wish: { to: 'visit', peer: peer.id, path: '/' } } : {};
+}
+
 const PROFILES = [
   { folder: '/home/mira/.local/share/goop2/peers/mira-s-corner', label: 'Mira’s corner' },
   { folder: '/home/mira/peers/workshop', label: 'The workshop' },
 ];
 
-export function mockShell(name: string): ShellApi {
-  const scenario = SCENARIOS[name] ?? {};
+export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
+  const scenario = SCENARIOS[name] ?? named(name, peers);
   const listeners = new Set<(value: Shell) => void>();
   let shell: Shell = {
     stage: scenario.stage ?? { is: 'online' },
