@@ -30,7 +30,7 @@ export function sites(): Plugin {
         report(null);
         const answer = (): void => {
           report(status);
-          response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8' }).end(page(path, status));
+          response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(page(path, status));
         };
         setTimeout(answer, query.includes('slow') ? SLOW_MS : 0);
       });

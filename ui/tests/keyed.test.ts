@@ -4,7 +4,7 @@ import type { PeerCard, Snapshot } from '../src/api';
 import { distinct, keyed } from '../src/lib/keyed';
 import { reconcile } from '../src/state/reconcile';
 
-it('gives each item a key of its own, which stays when others come', () => {
+it('gives each item its own key, which stays when others come', () => {
   const keys = (items: string[]): string[] => keyed(items, (item) => item).map(({ key }) => key);
   expect(keys(['a', 'b', 'a', '0 a'])).toEqual(['0 a', '0 b', '1 a', '0 0 a']);
   expect(new Set(keys(['a', 'a', '1 a', '0 a', 'a'])).size).toBe(5);

@@ -26,6 +26,7 @@ import {
 } from './index';
 import { Reader } from './reader';
 import { prefer, preference } from './storage';
+import { tab } from './tab';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -60,6 +61,7 @@ export function http(): Api {
     notify,
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: copyText,
+    tab,
     shell: null,
   };
 }

@@ -97,8 +97,24 @@ export interface Api {
   notify(title: string, text: string): Promise<void>;
   openExternal(url: string): Promise<void>;
   copy(text: string): Promise<void>;
+  /** The browser's tab around the page; null in the app's window. */
+  readonly tab: Tab | null;
   /** The app around the peer; null in a browser, where the page ends with the peer. */
   readonly shell: ShellApi | null;
+}
+
+/** The tab of a browser that shows this page: its address ends in `#` and a text of ours, and each entry of its history has a note. */
+export interface Tab {
+  hash(): string;
+  /** Of the current entry; null where the user came by an address. */
+  note(): unknown;
+  push(hash: string, note: unknown): void;
+  replace(hash: string, note: unknown): void;
+  /** Another entry became the current one. */
+  onMoved(callback: () => void): Stop;
+  /** What this tab keeps until it is closed; null at first. */
+  kept(): unknown;
+  keep(value: unknown): void;
 }
 
 /** The app, which outlives its peer. The result of a call is in the next {@link Shell}. */

@@ -58,6 +58,7 @@ export function tauri(): Api {
     notify: shell.notify,
     openExternal: (url) => call<void>('open_external', { url }),
     copy: copyText,
+    tab: null,
     shell,
   };
 }

@@ -6,7 +6,7 @@ export interface Keyed<T> {
   readonly item: T;
 }
 
-/** Each item with a key of its own: by what `name` says, counted where several say the same. */
+/** Each item with its own key: by what `name` says, counted where several say the same. */
 export function keyed<T>(items: readonly T[], name: (item: T) => string): Keyed<T>[] {
   const seen = new Map<string, number>();
   return items.map((item) => {

@@ -11,7 +11,7 @@ export type Meaning = 'name' | 'link' | 'network' | 'connect' | 'web';
 
 /** Host names with a dot, IPv4 addresses and `localhost`; a port and a path may follow. */
 const HOST = /^(localhost|(\d{1,3}\.){3}\d{1,3}|([\p{L}\p{N}_-]+\.)+\p{L}{2,})(:\d{1,5})?([/?#]\S*)?$/iu;
-/** A host in one word, which needs its port to be told from a name. */
+/** A host in one word, which only a port tells from a name. */
 const WORD = /^[a-z0-9-]+:\d{2,5}(\/\S*)?$/i;
 /** A link or an id, as far as its id. */
 const ID = /^(?:goop:\/\/|https?:\/\/[^/]+\/p\/)?([^/?#]+)/i;

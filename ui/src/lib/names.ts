@@ -34,7 +34,7 @@ export function displayName(peer: { id: string; label: string; name?: string }):
 /** A name within a sentence where no `<bdi>` can be: a right-to-left one would move the words around it. */
 export const isolated = (name: string): string => (LEFTWARD.test(name) ? `\u2068${name}\u2069` : name);
 
-/** One address, as far as that can be told without a letter to it. */
+/** One address, as far as that can be known without writing to it. */
 export const isEmail = (text: string): boolean => /^[^@\s\p{C}]{1,64}@[^@\s\p{C}]+\.[^@\s.\p{C}]+$/u.test(text.trim());
 
 /** The first letter, number or symbol of a name as a reader counts it. */

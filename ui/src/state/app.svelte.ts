@@ -13,6 +13,7 @@ import { Navigation, PAGE_NAMES } from './navigation.svelte';
 import { People } from './people.svelte';
 import { Preferences } from './preferences.svelte';
 import { ShellState } from './shell.svelte';
+import { TabHistory } from './tab';
 import { Toasts } from './toasts.svelte';
 import { Zoom } from './zoom.svelte';
 
@@ -25,6 +26,8 @@ export class AppState {
   readonly preferences: Preferences;
   readonly shell: ShellState;
   readonly zoom: Zoom;
+  /** Null in the app's window. */
+  readonly tab: TabHistory | null;
   readonly toasts = new Toasts();
   readonly denials = new Denials();
   /** The favorites last seen, to tell who arrives. */
@@ -39,12 +42,14 @@ export class AppState {
     this.preferences = new Preferences(api);
     this.shell = new ShellState(api.shell);
     this.zoom = new Zoom(api);
+    this.tab = api.tab && new TabHistory(api.tab, this.browser, this.navigation);
   }
 
   start(): Stop {
     void this.preferences.load();
     void this.zoom.load();
     const stops = [
+      this.tab?.start() ?? (() => {}),
       this.backend.start(),
       this.browser.start(),
       this.shell.start(),

@@ -5,7 +5,7 @@ import { frameUrl, home, isPage, sameDocument, siteOrigin, tidy } from '../lib/a
 import { caseLost, meaning, webAddress } from '../lib/meaning';
 import type { Backend } from './backend.svelte';
 import { words } from './failure';
-import { canGo, cleared, current, go, start, reported, visit, type Entry } from './history';
+import { canGo, cleared, current, go, start, reported, visit, type Entry, type History } from './history';
 import { Outside } from './outside';
 
 /** A document request that has not reached the viewer by then never will: names under `.localhost` do not resolve here. */
@@ -38,11 +38,18 @@ export class Browser {
   /** Why no page appears, in words: no request for it reached the viewer. */
   trouble = $state.raw<string | null>(null);
 
+  /** The frame went to the current entry itself, since this was last looked at: by a link, a form, or its own history. */
+  byFrame = false;
+
   #history = $state.raw(start);
   readonly entry: Entry = $derived(current(this.#history));
   /** All entries of the history; {@link position} is the current one. */
   readonly entries: readonly Entry[] = $derived(this.#history.entries);
   readonly position = $derived(this.#history.index);
+  /** For the tab to keep. */
+  get history(): History {
+    return this.#history;
+  }
   readonly canBack = $derived(canGo(this.#history, -1));
   readonly canForward = $derived(canGo(this.#history, 1));
 
@@ -103,6 +110,7 @@ export class Browser {
   }
 
   visit(place: Place): void {
+    this.byFrame = false;
     const entry = { peer: place.peer, path: tidy(place.path) };
     const here = this.entry;
     if (!here || here.peer !== entry.peer || here.path !== entry.path) this.#history = visit(this.#history, entry);
@@ -110,6 +118,7 @@ export class Browser {
   }
 
   welcome(): void {
+    this.byFrame = false;
     if (this.entry) this.#history = visit(this.#history, null);
     this.#load(null);
   }
@@ -121,8 +130,29 @@ export class Browser {
   go(by: number): void {
     if (!canGo(this.#history, by)) return;
     const here = this.entry;
+    this.byFrame = false;
     this.#history = go(this.#history, by);
     this.#load(here);
+  }
+
+  /** Starts with a history from before; nothing is loaded yet. */
+  restore(history: History): void {
+    this.#history = history;
+  }
+
+  /** Goes to an entry of the history, and loads it where the frame is not there. */
+  at(position: number): void {
+    if (position !== this.position && canGo(this.#history, position - this.position)) this.go(position - this.position);
+    else if (!this.target) this.#load(null);
+  }
+
+  /** Goes to a place as the tab does: to the entry it notes, or else as if it was just opened. */
+  comeTo(place: Entry, position: number | null): void {
+    const noted = position === null ? undefined : this.entries[position];
+    const same = noted === null || noted === undefined || place === null ? noted === place : noted.peer === place.peer && noted.path === place.path;
+    if (position !== null && same) this.at(position);
+    else if (place) this.visit(place);
+    else this.welcome();
   }
 
   /** In a new frame: an address with a fragment would otherwise only scroll. */
@@ -239,7 +269,9 @@ export class Browser {
     this.#everReported = true;
     this.trouble = null;
     this.#expected = null;
+    const before = this.entry;
     this.#history = reported(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
+    this.byFrame ||= this.entry !== before;
     if (status === null) this.#wait(true);
     else if (Date.now() - this.#loadedAt < LATE_MS) this.#wait(false);
   }

@@ -11,6 +11,7 @@ import { MockRendezvous, qr } from './rendezvous';
 import { MockSettings } from './settings';
 import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
+import { tab } from '../tab';
 
 const MINUTE = 60_000;
 /** A port where nothing is served. */
@@ -161,6 +162,7 @@ export function mock(): Api {
     notify: async (title, text) => console.info(title, text),
     openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
     copy: (text) => navigator.clipboard.writeText(text),
+    tab: name === 'tab' ? tab : null,
     shell: name === 'tab' ? null : mockShell(name, scenario.peers),
   };
 }

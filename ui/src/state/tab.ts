@@ -1,0 +1,63 @@
+// In a browser, the address and the history of the tab follow the window: a reload comes back to what is shown, Back and
+// bookmarks work. What the user opens is a new entry of the tab. What a frame opens is one already, made by the browser for
+// the frame, and only gets its address. The window's own Back goes by the window's own history, which no site can fill.
+
+import type { Stop, Tab } from '../api';
+import type { Browser } from './browser.svelte';
+import type { Navigation } from './navigation.svelte';
+import { hashOf, historyOf, positionOf, routeOf } from './route';
+
+export class TabHistory {
+  #tab: Tab;
+  #browser: Browser;
+  #navigation: Navigation;
+  #begun = false;
+
+  constructor(tab: Tab, browser: Browser, navigation: Navigation) {
+    this.#tab = tab;
+    this.#browser = browser;
+    this.#navigation = navigation;
+  }
+
+  start(): Stop {
+    const kept = historyOf(this.#tab.kept());
+    if (kept) this.#browser.restore(kept);
+    return this.#tab.onMoved(() => this.#begun && this.#follow());
+  }
+
+  /** Shows what the address says, once there is something to show it in. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    // A window that reloaded to use ports is at its place already.
+    if (!this.#browser.target && !this.#browser.loading) this.#follow();
+  }
+
+  /** Writes what is shown into the address. */
+  write(): void {
+    // Read in any case: an effect runs again for what it read.
+    const { entry, position, history } = this.#browser;
+    const hash = hashOf({ page: this.#navigation.page, place: entry });
+    if (!this.#begun) return;
+    const note = { position };
+    const { byFrame } = this.#browser;
+    this.#browser.byFrame = false;
+    this.#tab.keep({ entries: history.entries, index: history.index });
+    if (hash === this.#tab.hash()) {
+      if (position !== positionOf(this.#tab.note())) this.#tab.replace(hash, note);
+    } else if (byFrame) this.#tab.replace(hash, note);
+    else this.#tab.push(hash, note);
+  }
+
+  /** The tab moved within its history, was reloaded, or its address was typed. */
+  #follow(): void {
+    const { page, place } = routeOf(this.#tab.hash());
+    const position = positionOf(this.#tab.note());
+    this.#navigation.page = page;
+    if (page) this.#browser.at(position ?? this.#browser.position);
+    else this.#browser.comeTo(place, position);
+    // An address that means something else than it says gets the one of what is shown.
+    const { entry } = this.#browser;
+    this.#tab.replace(hashOf({ page, place: entry }), { position: this.#browser.position });
+  }
+}
