@@ -120,7 +120,7 @@ describe('the form of a host', () => {
   it.each<[Partial<Form>, object]>([
     [{}, { port: 8787, bind: '', relay_port: 0 }],
     [{ port: ' 80 ', reach: 'here', bind: '10.0.0.1' }, { port: 80, bind: '127.0.0.1', relay_port: 0 }],
-    [{ reach: 'one', bind: ' 2001:db8::1 ', relay: true }, { port: 8787, bind: '2001:db8::1', relay_port: 4001 }],
+    [{ reach: 'one', bind: ' 2001:db8::1 ', relay: true }, { port: 8787, bind: '2001:db8::1', relay_port: 4002 }],
     [{ reach: 'all', relay: false, relayPort: 'x' }, { port: 8787, bind: '', relay_port: 0 }],
   ])('means %j', (more, host) => {
     expect(mistakes(form(more)).any).toBe(false);
@@ -199,6 +199,6 @@ describe('the form of a host', () => {
     await host.apply(true);
     const again = new HostForm(api({}, kept));
     await again.load(OFF);
-    expect([again.form.relay, again.form.relayPort]).toEqual([true, '4001']);
+    expect([again.form.relay, again.form.relayPort]).toEqual([true, '4002']);
   });
 });

@@ -6,8 +6,8 @@ import { words } from './failure';
 /** How long the switch shows what the user asked for; then it shows the actual state. */
 const WANTED_MS = 4000;
 
-/** A relay's usual port. */
-const RELAY_PORT = 4001;
+/** A relay's usual port, as in docs/configuration.md. */
+const RELAY_PORT = 4002;
 
 /** The preference that keeps the relay port: `goop.json` cannot while hosting is off. */
 const RELAY = 'hosting.relay';
