@@ -110,7 +110,7 @@ it('believes a report of another window only if its own frame loads', () => {
   reported('/here', null);
   reported('/here');
   browser.loaded();
-  expect(browser.entry).toEqual({ peer: ANNA, path: '/here' });
+  expect(browser.entry).toMatchObject({ peer: ANNA, path: '/here' });
 });
 
 it('follows its frame, not the frames within it', () => {
@@ -190,7 +190,7 @@ it('shows nothing of a stopped page until it is loaded again', () => {
 
 it('opens pasted text, and passes on why it failed', async () => {
   await browser.open(' goop://… ');
-  expect(browser.entry).toEqual({ peer: ANNA, path: '/pasted%20page' });
+  expect(browser.entry).toMatchObject({ peer: ANNA, path: '/pasted%20page' });
   const refused = await browser.open('/ip4/10.0.0.1/tcp/1').catch(words);
   expect(refused).toBe('No.');
 });

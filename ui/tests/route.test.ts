@@ -56,7 +56,7 @@ class World {
   }
 
   /** Loads the page, or loads it again. */
-  load(): void {
+  load(me = BO): void {
     const api: Partial<Api> = {
       onNavigated: (callback) => {
         this.report = callback;
@@ -69,7 +69,7 @@ class World {
     this.history = new TabHistory(this.tab, this.browser, this.navigation);
     this.history.start();
     this.browser.start();
-    this.history.begin();
+    this.history.begin(me);
     this.history.write();
   }
 
@@ -152,13 +152,20 @@ describe('the tab', () => {
     const world = new World();
     world.entries = [{ hash: `/p/${ANNA}/kept.html`, note: null }];
     world.load();
-    expect(world.browser.entry).toEqual({ peer: ANNA, path: '/kept.html' });
+    expect(world.browser.entry).toMatchObject({ peer: ANNA, path: '/kept.html' });
     world.does(() => world.navigation.visitHome(BO));
     world.does(() => world.browser.go(-1));
     world.does(() => world.navigation.visit({ peer: ANNA, path: '/other' }));
     expect(world.hashes).toEqual([`/p/${ANNA}/kept.html`, `/p/${BO}/`, `/p/${ANNA}/kept.html`, `/p/${ANNA}/other`]);
     world.go(-2);
     expect(world.browser.entry?.peer).toBe(BO);
+  });
+
+  it('forgets what it showed with another peer of the user', () => {
+    const world = new World();
+    world.does(() => world.navigation.visitHome(ANNA));
+    world.load(ANNA);
+    expect([world.browser.entry, world.browser.canBack, world.hashes.at(-1)]).toEqual([null, false, '']);
   });
 
   it('loads nothing again that is shown already', () => {

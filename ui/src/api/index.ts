@@ -97,13 +97,13 @@ export interface Api {
   notify(title: string, text: string): Promise<void>;
   openExternal(url: string): Promise<void>;
   copy(text: string): Promise<void>;
-  /** The browser's tab around the page; null in the app's window. */
-  readonly tab: Tab | null;
+  /** What shows this page, and brings it back when it is loaded again. */
+  readonly tab: Tab;
   /** The app around the peer; null in a browser, where the page ends with the peer. */
   readonly shell: ShellApi | null;
 }
 
-/** The tab of a browser that shows this page: its address ends in `#` and a text of ours, and each entry of its history has a note. */
+/** A browser's tab, whose address ends in `#` and a text of ours, or a window with one such text; each entry of its history has a note. */
 export interface Tab {
   hash(): string;
   /** Of the current entry; null where the user came by an address. */

@@ -1,9 +1,15 @@
-// The tab of a browser: its address, its history, and what it keeps until it is closed.
+// What shows the page: the tab of a browser, with its address and history, or the app's window, which has neither. Both keep
+// values until they are closed, so that a reload comes back to what was shown.
 
 import type { Tab } from './index';
 
-const KEPT = 'goop2.history';
+const HISTORY = 'goop2.history';
+const ENTRY = 'goop2.entry';
 
+const kept = (): unknown => stored(HISTORY);
+const keep = (value: unknown): void => store(HISTORY, value);
+
+/** The tab of a browser. */
 export const tab: Tab = {
   hash: () => location.hash.slice(1),
   note: () => history.state as unknown,
@@ -13,20 +19,46 @@ export const tab: Tab = {
     window.addEventListener('popstate', callback);
     return () => window.removeEventListener('popstate', callback);
   },
-  kept: () => {
-    try {
-      return JSON.parse(sessionStorage.getItem(KEPT) ?? 'null') as unknown;
-    } catch {
-      return null;
-    }
+  kept,
+  keep,
+};
+
+interface Kept {
+  readonly hash?: unknown;
+  readonly note?: unknown;
+}
+
+const entry = (): Kept => (stored(ENTRY) as Kept | null) ?? {};
+const set = (hash: string, note: unknown): void => store(ENTRY, { hash, note });
+
+/** The app's window, which loads its page again when the local pages get another address. */
+export const appWindow: Tab = {
+  hash: () => {
+    const { hash } = entry();
+    return typeof hash === 'string' ? hash : '';
   },
-  keep: (value) => {
-    try {
-      sessionStorage.setItem(KEPT, JSON.stringify(value));
-    } catch {
-      /* only forgotten */
-    }
-  },
+  note: () => entry().note ?? null,
+  push: set,
+  replace: set,
+  onMoved: () => () => {},
+  kept,
+  keep,
 };
 
 const address = (hash: string): string => `${location.pathname}${location.search}${hash && `#${hash}`}`;
+
+function stored(name: string): unknown {
+  try {
+    return JSON.parse(sessionStorage.getItem(name) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+function store(name: string, value: unknown): void {
+  try {
+    sessionStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    /* only forgotten */
+  }
+}

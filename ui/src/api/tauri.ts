@@ -28,6 +28,7 @@ import {
   type Stop,
 } from './index';
 import { Reader } from './reader';
+import { appWindow } from './tab';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -58,7 +59,7 @@ export function tauri(): Api {
     notify: shell.notify,
     openExternal: (url) => call<void>('open_external', { url }),
     copy: copyText,
-    tab: null,
+    tab: appWindow,
     shell,
   };
 }

@@ -15,6 +15,14 @@ export function ago(then: number, now: number): string {
   return `on ${new Date(then).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' })}`;
 }
 
+/** "14:05" for a time of today, else with the date. */
+export function clock(then: number, now: number): string {
+  const [date, today] = [new Date(then), new Date(now)];
+  const time = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+  if (date.toDateString() === today.toDateString()) return time;
+  return `${date.toLocaleDateString(undefined, { month: 'short', day: 'numeric' })}, ${time}`;
+}
+
 /** "<1 ms", "2 ms", "340 ms", "1.2 s". */
 export function roundTrip(ms: number): string {
   if (ms < 1) return '<1 ms';

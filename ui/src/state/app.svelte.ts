@@ -26,8 +26,7 @@ export class AppState {
   readonly preferences: Preferences;
   readonly shell: ShellState;
   readonly zoom: Zoom;
-  /** Null in the app's window. */
-  readonly tab: TabHistory | null;
+  readonly tab: TabHistory;
   readonly toasts = new Toasts();
   readonly denials = new Denials();
   /** The favorites last seen, to tell who arrives. */
@@ -42,16 +41,17 @@ export class AppState {
     this.preferences = new Preferences(api);
     this.shell = new ShellState(api.shell);
     this.zoom = new Zoom(api);
-    this.tab = api.tab && new TabHistory(api.tab, this.browser, this.navigation);
+    this.tab = new TabHistory(api.tab, this.browser, this.navigation);
   }
 
   start(): Stop {
     void this.preferences.load();
     void this.zoom.load();
     const stops = [
-      this.tab?.start() ?? (() => {}),
+      this.tab.start(),
       this.backend.start(),
       this.browser.start(),
+      this.navigation.start(),
       this.shell.start(),
       this.api.onDenied((denied) => this.denials.add(denied)),
       this.api.onLeaving((url) => {
@@ -130,16 +130,23 @@ export class AppState {
 
   /** Joins what a text means, and reports why that failed. */
   tryJoin(text: string): void {
-    void this.join(text).catch((thrown: unknown) => this.toasts.show(words(thrown)));
+    this.attempt(() => this.join(text));
   }
 
   leave(url: string): void {
     this.navigation.leaving = null;
-    void this.api.leave(url).catch((thrown: unknown) => this.toasts.show(words(thrown)));
+    this.attempt(() => this.api.leave(url));
   }
 
-  async openRefused(url: string): Promise<void> {
-    await this.api.openExternal(url);
-    this.shell.refused = null;
+  openRefused(url: string): void {
+    this.attempt(async () => {
+      await this.api.openExternal(url);
+      this.shell.refused = null;
+    });
+  }
+
+  /** Opens something outside the window, and says so when that cannot be done. */
+  attempt(act: () => Promise<void>): void {
+    void act().catch((thrown: unknown) => this.toasts.show(words(thrown)));
   }
 }

@@ -111,7 +111,7 @@ export class Browser {
 
   visit(place: Place): void {
     this.byFrame = false;
-    const entry = { peer: place.peer, path: tidy(place.path) };
+    const entry = { peer: place.peer, path: tidy(place.path), at: Date.now() };
     const here = this.entry;
     if (!here || here.peer !== entry.peer || here.path !== entry.path) this.#history = visit(this.#history, entry);
     this.#load(here);
@@ -270,7 +270,7 @@ export class Browser {
     this.trouble = null;
     this.#expected = null;
     const before = this.entry;
-    this.#history = reported(this.#history, { peer: place.peer, path: tidy(place.path) }, status);
+    this.#history = reported(this.#history, { peer: place.peer, path: tidy(place.path), at: Date.now() }, status);
     this.byFrame ||= this.entry !== before;
     if (status === null) this.#wait(true);
     else if (Date.now() - this.#loadedAt < LATE_MS) this.#wait(false);

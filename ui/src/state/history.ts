@@ -6,8 +6,8 @@
 import type { Place } from '../api/types/Place';
 import { sameDocument } from '../lib/address';
 
-/** null is the welcome page. */
-export type Entry = Place | null;
+/** null is the welcome page; `at` is when the page was opened, in Unix milliseconds. */
+export type Entry = (Place & { readonly at?: number }) | null;
 
 export interface History {
   readonly entries: readonly Entry[];
@@ -38,7 +38,7 @@ export function go(history: History, by: number): History {
 export const cleared = (history: History): History => ({ entries: [current(history)], index: 0, redirected: false });
 
 /** The frame requested a document: by a link, a form, a redirect, its own back button, or because we sent it there. */
-export function reported(history: History, place: Place, status: number | null): History {
+export function reported(history: History, place: NonNullable<Entry>, status: number | null): History {
   const redirected = status !== null && status >= 300 && status < 400 && status !== 304;
   const here = current(history);
   if (here && sameDocument(here, place)) return { ...history, redirected };

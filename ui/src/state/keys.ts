@@ -32,7 +32,7 @@ function ofPages({ api, navigation }: AppState, event: KeyboardEvent): Act | und
   if (command(event) && key === 'l') return () => void navigation.editAddress();
   if (navigation.page && event.key === 'Escape' && !typing(event.target)) return () => void navigation.closePage();
   // In a browser these are its own.
-  if (!api.tab && navigation.page && event.altKey && event.key === 'ArrowLeft') return () => void navigation.closePage();
+  if (api.shell && navigation.page && event.altKey && event.key === 'ArrowLeft') return () => void navigation.closePage();
   if (event.key === '/' && !command(event) && !event.altKey && !typing(event.target)) return () => navigation.search();
   if (command(event) && key === 'h') return () => navigation.show('history');
   if (command(event) && event.key === ',') return () => navigation.show('settings');
@@ -44,7 +44,7 @@ function ofSites(app: AppState, event: KeyboardEvent): Act | undefined {
   const key = event.key.toLowerCase();
   if (event.key === 'F5' || (command(event) && !event.shiftKey && key === 'r')) return browser.entry ? () => browser.reload() : undefined;
   if (event.key === 'Escape' && browser.loading) return () => browser.stop();
-  if (!command(event) && event.altKey && api.tab && event.key !== 'Home') return undefined;
+  if (!command(event) && event.altKey && !api.shell && event.key !== 'Home') return undefined;
   if (!command(event) && event.altKey) return { ArrowLeft: () => browser.go(-1), ArrowRight: () => browser.go(1), Home: () => navigation.welcome() }[event.key];
   if (!command(event) || event.altKey || !browser.entry) return undefined;
   if (['+', '='].includes(event.key)) return () => app.resize(1);

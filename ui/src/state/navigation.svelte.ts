@@ -2,7 +2,7 @@
 // The browser keeps its page beneath an open page.
 
 import { tick } from 'svelte';
-import type { Place } from '../api';
+import type { Place, Stop } from '../api';
 import { home } from '../lib/address';
 import type { Browser } from './browser.svelte';
 
@@ -10,6 +10,9 @@ export type Page = 'rendezvous' | 'network' | 'settings' | 'log' | 'history';
 
 /** In the order of the bar. */
 export const PAGE_NAMES: Record<Page, string> = { rendezvous: 'Rendezvous', network: 'Network', settings: 'Settings', log: 'Log', history: 'History' };
+
+/** Narrower than this, as zoom makes a window, the list of peers and the rest are shown one at a time. */
+const NARROW = '(max-width: 560px)';
 
 /** A page that asks to be left again right after the answer is ignored for this long. */
 const QUIET_MS = 1500;
@@ -35,6 +38,7 @@ export class Navigation {
 
   #browser: Browser;
   #quietUntil = 0;
+  #narrow: MediaQueryList | null = null;
   /** What had the focus when a page opened; it gets it back when the page closes. */
   #before: Element | null = null;
 
@@ -42,8 +46,18 @@ export class Navigation {
     this.#browser = browser;
   }
 
+  /** Follows the width of the window. */
+  start(): Stop {
+    this.#narrow = matchMedia(NARROW);
+    const follow = (): void => void (this.sidebar = !this.#narrow?.matches);
+    follow();
+    this.#narrow.addEventListener('change', follow);
+    return () => this.#narrow?.removeEventListener('change', follow);
+  }
+
   visit(place: Place): void {
     this.page = null;
+    this.#uncover();
     this.#browser.visit(place);
   }
 
@@ -53,6 +67,7 @@ export class Navigation {
 
   welcome(): void {
     this.page = null;
+    this.#uncover();
     this.#browser.welcome();
   }
 
@@ -60,6 +75,7 @@ export class Navigation {
   async open(text: string): Promise<void> {
     await this.#browser.open(text);
     this.page = null;
+    this.#uncover();
   }
 
   /** Goes to an entry of the history. */
@@ -70,7 +86,7 @@ export class Navigation {
 
   show(page: Page): void {
     if (this.page === null) this.#before = document.activeElement;
-    this.sidebar = true;
+    this.sidebar = !this.#narrow?.matches;
     this.page = page;
   }
 
@@ -89,6 +105,11 @@ export class Navigation {
     this.page = null;
     await tick();
     this.site?.editAddress();
+  }
+
+  /** Where there is room for one of them only, what was opened comes before the list of peers. */
+  #uncover(): void {
+    if (this.#narrow?.matches) this.sidebar = false;
   }
 
   /** A site's link leads outside Goop2: the user is asked. */

@@ -1,4 +1,4 @@
-// What the window shows, as the fragment of its own address in a browser.
+// What the window shows, as the fragment of the address that a browser has for it.
 
 import type { Place } from '../api/types/Place';
 import { tidy } from '../lib/address';
@@ -41,6 +41,6 @@ export function historyOf(kept: unknown): History | null {
 
 function isEntry(value: unknown): value is Entry {
   if (value === null) return true;
-  const { peer, path } = (typeof value === 'object' ? value : {}) as Partial<Record<keyof Place, unknown>>;
-  return typeof peer === 'string' && siteLabel(peer) !== null && typeof path === 'string';
+  const { peer, path, at } = (typeof value === 'object' ? value : {}) as Partial<Record<keyof Place | 'at', unknown>>;
+  return typeof peer === 'string' && siteLabel(peer) !== null && typeof path === 'string' && (at === undefined || Number.isFinite(at));
 }

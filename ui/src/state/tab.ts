@@ -1,10 +1,11 @@
-// In a browser, the address and the history of the tab follow the window: a reload comes back to what is shown, Back and
-// bookmarks work. What the user opens is a new entry of the tab. What a frame opens is one already, made by the browser for
+// A page that is loaded again comes back to what was shown. In a browser, the address and the history of the tab follow, so
+// that Back and bookmarks work, too. What the user opens is a new entry of the tab. What a frame opens is one already, made by the browser for
 // the frame, and only gets its address. The window's own Back goes by the window's own history, which no site can fill.
 
 import type { Stop, Tab } from '../api';
 import type { Browser } from './browser.svelte';
 import type { Navigation } from './navigation.svelte';
+import { start as beginning } from './history';
 import { hashOf, historyOf, positionOf, routeOf } from './route';
 
 export class TabHistory {
@@ -12,6 +13,8 @@ export class TabHistory {
   #browser: Browser;
   #navigation: Navigation;
   #begun = false;
+  /** The user's own peer: with another one, what the window showed before means nothing. */
+  #me = '';
 
   constructor(tab: Tab, browser: Browser, navigation: Navigation) {
     this.#tab = tab;
@@ -26,9 +29,15 @@ export class TabHistory {
   }
 
   /** Shows what the address says, once there is something to show it in. */
-  begin(): void {
+  begin(me: string): void {
     if (this.#begun) return;
     this.#begun = true;
+    this.#me = me;
+    if (!ofPeer(this.#tab.kept(), me)) {
+      this.#browser.restore(beginning);
+      this.#tab.keep(null);
+      if (positionOf(this.#tab.note()) !== null) this.#tab.replace('', null);
+    }
     // A window that reloaded to use ports is at its place already.
     if (!this.#browser.target && !this.#browser.loading) this.#follow();
   }
@@ -42,7 +51,7 @@ export class TabHistory {
     const note = { position };
     const { byFrame } = this.#browser;
     this.#browser.byFrame = false;
-    this.#tab.keep({ entries: history.entries, index: history.index });
+    this.#tab.keep({ me: this.#me, entries: history.entries, index: history.index });
     if (hash === this.#tab.hash()) {
       if (position !== positionOf(this.#tab.note())) this.#tab.replace(hash, note);
     } else if (byFrame) this.#tab.replace(hash, note);
@@ -61,3 +70,6 @@ export class TabHistory {
     this.#tab.replace(hashOf({ page, place: entry }), { position: this.#browser.position });
   }
 }
+
+/** Whether the tab kept something of this peer, or nothing. */
+const ofPeer = (kept: unknown, me: string): boolean => typeof kept !== 'object' || kept === null || (kept as { me?: unknown }).me === me;

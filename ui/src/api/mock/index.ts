@@ -11,7 +11,7 @@ import { MockRendezvous, qr } from './rendezvous';
 import { MockSettings } from './settings';
 import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
-import { tab } from '../tab';
+import { appWindow, tab } from '../tab';
 
 const MINUTE = 60_000;
 /** A port where nothing is served. */
@@ -63,6 +63,7 @@ const SCENARIOS: Record<string, () => Scenario> = {
   leaving: () => ({ peers: NORMAL }),
   desktop: () => ({ peers: favorites() }),
   'ask-named': () => ({ peers: favorites() }),
+  stuck: () => ({ peers: NORMAL }),
   tab: () => ({ peers: NORMAL }),
   names: () => ({ peers: names(), label: 'The extraordinarily long-winded workshop of Bartholomew & Co' }),
   rtl: () => ({ peers: names(), label: 'ملاحظات ميرا من الحديقة' }),
@@ -160,9 +161,12 @@ export function mock(): Api {
     leave: async (url) => void window.open(url, '_blank', 'noopener'),
     mayNotify: async () => name !== 'still',
     notify: async (title, text) => console.info(title, text),
-    openExternal: async (url) => void window.open(url, '_blank', 'noopener'),
+    openExternal: async (url) => {
+      if (name === 'stuck') throw new Refusal({ code: 'open', message: 'No program on this computer opens web pages.' });
+      window.open(url, '_blank', 'noopener');
+    },
     copy: (text) => navigator.clipboard.writeText(text),
-    tab: name === 'tab' ? tab : null,
+    tab: name === 'tab' ? tab : appWindow,
     shell: name === 'tab' ? null : mockShell(name, scenario.peers),
   };
 }

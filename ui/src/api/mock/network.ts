@@ -138,7 +138,7 @@ function reach(id: string): PeerReach {
     path: direct,
     links: [
       { path: direct, remote: '/ip4/198.51.100.23/udp/4001/quic-v1', since: now - 58_000, received_bytes: 5_240_000, sent_bytes: 81_200 },
-      { path: { kind: 'relayed', transport: 'tcp', rtt_ms: 88, relay }, remote: '/dns4/rendezvous.example/tcp/4001', since: now - 59_500, received_bytes: 912, sent_bytes: 640 },
+      { path: { kind: 'relayed', transport: 'tcp', rtt_ms: 88, relay }, remote: '/dns4/rendezvous.example/tcp/4002', since: now - 59_500, received_bytes: 912, sent_bytes: 640 },
     ],
     attempts: [
       { at: now - 60_000, what: 'Dialed 3 addresses', outcome: 'none of them answered', worked: false },

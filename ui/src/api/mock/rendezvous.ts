@@ -23,7 +23,7 @@ const OFF: Hosting = {
 const ON: Hosting = {
   ...OFF,
   state: 'on',
-  relay_port: 4001,
+  relay_port: 4002,
   connect_urls: ['http://192.168.1.20:8787', 'http://[2001:db8::20]:8787'],
   public_page: 'http://127.0.0.1:8787/',
   admin_page: 'http://127.0.0.1:8787/admin',
@@ -39,6 +39,7 @@ const SCENARIOS: Record<string, Rendezvous> = {
   one: { joined: [FRIENDS], hosting: OFF },
   none: { joined: [], hosting: OFF },
   hosting: { joined: [FRIENDS], hosting: ON },
+  stuck: { joined: [FRIENDS], hosting: ON },
   states: {
     joined: [
       FRIENDS,

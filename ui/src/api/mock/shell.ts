@@ -18,6 +18,7 @@ interface Scenario {
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const SCENARIOS: Record<string, Scenario> = {
   first: { stage: { is: 'first', name: 'Mira Sol' } },
+  'first-root': { stage: { is: 'first', name: 'root' } },
   starting: { stage: { is: 'starting' } },
   offline: { stage: { is: 'offline' } },
   stopping: { stage: { is: 'stopping' } },
@@ -91,7 +92,9 @@ export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
     goOnline: () => becomes({ is: 'starting' }, { is: 'online' }),
     goOffline: () => becomes({ is: 'stopping' }, { is: 'offline' }),
     answered: async () => change({ ask: null }),
-    openFolder: async () => {},
+    openFolder: async () => {
+      if (name === 'stuck') throw new Refusal({ code: 'open', message: 'No program on this computer opens folders.' });
+    },
     saveLog: async () => '/home/mira/Downloads/goop2-log.txt',
     setClosing: async (closing) => change({ closing }),
     setAutostart: async (autostart) => change({ autostart }),
