@@ -131,6 +131,34 @@ test('a link can be added by address, too, and it is the one that is copied', as
   await window.address.filter({ hasText: 'Mira’s corner' }).waitFor()
 })
 
+describe('the field for a rendezvous', () => {
+  test('opens a site for a link to one', async () => {
+    const window = await open()
+    await window.show('Rendezvous')
+    const field = window.page.getByRole('textbox', { name: 'Connect URL' })
+    await field.fill('goop://12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/')
+    await window.page.getByText('This is an address of a site.').waitFor()
+    await field.press('Enter')
+    await window.address.filter({ hasText: '12D3Koo…U5SA' }).waitFor()
+  })
+
+  test('remembers only what once answered', async () => {
+    const window = await open('none')
+    await window.show('Rendezvous')
+    const field = window.page.getByRole('textbox', { name: 'Connect URL' })
+    const before = window.page.getByRole('list', { name: 'Joined before' })
+    for (const [url, said] of [['https://www.example', 'There’s no rendezvous at'], ['https://meet.example', 'Connected']]) {
+      await field.fill(url)
+      await field.press('Enter')
+      await window.page.getByText(said).first().waitFor()
+      await window.page.getByRole('button', { name: /^Leave/ }).click()
+      await gone(window.page.getByRole('button', { name: /^Leave/ }))
+    }
+    await before.getByText('meet.example').waitFor()
+    assert.equal(await before.getByText('www.example').count(), 0)
+  })
+})
+
 describe('in the settings', () => {
   const settings = async (window) => {
     await window.show('Settings')

@@ -141,7 +141,7 @@ test('what is not chosen is not filled in the dark', async () => {
   assert.notDeepEqual(await fill('Same as system'), await fill('Light'))
 })
 
-test('a port that was taken is told in the settings, and not at the start', async () => {
+test('a port that was taken is shown in the settings, and not at the start', async () => {
   const window = await open('notice')
   await window.page.getByText('This network blocks multicast').waitFor()
   assert.equal(await window.page.getByText('Port 8080 is in use').count(), 0)

@@ -64,10 +64,15 @@ describe('a connect URL that is typed', () => {
     expect(joining.problem).toBe('');
   });
 
-  it('is joined, and remembered once, the latest first', async () => {
+  it('is joined, and remembered once it answered, the latest first', async () => {
     const kept: Record<string, unknown> = {};
     const joining = new Joining(api({ join: async (text) => `https://${text}`, leave: async () => {} }, kept));
-    for (const text of ['a', 'b', 'a']) expect(await joining.join(text)).toBe(true);
+    for (const text of ['a', 'b', 'hello']) expect(await joining.join(text)).toBe(true);
+    expect(joining.recent).toEqual([]);
+    joining.answered(['https://b']);
+    joining.answered(['https://b', 'https://a']);
+    for (const url of ['https://b', 'https://hello']) await joining.leave(url);
+    await joining.leave('https://a');
     expect(joining.recent).toEqual(['https://a', 'https://b']);
     joining.forget('https://a');
     const again = new Joining(api({}, kept));

@@ -1,6 +1,7 @@
 // The field for a connect URL, checked while it is typed, and what this window remembers about rendezvous.
 
 import type { Api } from '../api';
+import { meaning } from '../lib/meaning';
 import { words } from './failure';
 
 /** A pause in typing: the text may be complete. */
@@ -30,6 +31,9 @@ export class Joining {
   /** By address of the rendezvous. */
   asked = $state.raw<Readonly<Record<string, Asked>>>({});
 
+  /** The text is an address of a site, not of a rendezvous. */
+  readonly site = $derived(['link', 'network'].includes(meaning(this.text)));
+
   #api: Api;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Only the answer about the newest text counts. */
@@ -51,7 +55,7 @@ export class Joining {
     this.#newest++;
     this.problem = '';
     this.address = null;
-    if (this.text.trim() !== '') this.#timer = setTimeout(() => void this.#check(), PAUSE_MS);
+    if (this.text.trim() !== '' && !this.site) this.#timer = setTimeout(() => void this.#check(), PAUSE_MS);
   }
 
   /** Joins the typed address or a remembered one; resolves to whether that began. */
@@ -62,7 +66,7 @@ export class Joining {
     this.busy = true;
     this.problem = '';
     try {
-      this.#remember(await this.#api.rendezvous.join(text));
+      await this.#api.rendezvous.join(text);
       this.text = '';
       this.address = null;
       return true;
@@ -74,9 +78,29 @@ export class Joining {
     }
   }
 
+  /** Opens an address of a site that was typed here; resolves to whether that worked. */
+  async open(open: (text: string) => Promise<void>): Promise<boolean> {
+    clearTimeout(this.#timer);
+    this.#newest++;
+    try {
+      await open(this.text);
+      this.text = '';
+      return true;
+    } catch (thrown) {
+      this.problem = words(thrown);
+      return false;
+    }
+  }
+
+  /** Those that are connected: only what once answered is remembered. */
+  answered(urls: readonly string[]): void {
+    const fresh = urls.filter((url) => !this.recent.includes(url));
+    if (fresh.length > 0) this.#remember(fresh);
+  }
+
   /** Rejects with a refusal to show. */
   leave(url: string): Promise<void> {
-    this.#remember(url);
+    if (this.recent.includes(url)) this.#remember([url]);
     return this.#api.rendezvous.leave(url);
   }
 
@@ -108,8 +132,8 @@ export class Joining {
     }
   }
 
-  #remember(url: string): void {
-    this.recent = [url, ...this.recent.filter((known) => known !== url)].slice(0, MAX_RECENT);
+  #remember(urls: readonly string[]): void {
+    this.recent = [...urls, ...this.recent.filter((known) => !urls.includes(known))].slice(0, MAX_RECENT);
     this.#keep(RECENT, this.recent);
   }
 
