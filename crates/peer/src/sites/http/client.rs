@@ -16,7 +16,9 @@ use goop2_proto::{
     web::range::{self, Wanted},
 };
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::HOST, request::Parts,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+    request::Parts,
 };
 use http_body_util::Empty;
 use hyper::{
@@ -103,6 +105,7 @@ impl Client {
         line.sender.ready().await.map_err(failure)?;
         let sent = line.sender.send_request(of_parts(peer, request));
         let response = answer_of(&self.node, peer, sent).await.map_err(failure)?;
+        check_framing(&response)?;
         check_range(request, &response)?;
         Ok((response, line))
     }
@@ -209,8 +212,30 @@ pub(super) fn get(uri: http::Uri, headers: HeaderMap) -> Parts {
     head
 }
 
+/// Refuses an answer that another program might end elsewhere (RFC 9112 §6.1, §6.3), and one that
+/// is none: the stream would become something else than HTTP (RFC 9110 §15.2.2).
+fn check_framing<B>(response: &Response<B>) -> Result<(), Error> {
+    let headers = response.headers();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let clear = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !headers.contains_key(CONTENT_LENGTH)
+        }
+        _ => false,
+    };
+    if clear && !response.status().is_informational() {
+        Ok(())
+    } else {
+        Err(Error::Protocol(
+            "it doesn’t say where its answer ends".into(),
+        ))
+    }
+}
+
 /// Refuses a part that nobody asked for: its bytes would pass for others.
-fn check_range(request: &Parts, response: &Response<Incoming>) -> Result<(), Error> {
+fn check_range<B>(request: &Parts, response: &Response<B>) -> Result<(), Error> {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return Ok(());
     }
@@ -234,5 +259,37 @@ fn failure(error: hyper::Error) -> Error {
         Error::TooSlow
     } else {
         Error::Cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Status and headers of an answer, and whether its end is clear.
+    type Row = (u16, &'static [(&'static str, &'static str)], bool);
+
+    #[test]
+    fn an_answer_has_one_end() {
+        const CHUNKED: (&str, &str) = ("transfer-encoding", "chunked");
+        let table: [Row; 9] = [
+            (200, &[("content-length", "2")], true),
+            (200, &[], true),
+            (304, &[("content-length", "2")], true),
+            (200, &[("transfer-encoding", "Chunked")], true),
+            (200, &[CHUNKED, ("content-length", "2")], false),
+            (200, &[CHUNKED, CHUNKED], false),
+            (200, &[("transfer-encoding", "gzip, chunked")], false),
+            (200, &[("transfer-encoding", "gzip, identity")], false),
+            (101, &[("upgrade", "websocket")], false),
+        ];
+        for (status, headers, clear) in table {
+            let mut response = Response::builder().status(status);
+            for (name, value) in headers {
+                response = response.header(*name, *value);
+            }
+            let checked = check_framing(&response.body(()).unwrap());
+            assert_eq!(checked.is_ok(), clear, "{status} {headers:?}");
+        }
     }
 }
