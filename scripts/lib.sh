@@ -111,6 +111,8 @@ packages_test() {
   cat <<'END'
 chromium: the browser that the UI and hostile pages are tested in
 chromium-driver: drives it
+hugo: builds a site that the browser tests visit
+mkdocs: builds another one
 webkit2gtk-driver: drives the desktop window
 dbus-daemon: a session bus for it
 libglib2.0-bin: asks that bus
