@@ -7,14 +7,14 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { top } from './program.mjs'
 
-const run = promisify(execFile)
+export const run = promisify(execFile)
 const made = []
 
 /** Removes what was written and built. */
 export const removeBuilds = () => Promise.all(made.splice(0).map((dir) => rm(dir, { recursive: true })))
 
 /** Writes files into a temporary folder; a picture is the one of the demo peer. */
-async function sources(files, pictures = []) {
+export async function sources(files, pictures = []) {
   const dir = await mkdtemp(join(tmpdir(), 'goop2-build-'))
   made.push(dir)
   for (const path of [...Object.keys(files), ...pictures]) await mkdir(dirname(join(dir, path)), { recursive: true })
