@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check types ui dev bench measure reach fuzz audit deb windows test-windows
+.PHONY: help run test check types ui dev bench measure reach fuzz audit deb windows test-windows test-sites
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,3 +47,6 @@ windows: ## Goop2 for Windows, with its window and without, built here: two zips
 
 test-windows: ## the program for Windows, under Wine, among peers on Linux
 	@scripts/test-windows
+
+test-sites: ## what Vite, VitePress and Eleventy build, visited at a peer in a browser
+	@scripts/test-sites
