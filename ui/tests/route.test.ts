@@ -56,7 +56,7 @@ class World {
   }
 
   /** Loads the page, or loads it again. */
-  load(me = BO): void {
+  load(me = BO, early?: () => void): void {
     const api: Partial<Api> = {
       onNavigated: (callback) => {
         this.report = callback;
@@ -69,6 +69,7 @@ class World {
     this.history = new TabHistory(this.tab, this.browser, this.navigation);
     this.history.start();
     this.browser.start();
+    early?.();
     this.history.begin(me);
     this.history.write();
   }
@@ -166,6 +167,15 @@ describe('the tab', () => {
     world.does(() => world.navigation.visitHome(ANNA));
     world.load(ANNA);
     expect([world.browser.entry, world.browser.canBack, world.hashes.at(-1)]).toEqual([null, false, '']);
+  });
+
+  it('shows what was opened before there was anything to show it in', () => {
+    const world = new World();
+    world.does(() => world.navigation.visitHome(BO));
+    world.load(BO, () => world.navigation.visitHome(ANNA));
+    expect([world.browser.entry?.peer, world.browser.target?.url.endsWith(`/p/${ANNA}/`), world.hashes.at(-1)]).toEqual([ANNA, true, `/p/${ANNA}/`]);
+    world.load(BO, () => world.navigation.show('rendezvous'));
+    expect([world.navigation.page, world.hashes.at(-1)]).toEqual(['rendezvous', '/rendezvous']);
   });
 
   it('loads nothing again that is shown already', () => {

@@ -5,7 +5,7 @@
 import type { Stop, Tab } from '../api';
 import type { Browser } from './browser.svelte';
 import type { Navigation } from './navigation.svelte';
-import { start as beginning } from './history';
+import { start as beginning, type Entry } from './history';
 import { hashOf, historyOf, positionOf, routeOf } from './route';
 
 export class TabHistory {
@@ -13,6 +13,8 @@ export class TabHistory {
   #browser: Browser;
   #navigation: Navigation;
   #begun = false;
+  /** Where the kept history was; null without one. */
+  #restored: Entry = null;
   /** The user's own peer: with another one, what the window showed before means nothing. */
   #me = '';
 
@@ -25,6 +27,7 @@ export class TabHistory {
   start(): Stop {
     const kept = historyOf(this.#tab.kept());
     if (kept) this.#browser.restore(kept);
+    this.#restored = this.#browser.entry;
     return this.#tab.onMoved(() => this.#begun && this.#follow());
   }
 
@@ -34,12 +37,15 @@ export class TabHistory {
     this.#begun = true;
     this.#me = me;
     if (!ofPeer(this.#tab.kept(), me)) {
-      this.#browser.restore(beginning);
+      if (this.#browser.entry === this.#restored) this.#browser.restore(beginning);
+      this.#restored = this.#browser.entry;
       this.#tab.keep(null);
       if (positionOf(this.#tab.note()) !== null) this.#tab.replace('', null);
     }
-    // A window that reloaded to use ports is at its place already.
-    if (!this.#browser.target && !this.#browser.loading) this.#follow();
+    // A link may have been opened, or a window reloaded to use ports: these come first.
+    if (this.#browser.target || this.#browser.loading) return;
+    if (this.#browser.entry === this.#restored && !this.#navigation.page) this.#follow();
+    else this.#browser.at(this.#browser.position);
   }
 
   /** Writes what is shown into the address. */
