@@ -134,11 +134,7 @@ pub(super) async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<
     }
 }
 
-pub(super) async fn open(
-    node: &Node,
-    peer: PeerId,
-    protocol: &'static str,
-) -> Result<Reader, Error> {
+async fn open(node: &Node, peer: PeerId, protocol: &'static str) -> Result<Reader, Error> {
     let opened = timeout(CONNECT, node.open(peer, protocol)).await;
     Ok(BufReader::new(
         opened.map_err(|_| Error::Offline)??.compat(),

@@ -187,7 +187,12 @@ fn content_type(headers: &HeaderMap, target: &Target) -> HeaderValue {
         .and_then(|path| by_name(&path))
         .and_then(|mime| HeaderValue::from_str(&mime).ok());
     by_name
-        .or_else(|| headers.get(CONTENT_TYPE).cloned())
+        .or_else(|| {
+            headers
+                .get(CONTENT_TYPE)
+                .filter(|mime| !mime.is_empty())
+                .cloned()
+        })
         .unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 

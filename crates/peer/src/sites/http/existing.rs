@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     sites::{
         io::{read_line, within, write_all},
-        visit::{BODY_STALL, answer_of, cut_or, open},
+        visit::{BODY_STALL, answer_of, cut_or},
     },
 };
 
@@ -35,8 +35,7 @@ const CHUNK: usize = goop2_node::FRAME;
 
 type Reader = BufReader<Compat<Stream>>;
 
-/// Asks for the file on this stream, and for the index of a folder on another one: existing peers
-/// find it at the top only.
+/// Asks for the file on this stream.
 pub(super) async fn fetch(
     node: &Node,
     peer: PeerId,
@@ -47,14 +46,8 @@ pub(super) async fn fetch(
         .decode_utf8()
         .map_err(|_| Error::NotFound)?;
     let reader = BufReader::new(stream.compat());
-    match ask(node, peer, reader, &path).await {
-        Err(Error::NotFound) if path.len() > 1 && path.ends_with('/') => {
-            let reader = open(node, peer, site::PROTOCOL).await?;
-            ask(node, peer, reader, &format!("{path}index.html")).await
-        }
-        answer => answer,
-    }
-    .map(|(mime, len, reader)| part(request, &mime, len, reader))
+    let (mime, len, reader) = ask(node, peer, reader, &path).await?;
+    Ok(part(request, &mime, len, reader))
 }
 
 /// What the request wants of the file. It comes whole in any case; what stands before a part is
