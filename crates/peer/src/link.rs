@@ -24,9 +24,31 @@ pub fn parse(text: &str) -> Result<Place, Error> {
         local_url(text).or_else(|| link(text))
     };
     place.ok_or_else(|| {
-        Error::Invalid("This is not a Goop2 address. Use a link like goop://12D3KooW…/, as “Copy link” gives it.".into())
+        Error::Invalid(
+            if is_lower_case(text) {
+                LOWER_CASE
+            } else {
+                NO_ADDRESS
+            }
+            .into(),
+        )
     })
 }
+
+const NO_ADDRESS: &str =
+    "This is not a Goop2 address. Use a link like goop://12D3KooW…/, as “Copy link” gives it.";
+const LOWER_CASE: &str = "A program changed this link to lower case, so it no longer says which peer it means. Ask for the link that “Copy link” gives now: it survives that.";
+
+/// Whether a peer ID in base58 is in lower case, as some programs write what stands before the first
+/// slash of a link. Which letters were large cannot be known.
+fn is_lower_case(text: &str) -> bool {
+    let rest = strip_scheme(text, "goop://").unwrap_or(text);
+    let id = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    id.len() == ED25519_ID && id.starts_with("12d3koow")
+}
+
+/// Characters of a peer ID with an Ed25519 key, in base58.
+const ED25519_ID: usize = 52;
 
 /// `goop://<id>/<path>`, or the same without the scheme.
 fn link(text: &str) -> Option<Place> {
@@ -125,5 +147,7 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse(&"x".repeat(MAX_ADDRESS + 1)).is_err());
+        let lower = format!("goop://{}/a?b", ID.to_lowercase());
+        assert_eq!(parse(&lower).unwrap_err().to_string(), LOWER_CASE);
     }
 }
