@@ -9,4 +9,5 @@ mod port;
 mod relay;
 mod rendezvous;
 mod settings;
+mod transfer;
 mod world;
