@@ -161,16 +161,49 @@ impl Profiles {
     }
 }
 
-/// The user's name according to the system.
+/// Accounts that systems come with; nobody is called that.
+const ACCOUNTS: [&str; 20] = [
+    "root",
+    "toor",
+    "admin",
+    "administrator",
+    "user",
+    "guest",
+    "default",
+    "nobody",
+    "ubuntu",
+    "debian",
+    "fedora",
+    "pi",
+    "live",
+    "liveuser",
+    "owner",
+    "test",
+    "vagrant",
+    "runner",
+    "www-data",
+    "unknown",
+];
+
+/// The user's name according to the system, else the name of this computer.
 pub(crate) fn suggested_name() -> String {
-    let real = whoami::realname().ok();
-    let login = whoami::username().ok();
-    [real, login]
+    let names = [
+        whoami::realname(),
+        whoami::username(),
+        whoami::devicename(),
+        whoami::hostname(),
+    ];
+    names
         .into_iter()
         .flatten()
         // The full name of a Unix account may be followed by a room and a telephone number.
         .map(|name| name.split(',').next().unwrap_or_default().trim().to_owned())
-        .find(|name| !name.is_empty() && name != "Unknown")
+        .find(|name| {
+            let is_account = ACCOUNTS
+                .iter()
+                .any(|account| account.eq_ignore_ascii_case(name));
+            !name.is_empty() && !is_account
+        })
         .unwrap_or_default()
 }
 

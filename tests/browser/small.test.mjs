@@ -149,15 +149,6 @@ test('a port that was taken is shown in the settings, and not at the start', asy
   await window.page.getByText('Port 8080 is in use').waitFor()
 })
 
-test('the first start proposes no account of the system as a name', async () => {
-  const window = await open('first-root')
-  const name = window.page.getByRole('textbox', { name: 'Name' })
-  await name.waitFor()
-  assert.equal(await name.inputValue(), '')
-  const mira = await open('first')
-  assert.equal(await mira.page.getByRole('textbox', { name: 'Name' }).inputValue(), 'Mira Sol')
-})
-
 test('what cannot be opened outside the window says so', async () => {
   const window = await open('stuck')
   const { page } = window

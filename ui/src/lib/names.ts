@@ -37,12 +37,6 @@ export const isolated = (name: string): string => (LEFTWARD.test(name) ? `\u2068
 /** One address, as far as that can be known without writing to it. */
 export const isEmail = (text: string): boolean => /^[^@\s\p{C}]{1,64}@[^@\s\p{C}]+\.[^@\s.\p{C}]+$/u.test(text.trim());
 
-/** Accounts that systems come with; nobody is called that. */
-const ACCOUNTS = /^(root|toor|admin(istrator)?|user\d*|guest|default|nobody|ubuntu|debian|fedora|pi|live|liveuser|owner|test|vagrant|runner|www-data)$/i;
-
-/** The name to begin with at the first start: the one the system knows, unless it is not a person's. */
-export const suggested = (name: string): string => (ACCOUNTS.test(name.trim()) ? '' : oneLine(name));
-
 /** The first letter, number or symbol of a name as a reader counts it. */
 export function initial(name: string): string {
   for (const { segment } of segmenter.segment(name)) {

@@ -18,7 +18,6 @@ interface Scenario {
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const SCENARIOS: Record<string, Scenario> = {
   first: { stage: { is: 'first', name: 'Mira Sol' } },
-  'first-root': { stage: { is: 'first', name: 'root' } },
   starting: { stage: { is: 'starting' } },
   offline: { stage: { is: 'offline' } },
   stopping: { stage: { is: 'stopping' } },
