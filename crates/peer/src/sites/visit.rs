@@ -43,8 +43,6 @@ const DATA_ANSWER: Duration = Duration::from_secs(15);
 /// How long an answer may take before the node checks whether the connection is still alive. A slow
 /// owner is not disturbed by that.
 const DOUBT: Duration = Duration::from_millis(2500);
-/// How long a transfer in progress may stall.
-pub(super) const BODY_STALL: Duration = Duration::from_secs(30);
 
 type Reader = BufReader<Compat<Stream>>;
 

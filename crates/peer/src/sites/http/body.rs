@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Bytes read from disk at a time: large enough that the network is the limit, small enough for
 /// hundreds of visitors. Whole frames, because a part of one costs as much.
 const CHUNK: usize = 2 * goop2_node::FRAME;
+/// How long a body from another peer may stall before its connection counts as broken.
+pub(super) const STALL: Duration = Duration::from_secs(30);
 
 /// The bytes of a file of a site, as they come. An error means that the transfer was cut.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;

@@ -21,12 +21,12 @@ use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
-use super::body::{self, Body};
+use super::body::{self, Body, STALL};
 use crate::{
     error::Error,
     sites::{
         io::{read_line, within, write_all},
-        visit::{BODY_STALL, answer_of, cut_or},
+        visit::{answer_of, cut_or},
     },
 };
 
@@ -51,7 +51,7 @@ pub(super) async fn fetch(
 }
 
 /// What the request wants of the file. It comes whole in any case; what stands before a part is
-/// read and dropped, so that a video can be wound.
+/// read and dropped, so that a video can seek.
 fn part(request: &Parts, mime: &str, len: u64, reader: Reader) -> Response<Body> {
     // Without a version no condition holds (RFC 9110 §13.1.5).
     let ranges = request.method == Method::GET && !request.headers.contains_key(IF_RANGE);
@@ -116,7 +116,7 @@ fn bytes(
             let limit = if at < first { first } else { end } - at;
             let size = CHUNK.min(usize::try_from(limit).unwrap_or(CHUNK));
             let mut chunk = BytesMut::with_capacity(size);
-            match within(BODY_STALL, (&mut reader).take(limit).read_buf(&mut chunk)).await {
+            match within(STALL, (&mut reader).take(limit).read_buf(&mut chunk)).await {
                 Ok(0) => return Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
                 Ok(read) if at < first => at += read as u64,
                 Ok(read) => return Some((Ok(chunk.freeze()), Some((reader, at + read as u64)))),

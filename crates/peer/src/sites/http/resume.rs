@@ -17,13 +17,11 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    body::{Body, of_stream},
+    body::{Body, STALL, of_stream},
     client::{Client, Line, get},
 };
 use crate::sites::io::within;
 
-/// How long a transfer in progress may stall before its connection counts as broken.
-const STALL: Duration = Duration::from_secs(30);
 /// How long a transfer without a byte is tried to be taken up again: a relay that restarts is back
 /// well within this time, and a laptop on another network.
 const PATIENCE: Duration = Duration::from_secs(20);
