@@ -90,7 +90,7 @@ fn digits(number: &Number) -> String {
 fn bound_number(number: &Number, affinity: Affinity) -> Result<Sql, String> {
     let too_large = || format!("{number} {}", exact::TOO_LARGE);
     match (number.as_i64(), number.as_f64()) {
-        (Some(whole), _) if affinity == Affinity::Real && !is_exact_float(whole.into()) => Err(
+        (Some(_), _) if affinity == Affinity::Real && !exact::is_float(&number.to_string()) => Err(
             format!("{number} cannot be kept exactly in a column of type REAL"),
         ),
         (Some(whole), _) => Ok(Sql::Integer(whole)),
@@ -115,21 +115,12 @@ fn check_whole(text: &str, affinity: Affinity) -> Result<(), String> {
     }
     let fits = text
         .parse::<i64>()
-        .is_ok_and(|whole| affinity == Affinity::Numeric || is_exact_float(whole.into()));
+        .is_ok_and(|whole| affinity == Affinity::Numeric || exact::is_float(&whole.to_string()));
     if fits || exact::is_float(text) {
         Ok(())
     } else {
         Err("this number is too long for a column of numbers: it cannot be kept exactly".into())
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "whether these lose anything is the question"
-)]
-fn is_exact_float(whole: i128) -> bool {
-    whole as f64 as i128 == whole
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
