@@ -18,8 +18,9 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than anything here takes on a busy host.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything here takes on a busy host, and twice as long as a stream of events may be
+/// silent: the server then sends a comment.
+const PATIENCE: Duration = Duration::from_secs(50);
 
 pub(crate) const PASSWORD: &str = "hunter2";
 /// `admin:hunter2`
