@@ -13,6 +13,7 @@ mod snapshot;
 use std::{
     collections::{BTreeMap, HashSet},
     future::pending,
+    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -21,7 +22,10 @@ use goop2_node::{Event, Node, Status};
 use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
-    roster::{Record, Source},
+    roster::{
+        Record, Source,
+        kept::{self, Candidate},
+    },
     time::unix_millis,
 };
 use goop2_rendezvous::client as rendezvous;
@@ -56,6 +60,8 @@ pub(crate) struct Task {
     channels: Channels,
     /// Peers at rendezvous servers that the node stays connected to; at most [`MAX_KEPT`].
     kept: HashSet<PeerId>,
+    /// Draws lots between peers that are alike.
+    lots: RandomState,
     known_peers: KnownPeers,
     known: watch::Receiver<Arc<BTreeMap<PeerId, Known>>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -89,6 +95,8 @@ enum Wake {
     Status,
     Config,
     Avatar,
+    /// What is noted about peers changed.
+    Noted,
     /// Something changed that is only shown.
     Shown,
 }
@@ -113,11 +121,13 @@ impl Task {
             roster,
             channels,
             kept: HashSet::new(),
+            lots: RandomState::new(),
             known: known_peers.known(),
             known_peers,
             snapshot: watch::Sender::new(Arc::new(empty)),
             clock: Clock::new(),
         };
+        task.choose_favorites();
         task.show();
         task
     }
@@ -146,7 +156,7 @@ impl Task {
                 Ok(()) = self.status.changed() => Wake::Status,
                 Ok(()) = self.channels.config.changed() => Wake::Config,
                 Ok(()) = self.channels.avatar.changed() => Wake::Avatar,
-                Ok(()) = self.known.changed() => Wake::Shown,
+                Ok(()) = self.known.changed() => Wake::Noted,
                 Ok(()) = self.channels.notices.changed() => Wake::Shown,
                 Ok(()) = self.channels.server_states.changed() => Wake::Shown,
                 Ok(()) = self.channels.server_view.changed() => Wake::Shown,
@@ -192,6 +202,10 @@ impl Task {
                 rhythm.announce_and_show();
             }
             Wake::Avatar => rhythm.announce_and_show(),
+            Wake::Noted => {
+                self.choose_favorites();
+                rhythm.show.request();
+            }
             Wake::Shown => rhythm.show.request(),
         }
     }
@@ -268,8 +282,7 @@ impl Task {
         }
         if presence.kind != Kind::Offline {
             self.node.learn(presence.peer, presence.addrs.clone());
-            let at_a_server = !matches!(source, Source::Lan | DIRECT);
-            if at_a_server && self.kept.len() < MAX_KEPT && self.kept.insert(presence.peer) {
+            if is_server(source) && self.kept.len() < MAX_KEPT && self.kept.insert(presence.peer) {
                 self.node.keep_connected(self.kept.clone());
             }
         }
@@ -328,29 +341,39 @@ impl Task {
         });
     }
 
+    /// Favorites are in the list whatever else is there.
+    fn choose_favorites(&mut self) {
+        let known = self.known.borrow_and_update();
+        let favorites = known.iter().filter(|(_, known)| known.favourite);
+        let favorites = favorites.map(|(peer, _)| *peer).collect();
+        self.roster.lock().set_favorites(favorites);
+    }
+
     /// Has the node stay connected to peers as long as a rendezvous server lists them: the
     /// connection stands before the first click.
     fn keep_connected(&mut self) {
         let roster = self.roster.lock();
-        let at_a_server = |record: &Record| {
-            let mut sources = record.sources.iter();
-            sources.any(|source| !matches!(*source, Source::Lan | DIRECT))
+        let candidate = |(peer, record): (&PeerId, &Record)| {
+            let mut sources = record.sources.iter().copied();
+            Some(Candidate {
+                peer: *peer,
+                source: sources.find(|source| is_server(*source))?,
+                chosen: roster.is_chosen(peer),
+                proved: record.proved,
+                kept: self.kept.contains(peer),
+                lot: self.lots.hash_one(peer),
+            })
         };
-        let mut kept = self.kept.clone();
-        kept.retain(|peer| roster.get(peer).is_some_and(at_a_server));
-        for (peer, record) in roster.records() {
-            if kept.len() >= MAX_KEPT {
-                break;
-            }
-            if at_a_server(record) {
-                kept.insert(*peer);
-            }
-        }
+        let kept = kept::choose(roster.records().filter_map(candidate), MAX_KEPT);
         if kept != self.kept {
             self.node.keep_connected(kept.clone());
             self.kept = kept;
         }
     }
+}
+
+fn is_server(source: Source) -> bool {
+    !matches!(source, Source::Lan | DIRECT)
 }
 
 /// Whether an announcement says nothing that the one before did not.

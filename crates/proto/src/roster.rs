@@ -3,9 +3,9 @@
 //! in, changes come out.
 //!
 //! A peer is online while at least one source has reported it within the TTL. A peer that leaves
-//! stays in the roster as seen earlier. Both groups are bounded, but differently: of those seen
-//! earlier the oldest is dropped, while a peer that is online never is, or a stranger with many
-//! keys could push out everyone else.
+//! stays in the roster as seen earlier. Both groups are bounded: of those seen earlier the oldest is
+//! dropped, and of those online the largest share gives way (`shares`), or a stranger with many
+//! keys could hide everyone else.
 //!
 //! The order of messages is the sender's clock (`ts`), per source: what is clearly older than the
 //! last message received is a replay. Existing peers ignore `ts` altogether.
@@ -16,8 +16,11 @@
 //! then on nobody can speak for it without its key. A server can still repeat what was signed, so
 //! there `ts` has to grow, and must not be behind what other servers know.
 
+pub mod kept;
+mod shares;
+
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -25,9 +28,16 @@ use libp2p_identity::PeerId;
 
 use crate::presence::{Kind, Presence};
 
+use shares::{Group, Shares, Verdict};
+
 /// Most peers online at a time: a large network, and at the bounds of a message some 40 MB a
 /// source.
 pub const MAX_ONLINE: usize = 4096;
+/// Of those, on the local network: more than it can connect by far. The rest is for servers, so
+/// that a neighbor with many keys does not hide everybody there.
+pub const MAX_NEARBY: usize = MAX_ONLINE / 4 * 3;
+/// Peers that the user visited last and that are always in: more than anyone opens in a day.
+pub const MAX_VISITED: usize = 64;
 /// Most peers kept as seen earlier: more than anyone looks through.
 pub const MAX_EARLIER: usize = 256;
 /// How much older than the newest a message may be, in milliseconds: gossip reorders heartbeats,
@@ -54,6 +64,13 @@ pub enum Change {
     Updated(PeerId),
     /// No source sees the peer anymore.
     Gone(PeerId),
+    /// The peer appeared, and there was room for it only once the other was forgotten.
+    Instead {
+        /// Who appeared.
+        peer: PeerId,
+        /// Who was forgotten.
+        forgotten: PeerId,
+    },
 }
 
 /// What is known of one peer.
@@ -77,17 +94,28 @@ pub struct Roster {
     own: PeerId,
     ttl: Duration,
     peers: BTreeMap<PeerId, Entry>,
-    online: usize,
+    online: Shares,
+    /// When the first sighting may expire: not later than it does. To look through all of them for
+    /// each message would let a server with thousands take the time of everybody else.
+    expires: Option<Instant>,
+    favorites: HashSet<PeerId>,
+    /// The latest at the end.
+    visited: VecDeque<PeerId>,
 }
 
 #[derive(Debug)]
 struct Entry {
     record: Record,
+    /// Since when it has been online.
+    since: Instant,
     sightings: BTreeMap<Source, Sighting>,
     /// The newest that was signed, from whatever rendezvous; once there is one, nothing unsigned
     /// counts.
     signed: Option<Signed>,
 }
+
+/// There is no room for one more.
+struct Full;
 
 #[derive(Clone, Copy, Debug)]
 struct Signed {
@@ -118,8 +146,33 @@ impl Roster {
             own,
             ttl,
             peers: BTreeMap::new(),
-            online: 0,
+            online: Shares::default(),
+            expires: None,
+            favorites: HashSet::new(),
+            visited: VecDeque::new(),
         }
+    }
+
+    /// The peers that are always in, in place of those before; the caller bounds them.
+    pub fn set_favorites(&mut self, favorites: HashSet<PeerId>) {
+        self.favorites = favorites;
+    }
+
+    /// The user visits this peer: as one of the last [`MAX_VISITED`] it is always in.
+    pub fn visit(&mut self, peer: PeerId) {
+        if self.visited.back() == Some(&peer) {
+            return;
+        }
+        self.visited.retain(|visited| *visited != peer);
+        if self.visited.len() == MAX_VISITED {
+            self.visited.pop_front();
+        }
+        self.visited.push_back(peer);
+    }
+
+    /// Whether the user chose the peer: as a favorite, or by a visit.
+    pub fn is_chosen(&self, peer: &PeerId) -> bool {
+        self.favorites.contains(peer) || self.visited.contains(peer)
     }
 
     /// Takes one decoded message. `proved`: the gossip's author, or a signature that verified, is
@@ -182,22 +235,24 @@ impl Roster {
 
     /// Expires what is due.
     pub fn poll(&mut self, now: Instant) -> Vec<Change> {
-        self.drop_sightings(|entry| {
+        let changes = self.drop_sightings(|entry| {
             let due = entry
                 .sightings
                 .values_mut()
                 .filter(|sighting| sighting.until.is_some_and(|until| until <= now));
             due.map(|sighting| sighting.until = None).last()
-        })
+        });
+        let sightings = self
+            .peers
+            .values()
+            .flat_map(|entry| entry.sightings.values());
+        self.expires = sightings.filter_map(|sighting| sighting.until).min();
+        changes
     }
 
-    /// When [`Self::poll`] has something to do next.
+    /// When to call [`Self::poll`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.peers
-            .values()
-            .flat_map(|entry| entry.sightings.values())
-            .filter_map(|sighting| sighting.until)
-            .min()
+        self.expires
     }
 
     /// What is known of the peer.
@@ -218,15 +273,22 @@ impl Roster {
         now: Instant,
     ) -> Option<Change> {
         let peer = message.peer;
-        let was_online = self.get(&peer).is_some_and(|record| record.online);
-        if !was_online && self.online == MAX_ONLINE {
-            return None;
-        }
+        let known = self.peers.get(&peer);
+        let before = known.and_then(Entry::group);
+        let forgotten = if before.is_some() {
+            None
+        } else {
+            self.make_room(&peer, Group { source, proved }).ok()?
+        };
         let until = now + self.ttl;
+        self.expires = Some(self.expires.map_or(until, |expires| expires.min(until)));
         let entry = self
             .peers
             .entry(peer)
             .or_insert_with(|| Entry::new(message.clone(), proved, now));
+        if before.is_none() {
+            entry.since = now;
+        }
         entry.note_signed(&message, source, proved, now);
         let newest = entry.sightings.get(&source).map_or(message.ts, |sighting| {
             sighting.newest(&message, proved, now)
@@ -243,8 +305,31 @@ impl Roster {
         if entry.record.sources.contains(&source) {
             entry.record.last_seen = now;
         }
-        self.online += usize::from(entry.record.online && !was_online);
-        changed.then_some(Change::Updated(peer))
+        self.online.regroup(before, entry.group());
+        match forgotten {
+            Some(forgotten) => Some(Change::Instead { peer, forgotten }),
+            None => changed.then_some(Change::Updated(peer)),
+        }
+    }
+
+    /// Room for one more that is online, and who gave way for it.
+    fn make_room(&mut self, peer: &PeerId, group: Group) -> Result<Option<PeerId>, Full> {
+        let other = match self.online.judge(group, self.is_chosen(peer)) {
+            Verdict::Room => return Ok(None),
+            Verdict::Full => return Err(Full),
+            Verdict::Instead(other) => other,
+        };
+        // Who came last: those before are more likely to be more than a key.
+        let last = self
+            .peers
+            .iter()
+            .filter(|(peer, entry)| entry.group() == Some(other) && !self.is_chosen(peer))
+            .max_by_key(|(_, entry)| entry.since)
+            .map(|(peer, _)| *peer)
+            .ok_or(Full)?;
+        self.peers.remove(&last);
+        self.online.regroup(Some(other), None);
+        Ok(Some(last))
     }
 
     fn leave(
@@ -282,19 +367,20 @@ impl Roster {
     /// Brings a record up to date after its sightings became fewer.
     fn settle(&mut self, peer: PeerId) -> Option<Change> {
         let entry = self.peers.get_mut(&peer)?;
+        let before = entry.group();
         if !entry.refresh() {
             return None;
         }
+        self.online.regroup(before, entry.group());
         if entry.record.online {
             return Some(Change::Updated(peer));
         }
-        self.online -= 1;
         self.trim_earlier();
         Some(Change::Gone(peer))
     }
 
     fn trim_earlier(&mut self) {
-        if self.peers.len() - self.online > MAX_EARLIER {
+        if self.peers.len() - self.online.all() > MAX_EARLIER {
             let earlier = self.peers.iter().filter(|(_, entry)| !entry.record.online);
             if let Some(oldest) = earlier
                 .min_by_key(|(_, entry)| entry.record.last_seen)
@@ -317,9 +403,18 @@ impl Entry {
         };
         Self {
             record,
+            since: now,
             sightings: BTreeMap::new(),
             signed: None,
         }
+    }
+
+    /// How it is counted while it is online.
+    fn group(&self) -> Option<Group> {
+        Some(Group {
+            source: *self.record.sources.first()?,
+            proved: self.record.proved,
+        })
     }
 
     fn refuses(&self, message: &Presence, source: Source, proved: bool, now: Instant) -> bool {

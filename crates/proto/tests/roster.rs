@@ -13,9 +13,11 @@ use std::{
 use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
-    roster::{Change, MAX_EARLIER, MAX_ONLINE, REPLAY_MEMORY, REPLAY_SLACK, Roster, Source},
+    roster::{
+        Change, MAX_EARLIER, MAX_NEARBY, MAX_ONLINE, MAX_VISITED, REPLAY_MEMORY, REPLAY_SLACK,
+        Roster, Source,
+    },
 };
-use libp2p_identity::{PublicKey, ed25519};
 use proptest::prelude::*;
 
 const TTL: Duration = Duration::from_secs(20);
@@ -79,10 +81,11 @@ impl Story {
 }
 
 fn peer(number: u32) -> PeerId {
-    let mut seed = [0; 32];
-    seed[..4].copy_from_slice(&number.to_be_bytes());
-    let secret = ed25519::SecretKey::try_from_bytes(seed).unwrap();
-    PublicKey::from(ed25519::Keypair::from(secret).public()).to_peer_id()
+    // An Ed25519 key that nobody has, in its protobuf form.
+    let mut id = [0; 38];
+    id[..6].copy_from_slice(&[0, 36, 8, 1, 18, 32]);
+    id[6..10].copy_from_slice(&number.to_be_bytes());
+    PeerId::from_bytes(&id).unwrap()
 }
 
 fn message(number: u32, kind: Kind, ts: i64) -> Presence {
@@ -223,7 +226,11 @@ fn a_replayed_message_is_ignored_and_a_late_one_is_not() {
         story.hear_late(Kind::Update, LAN, REPLAY_SLACK + 15_000),
         None
     );
-    assert_eq!(story.roster.poll_timeout(), Some(story.now() + TTL));
+    assert_eq!(story.wait(5), []);
+    assert_eq!(
+        story.roster.poll_timeout(),
+        Some(story.now() + TTL - Duration::from_secs(5))
+    );
 }
 
 #[test]
@@ -402,7 +409,7 @@ fn a_source_that_tells_only_changes_keeps_alive_what_it_told() {
 #[test]
 fn the_crowd_is_bounded_and_newcomers_wait() {
     let mut story = Story::new();
-    let most = u32::try_from(MAX_ONLINE).unwrap();
+    let most = u32::try_from(MAX_NEARBY).unwrap();
     for number in 1..=most {
         assert!(
             story
@@ -417,7 +424,7 @@ fn the_crowd_is_bounded_and_newcomers_wait() {
             .handle(message(most + 1, Kind::Update, 0), LAN, false, story.now()),
         None
     );
-    assert_eq!(story.roster.records().count(), MAX_ONLINE);
+    assert_eq!(story.roster.records().count(), MAX_NEARBY);
 
     // Those who leave make room; of them only the latest are kept.
     story.seconds = 1;
@@ -444,6 +451,86 @@ fn the_crowd_is_bounded_and_newcomers_wait() {
             .handle(message(most + 1, Kind::Update, 0), LAN, false, story.now())
             .is_some()
     );
+}
+
+/// Strangers at a server take all the room there is, and want more.
+fn crowded(story: &mut Story) -> u32 {
+    let most = u32::try_from(MAX_ONLINE).unwrap() + 500;
+    for number in 1..=most {
+        let message = message(number, Kind::Online, 0);
+        story.roster.handle(message, WAN, false, story.now());
+    }
+    most
+}
+
+fn is_online(roster: &Roster, number: u32) -> bool {
+    roster
+        .get(&peer(number))
+        .is_some_and(|record| record.online)
+}
+
+#[test]
+fn strangers_at_a_server_hide_no_neighbor() {
+    let mut story = Story::new();
+    let most = crowded(&mut story);
+    let newcomer = most + 1;
+    let change = story
+        .roster
+        .handle(message(newcomer, Kind::Online, 0), LAN, true, story.now());
+    assert!(
+        matches!(change, Some(Change::Instead { peer: new, .. }) if new == peer(newcomer)),
+        "{change:?}"
+    );
+    let online = story.roster.records().filter(|(_, record)| record.online);
+    assert_eq!(online.count(), MAX_ONLINE);
+    // Nor does anybody else at the server take its place.
+    crowded(&mut story);
+    assert!(is_online(&story.roster, newcomer));
+}
+
+#[test]
+fn strangers_at_a_server_hide_nobody_who_is_proved_or_at_another_server() {
+    let mut story = Story::new();
+    let most = crowded(&mut story);
+    let newcomers = [
+        (most + 1, WAN, true),
+        (most + 2, Source::Wan(1), false),
+        (most + 3, Source::Wan(1), true),
+    ];
+    for (number, source, proved) in newcomers {
+        let message = message(number, Kind::Online, 0);
+        story.roster.handle(message, source, proved, story.now());
+    }
+    assert!(
+        newcomers
+            .iter()
+            .all(|(number, ..)| is_online(&story.roster, *number))
+    );
+}
+
+#[test]
+fn the_favorites_and_the_visited_are_always_in() {
+    let mut story = Story::new();
+    let most = crowded(&mut story);
+    let (favorite, visited, other) = (most + 1, most + 2, most + 3);
+    story.roster.set_favorites([peer(favorite)].into());
+    story.roster.visit(peer(visited));
+    for number in [favorite, visited, other] {
+        let message = message(number, Kind::Online, 0);
+        story.roster.handle(message, WAN, false, story.now());
+    }
+    assert!(is_online(&story.roster, favorite) && is_online(&story.roster, visited));
+    assert!(!is_online(&story.roster, other));
+    // They do not give way to neighbors either, although they came last.
+    for number in other..other + 50 {
+        let message = message(number, Kind::Online, 0);
+        story.roster.handle(message, LAN, true, story.now());
+    }
+    assert!(is_online(&story.roster, favorite) && is_online(&story.roster, visited));
+    for number in 0..u32::try_from(MAX_VISITED).unwrap() {
+        story.roster.visit(peer(number));
+    }
+    assert!(!story.roster.is_chosen(&peer(visited)));
 }
 
 #[derive(Clone, Debug)]
@@ -509,6 +596,10 @@ proptest! {
                 match change {
                     Change::Updated(peer) => told_online.insert(peer),
                     Change::Gone(peer) => told_online.remove(&peer),
+                    Change::Instead { peer, forgotten } => {
+                        told_online.insert(peer);
+                        told_online.remove(&forgotten)
+                    }
                 };
             }
             let online: BTreeSet<_> = story.roster.records().filter(|(_, r)| r.online).map(|(p, _)| *p).collect();

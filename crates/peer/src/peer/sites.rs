@@ -29,7 +29,7 @@ impl Peer {
             let answer = move |folder: &Folder| folder.site().answer(&request).map(http::begin);
             blocking(&self.0.folder, answer).await
         } else {
-            self.refuse_blocked(&peer)?;
+            self.begin_visit(peer)?;
             fetch::fetch(&self.0.client, peer, &request).await
         }
     }
@@ -42,7 +42,7 @@ impl Peer {
                 move |folder: &Folder| folder.database().execute(&Caller::Local, &request);
             blocking(&self.0.folder, execute).await?
         } else {
-            self.refuse_blocked(&peer)?;
+            self.begin_visit(peer)?;
             visit::data(&self.0.node, &self.0.owners, peer, request).await?
         };
         answer.map_err(Error::Data)
@@ -75,6 +75,12 @@ impl Peer {
             });
         }
         link::parse(text)
+    }
+
+    fn begin_visit(&self, peer: PeerId) -> Result<(), Error> {
+        self.refuse_blocked(&peer)?;
+        self.0.roster.lock().visit(peer);
+        Ok(())
     }
 
     fn refuse_blocked(&self, peer: &PeerId) -> Result<(), Error> {
