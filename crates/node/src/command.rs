@@ -5,15 +5,22 @@ use std::collections::HashSet;
 use goop2_proto::{Multiaddr, PeerId, presence::Presence};
 use tokio::sync::oneshot;
 
-use crate::{outside::relays::RelayOffer, reach::attempt::Reply, status::PeerReach};
+use crate::{
+    outside::relays::RelayOffer,
+    reach::attempt::{Purpose, Reply},
+    status::PeerReach,
+};
 
 /// What is asked of the loop.
 #[derive(Debug)]
 pub(crate) enum Command {
     Connect {
         peer: PeerId,
+        purpose: Purpose,
         reply: Reply,
     },
+    /// The user wants to reach this peer, which is connected.
+    Visit(PeerId),
     Learn {
         peer: PeerId,
         addrs: Vec<Multiaddr>,

@@ -21,7 +21,8 @@ use crate::{
     event_loop::{self, EventLoop},
     net::addresses::{Invalid, parse_typed},
     outside::relays::RelayOffer,
-    status::{PeerReach, Status},
+    reach::attempt::Purpose,
+    status::{Connection, PeerReach, Status},
     stream::{
         behaviour::Behaviour,
         control::{Control, Failure, INBOUND_CHANNEL},
@@ -174,6 +175,20 @@ impl Node {
         Ok(stream)
     }
 
+    /// The same for what no user asked for. A peer that is not connected is not dialed at private
+    /// addresses outside the networks this host is in, and not by name: strangers could have them
+    /// dialed.
+    pub async fn open_unasked(
+        &self,
+        peer: PeerId,
+        protocol: &'static str,
+    ) -> Result<Stream, OpenError> {
+        let (stream, _) = self
+            .open_for(Purpose::Background, peer, &[protocol])
+            .await?;
+        Ok(stream)
+    }
+
     /// The same with the first of these protocols that the peer speaks, and which it is. It costs no
     /// round trip more once the peer has named its protocols (libp2p/specs, `identify`).
     pub async fn open_any(
@@ -181,10 +196,22 @@ impl Node {
         peer: PeerId,
         protocols: &[&'static str],
     ) -> Result<(Stream, &'static str), OpenError> {
+        self.open_for(Purpose::Visit, peer, protocols).await
+    }
+
+    async fn open_for(
+        &self,
+        purpose: Purpose,
+        peer: PeerId,
+        protocols: &[&'static str],
+    ) -> Result<(Stream, &'static str), OpenError> {
         if peer == self.peer_id {
             return Err(OpenError::NotReachable("it is this peer".into()));
         }
         let deadline = Instant::now() + OPEN;
+        if purpose == Purpose::Visit && self.is_only_relayed(&peer) {
+            let _busy = self.commands.try_send(Command::Visit(peer));
+        }
         let attempts = async {
             for attempt in 0.. {
                 let opened = async {
@@ -198,7 +225,7 @@ impl Node {
                         if attempt > 0 {
                             tokio::time::sleep(RETRY).await;
                         }
-                        self.connect(peer).await?;
+                        self.connect_for(purpose, peer).await?;
                     }
                     Err(failure @ (Failure::TimedOut | Failure::Broken(_))) => {
                         tracing::debug!(%peer, ?protocols, %failure, "trying the stream again");
@@ -222,12 +249,27 @@ impl Node {
 
     /// Connects to a peer whose address is known; at once when it is connected.
     pub async fn connect(&self, peer: PeerId) -> Result<(), OpenError> {
+        self.connect_for(Purpose::Visit, peer).await
+    }
+
+    async fn connect_for(&self, purpose: Purpose, peer: PeerId) -> Result<(), OpenError> {
         let (reply, answer) = oneshot::channel();
-        let _ = self.commands.send(Command::Connect { peer, reply }).await;
+        let command = Command::Connect {
+            peer,
+            purpose,
+            reply,
+        };
+        let _ = self.commands.send(command).await;
         let answer = answer
             .await
             .unwrap_or_else(|_| Err("this peer is shutting down".into()));
         answer.map_err(OpenError::NotReachable)
+    }
+
+    fn is_only_relayed(&self, peer: &PeerId) -> bool {
+        let status = self.status.borrow();
+        let connections = status.connections.get(peer);
+        connections.is_some_and(|all| all.iter().all(Connection::relayed))
     }
 
     /// Addresses a peer gave for itself. A hint: nothing is dialed, and it is dropped when the

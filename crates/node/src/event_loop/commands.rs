@@ -12,7 +12,12 @@ impl EventLoop {
         let now = Instant::now();
         let net = &self.net;
         match command {
-            Command::Connect { peer, reply } => self.reaching.connect(peer, reply, net, now),
+            Command::Connect {
+                peer,
+                purpose,
+                reply,
+            } => self.reaching.connect(peer, purpose, reply, net, now),
+            Command::Visit(peer) => self.reaching.visit(peer, net, now),
             Command::Learn { peer, addrs } => self.reaching.learn(peer, addrs, net, now),
             Command::Add { peer, addr } => self.reaching.add(peer, addr, net, now),
             Command::KeepConnected(peers) => self.reaching.keep_connected(peers, net, now),

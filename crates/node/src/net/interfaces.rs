@@ -82,12 +82,13 @@ impl Interfaces {
     /// Whether the address is of one of our subnets, or of a private range that a router may join
     /// to ours.
     pub(crate) fn is_local(&self, ip: IpAddr) -> bool {
-        is_private(ip)
-            || self
-                .0
-                .iter()
-                .flat_map(|i| &i.addrs)
-                .any(|(own, prefix)| same_subnet(*own, ip, *prefix))
+        is_private(ip) || self.is_own(ip)
+    }
+
+    /// Whether the address is of one of our subnets.
+    pub(crate) fn is_own(&self, ip: IpAddr) -> bool {
+        let mut own = self.0.iter().flat_map(|interface| &interface.addrs);
+        own.any(|(own, prefix)| same_subnet(*own, ip, *prefix))
     }
 }
 

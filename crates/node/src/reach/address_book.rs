@@ -27,8 +27,10 @@ const ANNOUNCED_FOR: Duration = Duration::from_secs(3200);
 /// Where an address comes from, in the order of trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
-    /// Presence or identify.
+    /// Presence or identify: what somebody says.
     Learned,
+    /// The peer has answered there.
+    Reached,
     /// Announced on the local network just now.
     Announced,
     /// Typed by the user; kept for the run.
@@ -67,7 +69,7 @@ impl AddressBook {
             return false;
         }
         let expires = match source {
-            Source::Learned => Some(now + LEARNED_FOR),
+            Source::Learned | Source::Reached => Some(now + LEARNED_FOR),
             Source::Announced => Some(now + ANNOUNCED_FOR),
             Source::Manual => None,
         };
@@ -80,6 +82,8 @@ impl AddressBook {
                     source,
                     expires,
                 };
+            } else if entry.source == Source::Reached {
+                entry.expires = expires;
             }
             return news;
         }
@@ -111,14 +115,19 @@ impl AddressBook {
         }
     }
 
-    /// What to dial for this peer, most trusted first.
-    pub(crate) fn addresses(&self, peer: &PeerId, now: Instant) -> Vec<Multiaddr> {
+    /// What to dial for this peer, most trusted first, of the addresses that are wanted.
+    pub(crate) fn addresses(
+        &self,
+        peer: &PeerId,
+        wanted: impl Fn(&Multiaddr, Source) -> bool,
+        now: Instant,
+    ) -> Vec<Multiaddr> {
         let mut alive: Vec<_> = self
             .0
             .get(peer)
             .into_iter()
             .flatten()
-            .filter(|e| e.is_alive(now))
+            .filter(|e| e.is_alive(now) && wanted(&e.addr, e.source))
             .collect();
         alive.sort_by_key(|e| std::cmp::Reverse(e.source));
         alive.into_iter().map(|e| e.addr.clone()).collect()
@@ -165,6 +174,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn any(_: &Multiaddr, _: Source) -> bool {
+        true
+    }
+
     #[test]
     fn addresses_end_with_their_time_and_typed_ones_stay() {
         let (now, peer) = (Instant::now(), PeerId::random());
@@ -173,12 +186,33 @@ mod tests {
         book.add(peer, addr("/ip4/10.0.0.2/tcp/1"), Source::Manual, now);
         book.add(peer, addr("/ip4/10.0.0.2/tcp/1"), Source::Learned, now);
         assert_eq!(
-            book.addresses(&peer, now),
+            book.addresses(&peer, any, now),
             [addr("/ip4/10.0.0.2/tcp/1"), addr("/ip4/10.0.0.1/tcp/1")]
         );
         let later = now + LEARNED_FOR * 100;
-        assert_eq!(book.addresses(&peer, later), [addr("/ip4/10.0.0.2/tcp/1")]);
+        assert_eq!(
+            book.addresses(&peer, any, later),
+            [addr("/ip4/10.0.0.2/tcp/1")]
+        );
         assert!(book.is_wanted(&peer, later));
+    }
+
+    #[test]
+    fn where_a_peer_has_answered_stays_known_while_it_says_so() {
+        let (now, peer, at) = (
+            Instant::now(),
+            PeerId::random(),
+            addr("/ip4/10.0.0.1/tcp/1"),
+        );
+        let mut book = AddressBook::default();
+        book.add(peer, at.clone(), Source::Learned, now);
+        book.add(peer, at.clone(), Source::Reached, now);
+        let later = now + LEARNED_FOR / 2;
+        assert!(!book.add(peer, at.clone(), Source::Learned, later));
+        let reached = |_: &Multiaddr, source| source == Source::Reached;
+        let until = later + LEARNED_FOR / 2 + LEARNED_FOR / 4;
+        assert_eq!(book.addresses(&peer, reached, until), [at]);
+        assert!(!book.is_wanted(&peer, now));
     }
 
     #[test]
@@ -206,7 +240,7 @@ mod tests {
         }
         assert_eq!(book.0[&typed].len(), MAX_PER_PEER);
         assert!(
-            book.addresses(&typed, now)
+            book.addresses(&typed, any, now)
                 .contains(&addr("/ip4/10.0.0.1/tcp/1"))
         );
     }

@@ -12,6 +12,15 @@ use tokio::sync::oneshot;
 /// Tells someone who asked for a connection how it went.
 pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
 
+/// Why a connection is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The user wants to reach the peer.
+    Visit,
+    /// Nobody asked for it.
+    Background,
+}
+
 /// Requests that wait for a connection to one peer; far more than streams may be open to it.
 const MAX_WAITING: usize = 1024;
 

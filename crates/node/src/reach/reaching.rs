@@ -24,8 +24,9 @@ use crate::{
     },
     reach::{
         address_book::{AddressBook, Source},
-        attempt::{Attempt, Reply, Waiting, explain},
-        dialer::Dialer,
+        attempt::{Attempt, Purpose, Reply, Waiting, explain},
+        caution::{self, Visited},
+        dialer::{Class, Dialer},
     },
 };
 
@@ -102,6 +103,7 @@ pub(crate) struct Reaching {
     dialer: Dialer,
     waiting: HashMap<PeerId, Waiting>,
     attempts: HashMap<PeerId, Attempt>,
+    visited: Visited,
     /// Peers on other networks to stay connected to.
     kept: HashSet<PeerId>,
     /// Those of them, and of those kept before, that are connected: what they gossip does not make
@@ -118,6 +120,7 @@ impl Reaching {
             dialer: Dialer::new(now),
             waiting: HashMap::new(),
             attempts: HashMap::new(),
+            visited: Visited::default(),
             kept: HashSet::new(),
             remote: HashSet::new(),
             agenda: Agenda::default(),
@@ -126,7 +129,17 @@ impl Reaching {
     }
 
     /// Somebody needs a connection to this peer.
-    pub(crate) fn connect(&mut self, peer: PeerId, reply: Reply, net: &Network, now: Instant) {
+    pub(crate) fn connect(
+        &mut self,
+        peer: PeerId,
+        purpose: Purpose,
+        reply: Reply,
+        net: &Network,
+        now: Instant,
+    ) {
+        if purpose == Purpose::Visit {
+            self.visit(peer, net, now);
+        }
         if net.connections.is_connected(&peer) {
             let _gone = reply.send(Ok(()));
             return;
@@ -139,11 +152,25 @@ impl Reaching {
         }
     }
 
+    /// The user wants to reach the peer: all that is known of it may be dialed from now on.
+    pub(crate) fn visit(&mut self, peer: PeerId, net: &Network, now: Instant) {
+        if !self.visited.add(peer, now) {
+            return;
+        }
+        if net.connections.is_connected(&peer) {
+            self.actions.push_back(Action::NewAddresses(peer));
+        } else if self.attempts.contains_key(&peer) {
+            let withheld = |addr: &Multiaddr, source| !caution::allows(addr, source, net);
+            let withheld = self.book.addresses(&peer, withheld, now);
+            self.dial_too(peer, withheld, net, now);
+        }
+    }
+
     /// An address that the user typed.
     pub(crate) fn add(&mut self, peer: PeerId, addr: Multiaddr, net: &Network, now: Instant) {
         self.book.add(peer, addr, Source::Manual, now);
         if !net.connections.is_connected(&peer) {
-            self.dialer.want(peer, now);
+            self.dialer.want(peer, Class::Near, now);
         }
     }
 
@@ -169,6 +196,9 @@ impl Reaching {
         } else if net.connections.is_connected(&peer) {
             self.actions.push_back(Action::NewAddresses(peer));
         } else if self.attempts.contains_key(&peer) {
+            let mut news = news;
+            let visited = self.visited.contains(&peer, now);
+            news.retain(|addr| visited || caution::allows(addr, Source::Learned, net));
             self.dial_too(peer, news, net, now);
         } else if self.kept.contains(&peer) {
             self.want(peer, net, now);
@@ -250,7 +280,7 @@ impl Reaching {
         let (peer, shown) = (known.peer, &known.shown);
         if known.dialed {
             let addr = shown.remote.clone();
-            self.book.add(peer, addr, Source::Learned, now);
+            self.book.add(peer, addr, Source::Reached, now);
         }
         let attempt = self.attempts.get(&peer);
         let took = attempt
@@ -276,13 +306,13 @@ impl Reaching {
         if self.is_wanted(&peer, now) {
             // Not at once: both sides notice at the same moment.
             let pause = HEAD_START.mul_f64(1.0 + jitter);
-            self.dialer.want(peer, now + pause);
+            self.dialer.want(peer, self.class(&peer, now), now + pause);
         }
     }
 
     /// The connection to a peer is dead and will end soon.
     pub(crate) fn replace(&mut self, peer: PeerId, now: Instant) {
-        self.dialer.want(peer, now);
+        self.dialer.want(peer, self.class(&peer, now), now);
     }
 
     /// The swarm does not start this dial.
@@ -353,7 +383,7 @@ impl Reaching {
 
     /// Does what is due.
     pub(crate) fn poll(&mut self, net: &Network, now: Instant) {
-        while let Some(peer) = self.dialer.poll(now) {
+        while let Some(peer) = self.due(net, now) {
             if !self.is_wanted(&peer, now) && !self.waiting.contains_key(&peer) {
                 self.dialer.forget(&peer);
             } else if let Err(reason) = self.dial(peer, net, now) {
@@ -409,7 +439,22 @@ impl Reaching {
     fn want(&mut self, peer: PeerId, net: &Network, now: Instant) {
         let first = net.host.own < peer;
         let due = if first { now } else { now + HEAD_START };
-        self.dialer.want(peer, due);
+        self.dialer.want(peer, self.class(&peer, now), due);
+    }
+
+    /// One that is to be dialed now.
+    fn due(&mut self, net: &Network, now: Instant) -> Option<PeerId> {
+        let (book, visited) = (&self.book, &self.visited);
+        let can_be_dialed = |peer: &PeerId| !dialed(book, visited, peer, net, now).is_empty();
+        self.dialer.poll(can_be_dialed, now)
+    }
+
+    fn class(&self, peer: &PeerId, now: Instant) -> Class {
+        if self.book.is_wanted(peer, now) || self.waiting.contains_key(peer) {
+            Class::Near
+        } else {
+            Class::Far
+        }
     }
 
     fn is_wanted(&self, peer: &PeerId, now: Instant) -> bool {
@@ -428,7 +473,8 @@ impl Reaching {
             if waiting.tries < CONNECT_TRIES || expected {
                 let pause = CONNECT_PAUSE * waiting.tries.min(8);
                 self.dialer.forget(&peer);
-                self.dialer.want(peer, now + pause.mul_f64(1.0 + jitter));
+                let due = now + pause.mul_f64(1.0 + jitter);
+                self.dialer.want(peer, Class::Near, due);
                 return;
             }
         }
@@ -446,6 +492,19 @@ impl Reaching {
             waiting.answer(outcome);
         }
     }
+}
+
+/// What may be dialed for a peer now, most trusted first.
+fn dialed(
+    book: &AddressBook,
+    visited: &Visited,
+    peer: &PeerId,
+    net: &Network,
+    now: Instant,
+) -> Vec<Multiaddr> {
+    let visited = visited.contains(peer, now);
+    let may_be_dialed = |addr: &Multiaddr, source| visited || caution::allows(addr, source, net);
+    book.addresses(peer, may_be_dialed, now)
 }
 
 #[cfg(test)]

@@ -79,7 +79,19 @@ impl Peer {
 
     fn begin_visit(&self, peer: PeerId) -> Result<(), Error> {
         self.refuse_blocked(&peer)?;
-        self.0.roster.lock().visit(peer);
+        let mut roster = self.0.roster.lock();
+        roster.visit(peer);
+        // The node may have been too busy for what thousands of others announced.
+        let connected = self
+            .0
+            .node
+            .status()
+            .borrow()
+            .connections
+            .contains_key(&peer);
+        if let Some(record) = roster.get(&peer).filter(|_| !connected) {
+            self.0.node.learn(peer, record.presence.addrs.clone());
+        }
         Ok(())
     }
 

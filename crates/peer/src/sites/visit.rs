@@ -56,7 +56,7 @@ pub(crate) async fn data(
 ) -> Result<Answer, Error> {
     let request = &named(request);
     let ask = || async move {
-        let mut reader = open(node, peer, data::PROTOCOL).await?;
+        let mut reader = begin(node.open(peer, data::PROTOCOL)).await?;
         write_all(&mut reader, &request.encode()).await?;
         finish(&mut reader).await?;
         let line = answer_of(node, peer, read_line(&mut reader, data::MAX_RESPONSE)).await?;
@@ -95,10 +95,11 @@ fn named(mut request: data::Request) -> data::Request {
     request
 }
 
-/// Fetches the whole avatar: the protocol keeps it small.
+/// Fetches the whole avatar: the protocol keeps it small. It is shown in lists, so nobody asked for
+/// a visit.
 pub(crate) async fn avatar(node: &Node, peer: PeerId) -> Result<Option<Bytes>, Error> {
     let ask = || async move {
-        let mut reader = open(node, peer, avatar::PROTOCOL).await?;
+        let mut reader = begin(node.open_unasked(peer, avatar::PROTOCOL)).await?;
         let line = answer_of(node, peer, read_line(&mut reader, avatar::MAX_HEADER)).await?;
         let Some(len) = avatar::decode_header(&line).map_err(|error| cut_or(&line, error))? else {
             return Ok(None);
@@ -132,8 +133,8 @@ pub(super) async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<
     }
 }
 
-async fn open(node: &Node, peer: PeerId, protocol: &'static str) -> Result<Reader, Error> {
-    let opened = timeout(CONNECT, node.open(peer, protocol)).await;
+async fn begin(opening: impl Future<Output = Result<Stream, OpenError>>) -> Result<Reader, Error> {
+    let opened = timeout(CONNECT, opening).await;
     Ok(BufReader::new(
         opened.map_err(|_| Error::Offline)??.compat(),
     ))

@@ -15,7 +15,7 @@ use libp2p::{
     },
 };
 
-use super::{Action, Chore, Dial, Reaching};
+use super::{Action, Chore, Dial, Reaching, dialed};
 use crate::{
     net::{
         addresses::{self, is_relayed},
@@ -46,7 +46,7 @@ enum From {
 impl Reaching {
     /// Dials the peer's addresses, although there is a connection.
     pub(crate) fn dial_direct_again(&mut self, peer: PeerId, net: &Network, now: Instant) {
-        let mut addrs = self.book.addresses(&peer, now);
+        let mut addrs = self.addresses(&peer, net, now);
         addrs.retain(|addr| addresses::transport(addr).is_some());
         self.start_direct(peer, addrs, false, net);
     }
@@ -55,8 +55,7 @@ impl Reaching {
     /// and of those only one.
     pub(crate) fn dial_circuits(&mut self, peer: PeerId, net: &Network, now: Instant) {
         let mut circuits: Vec<_> = self
-            .book
-            .addresses(&peer, now)
+            .addresses(&peer, net, now)
             .into_iter()
             .filter_map(|addr| {
                 let relay = addresses::relay(&addr)?;
@@ -73,12 +72,16 @@ impl Reaching {
         self.start_dial(peer, circuits, From::OurPort, net);
     }
 
+    fn addresses(&self, peer: &PeerId, net: &Network, now: Instant) -> Vec<Multiaddr> {
+        dialed(&self.book, &self.visited, peer, net, now)
+    }
+
     /// Begins an attempt, unless one runs.
     pub(super) fn dial(&mut self, peer: PeerId, net: &Network, now: Instant) -> Result<(), String> {
         if self.attempts.contains_key(&peer) {
             return Ok(());
         }
-        let addrs = self.book.addresses(&peer, now);
+        let addrs = self.addresses(&peer, net, now);
         if addrs.is_empty() {
             return Err(NO_ADDRESS.into());
         }

@@ -46,8 +46,13 @@ impl World {
     }
 
     fn connect(&mut self) -> oneshot::Receiver<Result<(), String>> {
+        self.connect_for(Purpose::Visit)
+    }
+
+    fn connect_for(&mut self, purpose: Purpose) -> oneshot::Receiver<Result<(), String>> {
         let (reply, answer) = oneshot::channel();
-        self.state.connect(self.peer, reply, &self.net, self.now);
+        self.state
+            .connect(self.peer, purpose, reply, &self.net, self.now);
         answer
     }
 
@@ -224,4 +229,91 @@ fn an_address_at_which_another_peer_answers_is_forgotten() {
     world.after(2 * CONNECT_PAUSE);
     let why = answer.try_recv().unwrap().unwrap_err();
     assert_eq!(why, NO_ADDRESS);
+}
+
+/// A company's network, a router's own pages, and a name, none of which is here.
+const ELSEWHERE: [&str; 3] = [
+    "/ip4/10.7.0.1/tcp/22",
+    "/ip4/192.168.1.1/udp/80/quic-v1",
+    "/dns4/intranet.example/tcp/443",
+];
+
+#[test]
+fn addresses_that_strangers_name_wait_for_a_visit() {
+    let mut world = World::new();
+    let peer = world.peer;
+    world
+        .state
+        .keep_connected([peer].into(), &world.net, world.now);
+    world.learn(&ELSEWHERE);
+    let mut answer = world.connect_for(Purpose::Background);
+    for _ in 0..20 {
+        world.after(PATIENCE);
+        world.state.try_another(peer, &world.net, world.now);
+        assert!(world.dials().is_empty());
+        world.learn(&ELSEWHERE);
+    }
+    assert!(matches!(answer.try_recv(), Ok(Err(_))));
+    let _answer = world.connect();
+    world.after(REST_AFTER);
+    let dialed: usize = world.dials().iter().map(|dial| dial.addresses).sum();
+    // Of those on local networks TCP comes first.
+    assert_eq!(dialed, ELSEWHERE.len() - 1);
+}
+
+#[test]
+fn a_visit_adds_to_the_attempt_that_runs() {
+    let mut world = World::new();
+    let peer = world.peer;
+    world.learn(&[QUIC]);
+    world.learn(&ELSEWHERE);
+    world
+        .state
+        .keep_connected([peer].into(), &world.net, world.now);
+    world.after(HEAD_START);
+    assert_eq!(world.dial().addresses, 1);
+    world.learn(&["/ip4/10.7.0.1/tcp/23"]);
+    assert!(world.dials().is_empty());
+    let _answer = world.connect();
+    world.after(REST_AFTER);
+    let dialed: usize = world.dials().iter().map(|dial| dial.addresses).sum();
+    assert_eq!(dialed, ELSEWHERE.len() + 1);
+}
+
+#[test]
+fn where_a_peer_answered_it_is_dialed_again() {
+    let mut world = World::new();
+    let (peer, at) = (world.peer, ELSEWHERE[0]);
+    world.learn(&[at]);
+    let _answer = world.connect();
+    let dial = world.dial();
+    let made = known(peer, at, None, world.now);
+    world.state.connected(dial.id, &made, world.now);
+    world
+        .state
+        .keep_connected([peer].into(), &world.net, world.now);
+    while world.state.action().is_some() {}
+    world.state.visited = Visited::default();
+    world.state.lost(peer, 0.5, world.now);
+    world.after(2 * HEAD_START);
+    assert_eq!(world.dial().addresses, 1);
+}
+
+#[test]
+fn a_visit_over_a_relay_looks_for_a_better_connection() {
+    let mut world = World::new();
+    let (peer, relay) = (world.peer, world.relay);
+    let made = known(peer, TCP, Some(relay), world.now);
+    let id = ConnectionId::new_unchecked(1);
+    world.net.connections.add(id, made);
+    world.learn(&ELSEWHERE);
+    let news = world.state.action();
+    assert!(matches!(news, Some(Action::NewAddresses(of)) if of == peer));
+    world.state.dial_direct_again(peer, &world.net, world.now);
+    assert!(world.dials().is_empty());
+    world.state.visit(peer, &world.net, world.now);
+    let news = world.state.action();
+    assert!(matches!(news, Some(Action::NewAddresses(of)) if of == peer));
+    world.state.dial_direct_again(peer, &world.net, world.now);
+    assert!(!world.dials().is_empty());
 }
