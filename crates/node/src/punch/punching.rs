@@ -10,7 +10,7 @@ use std::{
 
 use goop2_proto::{
     Multiaddr, PeerId,
-    bucket::{Bucket, Rate},
+    bucket::{Bucket, Buckets, Rate},
 };
 use libp2p::{
     core::transport::ListenerId,
@@ -30,7 +30,7 @@ use crate::{
 const PUNCH_AFTER: Duration = Duration::from_millis(300);
 
 /// Attempts for one peer as long as it is connected: what failed so often, fails.
-const MAX_TRIES: u8 = 3;
+const MAX_TRIES: u8 = 4;
 
 /// How long to wait while another attempt runs.
 const LATER: Duration = Duration::from_millis(700);
@@ -38,11 +38,27 @@ const LATER: Duration = Duration::from_millis(700);
 /// How long the hole stays open for the dial that is sent again.
 const HOLE: Duration = Duration::from_secs(6);
 
-/// Requests of others to dial many ports: each is 2 MB to an address of their choice.
+/// Requests of others to dial many ports: each is 300 KB to an address of their choice, and up to
+/// five times as much where nobody answers.
 const REQUESTS: Rate = Rate {
     burst: 6,
     per: Duration::from_secs(60),
 };
+
+/// Of those, requests of one peer: all that it tries as long as it is connected.
+const REQUESTS_OF_PEER: Rate = Rate {
+    burst: MAX_TRIES as u32,
+    per: Duration::from_secs(10 * 60),
+};
+
+/// And those that name one address: two peers behind one router.
+const REQUESTS_TO_ADDRESS: Rate = Rate {
+    burst: 2 * MAX_TRIES as u32,
+    per: Duration::from_secs(10 * 60),
+};
+
+/// Peers and addresses remembered, each: many times as many as there are requests in that time.
+const MAX_REMEMBERED: usize = 1024;
 
 /// What to do now.
 #[derive(Debug)]
@@ -72,8 +88,6 @@ pub(crate) enum Action {
 enum Chore {
     /// The peer is reached over a relay only: dial it from many ports.
     Punch(PeerId),
-    /// Dial the next of its many ports.
-    Guess(PeerId),
     /// Close the hole if nobody came through.
     Hole(PeerId),
 }
@@ -81,10 +95,7 @@ enum Chore {
 /// Dials to the ports of a hidden side.
 struct Guesses {
     peer: PeerId,
-    ip: Ipv4Addr,
-    rounds_left: u32,
-    /// The last two rounds.
-    last: [Vec<Multiaddr>; 2],
+    addrs: Vec<Multiaddr>,
 }
 
 /// All attempts that run.
@@ -98,8 +109,10 @@ pub(crate) struct Punching {
     busy: HashMap<PeerId, u8>,
     /// Ports that were hit, and are listened on as long as the peer is connected.
     holes: HashMap<PeerId, ListenerId>,
-    /// How often others may ask for it.
+    /// How often others may ask for it: all of them, each of them, and for one address.
     requests: Bucket,
+    of_peer: Buckets<PeerId>,
+    to_address: Buckets<Ipv4Addr>,
     agenda: Agenda<Chore>,
     actions: VecDeque<Action>,
 }
@@ -113,6 +126,8 @@ impl Punching {
             busy: HashMap::new(),
             holes: HashMap::new(),
             requests: Bucket::new(REQUESTS, now),
+            of_peer: Buckets::new(REQUESTS_OF_PEER, MAX_REMEMBERED),
+            to_address: Buckets::new(REQUESTS_TO_ADDRESS, MAX_REMEMBERED),
             agenda: Agenda::default(),
             actions: VecDeque::new(),
         }
@@ -153,9 +168,15 @@ impl Punching {
         let needed = open && !connections.is_direct(peer);
         match udp.seen_at.filter(|_| needed) {
             None => Answer::No,
-            Some(own) if self.open.is_none() && self.requests.take(now).is_ok() => Answer::Yes(own),
+            Some(own) if self.may_ask(peer, now) => Answer::Yes(own),
             Some(_) => Answer::Later,
         }
+    }
+
+    fn may_ask(&mut self, peer: &PeerId, now: Instant) -> bool {
+        self.open.is_none()
+            && self.of_peer.take(*peer, now).is_ok()
+            && self.requests.take(now).is_ok()
     }
 
     /// What came of the answer: the address to dial.
@@ -167,18 +188,24 @@ impl Punching {
         now: Instant,
     ) {
         match outcome {
-            Ok((ip, talk)) if self.open.is_none() => {
-                self.open = Some(Guesses {
-                    peer,
-                    ip,
-                    rounds_left: protocol::ROUNDS,
-                    last: Default::default(),
-                });
-                self.guess(peer, connections, now);
+            Ok((ip, talk)) if self.may_dial(&peer, ip, connections, now) => {
+                let addrs = protocol::guesses(ip);
+                self.dial(peer, addrs.clone());
+                self.open = Some(Guesses { peer, addrs });
                 self.actions.push_back(Action::AwaitHit(peer, talk));
             }
             outcome => tracing::debug!(%peer, ?outcome, "it was not dialed at many ports"),
         }
+    }
+
+    fn may_dial(
+        &mut self,
+        peer: &PeerId,
+        ip: Ipv4Addr,
+        connections: &Connections,
+        now: Instant,
+    ) -> bool {
+        self.open.is_none() && !connections.is_direct(peer) && self.to_address.take(ip, now).is_ok()
     }
 
     /// The hidden side was hit, or gave up.
@@ -187,9 +214,7 @@ impl Punching {
             && hit
             && !connections.is_direct(&peer)
         {
-            for addrs in guesses.last {
-                self.dial(peer, addrs);
-            }
+            self.dial(peer, guesses.addrs);
         }
     }
 
@@ -215,7 +240,12 @@ impl Punching {
                 let pause = pause.mul_f64(0.5 + jitter);
                 self.agenda.put(Chore::Punch(peer), now + pause);
             }
-            Err(error) => self.failed(peer, &error),
+            Err(error) => {
+                self.failed(peer, &error);
+                if error.kind() == io::ErrorKind::TimedOut {
+                    self.agenda.put(Chore::Punch(peer), now + LATER);
+                }
+            }
         }
     }
 
@@ -249,7 +279,6 @@ impl Punching {
         while let Some(chore) = self.agenda.due(now) {
             match chore {
                 Chore::Punch(peer) => self.punch(peer, udp(), connections, now),
-                Chore::Guess(peer) => self.guess(peer, connections, now),
                 Chore::Hole(peer) => self.close_hole(&peer, connections),
             }
         }
@@ -283,24 +312,6 @@ impl Punching {
         *tries += 1;
         self.hidden = Some(peer);
         self.actions.push_back(Action::OpenPorts(peer, *own.ip()));
-    }
-
-    /// One round of dials to the hidden side.
-    fn guess(&mut self, peer: PeerId, connections: &Connections, now: Instant) {
-        let guesses = self.open.as_mut();
-        let Some(guesses) = guesses.filter(|guesses| guesses.peer == peer) else {
-            return;
-        };
-        // The other side says when it has ended; until then the last dials may be needed again.
-        if guesses.rounds_left == 0 || connections.is_direct(&peer) {
-            return;
-        }
-        guesses.rounds_left -= 1;
-        let addrs = protocol::guesses(guesses.ip);
-        guesses.last.swap(0, 1);
-        guesses.last[1].clone_from(&addrs);
-        self.dial(peer, addrs);
-        self.agenda.put(Chore::Guess(peer), now + protocol::ROUND);
     }
 
     fn dial(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
@@ -397,6 +408,7 @@ mod tests {
             state.opened_ports(peer, nothing, 0.5, now);
             let noted = state.action();
             assert!(matches!(noted, Some(Action::Note { worked: false, .. })));
+            assert_eq!(state.poll_timeout(), Some(now + LATER), "soon again");
         }
         assert!(!is_tried(&mut state, peer, &connections, now));
     }
@@ -417,12 +429,33 @@ mod tests {
         let (mut state, connections) = (Punching::new(now), relayed(peer, now));
         let hidden = state.asked(&peer, udp(Nat::Changed), &connections, now);
         assert!(matches!(hidden, Answer::No));
-        for _ in 0..REQUESTS.burst {
-            let open = state.asked(&peer, udp(Nat::Cone), &connections, now);
-            assert!(matches!(open, Answer::Yes(_)));
+        let mut ask = |peer| {
+            let answer = state.asked(&peer, udp(Nat::Cone), &connections, now);
+            matches!(answer, Answer::Yes(_))
+        };
+        let agreed = (0..20).filter(|_| ask(peer)).count();
+        assert_eq!(agreed, usize::from(MAX_TRIES), "of one peer");
+        let agreed = (0..20).filter(|_| ask(PeerId::random())).count();
+        assert_eq!(agreed + usize::from(MAX_TRIES), REQUESTS.burst as usize);
+    }
+
+    #[test]
+    fn an_address_is_dialed_at_many_ports_only_so_often() {
+        let (start, connections) = (Instant::now(), Connections::default());
+        let (mut state, target) = (Punching::new(start), "11.0.0.9".parse().unwrap());
+        let mut now = start;
+        let mut dialed = 0;
+        while now < start + REQUESTS_TO_ADDRESS.per {
+            now += REQUESTS.per / REQUESTS.burst;
+            dialed += u32::from(state.may_dial(&PeerId::random(), target, &connections, now));
         }
-        let more = state.asked(&peer, udp(Nat::Cone), &connections, now);
-        assert!(matches!(more, Answer::Later));
+        assert!(dialed <= 2 * REQUESTS_TO_ADDRESS.burst, "{dialed}");
+        assert!(state.may_dial(
+            &PeerId::random(),
+            "11.0.0.10".parse().unwrap(),
+            &connections,
+            now
+        ));
     }
 
     #[test]
