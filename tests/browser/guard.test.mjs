@@ -21,9 +21,9 @@ before(async () => {
 
 after(() => removeAll(visitor, host))
 
-/** With the user's cookie, whatever else is wrong. */
+/** With the user's token, whatever else is wrong. */
 const send = async (line, headers, body) => {
-  const answer = await raw(port, line, [['Cookie', visitor.cookie], ...headers], body)
+  const answer = await raw(port, line, [['Authorization', `Bearer ${visitor.token}`], ...headers], body)
   const allowed = Object.keys(answer.headers).filter((name) => name.startsWith('access-control-'))
   assert.deepEqual(allowed, [], 'no answer ever invites another origin')
   return answer
@@ -37,7 +37,7 @@ describe('the host', () => {
     for (const name of [own, `localhost:${port}`, `[::1]:${port}`]) {
       assert.equal((await send('GET /api/session', [['Host', name]])).status, 200, name)
     }
-    assert.equal((await raw(port, 'GET /api/session', [['Host', `[::1]:${port}`], ['Cookie', visitor.cookie]], '', '::1')).status, 200)
+    assert.equal((await raw(port, 'GET /api/session', [['Host', `[::1]:${port}`], ['Authorization', `Bearer ${visitor.token}`]], '', '::1')).status, 200)
     assert.equal((await send(`GET /p/${host.id}/`, [['Host', site]])).text.trim(), 'theirs')
   })
 
@@ -198,18 +198,12 @@ describe('the token', () => {
   const paths = () => ['session', 'snapshot', 'events', 'self', 'peers', 'peers/events', 'avatar', 'data/tables', `p/${visitor.id}/data/tables`, `p/${host.id}/data/tables`, 'no/such/thing']
 
   test('is needed for everything that is the user’s', async () => {
-    const [name, secret] = visitor.cookie.split('=')
+    const secret = visitor.token
     for (const path of paths()) {
       for (const headers of [
         [],
-        [['Cookie', `${name}=`]],
-        [['Cookie', `${name}=${'0'.repeat(secret.length)}`]],
-        [['Cookie', `${name}=${secret.slice(0, -1)}`]],
-        [['Cookie', `${name}=${secret}0`]],
-        [['Cookie', `${name}=${secret.toUpperCase()}x`]],
-        [['Cookie', `goop2-${port + 1}=${secret}`]],
-        [['Cookie', host.cookie]],
-        [['Cookie', host.cookie.replace(/^[^=]+/, name)]],
+        ...['0'.repeat(secret.length), secret.slice(0, -1), `${secret}0`, `${secret.toUpperCase()}x`, host.token].map((wrong) => [['Authorization', `Bearer ${wrong}`]]),
+        ...[`goop2-${port}`, 'token'].map((name) => [['Cookie', `${name}=${secret}`]]),
         [['Authorization', `Basic ${secret}`]],
         [['Authorization', 'Bearer ']],
       ]) {
@@ -220,19 +214,21 @@ describe('the token', () => {
     assert.equal((await raw(port, 'GET /api/session', [['Host', own], ['Authorization', `Bearer ${secret}`]])).status, 200)
   })
 
-  test('is set as a cookie only for its holder', async () => {
-    const entry = async (query) => (await raw(port, `GET /${query}`, [['Host', own], ['Accept', 'text/html']])).headers['set-cookie']
-    for (const query of ['', '?token=', '?token=x', `?token=${'0'.repeat(64)}`, `?Token=${visitor.cookie.split('=')[1]}`]) assert.equal(await entry(query), undefined, query)
-    const cookie = await entry(`?token=${visitor.cookie.split('=')[1]}`)
-    for (const word of ['HttpOnly', 'SameSite=Strict', 'Path=/']) assert.match(cookie, new RegExp(word))
-    assert.doesNotMatch(cookie, /domain/i)
+  test('in an address opens the window, and never becomes a cookie', async () => {
+    const entry = (query) => raw(port, `GET /${query}`, [['Host', own], ['Accept', 'text/html']])
+    const plain = await entry('')
+    for (const [query, status] of [['', 200], ['?token=', 403], ['?token=x', 403], [`?token=${'0'.repeat(64)}`, 403], [`?token=${visitor.token}`, 200]]) {
+      const answer = await entry(query)
+      assert.deepEqual([answer.status, answer.headers['set-cookie']], [status, undefined], query)
+      if (status === 200) assert.equal(answer.text, plain.text, 'it is the same window')
+    }
   })
 
   test('opens nothing on a site', async () => {
     for (const path of ['session', 'snapshot', 'events', 'place', 'data/tables', `p/${visitor.id}/data/tables`]) {
       assert.ok((await send(`GET /api/${path}`, [['Host', site]])).status >= 400, path)
     }
-    assert.equal((await send(`GET /?token=${visitor.cookie.split('=')[1]}`, [['Host', site]])).headers['set-cookie'], undefined)
+    assert.equal((await send(`GET /?token=${visitor.token}`, [['Host', site]])).headers['set-cookie'], undefined)
   })
 })
 

@@ -239,4 +239,27 @@ describe('when things go wrong', () => {
   })
 
   test('the token does not stay in the address bar', () => assert.equal(window.page.url().split('#', 1)[0], visitor.url))
+
+  test('a reload stays signed in, and so does another tab at the bare address', async () => {
+    const online = (page) => page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    await window.page.reload()
+    await online(window.page)
+    const second = await window.page.context().newPage()
+    await second.goto(visitor.url)
+    await online(second)
+    await second.close()
+  })
+
+  test('a tab that is not signed in is as soon as another one is', async () => {
+    const stranger = await profile(browser)
+    const [first, second] = await Promise.all([stranger.newPage(), stranger.newPage()])
+    await first.goto(visitor.url)
+    await first.getByRole('heading', { name: 'This browser isn’t signed in' }).waitFor()
+    await second.goto(visitor.openUrl)
+    await first.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    await second.close()
+    await first.reload()
+    await first.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    await stranger.close()
+  })
 })

@@ -131,7 +131,7 @@ describe('ours visits js', () => {
   })
 
   test('avatar', async () => {
-    const { status, body } = await ours.get(`/api/avatar/peer/${js.id}`, { headers: { cookie: await ours.session() } })
+    const { status, body } = await ours.get(`/api/avatar/peer/${js.id}`, { headers: { authorization: ours.authorization } })
     assert.equal(status, 200)
     assert.ok(body.equals(picture))
   })

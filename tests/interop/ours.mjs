@@ -48,12 +48,8 @@ export async function startOurs(files) {
     event,
     /** A request to our viewer. `host` is the origin's name; a client that is no browser sends nothing else. */
     get: (path, options) => request({ port, path, ...options }),
-    /** The UI's own cookie, as the opened address hands it out. */
-    async session() {
-      const { pathname, search } = new URL(ready.open_url)
-      const { headers } = await request({ port, path: pathname + search })
-      return headers['set-cookie'][0].split(';')[0]
-    },
+    /** What the UI sends, out of the opened address. */
+    authorization: `Bearer ${new URL(ready.open_url).searchParams.get('token')}`,
     async stop() {
       process_.kill('SIGTERM')
       const [code] = await exited

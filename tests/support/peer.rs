@@ -383,15 +383,15 @@ impl Peer {
 
     /// Posts as this peer's own UI does.
     pub(crate) fn api(&self, path: &str, body: &Value) -> Answer {
-        let (url, cookie) = (format!("{}api/{path}", self.viewer()), self.cookie());
-        self.send(|client| client.post(url).header("cookie", cookie).json(body))
+        let (url, token) = (format!("{}api/{path}", self.viewer()), self.token());
+        self.send(|client| client.post(url).bearer_auth(token).json(body))
             .expect("the viewer answers")
     }
 
     /// Reads as this peer's own UI does.
     pub(crate) fn authorised(&self, path: &str) -> Answer {
-        let (url, cookie) = (format!("{}api/{path}", self.viewer()), self.cookie());
-        self.send(|client| client.get(url).header("cookie", cookie))
+        let (url, token) = (format!("{}api/{path}", self.viewer()), self.token());
+        self.send(|client| client.get(url).bearer_auth(token))
             .expect("the viewer answers")
     }
 
@@ -402,18 +402,11 @@ impl Peer {
         answer.json()
     }
 
-    /// What the opened URL is exchanged for.
-    fn cookie(&self) -> String {
+    /// What the opened URL carries.
+    fn token(&self) -> String {
         let open_url = text(&self.ready().event["open_url"]);
-        let entered = self
-            .send(|client| client.get(open_url))
-            .expect("the viewer answers");
-        entered
-            .header("set-cookie")
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        let (_, token) = open_url.split_once("?token=").expect("it signs in");
+        token.to_owned()
     }
 
     /// Posts a data operation as a page of `peer`'s site would, from that site's origin.

@@ -63,6 +63,7 @@ fn window_api() -> Router<Arc<App>> {
         .route("/api/place", post(session::place))
         .route("/api/address", post(session::address))
         .route("/api/origin", post(session::origin))
+        .route("/api/ports", post(session::ports))
         .route("/api/network/test", post(network::test))
         .route("/api/network/report", post(network::report))
         .route("/api/network/reach", post(network::reach))
@@ -96,7 +97,7 @@ fn viewer_api() -> Router<Arc<App>> {
 }
 
 async fn with_token(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if app.token.is_in(request.headers(), app.port) {
+    if app.token.is_in(request.headers()) {
         next.run(request).await
     } else {
         (StatusCode::UNAUTHORIZED, Json(no_token())).into_response()

@@ -41,8 +41,7 @@ export class Peer extends Program {
     this.openUrl = ready.open_url
     this.port = Number(new URL(this.url).port)
     this.listen = ready.listen
-    const answer = await fetch(this.openUrl, { redirect: 'manual' })
-    this.cookie = answer.headers.get('set-cookie').split(';')[0]
+    this.token = new URL(this.openUrl).searchParams.get('token')
     const { label } = await this.placeOf(this.id)
     this.origin = `http://${label}.localhost:${this.port}`
   }
@@ -66,7 +65,7 @@ export class Peer extends Program {
 
   /** The UI's API, as the user. A path with a body is a POST. */
   async api(path, body) {
-    const init = { headers: { cookie: this.cookie, 'content-type': 'application/json' } }
+    const init = { headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' } }
     if (body !== undefined) Object.assign(init, { method: 'POST', body: JSON.stringify(body) })
     const response = await fetch(new URL(path, this.url), init)
     const text = await response.text()

@@ -1,8 +1,8 @@
-// The UI in a browser, served by the viewer itself. The key is a cookie set by the printed link, so there is nothing to send; what
-// can be missing is the cookie (401) or the viewer (no answer).
+// The UI in a browser, served by the viewer itself. What can be missing is the token (401) or the viewer (no answer).
 
 import { copyText } from './clipboard';
 import { onBlockedNavigation } from './blocked-navigation';
+import { readEvents } from './event-stream';
 import {
   Refusal,
   type Api,
@@ -27,6 +27,7 @@ import {
 import { Reader } from './reader';
 import { prefer, preference } from './storage';
 import { tab } from './tab';
+import { Token } from './token';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -34,8 +35,12 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 /** A local answer that takes longer than this is not coming. Requests to peers have the viewer's own deadline. */
 const ANSWER_MS = 30_000;
 
+let token: Token;
+
 export function http(): Api {
+  token = new Token();
   const events = new Events();
+  token.onArrival(() => events.reconnect());
   return {
     session: () => request<Session>('/api/session'),
     subscribe: (listener) => events.subscribe(listener),
@@ -93,15 +98,12 @@ const people: PeopleApi = {
   details: (peer) => request<Details>('/api/peer/details', { peer }),
 };
 
-/**
- * One event stream for everything, open while there are listeners. The browser's own reconnection reports neither why it failed
- * nor when it retries, so we retry ourselves: the session request tells "gone" from "locked".
- */
+/** One event stream for everything, open while there are listeners. */
 class Events {
   #listeners = new Set<Listener>();
   #navigated = new Set<(event: Navigated) => void>();
   #denied = new Set<(denied: Denied) => void>();
-  #source: EventSource | null = null;
+  #stream: AbortController | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** Attempts since the last snapshot. */
   #attempts = 0;
@@ -138,30 +140,23 @@ class Events {
   async #connect(): Promise<void> {
     this.#close();
     const attempt = this.#newest;
+    const stream = new AbortController();
+    this.#stream = stream;
     try {
-      await request<Session>('/api/session');
+      const response = await answerOf('/api/events', { signal: stream.signal });
+      if (!response.ok || !response.body) throw new Error(`The events are refused with ${response.status}`);
+      await readEvents(response.body, (name, data) => attempt === this.#newest && this.#receive(name, data));
     } catch (thrown) {
       if (attempt !== this.#newest) return;
-      if (thrown instanceof Refusal && thrown.code === 'locked') this.#emit((to) => to.link('locked'));
-      else this.#lost();
-      return;
+      if (thrown instanceof Refusal && thrown.code === 'locked') return this.#emit((to) => to.link('locked'));
     }
-    if (attempt === this.#newest && this.#listeners.size > 0) this.#open();
+    if (attempt === this.#newest) this.#lost();
   }
 
-  #open(): void {
-    const source = new EventSource('/api/events');
-    this.#source = source;
-    source.addEventListener('snapshot', (event: MessageEvent<string>) => this.#reader.read(event.data));
-    source.addEventListener('navigated', (event: MessageEvent<string>) => {
-      const value = JSON.parse(event.data) as Navigated;
-      for (const callback of this.#navigated) callback(value);
-    });
-    source.addEventListener('denied', (event: MessageEvent<string>) => {
-      const value = JSON.parse(event.data) as Denied;
-      for (const callback of this.#denied) callback(value);
-    });
-    source.onerror = () => this.#lost();
+  #receive(name: string, data: string): void {
+    if (name === 'snapshot') this.#reader.read(data);
+    else if (name === 'navigated') for (const callback of this.#navigated) callback(JSON.parse(data) as Navigated);
+    else if (name === 'denied') for (const callback of this.#denied) callback(JSON.parse(data) as Denied);
   }
 
   #read(value: Snapshot): void {
@@ -183,8 +178,8 @@ class Events {
   #close(): void {
     this.#newest++;
     clearTimeout(this.#retry);
-    this.#source?.close();
-    this.#source = null;
+    this.#stream?.abort();
+    this.#stream = null;
     this.#reader.forget();
   }
 
@@ -208,6 +203,7 @@ function opening(): Opening {
 /** A document's policy is fixed: the one that allows the ports comes with another response. */
 async function origin(place: Place): Promise<string> {
   if (framesPorts()) return (await request<{ origin: string }>('/api/origin', { peer: place.peer })).origin;
+  await request('/api/ports', {});
   sessionStorage.setItem(PLACE, JSON.stringify(place));
   location.replace('/?ports');
   return new Promise(() => {});
@@ -224,31 +220,40 @@ async function notify(title: string, text: string): Promise<void> {
 async function request<T>(path: string, body?: object, method = 'POST'): Promise<T> {
   const response = await ask(path, body, method);
   const value: unknown = await response.json().catch(() => null);
-  if (response.status === 401) throw new Refusal({ code: 'locked', message: 'This browser isn’t signed in. Open the link that goop2 printed.' });
   if (response.ok) return value as T;
   throw Refusal.from(value, `Something went wrong (error ${response.status}). Try again.`);
 }
 
 async function ask(path: string, body: object | undefined, method: string): Promise<Response> {
-  const init: RequestInit = { signal: AbortSignal.timeout(ANSWER_MS), cache: 'no-store' };
+  const init: RequestInit = { signal: AbortSignal.timeout(ANSWER_MS) };
   if (body instanceof Blob) Object.assign(init, { method, body });
   else if (body) Object.assign(init, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
   else if (method === 'DELETE') init.method = method;
-  try {
-    return await fetch(path, init);
-  } catch {
+  return answerOf(path, init);
+}
+
+/** An answer to the user, of whatever status but 401. */
+async function answerOf(path: string, init: RequestInit): Promise<Response> {
+  const used = await token.value();
+  const headers = new Headers(init.headers);
+  if (used !== null) headers.set('Authorization', `Bearer ${used}`);
+  const response = await fetch(path, { cache: 'no-store', ...init, headers }).catch(() => {
     throw new Refusal({ code: 'unreachable', message: 'Goop2 isn’t responding. It may have been closed.' });
-  }
+  });
+  if (response.status !== 401) return response;
+  token.refuse(used);
+  throw new Refusal({ code: 'locked', message: 'This browser isn’t signed in. Open the link that goop2 printed.' });
 }
 
 async function avatar(peer: string, hash: string): Promise<string | null> {
   if (hash === '') return null;
   try {
-    const response = await fetch(`/api/avatar/peer/${encodeURIComponent(peer)}?hash=${encodeURIComponent(hash)}`);
+    const path = `/api/avatar/peer/${encodeURIComponent(peer)}?hash=${encodeURIComponent(hash)}`;
+    // One that was asked for a moment ago comes out of the browser's cache.
+    const response = await answerOf(path, { cache: 'default' });
     const type = response.headers.get('Content-Type') ?? '';
     return response.ok && type.startsWith('image/') ? URL.createObjectURL(await response.blob()) : null;
   } catch {
     return null;
   }
 }
-

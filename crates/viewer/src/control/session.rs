@@ -74,15 +74,23 @@ pub(crate) struct Whose {
     peer: String,
 }
 
+/// Opens the ports of sites, for a window in which their names don't resolve. Its policy comes with
+/// the next document.
+pub(crate) async fn ports(State(app): State<Arc<App>>) -> Result<Response, Response> {
+    app.ports.open().await.map_err(no_port)?;
+    Ok(Json(json!({})).into_response())
+}
+
+fn no_port(error: ports::Error) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(error.failure())).into_response()
+}
+
 /// The origin of a peer's site, for a window in which the names of sites don't resolve.
 pub(crate) async fn origin(
     State(app): State<Arc<App>>,
     Parsed(whose): Parsed<Whose>,
 ) -> Result<Response, Response> {
     let peer = app.peer.peer(&whose.peer).map_err(answer::failed)?;
-    let no_port = |error: ports::Error| {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(error.failure())).into_response()
-    };
     let origin = app.ports.origin(peer).await.map_err(no_port)?;
     Ok(Json(json!({ "origin": origin })).into_response())
 }

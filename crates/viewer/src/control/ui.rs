@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, State},
     http::{
         HeaderMap, StatusCode, Uri,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, SET_COOKIE},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST},
     },
     response::{IntoResponse, Redirect, Response},
 };
@@ -31,11 +31,11 @@ pub(crate) struct Entry {
     ports: Option<String>,
 }
 
-/// `/`: the window. A token in the URL becomes this browser's cookie and leaves the address bar.
+/// `/`: the window. It takes a token in the URL out of the address bar and keeps it in its tab.
 /// The window has one address only: the policy of a site cannot name an IPv6 address as its frame,
 /// and `localhost` is for sites at ports ([`crate::door::ports`]).
 ///
-/// `/?ports`: the window that frames those sites; for its user only, since it opens the ports.
+/// `/?ports`: the window that frames those sites, once the user's window has had the ports opened.
 pub(crate) async fn index(
     State(app): State<Arc<App>>,
     Query(entry): Query<Entry>,
@@ -45,11 +45,16 @@ pub(crate) async fn index(
     if !is_at_ipv4(&headers) {
         return Redirect::temporary(&format!("http://127.0.0.1:{}{uri}", app.port)).into_response();
     }
-    let wants_ports = entry.ports.is_some() && app.token.is_in(&headers, app.port);
-    match entry.token {
-        Some(token) => sign_in(&app, &headers, &token),
-        None if wants_ports => window_with_ports(&app, &headers).await,
-        None => window(&headers),
+    if entry.token.is_some_and(|token| !app.token.is(&token)) {
+        return expired(&headers);
+    }
+    match (entry.ports, app.ports.opened()) {
+        (None, _) => window(&headers),
+        (Some(_), None) => Redirect::temporary("/").into_response(),
+        (Some(_), Some(ports)) => {
+            let policy = policy::control_content(app.port, ports);
+            ([(CONTENT_SECURITY_POLICY, policy)], window(&headers)).into_response()
+        }
     }
 }
 
@@ -58,11 +63,7 @@ fn is_at_ipv4(headers: &HeaderMap) -> bool {
     host.is_none_or(|host| host.as_bytes().starts_with(b"127."))
 }
 
-fn sign_in(app: &App, headers: &HeaderMap, token: &str) -> Response {
-    if app.token.is(token) {
-        let cookie = app.token.set_cookie(app.port);
-        return ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response();
-    }
+fn expired(headers: &HeaderMap) -> Response {
     page::answer(
         headers,
         StatusCode::FORBIDDEN,
@@ -70,22 +71,6 @@ fn sign_in(app: &App, headers: &HeaderMap, token: &str) -> Response {
         "This link is from an earlier run of Goop2. Open the address that Goop2 printed when it last started.",
         Some(&CONTINUE),
     )
-}
-
-async fn window_with_ports(app: &App, headers: &HeaderMap) -> Response {
-    match app.ports.open().await {
-        Ok(ports) => {
-            let policy = policy::control_content(app.port, ports);
-            ([(CONTENT_SECURITY_POLICY, policy)], window(headers)).into_response()
-        }
-        Err(error) => page::answer(
-            headers,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Something went wrong",
-            &error.to_string(),
-            Some(&CONTINUE),
-        ),
-    }
 }
 
 const CONTINUE: Link = Link::to("Continue without it", "/");

@@ -4,9 +4,9 @@
 //!
 //! It is the weaker wall, and so the second choice. Each port is an origin, which keeps storage,
 //! scripts and answers apart; but all ports of a host are one *site* to a browser, so the sites
-//! seen this way share cookies. Hence `localhost` and not `127.0.0.1`, which is the user's own: the
-//! cookie with the token belongs to another host. And since the system may give a port to another
-//! peer's site in the next run, the first document clears what a browser stored for it.
+//! seen this way share cookies. Hence `localhost` and not `127.0.0.1`, which is the user's own. And
+//! since the system may give a port to another peer's site in the next run, the first document clears
+//! what a browser stored for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -106,6 +106,11 @@ impl Ports {
             Ok(ports)
         };
         self.0.open.get_or_try_init(open).await.map(Vec::as_slice)
+    }
+
+    /// The same, if they are open.
+    pub(crate) fn opened(&self) -> Option<&[u16]> {
+        self.0.open.get().map(Vec::as_slice)
     }
 
     /// The origin of a peer's site, `http://localhost:<port>`. The peer keeps the port for the rest

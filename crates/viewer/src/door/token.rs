@@ -1,10 +1,8 @@
-//! The secret of one run: anyone who has it is the user. It is sent once in an opened URL and then
-//! stays in a cookie that no script can read and no other site can send.
+//! The secret of one run: anyone who has it is the user. A window gets it in the URL that is opened,
+//! keeps it in its tab, and sends it in a header. Never in a cookie: every other server on this
+//! computer that the browser opens would be sent it, for cookies ignore ports (RFC 6265 §8.5).
 
-use axum::http::{
-    HeaderMap,
-    header::{AUTHORIZATION, COOKIE},
-};
+use axum::http::{HeaderMap, header::AUTHORIZATION};
 use subtle::ConstantTimeEq;
 
 /// Impossible to guess: 256 random bits.
@@ -32,37 +30,13 @@ impl Token {
         self.0.as_bytes().ct_eq(candidate.as_bytes()).into()
     }
 
-    /// By cookie, or by `Authorization: Bearer` for scripts.
-    pub(crate) fn is_in(&self, headers: &HeaderMap, port: u16) -> bool {
-        let name = cookie_name(port);
-        let cookies = headers
-            .get_all(COOKIE)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|line| line.split(';'));
-        let in_cookie = cookies
-            .filter_map(|pair| pair.trim().split_once('='))
-            .any(|(key, value)| key == name && self.is(value));
+    /// As `Authorization: Bearer`.
+    pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
         let bearer = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        in_cookie || bearer.is_some_and(|value| self.is(value))
+        bearer.is_some_and(|value| self.is(value))
     }
-
-    /// Kept until the browser closes; the next run has another token anyway.
-    pub(crate) fn set_cookie(&self, port: u16) -> String {
-        format!(
-            "{}={}; Path=/; HttpOnly; SameSite=Strict",
-            cookie_name(port),
-            self.0
-        )
-    }
-}
-
-/// Cookies are shared between ports (RFC 6265 §8.5): several peers on one computer must not
-/// overwrite each other's.
-fn cookie_name(port: u16) -> String {
-    format!("goop2-{port}")
 }
 
 #[cfg(test)]
@@ -74,27 +48,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_token_under_the_right_name_is_accepted() {
+    fn only_the_whole_token_in_the_right_header_is_accepted() {
         let token = Token::random();
         let secret = token.secret();
         assert_eq!(secret.len(), 2 * BYTES);
-        assert!(token.is_in(
-            &headers("cookie", format!("a=b; goop2-80={secret}; c=d")),
-            80
-        ));
-        assert!(token.is_in(&headers("authorization", format!("Bearer {secret}")), 80));
+        assert!(token.is_in(&headers("authorization", format!("Bearer {secret}"))));
         for (name, value) in [
-            ("cookie", format!("goop2-81={secret}")),
-            ("cookie", "goop2-80=".into()),
-            ("cookie", format!("goop2-80={}", &secret[1..])),
-            ("cookie", secret.into()),
+            ("cookie", format!("goop2-80={secret}")),
+            ("cookie", format!("token={secret}")),
             ("authorization", format!("Basic {secret}")),
             ("authorization", format!("Bearer {secret}0")),
+            ("authorization", format!("Bearer {}", &secret[1..])),
+            ("authorization", "Bearer ".into()),
         ] {
-            assert!(
-                !token.is_in(&headers(name, value.clone()), 80),
-                "{name}: {value}"
-            );
+            let refused = headers(name, value.clone());
+            assert!(!token.is_in(&refused), "{name}: {value}");
         }
         assert!(!token.is(Token::random().secret()));
     }

@@ -27,8 +27,8 @@ async fn host_of(world: &World, peer: PeerId) -> String {
 }
 
 /// The ports that the window's policy names.
-async fn framed(world: &World, headers: Headers<'_>) -> HashSet<u16> {
-    let answer = world.get(&world.control(), "/?ports", headers).await;
+async fn framed(world: &World) -> HashSet<u16> {
+    let answer = world.get(&world.control(), "/?ports", NAVIGATION).await;
     let policy = answer.header("content-security-policy");
     assert!(!policy.contains("localhost:*"), "{policy}");
     policy
@@ -81,7 +81,7 @@ async fn a_port_has_one_name_and_a_peer() {
     let site = host_of(&world, world.owner.id()).await;
     let page = &*format!("GET /p/{}/", world.owner.id());
     let port: u16 = site.strip_prefix("localhost:").unwrap().parse().unwrap();
-    let open = framed(&world, &[("Authorization", &world.token())]).await;
+    let open = framed(&world).await;
     let unused = open.into_iter().find(|open| *open != port).unwrap();
     let label = world.site(&world.owner);
     let label = label.replace(&world.port().to_string(), &port.to_string());
@@ -222,9 +222,14 @@ async fn a_form_returns_to_the_port() {
 #[tokio::test]
 async fn ports_are_opened_for_the_user_only_and_are_as_many_as_were_said() {
     let world = World::start().await;
-    assert_eq!(framed(&world, &[]).await, HashSet::new());
-    let token = world.token();
-    let open = framed(&world, &[("Authorization", &token)]).await;
+    assert_eq!(framed(&world).await, HashSet::new());
+    let table: &[Case<'_>] = &[
+        (&world.control(), "POST /api/ports", &[], 401),
+        (&world.control(), "GET /?ports", NAVIGATION, 307),
+    ];
+    world.check(table).await;
+    assert_eq!(world.ask("POST", "/api/ports", json!({})).await.0, 200);
+    let open = framed(&world).await;
     assert_eq!(open.len(), MAX_SITES);
     let mut given = HashSet::new();
     for _ in 0..MAX_SITES {
