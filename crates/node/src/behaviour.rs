@@ -44,8 +44,13 @@ const MAX_MEMORY_BYTES: usize = 1 << 30;
 /// visitor who reads a page for some minutes should not wait for a handshake on the next click.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// Inbound streams being negotiated on one connection; more wait in the muxer.
-const MAX_NEGOTIATING: usize = 512;
+/// Inbound streams being negotiated on one connection, for at most 10 s each; more wait in the
+/// muxer. Those of a page that is opened over a slow line take a round trip for each so many.
+const MAX_NEGOTIATING: usize = 32;
+
+/// What a QUIC connection may be sent before it is read, in bytes: 20 MB/s over 100 ms, and 768 MiB
+/// if nobody reads any of the connections that others may make.
+const QUIC_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// How often the round trip is measured, and how long an answer may take.
 const PING_EVERY: Duration = Duration::from_secs(15);
@@ -121,11 +126,13 @@ pub(crate) fn swarm(
     };
     // In this order, as existing peers do.
     let security = (tls::Config::new, noise::Config::new);
+    let muxer = muxer::Config::new();
+    let muxing = || muxer.clone();
     let transports = || {
         SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
-            .with_tcp(tcp::Config::default(), security, muxer::Config::new)
-            .map(|builder| builder.with_quic())
+            .with_tcp(tcp::Config::default(), security, muxing)
+            .map(|builder| builder.with_quic_config(quic))
     };
     let tune = |config: libp2p::swarm::Config| {
         config
@@ -136,7 +143,7 @@ pub(crate) fn swarm(
     // Without a usable resolver configuration names cannot be dialed, but everything else works.
     Ok(match transports()?.with_dns() {
         Ok(builder) => builder
-            .with_relay_client(security, muxer::Config::new)?
+            .with_relay_client(security, muxing)?
             .with_behaviour(|_, relay| behaviour(relay))?
             .with_swarm_config(tune)
             .with_connection_timeout(DIAL_TIMEOUT)
@@ -144,11 +151,17 @@ pub(crate) fn swarm(
         Err(error) => {
             tracing::debug!(%error, "addresses with names cannot be dialed");
             transports()?
-                .with_relay_client(security, muxer::Config::new)?
+                .with_relay_client(security, muxing)?
                 .with_behaviour(|_, relay| behaviour(relay))?
                 .with_swarm_config(tune)
                 .with_connection_timeout(DIAL_TIMEOUT)
                 .build()
         }
     })
+}
+
+fn quic(mut config: libp2p::quic::Config) -> libp2p::quic::Config {
+    config.max_stream_data = QUIC_WINDOW;
+    config.max_connection_data = QUIC_WINDOW;
+    config
 }

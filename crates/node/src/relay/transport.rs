@@ -14,10 +14,11 @@ use libp2p::{
         upgrade::Version,
     },
     identity::Keypair,
-    noise, quic, tcp, yamux,
+    noise, quic, tcp,
 };
 
 use super::meter::Meter;
+use crate::transport::muxer;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -26,10 +27,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// the whole question after ten seconds, without an answer.
 const TEST_DIAL: Duration = Duration::from_secs(5);
 
-/// Streams on one TCP connection. The muxer lets the windows of one connection grow to 1 GiB in all
-/// and sets 256 KiB of it aside for each stream that there might be: with so many, 16 MiB are left
-/// to grow into.
-const MAX_STREAMS: usize = 4032;
+/// By how much the windows of all streams on one TCP connection may grow together.
+const TCP_GROWTH: usize = 16 << 20;
+
+/// Streams that others have opened over TCP, on all connections together: many times the circuits
+/// of a busy relay, and 1 GiB if their windows never grew and nobody took what comes.
+const MAX_INBOUND: usize = 4096;
 
 /// What a QUIC sender may have in flight, on one stream and on all of a connection: a circuit's
 /// worth of 80 Mbit/s at 100 ms. The library's 10 and 15 MB would let everyone who does not read
@@ -44,8 +47,7 @@ pub(super) fn build(
     key: &Keypair,
     meter: &Arc<Meter>,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
-    let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(MAX_STREAMS);
+    let muxer = muxer::Config::with(TCP_GROWTH, MAX_INBOUND);
     let (tcp_meter, quic_meter) = (Arc::clone(meter), Arc::clone(meter));
     let tcp = tcp::tokio::Transport::new(tcp::Config::default())
         .upgrade(Version::V1Lazy)

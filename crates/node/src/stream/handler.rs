@@ -4,6 +4,7 @@ use std::{
     collections::{HashSet, VecDeque},
     convert::Infallible,
     future::{Ready, ready},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready as ready_or_pending},
 };
@@ -19,11 +20,16 @@ use libp2p::{
         },
     },
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    time::{Instant, Sleep, sleep_until},
+};
 use tokio_util::sync::{PollSemaphore, PollSender};
 
 use super::{
-    control::{ATTEMPT, Failure, MAX_WAITING_PER_CONNECTION, PUNCH, Registration, Request},
+    control::{
+        ATTEMPT, Failure, MAX_WAITING_PER_CONNECTION, PUNCH, Registration, Request, WAITING_FOR,
+    },
     open::{InUse, InboundStream, Negotiated, Stream},
 };
 
@@ -35,8 +41,10 @@ pub(crate) struct Handler {
     requests: mpsc::Receiver<Request>,
     /// What the other side says it speaks; nothing before identify has been heard.
     remote: HashSet<StreamProtocol>,
-    /// Negotiated, not yet delivered.
-    waiting: VecDeque<(libp2p::Stream, &'static str)>,
+    /// Negotiated, not yet delivered, and until when that may last.
+    waiting: VecDeque<(Negotiated, Instant)>,
+    /// Until the first of them has waited too long.
+    deadline: Option<Pin<Box<Sleep>>>,
     share: PollSemaphore,
     /// Taken from `share` while the channel is full.
     permit: Option<OwnedSemaphorePermit>,
@@ -61,6 +69,7 @@ impl Handler {
             requests,
             remote: HashSet::new(),
             waiting: VecDeque::new(),
+            deadline: None,
             permit: None,
             inbound: PollSender::new(inbound),
             punches,
@@ -113,7 +122,7 @@ impl Handler {
                 // Nothing serves now: the node is shutting down.
                 self.waiting.clear();
             }
-            if let (Some(share), Some((inner, protocol))) =
+            if let (Some(share), Some(((inner, protocol), _))) =
                 (self.permit.take(), self.waiting.pop_front())
             {
                 let stream = self.stream(inner, protocol, share);
@@ -121,6 +130,24 @@ impl Handler {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Resets those that have waited too long.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
+        while let Some((_, until)) = self.waiting.front() {
+            let deadline = self
+                .deadline
+                .get_or_insert_with(|| Box::pin(sleep_until(*until)));
+            if deadline.deadline() != *until {
+                deadline.as_mut().reset(*until);
+            }
+            if deadline.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            tracing::debug!(peer = %self.registration.peer, "a stream waited too long and was reset");
+            self.waiting.pop_front();
+        }
+        self.deadline = None;
     }
 }
 
@@ -142,6 +169,7 @@ impl ConnectionHandler for Handler {
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Infallible>>
     {
         let _ = self.poll_deliver(cx);
+        self.poll_deadlines(cx);
         loop {
             return match self.requests.poll_recv(cx) {
                 Poll::Ready(Some(request)) if request.reply.is_closed() => continue,
@@ -166,7 +194,8 @@ impl ConnectionHandler for Handler {
                 if protocol.1 == PUNCH {
                     self.deliver_punch(protocol.0);
                 } else if self.waiting.len() < MAX_WAITING_PER_CONNECTION {
-                    self.waiting.push_back(protocol);
+                    let until = Instant::now() + WAITING_FOR;
+                    self.waiting.push_back((protocol, until));
                 } else {
                     tracing::debug!(peer = %self.registration.peer, "too many streams at once: one was reset");
                 }

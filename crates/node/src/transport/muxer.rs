@@ -3,12 +3,14 @@
 //! travels a tenth faster.
 
 mod joined;
+pub(crate) mod room;
 
 use std::{
     collections::VecDeque,
     future, io, iter,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
 };
 
 use futures::{AsyncRead, AsyncWrite};
@@ -19,6 +21,7 @@ use libp2p::core::{
 use yamux::{Connection, ConnectionError, Mode, Stream};
 
 use joined::Joined;
+use room::{Place, Room, Share, Substream};
 
 /// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so
 /// the limits on streams are ours (`stream`) and far below.
@@ -37,26 +40,49 @@ const GROWTH: usize = 1024 * 1024 - WINDOW;
 /// of Noise (65,519 bytes).
 pub const FRAME: usize = 63 * 1024;
 
-/// Streams that the other side has opened and nobody has taken yet, as libp2p's: more are reset.
-const MAX_UNTAKEN: usize = 256;
+/// Streams that the other side has opened and nobody has taken yet: more are reset. As many as one
+/// of ours has open to a peer.
+const MAX_UNTAKEN: usize = 128;
+
+/// How long they may wait before they are reset: as long as the negotiation that comes next may
+/// take, so the next of those has ended by then.
+const UNTAKEN_FOR: Duration = Duration::from_secs(10);
+
+/// Streams that others have opened, on all connections together: 512 MiB if nobody reads any of
+/// them.
+const MAX_INBOUND: usize = 2048;
 
 #[derive(Clone)]
-pub(crate) struct Config(yamux::Config);
+pub(crate) struct Config {
+    yamux: yamux::Config,
+    room: Room,
+}
 
 impl Config {
+    /// For a peer. Clones share the room for the streams that others open.
     pub(crate) fn new() -> Self {
+        Self::with(GROWTH, MAX_INBOUND)
+    }
+
+    /// With so many bytes by which the windows of a connection may grow together, and so many
+    /// streams that others open.
+    pub(crate) fn with(growth: usize, inbound: usize) -> Self {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(MAX_STREAMS);
         config.set_split_send_size(FRAME);
         // Counted from the windows that all streams together begin with; at the default nothing
         // would be left to grow.
-        config.set_max_connection_receive_window(Some(MAX_STREAMS * WINDOW + GROWTH));
-        Self(config)
+        config.set_max_connection_receive_window(Some(MAX_STREAMS * WINDOW + growth));
+        Self {
+            yamux: config,
+            room: Room::new(inbound),
+        }
     }
 
     fn connect<C: AsyncRead + AsyncWrite + Unpin>(self, io: C, mode: Mode) -> Upgraded<C> {
         future::ready(Ok(Muxer {
-            connection: Connection::new(Joined::new(io), self.0, mode),
+            connection: Connection::new(Joined::new(io), self.yamux, mode),
+            share: self.room.share(),
             untaken: VecDeque::new(),
             taker: None,
         }))
@@ -97,20 +123,35 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Config 
 #[derive(Debug)]
 pub(crate) struct Muxer<C> {
     connection: Connection<Joined<C>>,
-    untaken: VecDeque<Stream>,
+    share: Share,
+    untaken: VecDeque<Untaken>,
     taker: Option<Waker>,
 }
 
+#[derive(Debug)]
+struct Untaken {
+    stream: Stream,
+    place: Place,
+    since: Instant,
+}
+
 impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
-    type Substream = Stream;
+    type Substream = Substream;
     type Error = ConnectionError;
 
     fn poll_inbound(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Stream, ConnectionError>> {
-        if let Some(stream) = self.untaken.pop_front() {
-            return Poll::Ready(Ok(stream));
+    ) -> Poll<Result<Substream, ConnectionError>> {
+        while let Some(Untaken {
+            stream,
+            place,
+            since,
+        }) = self.untaken.pop_front()
+        {
+            if since.elapsed() < UNTAKEN_FOR {
+                return Poll::Ready(Ok(Substream::new(stream, Some(place))));
+            }
         }
         self.taker = Some(cx.waker().clone());
         Poll::Pending
@@ -119,8 +160,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
     fn poll_outbound(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Stream, ConnectionError>> {
-        self.connection.poll_new_outbound(cx)
+    ) -> Poll<Result<Substream, ConnectionError>> {
+        let stream = ready!(self.connection.poll_new_outbound(cx))?;
+        Poll::Ready(Ok(Substream::new(stream, None)))
     }
 
     fn poll_close(
@@ -137,8 +179,14 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
     ) -> Poll<Result<StreamMuxerEvent, ConnectionError>> {
         let opened = ready!(self.connection.poll_next_inbound(cx));
         let stream = opened.ok_or(ConnectionError::Closed)??;
-        if self.untaken.len() < MAX_UNTAKEN {
-            self.untaken.push_back(stream);
+        if self.untaken.len() < MAX_UNTAKEN
+            && let Some(place) = self.share.take()
+        {
+            self.untaken.push_back(Untaken {
+                stream,
+                place,
+                since: Instant::now(),
+            });
             if let Some(taker) = self.taker.take() {
                 taker.wake();
             }
@@ -183,7 +231,7 @@ mod tests {
         (near.expect("no handshake"), far.expect("no handshake"))
     }
 
-    async fn open<C: AsyncRead + AsyncWrite + Unpin>(side: &mut Muxer<C>) -> Stream {
+    async fn open<C: AsyncRead + AsyncWrite + Unpin>(side: &mut Muxer<C>) -> Substream {
         poll_fn(|cx| side.poll_outbound_unpin(cx))
             .await
             .expect("the connection stands")
@@ -200,7 +248,7 @@ mod tests {
         }
     }
 
-    async fn take(side: &mut Side) -> Stream {
+    async fn take(side: &mut Side) -> Substream {
         poll_fn(|cx| {
             if let Poll::Ready(event) = side.poll_unpin(cx) {
                 panic!("the connection ended: {event:?}");
@@ -384,5 +432,46 @@ mod tests {
         };
         assert_eq!(driving(&mut far, reset).await as usize, 2 * MAX_UNTAKEN + 1);
         assert_eq!(far.untaken.len(), MAX_UNTAKEN);
+        // They are not kept forever either.
+        for untaken in &mut far.untaken {
+            untaken.since -= UNTAKEN_FOR;
+        }
+        let taken = far.poll_inbound_unpin(&mut Context::from_waker(Waker::noop()));
+        assert!(taken.is_pending() && far.untaken.is_empty());
+    }
+
+    #[tokio::test]
+    async fn streams_of_others_are_bounded_over_all_connections() {
+        let config = Config {
+            room: Room::new(20),
+            ..Config::new()
+        };
+        let mut sides = Vec::new();
+        for _ in 0..4 {
+            let (near, far) = tokio::io::duplex(FRAME);
+            let near = Config::new().upgrade_outbound(near.compat(), "").await;
+            let far = config.clone().upgrade_inbound(far.compat(), "").await;
+            let (mut near, mut far) = (near.expect("no handshake"), far.expect("no handshake"));
+            let mut opened = Vec::new();
+            for _ in 0..20 {
+                let mut stream = open(&mut near).await;
+                // A stream is announced with what is written first.
+                let write = async { drop(stream.write_all(b"x").await) };
+                driving(&mut near, write).await;
+                opened.push(stream);
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            // Each time one frame, at least, is moved.
+            for _ in 0..100 {
+                let _both = (near.poll_unpin(&mut cx), far.poll_unpin(&mut cx));
+            }
+            sides.push((near, far, opened));
+        }
+        let all: usize = sides.iter().map(|(_, far, _)| far.untaken.len()).sum();
+        assert!(all <= 20 && config.room.free() == 20 - all, "{all}");
+        assert!(config.room.free() > 0, "the next one finds room");
+        assert!(sides.iter().all(|(_, far, _)| !far.untaken.is_empty()));
+        drop(sides);
+        assert_eq!(config.room.free(), 20);
     }
 }
