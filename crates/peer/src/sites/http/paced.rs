@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use futures::{AsyncRead as _, AsyncWrite as _};
 use goop2_node::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -22,35 +21,38 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// what the slowest phone line of today carries.
 const LEAST: usize = 30 * 1024;
 
-pub(super) struct Paced {
-    stream: Stream,
+pub(super) struct Paced<S = Stream> {
+    stream: S,
+    /// How long a window is.
+    length: Duration,
     /// Since the reader first had us wait; `None` while it keeps up.
     window: Option<Pin<Box<Sleep>>>,
     /// Accepted in this window.
     accepted: usize,
 }
 
-impl Paced {
-    pub(super) fn new(stream: Stream) -> Self {
+impl<S: futures::AsyncRead + futures::AsyncWrite + Unpin> Paced<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
+            length: WINDOW,
             window: None,
             accepted: 0,
         }
     }
 
     fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let accepted = &mut self.accepted;
+        let (accepted, length) = (&mut self.accepted, self.length);
         let window = self.window.get_or_insert_with(|| {
             *accepted = 0;
-            Box::pin(sleep(WINDOW))
+            Box::pin(sleep(length))
         });
         ready!(window.as_mut().poll(cx));
         if self.accepted < LEAST {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         self.accepted = 0;
-        window.as_mut().reset(Instant::now() + WINDOW);
+        window.as_mut().reset(Instant::now() + length);
         // Polled for its waker.
         let _ = window.as_mut().poll(cx);
         Poll::Pending
@@ -84,7 +86,7 @@ impl Paced {
     }
 }
 
-impl AsyncRead for Paced {
+impl<S: futures::AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -96,7 +98,7 @@ impl AsyncRead for Paced {
     }
 }
 
-impl AsyncWrite for Paced {
+impl<S: futures::AsyncRead + futures::AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -128,5 +130,71 @@ impl AsyncWrite for Paced {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let closed = Pin::new(&mut self.stream).poll_close(cx);
         self.flushed(cx, closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
+
+    use super::*;
+
+    /// What is on its way at a time.
+    const LINE: usize = 1024;
+
+    fn paced(length: Duration) -> (Paced<Compat<DuplexStream>>, DuplexStream) {
+        let (near, far) = duplex(LINE);
+        let near = Paced {
+            length,
+            ..Paced::new(near.compat())
+        };
+        (near, far)
+    }
+
+    #[tokio::test]
+    async fn who_accepts_too_little_is_given_up() {
+        for accepts in [0, LEAST / 2] {
+            let (mut near, mut far) = paced(Duration::from_millis(50));
+            let reader = tokio::spawn(async move {
+                let read = far.read_exact(&mut vec![0; accepts]).await;
+                (read, far)
+            });
+            let written = near.write_all(&[7; 2 * LEAST]).await;
+            let error = written.expect_err("it has waited long enough");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            let (read, _far) = reader.await.expect("it ends");
+            read.expect("so much was sent");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_keeps_up_gets_everything_and_owes_nothing_afterwards() {
+        let (mut near, mut far) = paced(WINDOW);
+        let all = 20 * LEAST;
+        let reader = tokio::spawn(async move {
+            let read = far.read_exact(&mut vec![0; all]).await;
+            (read, far)
+        });
+        near.write_all(&vec![7; all]).await.expect("it is read");
+        near.flush().await.expect("it is read");
+        assert!(near.window.is_none(), "nobody waits");
+        let (read, _far) = reader.await.expect("it ends");
+        read.expect("it is whole");
+    }
+
+    #[tokio::test]
+    async fn a_window_in_which_enough_was_accepted_is_followed_by_the_next() {
+        let (mut near, mut far) = paced(Duration::ZERO);
+        near.write_all(&[7; LINE]).await.expect("there is room");
+        near.accepted = LEAST;
+        let mut window = Box::pin(sleep(Duration::ZERO));
+        window.as_mut().await;
+        near.window = Some(window);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let waits = Pin::new(&mut near).poll_write(&mut cx, &[7]);
+        assert!(waits.is_pending() && near.accepted == 0);
+        let mut read = [0; LINE];
+        far.read_exact(&mut read).await.expect("it was sent");
     }
 }
