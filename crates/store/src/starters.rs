@@ -43,6 +43,22 @@ const STARTERS: &[Starter] = &[
         ],
     },
     Starter {
+        id: "album",
+        files: &[
+            (
+                "manifest.json",
+                include_bytes!("starters/album/manifest.json"),
+            ),
+            ("schema.sql", include_bytes!("starters/album/schema.sql")),
+            ("preview.svg", include_bytes!("starters/album/preview.svg")),
+            ("index.html", include_bytes!("starters/album/index.html")),
+            ("album.js", include_bytes!("starters/album/album.js")),
+            ("style.css", include_bytes!("starters/album/style.css")),
+            BASE,
+            PARTS,
+        ],
+    },
+    Starter {
         id: "guestbook",
         files: &[
             (
@@ -68,6 +84,65 @@ const STARTERS: &[Starter] = &[
             ("style.css", include_bytes!("starters/guestbook/style.css")),
             BASE,
             PARTS,
+        ],
+    },
+    Starter {
+        id: "links",
+        files: &[
+            (
+                "manifest.json",
+                include_bytes!("starters/links/manifest.json"),
+            ),
+            ("schema.sql", include_bytes!("starters/links/schema.sql")),
+            ("preview.svg", include_bytes!("starters/links/preview.svg")),
+            ("index.html", include_bytes!("starters/links/index.html")),
+            ("links.js", include_bytes!("starters/links/links.js")),
+            ("style.css", include_bytes!("starters/links/style.css")),
+            BASE,
+            PARTS,
+        ],
+    },
+    Starter {
+        id: "survey",
+        files: &[
+            (
+                "manifest.json",
+                include_bytes!("starters/survey/manifest.json"),
+            ),
+            ("schema.sql", include_bytes!("starters/survey/schema.sql")),
+            ("preview.svg", include_bytes!("starters/survey/preview.svg")),
+            ("index.html", include_bytes!("starters/survey/index.html")),
+            ("style.css", include_bytes!("starters/survey/style.css")),
+            ("survey.js", include_bytes!("starters/survey/survey.js")),
+            BASE,
+            PARTS,
+        ],
+    },
+    Starter {
+        id: "event",
+        files: &[
+            (
+                "manifest.json",
+                include_bytes!("starters/event/manifest.json"),
+            ),
+            ("schema.sql", include_bytes!("starters/event/schema.sql")),
+            ("preview.svg", include_bytes!("starters/event/preview.svg")),
+            ("index.html", include_bytes!("starters/event/index.html")),
+            ("event.js", include_bytes!("starters/event/event.js")),
+            ("style.css", include_bytes!("starters/event/style.css")),
+            BASE,
+            PARTS,
+        ],
+    },
+    Starter {
+        id: "empty",
+        files: &[
+            (
+                "manifest.json",
+                include_bytes!("starters/empty/manifest.json"),
+            ),
+            ("preview.svg", include_bytes!("starters/empty/preview.svg")),
+            ("index.html", include_bytes!("starters/empty/index.html")),
         ],
     },
 ];

@@ -1,6 +1,11 @@
-// The journal: entries are rows of the table `posts`, which only the owner writes. Answers are rows of `comments`.
+// The journal: entries are rows of the table `posts`, which only the owner writes. What visitors say about them are rows of
+// `comments`.
 
-import { about, element, isOwner, list, me, time, tools, writes } from './parts.js'
+import { about, all, element, isOwner, list, me, time, tools, writes } from './parts.js'
+
+/** Comments of each entry. */
+const counts = new Map()
+for (const { post } of await all('comments', ['_id', 'post']).catch(() => [])) counts.set(post, (counts.get(post) ?? 0) + 1)
 
 const posts = list(document.getElementById('posts'), { table: 'posts', size: 10, show: post })
 const form = writes(document.getElementById('write'), { table: 'posts', saved: 'Published.', done: posts.reload })
@@ -17,35 +22,46 @@ function post(row) {
   ))
 }
 
-/** Answers, read when somebody opens them. */
+/** Comments, read when somebody opens them. */
 function comments(row) {
-  const place = element('ol', { className: 'comments', ariaLabel: `Answers to “${row.title}”` })
-  const empty = element('p', { className: 'quiet', textContent: 'No answers yet.', hidden: true })
-  const fold = element('details', {}, element('summary', { ariaLabel: `Answers to “${row.title}”`, textContent: 'Answers' }), place, empty, element('p', { role: 'status' }))
+  const summary = element('summary')
+  const place = element('ol', { className: 'comments', ariaLabel: `Comments on “${row.title}”` })
+  const empty = element('p', { className: 'quiet', textContent: 'No comments yet.', hidden: true })
+  const fold = element('details', {}, summary, place, empty, element('p', { role: 'status' }))
+  const count = (number) => (summary.textContent = number === 0 ? 'Comment' : number === 1 ? '1 comment' : `${number} comments`)
+  count(counts.get(row._id) ?? 0)
   fold.addEventListener('toggle', () => {
-    if (!fold.open || place.dataset.read) return
-    place.dataset.read = 'yes'
-    const answers = list(place, {
-      table: 'comments',
-      where: { post: row._id },
-      show: (answer) => element('li', {},
-        element('p', { className: 'message', textContent: answer.message }),
-        element('p', { className: 'quiet' }, element('strong', { textContent: answer.name || 'A visitor' }), ' · ', time(answer._created_at)),
-        tools(answer, `the answer by ${answer.name || 'a visitor'}`, { Remove: () => answers.remove(answer, 'this answer') })),
-    })
-    fold.append(answerForm(row, answers))
-  })
+    const shown = commentList(row, place, (rows) => count(rows.length))
+    const form = commentForm(row)
+    fold.append(form)
+    writes(form, { table: 'comments', values: (comment) => ({ ...comment, post: row._id }), saved: 'Thank you.', done: shown.reload })
+  }, { once: true })
   return fold
 }
 
-function answerForm(row, answers) {
-  const form = element('form', { ariaLabel: `Answer “${row.title}”` },
+function commentList(row, place, after) {
+  const comments = list(place, {
+    table: 'comments',
+    where: { post: row._id },
+    after,
+    show: (comment) => {
+      const name = comment.name || 'A visitor'
+      const by = element('p', { className: 'quiet' }, element('strong', { textContent: name }), ' · ', time(comment._created_at))
+      return element('li', {},
+        element('p', { className: 'message', textContent: comment.message }),
+        by,
+        tools(comment, `the comment by ${name}`, { Remove: () => comments.remove(comment, `the comment by ${name}`) }))
+    },
+  })
+  return comments
+}
+
+function commentForm(row) {
+  return element('form', { ariaLabel: `Comment on “${row.title}”` },
     element('label', {}, 'Name', element('input', { name: 'name', maxLength: 80, defaultValue: me.label ?? '' })),
-    element('label', {}, 'Your answer', element('textarea', { name: 'message', rows: 2, maxLength: 4000, required: true })),
+    element('label', {}, 'Comment', element('textarea', { name: 'message', rows: 2, maxLength: 4000, required: true })),
     element('div', { className: 'row' }, element('button', { type: 'submit', textContent: 'Send' })),
     element('p', { role: 'status' }))
-  writes(form, { table: 'comments', values: (answer) => ({ ...answer, post: row._id }), saved: 'Thank you.', done: answers.reload })
-  return form
 }
 
 /** A text as paragraphs, and web addresses in it as links. */

@@ -21,11 +21,10 @@ export const mayChange = (row) => isOwner || (Boolean(me.id) && row._owner === m
 // <p data-for="owner" hidden> is shown to the owner only, data-for="visitor" to everyone else.
 for (const part of document.querySelectorAll('[data-for]')) part.hidden = (part.dataset.for === 'owner') !== isOwner
 
-/** The name of the peer whose site this is, if it is known. */
+/** The name of the peer whose site this is, if it is known. The page loads goop-peers.js for this. */
 export async function ownerName() {
   if (isOwner) return me.label
-  await library('peers')
-  const peers = await Goop.peers.list().catch(() => [])
+  const peers = (await Goop.peers?.list().catch(() => null)) ?? []
   return peers.find((peer) => peer.ID === owner)?.Content ?? ''
 }
 
@@ -58,10 +57,10 @@ export async function all(table, columns, where = {}) {
 /**
  * Shows the rows of a table in `place`, newest first, as many as `size`, and a button for more.
  * `show` makes an element of a row. `where` chooses rows, as for `all`. `order` sorts by other columns, named in `keys`. `fields` are the
- * columns to read.
+ * columns to read. `after` runs whenever the rows were read, with the _id and the keys of all of them.
  * The element after `place` is shown when there are no rows, and the one after that says what went wrong.
  */
-export function list(place, { table, show, size = 20, where, keys = [], order = (a, b) => b._id - a._id, fields }) {
+export function list(place, { table, show, size = 20, where, keys = [], order = (a, b) => b._id - a._id, fields, after }) {
   const empty = place.nextElementSibling
   const said = empty.nextElementSibling
   const more = element('button', { type: 'button', className: 'more', textContent: 'Show more', hidden: true })
@@ -70,6 +69,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
   let index = []
   let count = size
   let latest = 0
+  let failed = false
 
   async function read(ids) {
     const found = new Map()
@@ -100,9 +100,13 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
       arrange(place, rows.map(item))
       empty.hidden = index.length > 0
       more.hidden = index.length <= count
-      said.textContent = ''
+      after?.(index)
+      if (failed) said.textContent = ''
+      failed = false
     } catch (error) {
-      if (mine === latest) said.textContent = `This list couldn’t be loaded. ${inWords(error)}`
+      if (mine !== latest) return
+      failed = true
+      said.textContent = `This list couldn’t be loaded. ${inWords(error)}`
     }
   }
 
@@ -130,7 +134,9 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
   }
 
   globalThis.Goop.data.subscribe?.(table, reload)
-  return { reload, remove, rows: () => index, loaded: reload() }
+  /** Makes every element again at the next reload: what `show` knows besides the row has changed. */
+  const redraw = () => made.clear()
+  return { reload, redraw, remove, rows: () => index, loaded: Promise.resolve().then(reload) }
 }
 
 /** Puts these elements into a place, and touches none that is there already. */
@@ -149,7 +155,7 @@ export function tools(row, name, actions) {
 
 /**
  * Makes a form write rows; its fields are named like the columns. It adds a row, or changes the one that was given to `edit`.
- * `values` may change what is written, `done` runs after that. Inside the form, [role=status] says how it went.
+ * `values(row, before)` may change what is written, `done(row)` runs after that. Inside the form, [role=status] says how it went.
  */
 export function writes(form, { table, values = (row) => row, done, saved = 'Saved.' }) {
   const said = form.querySelector('[role=status]')
@@ -179,12 +185,11 @@ export function writes(form, { table, values = (row) => row, done, saved = 'Save
     try {
       // The same id until it worked: what is sent twice is written once.
       write ??= { write: crypto.randomUUID?.() }
-      const row = values(Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()])))
+      const row = values(Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()])), editing)
       if (editing) await Goop.data.update(table, editing._id, row, write)
       else await Goop.data.insert(table, row, write)
-      const before = editing
       form.reset()
-      await done?.(row, before)
+      await done?.(row)
       said.textContent = saved
     } catch (error) {
       said.textContent = `It couldn’t be saved. ${inWords(error)}`
@@ -193,12 +198,14 @@ export function writes(form, { table, values = (row) => row, done, saved = 'Save
   })
 
   return {
-    edit(row) {
+    /** Fills in a row, to be changed. */
+    edit(row, { focus = true } = {}) {
       form.reset()
       for (const field of form.elements) if (field.name) field.value = row[field.name] ?? ''
       editing = row
       submit.textContent = 'Save changes'
       if (cancel) cancel.hidden = false
+      if (!focus) return
       const fold = form.closest('details')
       if (fold) fold.open = true
       form.querySelector('input, textarea, select').focus()
