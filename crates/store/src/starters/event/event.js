@@ -35,15 +35,14 @@ function show(date, isSomewhere) {
   at('starts').dateTime = date.toISOString()
   at('starts').textContent = inWordsOf(date, { dateStyle: 'long', timeStyle: 'short' })
   at('until').textContent = until(date)
-  const isOver = (Date.now() - date) / 3_600_000 > HOURS_OPEN
-  at('join').hidden = isOver
-  at('over').hidden = !isOver
+  at('over').hidden = (Date.now() - date) / 3_600_000 <= HOURS_OPEN
+  at('join').hidden = !at('over').hidden
 }
 
 /** “tomorrow”, “in 12 days”. */
 function until(date) {
-  const midnight = (day) => Math.round(new Date(day.getFullYear(), day.getMonth(), day.getDate()) / 86_400_000)
-  const days = midnight(date) - midnight(new Date())
+  const midnight = (day) => new Date(day.getFullYear(), day.getMonth(), day.getDate())
+  const days = Math.round((midnight(date) - midnight(new Date())) / 86_400_000)
   const [count, unit] = Math.abs(days) < 60 ? [days, 'day'] : [Math.round(days / 30.4), 'month']
   return new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' }).format(count, unit)
 }
@@ -88,6 +87,7 @@ function count(rows) {
   at('total').textContent = total === 0 ? '' : total === 1 ? '1 person' : `${total} people`
 }
 
-await load()
-await guests.loaded
+// The form is shown once it is known what is in it already.
 await mine()
+at('join').hidden = false
+await load()

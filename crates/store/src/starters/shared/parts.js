@@ -134,7 +134,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
   }
 
   globalThis.Goop.data.subscribe?.(table, reload)
-  /** Makes every element again at the next reload: what `show` knows besides the row has changed. */
+  /** Makes every element again at the next reload: `show` also depends on other things, and those changed. */
   const redraw = () => made.clear()
   return { reload, redraw, remove, rows: () => index, loaded: Promise.resolve().then(reload) }
 }
@@ -230,7 +230,7 @@ export async function about(fallback = {}) {
   await load()
   if (!isOwner) return
   const fill = () => {
-    for (const name of Object.keys(places)) form.elements[name].defaultValue = row ? row[name] : shown[name]
+    for (const name of Object.keys(places)) form.elements[name].value = row ? row[name] : shown[name]
   }
   fill()
   const said = form.querySelector('[role=status]')
