@@ -39,11 +39,10 @@ function link(row) {
   }) : '')
 }
 
-/** Changes places with the one above or below, and leaves the keyboard at the button that did it. */
+/** Changes places with the one above or below. */
 async function move(row, by) {
   const order = links.rows()
-  const place = order.findIndex((other) => other._id === row._id)
-  const other = order[place + by]
+  const other = order[order.findIndex((one) => one._id === row._id) + by]
   if (!other) return
   try {
     await Goop.data.update('links', row._id, { position: other.position })
@@ -52,5 +51,4 @@ async function move(row, by) {
     Goop.ui.toast(inWords(error))
   }
   await links.reload()
-  document.getElementById('links').children[place + by]?.querySelector(`[aria-label^="Move ${by < 0 ? 'up' : 'down'} "]`)?.focus()
 }

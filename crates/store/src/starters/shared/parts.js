@@ -81,7 +81,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
     return ids.flatMap((id) => found.get(id) ?? [])
   }
 
-  /** The element of a row; the same one as before if the row is, so that the keyboard stays where it is. */
+  /** The element of a row; the same one as before if the row is. */
   function item(row) {
     const text = JSON.stringify(row)
     if (made.get(row._id)?.text !== text) made.set(row._id, { text, node: show(row) })
@@ -90,6 +90,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
     return node
   }
 
+  /** Reads the rows again. The keyboard stays where it is, also if a row was made again. */
   async function reload() {
     const mine = ++latest
     try {
@@ -97,7 +98,9 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
       const rows = await read(now.slice(0, count).map((row) => row._id))
       if (mine !== latest) return
       index = now
+      const focused = place.contains(document.activeElement) ? document.activeElement.ariaLabel : null
       arrange(place, rows.map(item))
+      if (focused && !place.contains(document.activeElement)) [...place.querySelectorAll('button')].find((button) => button.ariaLabel === focused)?.focus()
       empty.hidden = index.length > 0
       more.hidden = index.length <= count
       after?.(index)
