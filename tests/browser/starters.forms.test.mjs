@@ -253,6 +253,21 @@ describe('event', () => {
     await leave(mine, theirs, other)
   })
 
+  test('whatever a visitor writes, and however, the list is shown', async () => {
+    const theirs = await visit(party.visitor, owner)
+    const rows = await theirs.evaluate(async () => {
+      const odd = [{ name: 'large', people: 9007199254740993n }, { name: Uint8Array.of(0, 255, 60), people: 'many' }, { name: 7, people: -5, note: '' }, { name: '', people: null, note: 1e300 }]
+      for (const row of odd) await Goop.data.insert('guests', row)
+      return Goop.data.query('guests')
+    })
+    assert.deepEqual(rows.length, 4)
+    const other = await visit(party.second, owner)
+    await items(other, '#guests').nth(3).waitFor()
+    assert.equal(await other.locator('#total').innerText(), `${20 + 1 + 1 + 1} people`)
+    await leave(theirs, other)
+    for (const { _id: id } of rows) await owner.api('api/data/delete', { table: 'guests', id })
+  })
+
   test('a thousand guests come fifty at a time, and all are counted', async () => {
     await insert(owner, 'guests', Array.from({ length: MANY }, (_, at) => ({ name: `Guest ${at}`, people: at ? 1 : 'many' })))
     const page = await visit(party.visitor, owner)

@@ -16,7 +16,7 @@ function post(row) {
   return element('li', {}, element('article', {},
     time(row._created_at),
     element('h2', { textContent: row.title }),
-    ...paragraphs(row.text ?? ''),
+    ...paragraphs(String(row.text ?? '')),
     isOwner ? tools(row, name, { Edit: () => form.edit(row), Remove: () => posts.remove(row, name) }) : '',
     comments(row),
   ))

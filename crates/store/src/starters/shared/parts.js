@@ -69,6 +69,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
   let index = []
   let count = size
   let latest = 0
+  let reading
   let failed = false
 
   async function read(ids) {
@@ -83,7 +84,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
 
   /** The element of a row; the same one as before if the row is. */
   function item(row) {
-    const text = JSON.stringify(row)
+    const text = JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     if (made.get(row._id)?.text !== text) made.set(row._id, { text, node: show(row) })
     const { node } = made.get(row._id)
     node.tabIndex = -1
@@ -91,12 +92,14 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
   }
 
   /** Reads the rows again. The keyboard stays where it is, also if a row was made again. */
-  async function reload() {
-    const mine = ++latest
+  const reload = () => (reading = load(++latest))
+
+  async function load(mine) {
     try {
       const now = (await all(table, ['_id', ...keys], where)).sort(order)
       const rows = await read(now.slice(0, count).map((row) => row._id))
-      if (mine !== latest) return
+      // Asked for again in between: then that is what counts.
+      if (mine !== latest) return reading
       index = now
       const focused = place.contains(document.activeElement) ? document.activeElement.ariaLabel : null
       arrange(place, rows.map(item))
@@ -107,7 +110,7 @@ export function list(place, { table, show, size = 20, where, keys = [], order = 
       if (failed) said.textContent = ''
       failed = false
     } catch (error) {
-      if (mine !== latest) return
+      if (mine !== latest) return reading
       failed = true
       said.textContent = `This list couldn’t be loaded. ${inWords(error)}`
     }

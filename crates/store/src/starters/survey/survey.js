@@ -8,7 +8,7 @@ const TEXTS_SHOWN = 5
 
 const at = (id) => document.getElementById(id)
 const order = (a, b) => (a.position ?? 0) - (b.position ?? 0) || a._id - b._id
-const choices = (question) => [...new Set((question.choices ?? '').split('\n').map((line) => line.trim()).filter(Boolean))]
+const choices = (question) => [...new Set(String(question.choices ?? '').split('\n').map((line) => line.trim()).filter(Boolean))]
 
 let questions = []
 let earlier
