@@ -218,6 +218,17 @@ describe('album', () => {
       assert.ok(picture.length <= 800_000 && thumb.length <= 50_000, `${picture.length}, ${thumb.length}`)
     }
 
+    await mine.evaluate((address) => {
+      const data = new DataTransfer()
+      const bytes = Uint8Array.from(atob(address.split(',')[1]), (char) => char.charCodeAt(0))
+      data.items.add(new File([bytes], 'dropped.gif', { type: 'image/gif' }))
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }))
+    }, DOT)
+    await says(mine, '1 picture added.')
+    await button(mine, /^Remove/).first().click()
+    await confirm(mine)
+    await left(mine, 2)
+
     await button(mine, /^Caption/).first().click()
     await mine.getByRole('dialog').getByRole('textbox').fill(HOSTILE)
     await confirm(mine)
@@ -233,10 +244,12 @@ describe('album', () => {
 
     await button(mine, /^Remove/).last().click()
     await confirm(mine)
-    await says(mine, 'Removed.')
+    await left(mine, 1)
     assert.equal((await owner.rows('photos')).length, 1)
     await leave(mine, theirs)
   })
+
+  const left = (page, count) => page.waitForFunction((count) => document.getElementById('photos').children.length === count, count)
 
   /** Two pictures, by keyboard alone. */
   async function slideshow(page) {

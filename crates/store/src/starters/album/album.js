@@ -77,8 +77,10 @@ at('choose').addEventListener('change', async (event) => {
   event.target.value = ''
 })
 if (isOwner) {
-  document.addEventListener('dragover', (event) => event.preventDefault())
+  const hasFiles = (event) => event.dataTransfer.types.includes('Files')
+  document.addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault())
   document.addEventListener('drop', (event) => {
+    if (!hasFiles(event)) return
     event.preventDefault()
     add([...event.dataTransfer.files])
   })
