@@ -80,7 +80,7 @@ pub(crate) async fn follow_tray(running: Running, mut toggles: mpsc::Receiver<()
         match stage {
             Stage::Online => running.go_offline().await,
             Stage::Offline | Stage::Crashed { .. } => running.go_online().await,
-            Stage::First { .. } | Stage::Starting | Stage::Stopping => {}
+            Stage::First { .. } | Stage::Choosing | Stage::Starting | Stage::Stopping => {}
         }
     }
 }
