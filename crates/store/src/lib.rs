@@ -15,6 +15,7 @@ mod key;
 mod lock;
 mod mime;
 pub mod site;
+mod starters;
 
 pub use config::Config;
 pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN, Trouble};
@@ -25,3 +26,4 @@ pub use folder::{
 pub use goop2_proto::web::encoding::Encoding;
 pub use libp2p_identity::Keypair;
 pub use site::{Content, Site, SiteFile};
+pub use starters::{Starter, starters};

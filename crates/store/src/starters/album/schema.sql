@@ -1,0 +1,23 @@
+CREATE TABLE about (
+  _id INTEGER PRIMARY KEY AUTOINCREMENT,
+  _owner TEXT NOT NULL,
+  _owner_email TEXT DEFAULT '',
+  _created_at DATETIME DEFAULT CURRENT_TIMESTAMP,
+  _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP,
+  title TEXT NOT NULL,
+  text TEXT
+);
+
+CREATE TABLE photos (
+  _id INTEGER PRIMARY KEY AUTOINCREMENT,
+  _owner TEXT NOT NULL,
+  _owner_email TEXT DEFAULT '',
+  _created_at DATETIME DEFAULT CURRENT_TIMESTAMP,
+  _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP,
+  caption TEXT,
+  position INTEGER,
+  width INTEGER,
+  height INTEGER,
+  thumb TEXT NOT NULL,
+  picture TEXT NOT NULL
+);
