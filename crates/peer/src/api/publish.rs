@@ -48,6 +48,11 @@ pub enum SiteRequest {
         /// [`Undo::id`].
         id: String,
     },
+    /// Answers null; fails with `exists` and the names if any path is taken.
+    Free {
+        /// Files that are about to be uploaded.
+        paths: Vec<String>,
+    },
     /// Answers null. The peer restarts if it has to.
     SetFolder {
         /// An absolute path on this computer; null for the folder inside the peer.
