@@ -19,6 +19,7 @@ mod menu;
 mod network;
 mod preferences;
 mod profiles;
+mod publish;
 mod rendezvous;
 mod running;
 mod settings;
@@ -36,8 +37,8 @@ use std::{
 
 use anyhow::Context;
 use tauri::{
-    AppHandle, CloseRequestApi, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder,
-    WindowEvent, async_runtime, http::header::CONTENT_SECURITY_POLICY,
+    AppHandle, CloseRequestApi, DragDropEvent, Manager, RunEvent, Url, WebviewUrl,
+    WebviewWindowBuilder, WindowEvent, async_runtime, http::header::CONTENT_SECURITY_POLICY,
 };
 use tauri_plugin_autostart::{MacosLauncher, ManagerExt};
 use tauri_plugin_window_state::StateFlags;
@@ -51,6 +52,7 @@ use self::{
     events::{forward, wanted},
     main_window::{MAIN, emit},
     profiles::Profiles,
+    publish::Adding,
     running::Running,
     shell::{Closing, Refused, Shell, Stage, Wish},
     sites::{Framed, admit},
@@ -123,6 +125,15 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             app::hide_window,
             app::quit,
             app::notify,
+            publish::site,
+            publish::add_files,
+            publish::cancel_add,
+            publish::pick_folder,
+            publish::pick_files,
+            publish::import_template,
+            publish::export_template,
+            publish::open_file,
+            publish::show_file,
             settings::settings,
             settings::change_settings,
             settings::replace_settings,
@@ -132,10 +143,12 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             settings::logs,
         ])
         .setup(move |app| Ok(begin(app.handle(), dir, hidden, stop)?))
-        .on_window_event(|window, event| {
-            if let WindowEvent::CloseRequested { api, .. } = event {
-                closing(window.app_handle(), api);
+        .on_window_event(|window, event| match event {
+            WindowEvent::CloseRequested { api, .. } => closing(window.app_handle(), api),
+            WindowEvent::DragDrop(DragDropEvent::Drop { paths, .. }) => {
+                emit(window.app_handle(), "dropped", paths.clone());
             }
+            _ => {}
         })
         .build(tauri::generate_context!())
         .context("the window could not be opened")?;
@@ -173,7 +186,8 @@ fn begin(
         || Ok(profiles.last()),
         |dir| std::path::absolute(dir).map(Some),
     )? {
-        async_runtime::block_on(running.start(&dir));
+        let first = profiles.is_choosing(&dir);
+        async_runtime::block_on(running.open(&dir, first));
     }
     let framed = Framed::default();
     // Without a tray, a hidden window could not be reached.
@@ -191,6 +205,7 @@ fn begin(
         stop,
     ));
     app.manage(running.clone());
+    app.manage(Adding::default());
     app.manage(App {
         running,
         profiles,

@@ -29,8 +29,8 @@ use super::{
 
 /// Longest title and text of a notification, in characters: more than desktops show.
 const MAX_NOTE: usize = 300;
-/// Most saved logs in one folder.
-const MAX_LOGS: usize = 100;
+/// Most saved files of one name in one folder.
+const MAX_SAVED: usize = 100;
 
 pub(crate) struct App {
     pub(crate) running: Running,
@@ -61,15 +61,16 @@ impl App {
         });
     }
 
-    /// Goes online with this folder without waiting: replacing a running peer may reload the page,
+    /// Goes online with this folder, or asks what it publishes, without waiting: replacing a running peer may reload the page,
     /// and Tauri repeats a call that a reload interrupts.
     fn open(&self, dir: PathBuf) {
         self.profiles.used(&dir);
         self.refresh();
         let running = self.running.clone();
+        let first = self.profiles.is_choosing(&dir);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move { running.start(&dir).await });
+        tasks.spawn(async move { running.open(&dir, first).await });
     }
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn follow_tray(running: Running, mut toggles: mpsc::Receiver<()
         match stage {
             Stage::Online => running.go_offline().await,
             Stage::Offline | Stage::Crashed { .. } => running.go_online().await,
-            Stage::First { .. } | Stage::Starting | Stage::Stopping => {}
+            Stage::First { .. } | Stage::Choosing | Stage::Starting | Stage::Stopping => {}
         }
     }
 }
@@ -90,10 +91,11 @@ pub(super) fn shell(state: State<'_, App>) -> Shell {
     state.running.shell().borrow().clone()
 }
 
-/// Creates a peer with this name and goes online with it.
+/// Creates a peer with this name, whose owner then chooses what it publishes.
 #[tauri::command]
 pub(super) async fn create_peer(name: String, state: State<'_, App>) -> Result<(), Failure> {
     let dir = state.profiles.create(&name).map_err(failed("name"))?;
+    state.profiles.set_choosing(&dir);
     state.open(dir);
     Ok(())
 }
@@ -109,6 +111,7 @@ pub(super) async fn open_peer(folder: String, state: State<'_, App>) -> Result<(
 #[tauri::command]
 pub(super) async fn go_online(state: State<'_, App>) -> Result<(), Failure> {
     if state.stage() != Stage::Online {
+        state.profiles.chosen();
         state.running.go_online().await;
     }
     Ok(())
@@ -128,28 +131,37 @@ pub(super) fn answered(number: u32, state: State<'_, App>) {
 /// Saves a log in the user's download folder and returns its path.
 #[tauri::command]
 pub(super) async fn save_log(text: String) -> Result<String, Failure> {
-    let saved = spawn_blocking(move || save(&text)).await;
-    let path = saved.map_err(failed("log"))?.map_err(failed("log"))?;
+    save_download("goop2-log", "txt", text.into_bytes()).await
+}
+
+/// Saves a file in the user's download folder and returns its path.
+pub(super) async fn save_download(
+    name: &'static str,
+    extension: &'static str,
+    bytes: Vec<u8>,
+) -> Result<String, Failure> {
+    let saved = spawn_blocking(move || save(name, extension, &bytes)).await;
+    let path = saved.map_err(failed("save"))?.map_err(failed("save"))?;
     Ok(path.to_string_lossy().into_owned())
 }
 
 /// In a new file: nothing is overwritten.
-fn save(text: &str) -> anyhow::Result<PathBuf> {
+fn save(name: &str, extension: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
     let dir = dirs::download_dir().filter(|dir| dir.is_dir());
     let dir = dir.or_else(dirs::home_dir);
-    let dir = dir.context("There is no folder to save the log in.")?;
-    for number in 1..=MAX_LOGS {
+    let dir = dir.context("There is no folder to save it in.")?;
+    for number in 1..=MAX_SAVED {
         let path = dir.join(match number {
-            1 => "goop2-log.txt".to_owned(),
-            _ => format!("goop2-log-{number}.txt"),
+            1 => format!("{name}.{extension}"),
+            _ => format!("{name}-{number}.{extension}"),
         });
         match File::create_new(&path) {
-            Ok(mut file) => return Ok(file.write_all(text.as_bytes()).map(|()| path)?),
+            Ok(mut file) => return Ok(file.write_all(bytes).map(|()| path)?),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("There are too many saved logs in {}.", dir.display())
+    bail!("There are too many saved files in {}.", dir.display())
 }
 
 /// Shows the peer's folder in the file manager; its `site` is what is published.

@@ -21,6 +21,8 @@ use super::{
 const LAST: &str = "peer";
 const ADDED: &str = "folders";
 const CLOSING: &str = "closing";
+/// Folder of a new peer that was never online: what it publishes is still to be chosen.
+const CHOOSING: &str = "choosing";
 /// A folder with `goop.json` is a peer.
 const CONFIG: &str = "goop.json";
 /// Most folders listed: more than a person can tell apart.
@@ -77,6 +79,25 @@ impl Profiles {
             }
         }
         self.save();
+    }
+
+    /// Whether the owner of this one was not asked yet what it publishes, or has not answered.
+    pub(crate) fn is_choosing(&self, dir: &Path) -> bool {
+        let choosing = self.store.get(CHOOSING);
+        choosing.is_some_and(|choosing| choosing == json!(dir))
+    }
+
+    /// The owner of this one is to be asked what it publishes.
+    pub(crate) fn set_choosing(&self, dir: &Path) {
+        self.store.set(CHOOSING, json!(dir));
+        self.save();
+    }
+
+    /// The question was answered.
+    pub(crate) fn chosen(&self) {
+        if self.store.delete(CHOOSING) {
+            self.save();
+        }
     }
 
     /// Creates a peer with this name in a new folder.

@@ -3,18 +3,19 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use goop2_peer::{
-    Error, Peer,
-    api::{Denied, Failure, Navigated, Session, Settings},
+    Error, Local, NotOnline, Peer, Source,
+    api::{Added, Denied, Failure, Navigated, Progress, Session, Settings, SiteRequest, Template},
 };
 use goop2_viewer::{Viewer, ports::Ports};
 use serde_json::{Map, Value};
 use tokio::{
     sync::{Mutex, broadcast, watch},
+    task::spawn_blocking,
     time::timeout,
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Running(Arc<Inner>);
 struct Inner {
     /// Held while anything changes: one start or stop at a time.
     viewer: Mutex<Option<Viewer>>,
+    /// A new peer, while its owner chooses what it publishes.
+    chosen: std::sync::Mutex<Option<NotOnline>>,
     online: watch::Sender<Option<Online>>,
     shell: watch::Sender<Shell>,
 }
@@ -61,6 +64,7 @@ impl Running {
     pub(crate) fn new(shell: watch::Sender<Shell>) -> Self {
         Self(Arc::new(Inner {
             viewer: Mutex::new(None),
+            chosen: std::sync::Mutex::new(None),
             online: watch::Sender::new(None),
             shell,
         }))
@@ -80,10 +84,7 @@ impl Running {
 
     /// What a command works on, or why it cannot.
     pub(crate) fn online(&self) -> Result<Online, Failure> {
-        self.now().ok_or_else(|| Failure {
-            code: "offline".into(),
-            message: "Your peer is offline. Go online first.".into(),
-        })
+        self.now().ok_or_else(offline)
     }
 
     pub(crate) fn peer(&self) -> Result<Peer, Failure> {
@@ -91,14 +92,11 @@ impl Running {
     }
 
     /// Goes online with this folder instead of the current one.
-    pub(crate) async fn start(&self, dir: &Path) {
+    async fn start(&self, dir: &Path) {
         let mut viewer = self.0.viewer.lock().await;
         self.stop(&mut viewer).await;
-        let folder = dir.to_string_lossy().into_owned();
-        self.0.shell.send_modify(|shell| {
-            shell.folder = folder;
-            shell.stage = Stage::Starting;
-        });
+        self.set_chosen(None);
+        self.shows(dir, Stage::Starting);
         match begin(dir.to_owned()).await {
             Ok((online, started)) => {
                 *viewer = Some(started);
@@ -107,6 +105,104 @@ impl Running {
             }
             Err(error) => self.crashed(words(&error)),
         }
+    }
+
+    /// Goes online with this folder, or has its owner choose what it publishes `first`.
+    pub(crate) async fn open(&self, dir: &Path, first: bool) {
+        if first {
+            self.choose(dir).await;
+        } else {
+            self.start(dir).await;
+        }
+    }
+
+    /// Has a new peer in this folder wait, not online.
+    async fn choose(&self, dir: &Path) {
+        let mut viewer = self.0.viewer.lock().await;
+        self.stop(&mut viewer).await;
+        self.set_chosen(None);
+        self.shows(dir, Stage::Starting);
+        self.reopen().await;
+    }
+
+    /// Opens the folder of the peer that waits, with its settings as they are now.
+    async fn reopen(&self) {
+        self.set_chosen(None);
+        let dir = self.folder();
+        let opened = spawn_blocking(move || NotOnline::open(&dir)).await;
+        match opened.map_err(|_| Error::Closed).and_then(|opened| opened) {
+            Ok(opened) => {
+                self.set_chosen(Some(opened));
+                self.stage(Stage::Choosing);
+            }
+            Err(error) => self.crashed(error.to_string()),
+        }
+    }
+
+    /// Does what the owner wants with the site, online or not yet.
+    pub(crate) async fn site(&self, request: SiteRequest) -> Result<Value, Failure> {
+        if let Some(online) = self.now() {
+            return online.peer.site(request).await.map_err(failure);
+        }
+        let _stays = self.0.viewer.lock().await;
+        let reopens = matches!(request, SiteRequest::SetFolder { .. });
+        let done = self.chosen()?.site(request).await.map_err(failure)?;
+        if reopens {
+            self.reopen().await;
+        }
+        Ok(done)
+    }
+
+    /// Copies files of this computer into the site.
+    pub(crate) async fn add(
+        &self,
+        files: Local,
+        report: impl FnMut(Progress) -> bool + Send + 'static,
+    ) -> Result<Added, Failure> {
+        if let Some(online) = self.now() {
+            return online.peer.add(files, report).await.map_err(failure);
+        }
+        let _stays = self.0.viewer.lock().await;
+        self.chosen()?.add(files, report).await.map_err(failure)
+    }
+
+    /// Reads a template.
+    pub(crate) async fn import_template(&self, path: PathBuf) -> Result<Template, Failure> {
+        let source = Source::Path(path);
+        if let Some(online) = self.now() {
+            return online.peer.import_template(source).await.map_err(failure);
+        }
+        let _stays = self.0.viewer.lock().await;
+        self.chosen()?
+            .import_template(source)
+            .await
+            .map_err(failure)
+    }
+
+    /// Where a file of the site is.
+    pub(crate) async fn site_file(&self, path: String) -> Result<PathBuf, Failure> {
+        if let Some(online) = self.now() {
+            return online.peer.site_file(path).await.map_err(failure);
+        }
+        let _stays = self.0.viewer.lock().await;
+        self.chosen()?.site_file(path).await.map_err(failure)
+    }
+
+    fn chosen(&self) -> Result<NotOnline, Failure> {
+        let chosen = self.0.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.clone().ok_or_else(offline)
+    }
+
+    fn set_chosen(&self, peer: Option<NotOnline>) {
+        *self.0.chosen.lock().unwrap_or_else(PoisonError::into_inner) = peer;
+    }
+
+    fn shows(&self, dir: &Path, stage: Stage) {
+        let folder = dir.to_string_lossy().into_owned();
+        self.0.shell.send_modify(|shell| {
+            shell.folder = folder;
+            shell.stage = stage;
+        });
     }
 
     /// Starts the current folder, or restarts it if it is running.
@@ -216,6 +312,13 @@ impl Running {
 
     fn stage(&self, stage: Stage) {
         self.0.shell.send_modify(|shell| shell.stage = stage);
+    }
+}
+
+fn offline() -> Failure {
+    Failure {
+        code: "offline".into(),
+        message: "Your peer is offline. Go online first.".into(),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Stage {
     First {
         name: String,
     },
+    /// It is in its folder and was never online: its owner chooses what it publishes.
+    Choosing,
     Starting,
     Online,
     /// Its owner took it offline: every socket is closed.

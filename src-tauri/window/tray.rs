@@ -77,7 +77,9 @@ impl Tray {
         let (icon, words, toggle) = match stage {
             Stage::Online => (ONLINE, "Goop2: online", "Go offline"),
             Stage::Starting | Stage::Stopping => (OFFLINE, "Goop2", "Go online"),
-            Stage::First { .. } | Stage::Offline => (OFFLINE, "Goop2: offline", "Go online"),
+            Stage::First { .. } | Stage::Choosing | Stage::Offline => {
+                (OFFLINE, "Goop2: offline", "Go online")
+            }
             Stage::Crashed { .. } => (OFFLINE, "Goop2: stopped unexpectedly", "Start again"),
         };
         let done = self

@@ -6,6 +6,7 @@ pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod notice;
 pub(crate) mod people;
+pub(crate) mod publish;
 pub(crate) mod rendezvous;
 pub(crate) mod settings;
 pub(crate) mod snapshot;
@@ -16,6 +17,10 @@ pub use log::{LogLevel, LogLine};
 pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
 pub use notice::{Failure, Notice};
 pub use people::{Details, Note};
+pub use publish::{
+    Added, Backup, BackupTable, BrokenLink, Clash, Plan, Progress, Saved, SiteEntry, SiteFiles,
+    SiteProblem, SiteRequest, SiteText, Starter, Template, Undo,
+};
 pub use rendezvous::{
     Host, Hosting, HostingState, Joined, JoinedState, Qr, Registration, RelayState, Rendezvous,
 };

@@ -1,5 +1,7 @@
 //! What can go wrong, worded for the person in front of the window.
 
+use goop2_store::publish::Fault;
+
 use crate::api::notice::Failure;
 
 /// Why a request to the peer failed.
@@ -39,6 +41,9 @@ pub enum Error {
     /// A setting has a value that is not allowed.
     #[error("{0}")]
     Setting(goop2_store::config::Problem),
+    /// Your own site could not be read or changed like that.
+    #[error("{0}")]
+    Publish(#[from] Fault),
     /// Your own folder could not be read or written.
     #[error("{0}")]
     Store(goop2_store::Error),
@@ -54,9 +59,9 @@ impl From<goop2_store::Error> for Error {
     fn from(error: goop2_store::Error) -> Self {
         match error {
             goop2_store::Error::Config { problem, .. } => Self::Setting(problem),
-            goop2_store::Error::Changed(_) | goop2_store::Error::Picture => {
-                Self::Invalid(error.to_string())
-            }
+            goop2_store::Error::Changed(_)
+            | goop2_store::Error::Picture
+            | goop2_store::Error::Unshareable { .. } => Self::Invalid(error.to_string()),
             other => Self::Store(other),
         }
     }
@@ -76,6 +81,15 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::Blocked => "blocked",
             Self::Setting(_) => "setting",
+            Self::Publish(fault) => match fault {
+                Fault::Conflict(_) => "conflict",
+                Fault::Exists(_) => "exists",
+                Fault::NotFound(_) => "not-found",
+                Fault::Invalid(_) => "invalid",
+                Fault::Full => "full",
+                Fault::Canceled => "canceled",
+                _ => "store",
+            },
             Self::Store(_) => "store",
             Self::Node(_) => "network",
             Self::Closed => "closed",

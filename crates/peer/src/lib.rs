@@ -23,6 +23,7 @@ mod network;
 mod notices;
 mod peer;
 mod presence;
+mod publish;
 mod sentence;
 mod servers;
 mod settings;
@@ -32,9 +33,11 @@ mod supervisor;
 
 pub use error::Error;
 pub use goop2_store::{
-    Config, Error as FolderError, Folder, MAX_PICTURE, identity, server_config, settings,
+    Config, Error as FolderError, Folder, MAX_PICTURE, archive::MAX_ARCHIVE, identity,
+    publish::MAX_TEXT, server_config, settings,
 };
 pub use peer::Peer;
+pub use publish::{Local, NotOnline, Source, Upload};
 pub use servers::hosted::Hosted;
 pub use settings::keep_until_restart;
 pub use sites::http::Body;

@@ -1,9 +1,11 @@
 //! [`Peer`], the façade: everything a skin can ask of a running peer.
 //!
 //! Its methods are grouped by subject: going online and offline in `start`, files and data of sites
-//! in `sites`, connections in `reach`, and `people`, `rendezvous` and `settings`.
+//! in `sites`, the owner's work on the site in `publish`, connections in `reach`, and `people`,
+//! `rendezvous` and `settings`.
 
 mod people;
+mod publish;
 mod reach;
 mod rendezvous;
 mod settings;
@@ -55,6 +57,8 @@ struct Inner {
     /// Owners of sites that remember the ids of writes.
     owners: Owners,
     released: CancellationToken,
+    /// It is going offline: work for its owner that takes long ends.
+    leaving: CancellationToken,
 }
 
 /// What the façade changes and the tasks follow.

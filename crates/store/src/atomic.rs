@@ -10,7 +10,7 @@
 //! the user's own folders, where peers are created, are private.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = write_temporary(&target, bytes)?;
-    take_name(&temporary, &target)?;
+    patiently(|| fs::rename(&temporary, &target))?;
     sync_folder(&target)
 }
 
@@ -65,11 +65,28 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
+/// What a file is called before it takes its name: hidden, so it is never published.
+pub(crate) fn temporary_name(name: &OsStr) -> OsString {
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".tmp");
+    temporary
+}
+
+/// Renames something again while another program holds it.
+pub(crate) fn patiently(rename: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    for _ in 1..ATTEMPTS {
+        match rename() {
+            Err(error) if is_held(&error) => thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    rename()
+}
+
 fn write_temporary(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let mut name = OsString::from(".");
-    name.push(target.file_name().unwrap_or_default());
-    name.push(".tmp");
-    let temporary = target.with_file_name(name);
+    let name = target.file_name().unwrap_or_default();
+    let temporary = target.with_file_name(temporary_name(name));
     // One left behind may have another mode, or be a link to somewhere else.
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -79,16 +96,6 @@ fn write_temporary(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(temporary)
-}
-
-fn take_name(temporary: &Path, target: &Path) -> io::Result<()> {
-    for _ in 1..ATTEMPTS {
-        match fs::rename(temporary, target) {
-            Err(error) if is_held(&error) => thread::sleep(PAUSE),
-            done => return done,
-        }
-    }
-    fs::rename(temporary, target)
 }
 
 /// Whether another program has the file open and prevents this for now.

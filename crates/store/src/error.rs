@@ -85,6 +85,14 @@ pub enum Error {
         /// The private file in it.
         file: PathBuf,
     },
+    /// [`crate::Folder::set_site_root`] was given a folder that should not be published.
+    #[error("{path} can’t be your site: {why}")]
+    Unshareable {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// [`crate::Folder::replace_config`] was given a text made from an older one.
     #[error(
         "{0} has changed since you opened it: reload it, then make your change again (nothing was saved)"

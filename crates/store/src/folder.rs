@@ -6,12 +6,13 @@
 
 use std::{
     any::Any,
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use goop2_proto::{PeerId, avatar, html};
+use goop2_proto::{PeerId, SitePath, avatar, html, path::Platform};
 use libp2p_identity::Keypair;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -22,9 +23,10 @@ use crate::{
     config::{Document, Problem},
     db::Database,
     error::Error,
+    journal::State,
     key,
     lock::Lock,
-    site::Site,
+    site::{Site, tree::Tree},
 };
 
 const CONFIG: &str = "goop.json";
@@ -37,6 +39,14 @@ pub const MAX_PICTURE: usize = 256 * 1024;
 /// How every PNG file begins.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
+/// The site of a first start.
+const FIRST_PAGE: &str = include_str!("starter/index.html");
+const FIRST_STYLE: &str = include_str!("starter/style.css");
+/// Where the peer's name goes.
+const LABEL: &str = "{{label}}";
+/// Bytes of either, with room for the longest name.
+const MAX_FIRST: u64 = 64 * 1024;
+
 /// A peer's folder: everything of it that lasts.
 #[derive(Debug)]
 pub struct Folder {
@@ -45,6 +55,7 @@ pub struct Folder {
     document: Mutex<Document>,
     site: Site,
     database: Database,
+    journal: State,
     // Released after everything else is closed.
     _lock: Lock,
     // Last, so that what is dropped with it finds the folder unlocked.
@@ -84,15 +95,18 @@ impl Folder {
         let owner = keypair.public().to_peer_id();
         let database = Database::open(&dir.join(DATABASE), owner, &config.profile.email)?;
         let site = Site::new(site_root, &resolve(&dir.join(&config.lua.script_dir)));
-        Ok(Self {
+        let folder = Self {
             keypair,
             document: Mutex::new(document),
             site,
             database,
+            journal: State::default(),
             dir,
             _lock: lock,
             kept: OnceLock::new(),
-        })
+        };
+        folder.publish().clean();
+        Ok(folder)
     }
 
     /// Drops `guard` once everything of the folder is closed and it can be opened again; only the
@@ -110,11 +124,8 @@ impl Folder {
         }
         let site = dir.join(Config::default().paths.site_root);
         fs::create_dir_all(&site).map_err(Error::io("create", &site))?;
-        let page = include_str!("starter/index.html").replace("{{label}}", &html::escape(label));
-        for (name, text) in [
-            ("index.html", page.as_str()),
-            ("style.css", include_str!("starter/style.css")),
-        ] {
+        let page = FIRST_PAGE.replace(LABEL, &html::escape(label));
+        for (name, text) in [("index.html", page.as_str()), ("style.css", FIRST_STYLE)] {
             let path = site.join(name);
             if !path.exists() {
                 fs::write(&path, text).map_err(Error::io("write", &path))?;
@@ -192,6 +203,20 @@ impl Folder {
     /// The site it serves.
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    pub(crate) fn journal(&self) -> &State {
+        &self.journal
+    }
+
+    /// Publishes the folder at this absolute path, where it is, from the next time the peer's folder
+    /// is opened; `None` is the folder inside the peer.
+    pub fn set_site_root(&self, path: Option<&Path>) -> Result<Config, Error> {
+        let site_root = match path {
+            Some(path) => shareable(path)?,
+            None => Config::default().paths.site_root,
+        };
+        self.update_config(|config| config.paths.site_root = site_root)
     }
 
     /// The database behind the site.
@@ -417,6 +442,61 @@ fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
         }
     }
     Ok(site_root)
+}
+
+/// The folder inside the peer that is published unless its owner chose another.
+pub(crate) fn own_site(dir: &Path) -> Option<PathBuf> {
+    fs::canonicalize(dir.join(Config::default().paths.site_root)).ok()
+}
+
+/// Whether a site is nothing but the page of a first start.
+pub(crate) fn is_untouched<'a>(tree: &Tree<'_>, mut paths: impl Iterator<Item = &'a str>) -> bool {
+    let text = |name: &str| {
+        let path = SitePath::absolute(name, Platform::HERE).ok()??;
+        let mut text = String::new();
+        let limit = MAX_FIRST;
+        tree.file(&path)?
+            .file
+            .take(limit)
+            .read_to_string(&mut text)
+            .ok()?;
+        Some(text)
+    };
+    let is_first = |page: String| {
+        let mut parts = FIRST_PAGE.split(LABEL);
+        let begins = parts.next().is_some_and(|part| page.starts_with(part));
+        begins && parts.last().is_some_and(|part| page.ends_with(part))
+    };
+    paths.all(|path| ["index.html", "style.css"].contains(&path))
+        && text("index.html").is_some_and(is_first)
+        && text("style.css").is_none_or(|style| style == FIRST_STYLE)
+}
+
+/// A folder that can be published as it is: not one that holds everything its owner has.
+fn shareable(path: &Path) -> Result<String, Error> {
+    let refused = |why: &'static str| Error::Unshareable {
+        path: path.to_owned(),
+        why,
+    };
+    if !path.is_absolute() {
+        return Err(refused("it must be an absolute path"));
+    }
+    let real = fs::canonicalize(path).map_err(Error::io("open", path))?;
+    if !real.is_dir() {
+        return Err(refused("it is not a folder"));
+    }
+    fs::read_dir(&real).map_err(Error::io("read", path))?;
+    if real.parent().is_none() {
+        return Err(refused("it is the whole disk"));
+    }
+    let home = std::env::home_dir().and_then(|home| fs::canonicalize(home).ok());
+    if home.is_some_and(|home| home.starts_with(&real)) {
+        return Err(refused("everything you have is in it"));
+    }
+    let text = path
+        .to_str()
+        .ok_or_else(|| refused("its name is not valid Unicode"))?;
+    Ok(text.to_owned())
 }
 
 /// The absolute name of something that may not exist yet: links in the part that does exist are

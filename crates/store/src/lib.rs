@@ -6,16 +6,20 @@
 //! runtime use its blocking threads. Section numbers name PROTOCOL sections.
 #![deny(missing_docs)]
 
+pub mod archive;
 mod atomic;
 pub mod config;
 mod db;
 mod error;
 mod folder;
+mod journal;
 mod key;
 mod lock;
 mod mime;
+pub mod publish;
 pub mod site;
 mod starters;
+mod template;
 
 pub use config::Config;
 pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN, Trouble};

@@ -5,13 +5,13 @@
 //! refuses. The folder is opened again for each request: it may be deleted and put back while the
 //! peer runs.
 
-mod answer;
+pub(crate) mod answer;
 mod content;
 mod facts;
 mod listing;
 mod rules;
 mod send;
-mod tree;
+pub(crate) mod tree;
 pub mod unserved;
 mod version;
 
@@ -98,11 +98,16 @@ impl Site {
         &self.root
     }
 
+    /// Whether this says how the site is served.
+    fn is_rules(path: &SitePath) -> bool {
+        let is = |name: &str| path.as_str().eq_ignore_ascii_case(name);
+        is(rules::HEADERS) || is(rules::REDIRECTS)
+    }
+
     /// Scripts hold the owner's logic and secrets; `lua` at the top is refused by [`SitePath`]
     /// itself. What says how the site is served is not a part of it.
     fn allow(&self, path: &SitePath) -> Result<(), Refusal> {
-        let is_rules = |name: &str| path.as_str().eq_ignore_ascii_case(name);
-        if is_rules(rules::HEADERS) || is_rules(rules::REDIRECTS) {
+        if Self::is_rules(path) {
             return Err(Refusal::NotFound);
         }
         let path = Path::new(path.as_str());

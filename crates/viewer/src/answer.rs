@@ -36,6 +36,13 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         Error::Invalid(_) | Error::Setting(_) => StatusCode::BAD_REQUEST,
         Error::TooSlow => StatusCode::GATEWAY_TIMEOUT,
         Error::Offline | Error::Cut | Error::Protocol(_) | Error::Closed => StatusCode::BAD_GATEWAY,
+        Error::Publish(_) => match error.code() {
+            "conflict" | "exists" => StatusCode::CONFLICT,
+            "not-found" => StatusCode::NOT_FOUND,
+            "invalid" | "canceled" => StatusCode::BAD_REQUEST,
+            "full" => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        },
         Error::Data(_) | Error::Store(_) | Error::Node(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

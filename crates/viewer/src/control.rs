@@ -3,6 +3,7 @@
 
 mod network;
 mod people;
+mod publish;
 mod rendezvous;
 mod session;
 mod settings;
@@ -77,6 +78,17 @@ fn window_api() -> Router<Arc<App>> {
         .route("/api/settings", get(settings::all))
         .route("/api/settings", post(settings::change))
         .route("/api/settings", put(settings::replace))
+        .route(
+            "/api/site",
+            post(publish::site).layer(DefaultBodyLimit::max(publish::MAX_REQUEST)),
+        )
+        .route("/api/site/file", put(publish::upload))
+        .route(
+            "/api/site/template",
+            put(publish::import)
+                .layer(DefaultBodyLimit::max(publish::MAX_TEMPLATE))
+                .post(publish::export),
+        )
         .route("/api/peer/note", post(people::note))
         .route("/api/peer/details", post(people::details))
 }

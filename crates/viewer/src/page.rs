@@ -86,6 +86,7 @@ fn heading(error: &Error) -> &'static str {
         | Error::Invalid(_)
         | Error::Setting(_)
         | Error::Store(_)
+        | Error::Publish(_)
         | Error::Node(_) => "Something went wrong",
     }
 }

@@ -3,6 +3,7 @@
 import { copyText } from './clipboard';
 import { onBlockedNavigation } from './blocked-navigation';
 import { readEvents } from './event-stream';
+import { httpSite } from './http-site';
 import {
   Refusal,
   type Api,
@@ -58,6 +59,7 @@ export function http(): Api {
     prefer,
     settings,
     people,
+    site: httpSite(request, { fetch: answerOf, token: () => token.value() }),
     logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
     onDenied: (callback) => events.onDenied(callback),
     onLeaving: onBlockedNavigation,

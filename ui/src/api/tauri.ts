@@ -29,6 +29,7 @@ import {
 } from './index';
 import { Reader } from './reader';
 import { appWindow } from './tab';
+import { tauriSite } from './tauri-site';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -50,6 +51,7 @@ export function tauri(): Api {
     prefer: (key, value) => call<void>('prefer', { key, value }),
     settings,
     people,
+    site: tauriSite(call),
     logs: (since) => call<LogLine[]>('logs', { since }),
     onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
     // The window stops such navigations itself, and reports them as refused.
@@ -94,6 +96,11 @@ const shell: ShellApi = {
   goOffline: () => call<void>('go_offline'),
   answered: (number) => call<void>('answered', { number }),
   openFolder: () => call<void>('open_folder'),
+  pickFolder: () => call<string | null>('pick_folder'),
+  pickFiles: () => call<string[]>('pick_files'),
+  onDropped: (callback) => on<string[]>('dropped', ({ payload }) => callback(payload)),
+  openFile: (path) => call<void>('open_file', { path }),
+  showFile: (path) => call<void>('show_file', { path }),
   saveLog: (text) => call<string>('save_log', { text }),
   setClosing: (closing) => call<void>('set_closing', { closing }),
   setAutostart: (on) => call<void>('set_autostart', { on }),

@@ -81,6 +81,7 @@ impl Peer {
             supervisor,
             owners: Owners::default(),
             released,
+            leaving: CancellationToken::new(),
         })))
     }
 
@@ -95,6 +96,7 @@ impl Peer {
         let Some(mut running) = running else {
             return;
         };
+        self.0.leaving.cancel();
         // What still runs in the database would keep the folder locked.
         self.0.folder.database().stop();
         // The goodbyes go out, here and at every rendezvous, while the connections that carry them

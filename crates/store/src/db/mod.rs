@@ -30,6 +30,7 @@ mod rows;
 mod sandbox;
 mod schema;
 mod stop;
+pub(crate) mod template;
 mod usage;
 mod values;
 mod writes;

@@ -16,7 +16,7 @@ use super::{
 
 /// What `set-policy` accepts. Existing peers take `public` only from a template; here a site's
 /// owner may choose it too.
-const POLICIES: [&str; 4] = ["owner", "email", "open", "public"];
+pub(super) const POLICIES: [&str; 4] = ["owner", "email", "open", "public"];
 
 pub(super) fn tables(conn: &Connection, caller: &Caller) -> Answer {
     let all = *caller == Caller::Local;

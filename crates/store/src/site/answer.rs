@@ -17,7 +17,7 @@ use super::{
 use crate::mime;
 
 /// What a folder shows, the first that is there.
-const INDEXES: [&str; 2] = ["index.html", "index.htm"];
+pub(crate) const INDEXES: [&str; 2] = ["index.html", "index.htm"];
 
 /// The author's page about what is missing.
 const NOT_FOUND: &str = "404.html";

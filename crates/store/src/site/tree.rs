@@ -29,27 +29,27 @@ use super::Site;
 const MAX_COMPARED: usize = 20_000;
 
 /// The site folder of one request: it may be deleted and put back while the peer runs.
-pub(super) struct Tree<'a> {
+pub(crate) struct Tree<'a> {
     site: &'a Site,
     dir: Dir,
 }
 
 /// What a path leads to.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     File(Opened),
     Folder,
 }
 
 /// A regular file, open for reading.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) file: File,
-    pub(super) metadata: Metadata,
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) metadata: Metadata,
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn open(site: &'a Site) -> io::Result<Self> {
+    pub(crate) fn open(site: &'a Site) -> io::Result<Self> {
         let dir = Dir::open_ambient_dir(&site.root, ambient_authority())?;
         Ok(Self { site, dir })
     }
@@ -75,7 +75,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The file at `path`, if one is there.
-    pub(super) fn file(&self, path: &SitePath) -> Option<Opened> {
+    pub(crate) fn file(&self, path: &SitePath) -> Option<Opened> {
         match self.find(Some(path)) {
             Ok(Found::File(file)) => Some(file),
             _ => None,
@@ -111,7 +111,7 @@ impl<'a> Tree<'a> {
     }
 
     /// What is in a folder, in no order.
-    pub(super) fn entries(&self, folder: Option<&SitePath>) -> impl Iterator<Item = DirEntry> {
+    pub(crate) fn entries(&self, folder: Option<&SitePath>) -> impl Iterator<Item = DirEntry> {
         let real = folder.map(|folder| self.resolve(folder)).transpose();
         let entries = real.map(|real| {
             let path = real.as_ref().map_or(".", SitePath::as_str);
@@ -121,8 +121,13 @@ impl<'a> Tree<'a> {
     }
 
     /// Whether a file is for us and not for visitors.
-    pub(super) fn is_private(&self, path: &SitePath) -> bool {
+    pub(crate) fn is_private(&self, path: &SitePath) -> bool {
         self.site.allow(path).is_err()
+    }
+
+    /// Whether a file says how the site is served.
+    pub(crate) fn is_rules(&self, path: &SitePath) -> bool {
+        Site::is_rules(path)
     }
 
     /// Whether the system lets us read a file or folder.
@@ -197,7 +202,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Opening never waits (a named pipe would) and nothing is read before the kind of file is known.
-fn read(dir: &Dir, path: &str) -> io::Result<Opened> {
+pub(crate) fn read(dir: &Dir, path: &str) -> io::Result<Opened> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]

@@ -95,7 +95,7 @@ impl Site {
 }
 
 /// A folder to enter, if it is one, or why it is not served.
-fn look(
+pub(crate) fn look(
     tree: &Tree<'_>,
     folder: Option<&SitePath>,
     entry: &cap_std::fs::DirEntry,

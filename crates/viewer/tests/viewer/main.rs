@@ -7,6 +7,7 @@ mod api;
 mod data;
 mod guard;
 mod ports;
+mod publish;
 mod settings;
 mod sites;
 mod world;

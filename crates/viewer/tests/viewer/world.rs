@@ -246,10 +246,8 @@ async fn peer(label: &str) -> (Peer, TempDir) {
     let columns = json!([{ "name": "message", "type": "TEXT", "not_null": true }]);
     let tables = json!({ "guestbook": { "policy": "public", "columns": columns }, "notices": { "policy": "owner", "columns": columns } });
     fs::write(dir.path().join("tables.json"), tables.to_string()).unwrap();
-    (
-        Peer::start(Folder::open(dir.path()).unwrap())
-            .await
-            .unwrap(),
-        dir,
-    )
+    let folder = Folder::open(dir.path()).unwrap();
+    // A test must not fill anyone's bin.
+    folder.publish().keep_removed();
+    (Peer::start(folder).await.unwrap(), dir)
 }

@@ -9,6 +9,7 @@ import type { Drift } from './drift';
 import { MockNetwork } from './network';
 import { MockRendezvous, qr } from './rendezvous';
 import { MockSettings } from './settings';
+import { httpSite } from '../http-site';
 import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
 import { appWindow, tab } from '../tab';
@@ -148,6 +149,7 @@ export function mock(): Api {
     prefer,
     settings: settings.api,
     people: settings.people,
+    site: httpSite(() => Promise.reject(new Refusal({ code: 'failed', message: 'The mock has no site.' }))),
     logs: async (since) => settings.logs(since),
     onDenied: (callback) => {
       if (name !== 'denied') return () => {};

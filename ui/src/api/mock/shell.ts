@@ -94,6 +94,11 @@ export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
     openFolder: async () => {
       if (name === 'stuck') throw new Refusal({ code: 'open', message: 'No program on this computer opens folders.' });
     },
+    pickFolder: async () => null,
+    pickFiles: async () => [],
+    onDropped: () => () => {},
+    openFile: async () => {},
+    showFile: async () => {},
     saveLog: async () => '/home/mira/Downloads/goop2-log.txt',
     setClosing: async (closing) => change({ closing }),
     setAutostart: async (autostart) => change({ autostart }),

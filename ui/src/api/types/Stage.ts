@@ -3,4 +3,4 @@
 /**
  * How the peer of this window is.
  */
-export type Stage = { "is": "first", name: string, } | { "is": "starting" } | { "is": "online" } | { "is": "offline" } | { "is": "stopping" } | { "is": "crashed", reason: string, };
+export type Stage = { "is": "first", name: string, } | { "is": "choosing" } | { "is": "starting" } | { "is": "online" } | { "is": "offline" } | { "is": "stopping" } | { "is": "crashed", reason: string, };

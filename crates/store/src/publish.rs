@@ -1,0 +1,92 @@
+//! The owner's work on the site: looking at what is in its folder, and changing it.
+//!
+//! The folder is a capability here too: every path is a [`SitePath`] that is opened within it, so no
+//! name and no link leads a change out of the site. Everything that takes something away goes to a
+//! bin and into a journal, from which it is undone.
+
+mod add;
+mod apply;
+mod change;
+mod files;
+mod links;
+mod names;
+mod path;
+mod text;
+
+use std::{
+    path::Path,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+use cap_std::{ambient_authority, fs::Dir};
+
+use self::names::Names;
+pub use self::{
+    add::{Added, Clash, Progress, Receiving, Upload},
+    apply::{Offered, Plan},
+    files::{Entry, Files},
+    links::Broken,
+    text::{MAX_TEXT, Text},
+};
+pub use crate::journal::{Undo, fault::Fault};
+use crate::{
+    folder::Folder,
+    journal::{Journal, State, fault::io},
+    template::Template,
+};
+
+/// The site of a folder, for its owner. Everything blocks (disk).
+#[derive(Clone, Copy, Debug)]
+pub struct Publish<'a> {
+    folder: &'a Folder,
+    state: &'a State,
+}
+
+impl Folder {
+    /// The site, for its owner.
+    pub fn publish(&self) -> Publish<'_> {
+        Publish {
+            folder: self,
+            state: self.journal(),
+        }
+    }
+}
+
+impl<'a> Publish<'a> {
+    /// Keeps what is removed in the peer's own folder from now on, not in the system's bin.
+    pub fn keep_removed(&self) {
+        self.state.bin.stay_inside();
+    }
+
+    fn root(&self) -> &'a Path {
+        self.folder.site().root()
+    }
+
+    fn open(&self) -> Result<Dir, Fault> {
+        Dir::open_ambient_dir(self.root(), ambient_authority())
+            .map_err(io("open", &self.root().to_string_lossy()))
+    }
+
+    fn imported(&self) -> MutexGuard<'a, Option<(u64, Arc<Template>)>> {
+        self.state
+            .imported
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'a, Journal> {
+        self.state
+            .journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// "1 file", "2 files".
+fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{count} {many}")
+    }
+}
