@@ -20,6 +20,7 @@ import {
   type Qr,
   type Refused,
   type RendezvousApi,
+  type Saved,
   type Session,
   type Settings,
   type SettingsApi,
@@ -29,6 +30,7 @@ import {
 } from './index';
 import { Reader } from './reader';
 import { appWindow } from './tab';
+import { tables } from './tables';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -50,6 +52,7 @@ export function tauri(): Api {
     prefer: (key, value) => call<void>('prefer', { key, value }),
     settings,
     people,
+    tables: tables((request) => call('tables', { request }), (table, format) => call<Saved>('export_table', { table, format })),
     logs: (since) => call<LogLine[]>('logs', { since }),
     onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
     // The window stops such navigations itself, and reports them as refused.

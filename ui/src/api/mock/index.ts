@@ -9,6 +9,7 @@ import type { Drift } from './drift';
 import { MockNetwork } from './network';
 import { MockRendezvous, qr } from './rendezvous';
 import { MockSettings } from './settings';
+import { mockTables } from './tables';
 import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
 import { appWindow, tab } from '../tab';
@@ -148,6 +149,7 @@ export function mock(): Api {
     prefer,
     settings: settings.api,
     people: settings.people,
+    tables: mockTables(name === 'empty', me, scenario.peers),
     logs: async (since) => settings.logs(since),
     onDenied: (callback) => {
       if (name !== 'denied') return () => {};
