@@ -40,6 +40,8 @@ export type { Fact } from './types/Fact';
 export type { Group } from './types/Group';
 export type { Hosting } from './types/Hosting';
 export type { Joined } from './types/Joined';
+export type { Live } from './types/Live';
+export type { LivePage } from './types/LivePage';
 export type { LogLevel } from './types/LogLevel';
 export type { Me } from './types/Me';
 export type { Network } from './types/Network';

@@ -100,6 +100,7 @@ export function mock(): Api {
     },
     peers: scenario.peers,
     notices: scenario.notices ?? [],
+    live: { readers: 2, today: 14, month: 233, pages: [{ path: '/', readers: 1, visits: 120 }, { path: '/photos/', readers: 1, visits: 81 }], counting: true, reloading: true },
   };
 
   const drifting = scenario.changing ? new Worker(new URL('./drift.ts', import.meta.url), { type: 'module' }) : null;
