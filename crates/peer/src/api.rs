@@ -11,6 +11,7 @@ pub(crate) mod publish;
 pub(crate) mod rendezvous;
 pub(crate) mod settings;
 pub(crate) mod snapshot;
+pub(crate) mod tables;
 pub(crate) mod visit;
 
 pub use connection::{Path, PathKind, Relay, Transport};
@@ -28,4 +29,7 @@ pub use rendezvous::{
 };
 pub use settings::{BlockedPeer, Settings};
 pub use snapshot::{Group, Me, PeerCard, Snapshot};
+pub use tables::{
+    ColumnKind, Format, NewColumn, Policy, Rows, RowsQuery, TableColumn, TableInfo, TablesRequest,
+};
 pub use visit::{Denied, Navigated, Place, Session};

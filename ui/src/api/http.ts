@@ -9,6 +9,7 @@ import {
   type Api,
   type Denied,
   type Details,
+  type Format,
   type Listener,
   type LogLine,
   type Navigated,
@@ -19,6 +20,7 @@ import {
   type Place,
   type Qr,
   type RendezvousApi,
+  type Saved,
   type Session,
   type Settings,
   type SettingsApi,
@@ -28,6 +30,7 @@ import {
 import { Reader } from './reader';
 import { prefer, preference } from './storage';
 import { tab } from './tab';
+import { tables } from './tables';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -55,6 +58,7 @@ export function http(): Api {
     settings,
     people,
     site: httpSite(request),
+    tables: tables((operation) => request('/api/tables', operation), download),
     logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
     onDenied: (callback) => events.onDenied(callback),
     onLeaving: onBlockedNavigation,
@@ -94,6 +98,13 @@ const people: PeopleApi = {
   note: (peer, note) => request('/api/peer/note', { peer, note }),
   details: (peer) => request<Details>('/api/peer/details', { peer }),
 };
+
+/** The browser saves the file while it arrives, however long it is. */
+async function download(table: string, format: Format): Promise<Saved> {
+  const query = new URLSearchParams({ table, format });
+  Object.assign(document.createElement('a'), { href: `/api/tables/export?${query}`, download: `${table}.${format}` }).click();
+  return { path: null };
+}
 
 /**
  * One event stream for everything, open while there are listeners. The browser's own reconnection reports neither why it failed

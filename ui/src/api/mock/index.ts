@@ -10,6 +10,7 @@ import { MockNetwork } from './network';
 import { MockRendezvous, qr } from './rendezvous';
 import { MockSettings } from './settings';
 import { httpSite } from '../http-site';
+import { mockTables } from './tables';
 import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
 import { appWindow, tab } from '../tab';
@@ -151,6 +152,7 @@ export function mock(): Api {
     settings: settings.api,
     people: settings.people,
     site: httpSite(() => Promise.reject(new Refusal({ code: 'failed', message: 'The mock has no site.' }))),
+    tables: mockTables(name === 'empty', me, scenario.peers),
     logs: async (since) => settings.logs(since),
     onDenied: (callback) => {
       if (name !== 'denied') return () => {};
