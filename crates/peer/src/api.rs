@@ -2,6 +2,7 @@
 //! TypeScript types of the UI are generated from these.
 
 pub(crate) mod connection;
+pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod notice;
@@ -14,6 +15,7 @@ pub(crate) mod tables;
 pub(crate) mod visit;
 
 pub use connection::{Path, PathKind, Relay, Transport};
+pub use live::{Live, LivePage};
 pub use log::{LogLevel, LogLine};
 pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
 pub use notice::{Failure, Notice};

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
+        live::Live,
         notice::Notice,
         rendezvous::Rendezvous,
         snapshot::{Me, Snapshot},
@@ -106,6 +107,7 @@ impl Task {
             notices: Vec::new(),
             network: network::judge(&Status::default(), &[], true),
             rendezvous: Rendezvous::default(),
+            live: Live::default(),
         };
         let mut task = Self {
             status: node.status(),

@@ -3,6 +3,7 @@
 
 import { copyText } from './clipboard';
 import { onBlockedNavigation } from './blocked-navigation';
+import { httpSite } from './http-site';
 import {
   Refusal,
   type Api,
@@ -56,6 +57,7 @@ export function http(): Api {
     prefer,
     settings,
     people,
+    site: httpSite(request),
     tables: tables((operation) => request('/api/tables', operation), download),
     logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
     onDenied: (callback) => events.onDenied(callback),

@@ -1,6 +1,9 @@
 // The one interface between the UI and the peer. Three implementations: the desktop app (`tauri.ts`), the viewer's own page in a
 // browser (`http.ts`) and a mock peer (`mock/`). Views and state know only this file.
 
+import type { Added } from './types/Added';
+import type { Backup } from './types/Backup';
+import type { Clash } from './types/Clash';
 import type { Closing } from './types/Closing';
 import type { Denied } from './types/Denied';
 import type { Details } from './types/Details';
@@ -14,7 +17,9 @@ import type { NewColumn } from './types/NewColumn';
 import type { Note } from './types/Note';
 import type { PeerReach } from './types/PeerReach';
 import type { Place } from './types/Place';
+import type { Plan } from './types/Plan';
 import type { Policy } from './types/Policy';
+import type { Progress } from './types/Progress';
 import type { Qr } from './types/Qr';
 import type { Refused } from './types/Refused';
 import type { Rows } from './types/Rows';
@@ -23,19 +28,28 @@ import type { Saved } from './types/Saved';
 import type { Session } from './types/Session';
 import type { Settings } from './types/Settings';
 import type { Shell } from './types/Shell';
+import type { SiteFiles } from './types/SiteFiles';
+import type { SiteText } from './types/SiteText';
 import type { Snapshot } from './types/Snapshot';
+import type { Starter } from './types/Starter';
 import type { TableInfo } from './types/TableInfo';
+import type { Template } from './types/Template';
 import type { Undo } from './types/Undo';
 
+export type { Added, Backup, Clash, Plan, Progress, SiteFiles, SiteText, Starter, Template };
 export type { Closing, Denied, Details, Failure, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
 export type { Format, NewColumn, Policy, Rows, RowsQuery, Saved, TableInfo, Undo };
 export type { Ask } from './types/Ask';
+export type { BackupTable } from './types/BackupTable';
 export type { BlockedPeer } from './types/BlockedPeer';
+export type { BrokenLink } from './types/BrokenLink';
 export type { ColumnKind } from './types/ColumnKind';
 export type { Fact } from './types/Fact';
 export type { Group } from './types/Group';
 export type { Hosting } from './types/Hosting';
 export type { Joined } from './types/Joined';
+export type { Live } from './types/Live';
+export type { LivePage } from './types/LivePage';
 export type { LogLevel } from './types/LogLevel';
 export type { Me } from './types/Me';
 export type { Network } from './types/Network';
@@ -44,6 +58,8 @@ export type { Path } from './types/Path';
 export type { PeerCard } from './types/PeerCard';
 export type { Profile } from './types/Profile';
 export type { Rendezvous } from './types/Rendezvous';
+export type { SiteEntry } from './types/SiteEntry';
+export type { SiteProblem } from './types/SiteProblem';
 export type { Stage } from './types/Stage';
 export type { TableColumn } from './types/TableColumn';
 export type { Wish } from './types/Wish';
@@ -96,6 +112,7 @@ export interface Api {
   prefer(name: string, value: unknown): Promise<void>;
   readonly settings: SettingsApi;
   readonly people: PeopleApi;
+  readonly site: SiteApi;
   readonly tables: TablesApi;
   /** The lines of the log from this number on. */
   logs(since: number): Promise<LogLine[]>;
@@ -141,7 +158,7 @@ export interface ShellApi {
   onKey(callback: (key: Key) => void): Stop;
   /** Opens the window's search bar for what has the focus. */
   find(): Promise<void>;
-  /** Creates a peer with this name and goes online with it. */
+  /** Creates a peer with this name, which is not online yet: the stage is then `choosing`. */
   create(name: string): Promise<void>;
   /** Goes online with the peer in a folder, instead of the current one. */
   open(folder: string): Promise<void>;
@@ -151,6 +168,16 @@ export interface ShellApi {
   answered(number: number): Promise<void>;
   /** Shows the peer's folder in the system's file manager. */
   openFolder(): Promise<void>;
+  /** Asks for a folder; null when the user cancels. */
+  pickFolder(): Promise<string | null>;
+  /** Asks for files; none when the user cancels. */
+  pickFiles(): Promise<string[]>;
+  /** Files and folders were dropped on the window: their absolute paths. */
+  onDropped(callback: (paths: string[]) => void): Stop;
+  /** Opens a file or folder of the site, by its path in it, in the program that the system has for it. */
+  openFile(path: string): Promise<void>;
+  /** Shows a file of the site in the system's file manager; an empty path is the site's folder. */
+  showFile(path: string): Promise<void>;
   /** Saves a log in the user's downloads, and resolves to its path. */
   saveLog(text: string): Promise<string>;
   setClosing(closing: Closing): Promise<void>;
@@ -196,6 +223,55 @@ export interface SettingsApi {
   replace(before: string, text: string): Promise<Settings>;
   /** A PNG of at most 256 KiB, or none. */
   setAvatar(png: Blob | null): Promise<void>;
+}
+
+/** A file of a browser, and where it goes below the folder it is added to. */
+export interface IncomingFile {
+  readonly path: string;
+  readonly file: File;
+}
+
+/** What is added: files of a browser, or in the window absolute paths of files and folders. */
+export type Incoming = readonly IncomingFile[] | readonly string[];
+
+/** An archive: a file of a browser, or in the window its absolute path (of a template also that of a folder). */
+export type Source = File | string;
+
+/**
+ * Your own site. Paths are relative to its folder, with `/` between names. Codes of refusals: `conflict` where the file changed on
+ * disk, `exists` where a name is taken, `not-found`, `invalid`.
+ */
+export interface SiteApi {
+  files(): Promise<SiteFiles>;
+  /** A text file in UTF-8 of at most 2 MiB. */
+  read(path: string): Promise<SiteText>;
+  /** `version` is the one the text was made from, or null for a new file. */
+  write(path: string, text: string, version: string | null): Promise<SiteText>;
+  makeFolder(path: string): Promise<void>;
+  /** Renames or moves a file or folder. */
+  move(from: string, to: string): Promise<Undo>;
+  /** To the system's bin. */
+  remove(paths: readonly string[]): Promise<Undo>;
+  undo(id: string): Promise<void>;
+  /** Copies files and folders into a folder of the site, `''` for the top. Rejects with an `AbortError` when the signal stops it. */
+  add(files: Incoming, into: string, clash: Clash, progress: (done: Progress) => void, signal: AbortSignal): Promise<Added>;
+  /** Publishes the folder at this absolute path, where it is; null for the one inside the peer. The peer restarts for it. */
+  setFolder(path: string | null): Promise<void>;
+  starters(): Promise<Starter[]>;
+  /** What applying a starter or an imported template changes, by its id. */
+  plan(starter: string): Promise<Plan>;
+  /** What was there is kept as a copy. */
+  apply(starter: string): Promise<Undo>;
+  /** Reads a template; `apply` with its id applies it. */
+  importTemplate(source: Source): Promise<Template>;
+  /** Your site as a template for others. */
+  exportTemplate(): Promise<Saved>;
+  /** Site, tables and settings; with a passphrase also the identity, and all of it encrypted. */
+  backup(passphrase: string | null): Promise<Saved>;
+  /** Reads a backup. One that is `locked` wants its passphrase. */
+  restorePlan(source: Source, passphrase: string | null): Promise<Backup>;
+  /** Replaces this peer's site, tables and settings by those of a backup that was read; its identity only if asked to. The peer restarts. */
+  restore(id: string, identity: boolean): Promise<void>;
 }
 
 export interface PeopleApi {

@@ -31,6 +31,7 @@ import {
 import { Reader } from './reader';
 import { appWindow } from './tab';
 import { tables } from './tables';
+import { tauriSite } from './tauri-site';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
 
@@ -52,6 +53,7 @@ export function tauri(): Api {
     prefer: (key, value) => call<void>('prefer', { key, value }),
     settings,
     people,
+    site: tauriSite(call),
     tables: tables((request) => call('tables', { request }), (table, format) => call<Saved>('export_table', { table, format })),
     logs: (since) => call<LogLine[]>('logs', { since }),
     onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
@@ -97,6 +99,11 @@ const shell: ShellApi = {
   goOffline: () => call<void>('go_offline'),
   answered: (number) => call<void>('answered', { number }),
   openFolder: () => call<void>('open_folder'),
+  pickFolder: () => call<string | null>('pick_folder'),
+  pickFiles: () => call<string[]>('pick_files'),
+  onDropped: (callback) => on<string[]>('dropped', ({ payload }) => callback(payload)),
+  openFile: (path) => call<void>('open_file', { path }),
+  showFile: (path) => call<void>('show_file', { path }),
   saveLog: (text) => call<string>('save_log', { text }),
   setClosing: (closing) => call<void>('set_closing', { closing }),
   setAutostart: (on) => call<void>('set_autostart', { on }),

@@ -1,0 +1,117 @@
+// Your own site in a browser: files are uploaded one by one, archives are downloaded.
+
+import { Refusal, type Added, type Backup, type Clash, type Incoming, type IncomingFile, type Plan, type Progress, type Saved, type SiteApi, type SiteFiles, type SiteText, type Source, type Starter, type Template, type Undo } from './index';
+
+type Request = <T>(path: string, body?: object, method?: string) => Promise<T>;
+
+/** Names of files whose upload one question is about: a request has a bounded size. */
+const MAX_ASKED = 5_000;
+
+const UNREACHABLE = { code: 'unreachable', message: 'Goop2 isn’t responding. It may have been closed.' };
+
+export function httpSite(request: Request): SiteApi {
+  const ask = <T>(op: string, rest: object = {}): Promise<T> => request<T>('/api/site', { op, ...rest });
+  return {
+    files: () => ask<SiteFiles>('files'),
+    read: (path) => ask<SiteText>('read', { path }),
+    write: (path, text, version) => ask<SiteText>('write', { path, text, version }),
+    makeFolder: (path) => ask('make_folder', { path }),
+    move: (from, to) => ask<Undo>('move', { from, to }),
+    remove: (paths) => ask<Undo>('remove', { paths }),
+    undo: (id) => ask('undo', { id }),
+    add: (files, into, clash, progress, signal) => add(ask, ofBrowser(files), into, clash, progress, signal),
+    setFolder: (path) => ask('set_folder', { path }),
+    starters: () => ask<Starter[]>('starters'),
+    plan: (starter) => ask<Plan>('plan', { starter }),
+    apply: (starter) => ask<Undo>('apply', { starter }),
+    importTemplate: (source) => upload<Template>('/api/site/template', archive(source)),
+    exportTemplate: () => download('/api/site/template', {}, 'site.zip'),
+    backup: (passphrase) => download('/api/site/backup', { passphrase }, 'site.goop2-backup'),
+    restorePlan: async (source, passphrase) => {
+      const { id } = await upload<{ id: string }>('/api/site/backup', archive(source));
+      return ask<Backup>('open_backup', { id, passphrase });
+    },
+    restore: (id, identity) => ask('restore', { id, identity }),
+  };
+}
+
+/** All of them can be undone at once: the uploads share a number. */
+async function add(
+  ask: <T>(op: string, rest?: object) => Promise<T>,
+  files: readonly IncomingFile[],
+  into: string,
+  clash: Clash,
+  progress: (done: Progress) => void,
+  signal: AbortSignal,
+): Promise<Added> {
+  const paths = files.map(({ path }) => (into === '' ? path : `${into}/${path}`));
+  if (clash === 'ask') for (let from = 0; from < paths.length; from += MAX_ASKED) await ask('free', { paths: paths.slice(from, from + MAX_ASKED) });
+  const total = files.reduce((sum, { file }) => sum + file.size, 0);
+  const batch = crypto.randomUUID();
+  const all: Added = { added: [], skipped: [], undo: { id: batch, message: '' } };
+  let before = 0;
+  try {
+    for (const [index, { file }] of files.entries()) {
+      const path = paths[index] ?? file.name;
+      const query = new URLSearchParams({ path, clash, batch });
+      const one = await upload<Added>(`/api/site/file?${query}`, file, signal, (done) => progress({ file: path, done: before + done, total }));
+      all.added.push(...one.added);
+      all.skipped.push(...one.skipped);
+      all.undo = one.undo;
+      before += file.size;
+      progress({ file: path, done: before, total });
+    }
+  } catch (thrown) {
+    if (all.added.length > 0) await ask('undo', { id: all.undo.id }).catch(() => {});
+    throw thrown;
+  }
+  return all;
+}
+
+/** By XMLHttpRequest, because `fetch` doesn't say how far it is. */
+function upload<T>(path: string, body: Blob, signal?: AbortSignal, progress: (done: number) => void = () => {}): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    const stopped = (): void => reject(new DOMException('The upload was canceled.', 'AbortError'));
+    if (signal?.aborted) return stopped();
+    signal?.addEventListener('abort', () => sending.abort(), { once: true });
+    sending.upload.onprogress = ({ loaded }) => progress(loaded);
+    sending.onabort = stopped;
+    sending.onerror = () => reject(new Refusal(UNREACHABLE));
+    sending.onload = () => {
+      const value = parsed(sending.responseText);
+      if (sending.status >= 200 && sending.status < 300) resolve(value as T);
+      else reject(Refusal.from(value, `Something went wrong (error ${sending.status}). Try again.`));
+    };
+    sending.open('PUT', path);
+    sending.send(body);
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The browser keeps a large answer on its disk. */
+async function download(path: string, body: object, name: string): Promise<Saved> {
+  const answer = await fetch(path, { method: 'POST', body: JSON.stringify(body), cache: 'no-store' }).catch(() => null);
+  if (!answer) throw new Refusal(UNREACHABLE);
+  if (!answer.ok) throw Refusal.from(await answer.json().catch(() => null), `Something went wrong (error ${answer.status}). Try again.`);
+  const href = URL.createObjectURL(await answer.blob());
+  Object.assign(document.createElement('a'), { href, download: fileName(answer) ?? name }).click();
+  setTimeout(() => URL.revokeObjectURL(href));
+  return { path: null };
+}
+
+const fileName = (answer: Response): string | null => /filename="([^"]+)"/.exec(answer.headers.get('Content-Disposition') ?? '')?.[1] ?? null;
+
+const ofBrowser = (files: Incoming): readonly IncomingFile[] => files.filter((file) => typeof file !== 'string');
+
+function archive(source: Source): File {
+  if (typeof source !== 'string') return source;
+  throw new Refusal({ code: 'invalid', message: 'Choose a file.' });
+}
