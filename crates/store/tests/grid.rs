@@ -155,7 +155,7 @@ fn rows_by_position_order_and_filter() {
         ("Ä", 1),
         ("%", 1),
         ("nobody", 0),
-        ("a", 4),
+        ("A", 5),
     ] {
         let filtered = RowsQuery {
             filter: filter.into(),
