@@ -1,6 +1,9 @@
 //! The tables of your own site: what its owner does with them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use bytes::Bytes;
 use goop2_proto::PeerId;
@@ -192,29 +195,22 @@ impl Peer {
             .find(|name| !name.is_empty())
     }
 
-    /// Those whose name contains a text.
+    /// Those whose name contains a text: who is seen, remembered or blocked, and the owner.
     fn named(&self, text: &str) -> Vec<String> {
         if text.is_empty() {
             return vec![];
         }
         let text = text.to_lowercase();
-        let known = self
-            .0
-            .known
-            .known()
-            .borrow()
-            .keys()
-            .copied()
-            .collect::<Vec<_>>();
-        let all = known
-            .into_iter()
-            .chain([self.id()])
-            .map(|peer| peer.to_base58());
+        let snapshot = self.0.snapshot.borrow().clone();
+        let seen = snapshot.peers.iter().map(|peer| peer.id.clone());
+        let (known, own) = (self.0.known.known().borrow().clone(), self.id());
+        let known = known.keys().chain([&own]).map(|peer| peer.to_base58());
+        let all: BTreeSet<String> = seen.chain(known).collect();
         let is_named = |id: &String| {
             let name = self.name_of(id).unwrap_or_default();
             name.to_lowercase().contains(&text)
         };
-        all.filter(is_named).take(MAX_AUTHORS).collect()
+        all.into_iter().filter(is_named).take(MAX_AUTHORS).collect()
     }
 
     async fn on_tables<T: Send + 'static>(

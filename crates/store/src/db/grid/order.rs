@@ -22,7 +22,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// As much as is found without a walk, if it is no special order.
+    /// As much as is found without a walk, if it is the order in which rows came.
     pub(super) fn find(
         conn: &Connection,
         shape: &Shape,
