@@ -72,14 +72,14 @@ test('what is typed becomes what the column keeps, or says why not', () => {
 
 test('a change of the policy says what comes of it', () => {
   expect(consequences('open', 'open', 3)).toEqual([]);
-  expect(consequences('open', 'public', 40)).toEqual(['The 40 rows in it can be read by everybody who visits your site.']);
+  expect(consequences('open', 'public', 40)).toEqual(['The 40 rows in it can be read by anyone who visits your site.']);
   expect(consequences('public', 'owner', 1)).toEqual(['Visitors can’t add anything anymore. They can still change and remove what they wrote.']);
   expect(consequences('public', 'email', 1)).toHaveLength(2);
   expect(consequences('owner', 'public', 1)).toEqual(['Every visitor can add rows.']);
   expect(inWords('something', false)).toBe('Visitors see only their own, and add nothing');
 });
 
-test('new entries are told once, by table', () => {
+test('new entries are counted once, by table', () => {
   const table = (name: string, fresh: number): TableInfo => ({ name, fresh, policy: 'public', restricted: false, rows: 0, bytes: 0, full: 0, columns: [] });
   expect(entries([table('a', 1)], [table('a', 1)])).toBe('');
   expect(entries([table('a', 1)], [table('a', 3), table('b', 1)])).toBe('2 new entries in a, 1 new entry in b');

@@ -30,7 +30,7 @@ export function consequences(from: string, to: Policy, rows: number): string[] {
   if (from === to) return [];
   const all = rows === 1 ? 'The row in it' : `The ${rows.toLocaleString()} rows in it`;
   const found: string[] = [];
-  if (readable(to) && !readable(from)) found.push(rows === 0 ? 'What is added can be read by everybody who visits your site.' : `${all} can be read by everybody who visits your site.`);
+  if (readable(to) && !readable(from)) found.push(rows === 0 ? 'What is added can be read by anyone who visits your site.' : `${all} can be read by anyone who visits your site.`);
   if (readable(from) && !readable(to)) found.push('Visitors no longer see what others wrote.');
   if (to === 'owner') found.push('Visitors can’t add anything anymore. They can still change and remove what they wrote.');
   else if (to === 'email') found.push('Visitors without an email address can’t add anything.');

@@ -4,7 +4,7 @@
 
 /** The highest element: every browser draws twice as much. */
 const MAX_HEIGHT = 8_000_000;
-/** From each end, rows are where a list of their own height would have them. */
+/** From each end, rows are where a list that needs no shorter element has them. */
 const END = 1_000_000;
 /** Rows kept above and below the visible ones, so that scrolling does not outrun them. */
 const SPARE = 8;

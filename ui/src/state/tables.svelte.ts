@@ -23,6 +23,9 @@ export class Tables {
   readonly rows: RowWindow;
   readonly toasts: Toasts;
 
+  /** How often the user has looked at what is new. */
+  #looked = 0;
+
   readonly current = $derived(this.all?.find(({ name }) => name === this.name) ?? null);
 
   constructor(api: TablesApi, toasts: Toasts) {
@@ -38,8 +41,11 @@ export class Tables {
   }
 
   async load(): Promise<void> {
+    const looked = this.#looked;
     try {
       const all = await this.api.all();
+      // What was new before the user looked is not new again.
+      if (looked !== this.#looked) return;
       const before = this.current;
       this.problem = '';
       if (JSON.stringify(all) === JSON.stringify(this.all)) return;
@@ -53,6 +59,7 @@ export class Tables {
 
   /** Shows a table, the newest rows first. */
   open(name: string | null): void {
+    if (name === this.name) return;
     this.name = name;
     this.selected = [];
     this.fresh = this.current?.fresh ?? 0;
@@ -87,7 +94,9 @@ export class Tables {
   }
 
   async #seen(name: string): Promise<void> {
+    this.#looked++;
     await this.api.seen(name).catch(() => {});
+    this.#looked++;
     this.all = this.all?.map((table) => (table.name === name ? { ...table, fresh: 0 } : table)) ?? null;
   }
 
