@@ -233,7 +233,12 @@ impl Found {
             known.filter(|(known, kept)| *known == key && kept.is_current(version, changes));
         let mut kept = match current {
             Some((_, kept)) => kept,
-            None => Kept::find(version, changes, || Order::find(conn, shape, query))?,
+            None => {
+                let counted = self.counted(&shape.name, version);
+                Kept::find(version, changes, || {
+                    Order::find(conn, shape, query, counted)
+                })?
+            }
         };
         let limit = query.limit.min(MAX_PAGE);
         let ids = match kept.value.page(conn, shape, query, limit)? {
@@ -247,6 +252,14 @@ impl Found {
         let total = kept.value.total();
         self.order = Some((key, kept));
         Ok((total, ids))
+    }
+
+    /// How many rows a table has, if they were counted in this state of the database.
+    fn counted(&self, table: &str, version: i64) -> Option<i64> {
+        let infos = self.infos.as_ref()?;
+        let exact = infos.version == version && infos.changes == self.changes;
+        let info = infos.value.iter().find(|info| info.name == table)?;
+        exact.then_some(info.rows)
     }
 }
 

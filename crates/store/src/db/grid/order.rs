@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 
 use super::{RowsQuery, quote, shape::Shape};
-use crate::db::{catalog, fault};
+use crate::db::{catalog, fault, values::Affinity};
 
 /// As near to an end of the table, rows are walked to each time: a few milliseconds.
 const NEAR: usize = 5_000;
@@ -22,11 +22,12 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// As much as is found without a walk, if it is the order in which rows came.
+    /// `counted`: the rows of the table, if known. As much as is found without a walk, if it is the order in which rows came.
     pub(super) fn find(
         conn: &Connection,
         shape: &Shape,
         query: &RowsQuery,
+        counted: Option<i64>,
     ) -> Result<Self, String> {
         if query.sort.is_some() || !query.filter.is_empty() {
             return Self::walk(conn, shape, query);
@@ -36,7 +37,10 @@ impl Order {
             conn.query_row(&sql(what), [], |row| row.get::<_, Option<i64>>(0))
                 .map_err(fault::answer)
         };
-        let total = one("count(*)")?.unwrap_or(0);
+        let total = match counted {
+            Some(counted) => counted,
+            None => one("count(*)")?.unwrap_or(0),
+        };
         let first = one(&format!("min({})", shape.id))?.unwrap_or(0);
         let last = one(&format!("max({})", shape.id))?.unwrap_or(0);
         let dense = last
@@ -174,10 +178,20 @@ fn condition(shape: &Shape, query: &RowsQuery) -> (String, Vec<Sql>) {
     for text in texts {
         args.push(Sql::Text(format!("%{}%", escaped(&text))));
         let mark = args.len();
-        let columns = shape.columns.iter().filter(|column| !column.system);
-        parts.extend(
-            columns.map(|column| format!("{} LIKE ?{mark} ESCAPE '\\'", quote(&column.name))),
-        );
+        let numeric = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b".+-eE".contains(&byte));
+        for column in shape.columns.iter().filter(|column| !column.system) {
+            let name = quote(&column.name);
+            let like = format!("{name} LIKE ?{mark} ESCAPE '\\'");
+            // Digits of a number contain no word: most of a table need not be written out for that.
+            parts.push(match column.affinity {
+                Affinity::Numeric | Affinity::Real if !numeric => {
+                    format!("(typeof({name}) = 'text' AND {like})")
+                }
+                _ => like,
+            });
+        }
     }
     if shape.position("_owner").is_some() && !query.authors.is_empty() {
         let marks: Vec<String> = query
