@@ -29,8 +29,8 @@ use super::{
 
 /// Longest title and text of a notification, in characters: more than desktops show.
 const MAX_NOTE: usize = 300;
-/// Most saved files of one name in one folder.
-const MAX_SAVED: usize = 100;
+/// Most files of one name in the user's download folder.
+const MAX_FILES: usize = 100;
 
 pub(crate) struct App {
     pub(crate) running: Running,
@@ -145,23 +145,32 @@ pub(super) async fn save_download(
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// In a new file: nothing is overwritten.
-fn save(name: &str, extension: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+/// In a new file of the user's download folder.
+fn save(name: &str, ending: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+    let (mut file, path) = new_file(name, ending)?;
+    Ok(file.write_all(bytes).map(|()| path)?)
+}
+
+/// A new file in the user's download folder: nothing is overwritten.
+pub(super) fn new_file(name: &str, ending: &str) -> anyhow::Result<(File, PathBuf)> {
     let dir = dirs::download_dir().filter(|dir| dir.is_dir());
     let dir = dir.or_else(dirs::home_dir);
-    let dir = dir.context("There is no folder to save it in.")?;
-    for number in 1..=MAX_SAVED {
+    let dir = dir.context("There is no folder to save the file in.")?;
+    for number in 1..=MAX_FILES {
         let path = dir.join(match number {
-            1 => format!("{name}.{extension}"),
-            _ => format!("{name}-{number}.{extension}"),
+            1 => format!("{name}.{ending}"),
+            _ => format!("{name}-{number}.{ending}"),
         });
         match File::create_new(&path) {
-            Ok(mut file) => return Ok(file.write_all(bytes).map(|()| path)?),
+            Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("There are too many saved files in {}.", dir.display())
+    bail!(
+        "There are too many files named {name} in {}.",
+        dir.display()
+    )
 }
 
 /// Shows the peer's folder in the file manager; its `site` is what is published.
@@ -227,7 +236,7 @@ pub(super) fn notify(title: &str, body: &str, app: AppHandle) -> Result<(), Fail
 }
 
 /// A failure with this code and the system's message.
-fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
+pub(super) fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
     move |error| Failure {
         code: code.into(),
         message: format!("{error:#}"),

@@ -2,12 +2,10 @@
 // page's own thread works, not the time that passes: what else the machine does meanwhile is no fault of the page.
 
 import assert from 'node:assert/strict'
-import { readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promised } from '../support/promise.mjs'
 import { launch, profile, Window } from './lib/browser.mjs'
+import { frames } from './lib/frames.mjs'
 import { Mock } from './lib/mock.mjs'
 
 /** "No frame over 50 ms." */
@@ -56,35 +54,17 @@ async function steady(t, page, what) {
 }
 
 /** Scrolls, and says how long the page's own thread worked for each frame meanwhile. */
-async function watch(page) {
-  const file = join(tmpdir(), `goop2-trace-${process.pid}.json`)
-  await browser.startTracing(page, { path: file, categories: ['toplevel', 'devtools.timeline'] })
-  await page.evaluate(async (ms) => {
-    const list = document.querySelector('nav[aria-label="Peers"]')
-    const end = performance.now() + ms
-    while (performance.now() < end) {
-      list.scrollTop = (list.scrollTop + 173) % (list.scrollHeight - list.clientHeight)
-      await new Promise(requestAnimationFrame)
-    }
-  }, WATCHED_MS)
-  await browser.stopTracing()
-  const { traceEvents } = JSON.parse(await readFile(file, 'utf8'))
-  await rm(file)
-  // Of several pages, the one that was scrolled.
-  const asked = (thread) => traceEvents.filter((event) => event.name === 'FireAnimationFrame' && event.pid === thread.pid && event.tid === thread.tid).length
-  const threads = traceEvents.filter((event) => event.name === 'thread_name' && event.args.name === 'CrRendererMain')
-  const main = threads.sort((a, b) => asked(b) - asked(a))[0]
-  const own = traceEvents.filter((event) => event.pid === main.pid && event.tid === main.tid)
-  // One begins where the one before was asked what it shows.
-  const begins = own.filter((event) => event.name === 'FireAnimationFrame').map((event) => event.ts)
-  const work = begins.slice(1).map(() => 0)
-  for (const task of own) {
-    if (!task.name.endsWith('ThreadControllerImpl::RunTask') || task.tdur === undefined) continue
-    const frame = begins.findLastIndex((begin) => begin <= task.ts)
-    if (frame >= 0 && frame < work.length) work[frame] += task.tdur / 1000
-  }
-  return work
-}
+const watch = (page) =>
+  frames(browser, page, () =>
+    page.evaluate(async (ms) => {
+      const list = document.querySelector('nav[aria-label="Peers"]')
+      const end = performance.now() + ms
+      while (performance.now() < end) {
+        list.scrollTop = (list.scrollTop + 173) % (list.scrollHeight - list.clientHeight)
+        await new Promise(requestAnimationFrame)
+      }
+    }, WATCHED_MS),
+  )
 
 test('an idle window costs no CPU', async (t) => {
   const { page } = await open('still')

@@ -5,7 +5,7 @@ import { reconcile } from '../src/state/reconcile';
 
 const HOSTING = { state: 'off', problem: null, port: 8787, bind: '', relay_port: 0, public_page: '', admin_page: '', peers: 0, relayed: null, messages_per_second: 0 } as const;
 const peer = (id: string, more: Partial<PeerCard> = {}): PeerCard => ({ id, label: id, name: '', favourite: false, email: '', avatar_hash: '', group: 'nearby', verified: true, last_seen: 0, path: { kind: 'lan', transport: 'tcp', rtt_ms: 1, relay: null }, ...more });
-const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [], network: { verdict: 'good', headline: '', facts: [], testing: false }, rendezvous: { joined: [], hosting: { ...HOSTING, connect_urls: [] } } });
+const snapshot = (...peers: PeerCard[]): Snapshot => ({ me: { id: 'me', label: 'Mira', email: '', avatar_hash: '', listen: ['/ip4/10.0.0.1/tcp/1'] }, peers, notices: [], network: { verdict: 'good', headline: '', facts: [], testing: false }, rendezvous: { joined: [], hosting: { ...HOSTING, connect_urls: [] } }, live: { readers: 0, today: 0, month: 0, pages: [], counting: true, reloading: true } });
 
 /** As it arrives: the changes, from a worker. */
 const arrive = (old: Snapshot, next: Snapshot): Snapshot => reconcile(old, whole(old.peers, structuredClone(changes(old.peers, next))));

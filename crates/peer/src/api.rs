@@ -2,6 +2,7 @@
 //! TypeScript types of the UI are generated from these.
 
 pub(crate) mod connection;
+pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod notice;
@@ -10,9 +11,11 @@ pub(crate) mod publish;
 pub(crate) mod rendezvous;
 pub(crate) mod settings;
 pub(crate) mod snapshot;
+pub(crate) mod tables;
 pub(crate) mod visit;
 
 pub use connection::{Path, PathKind, Relay, Transport};
+pub use live::{Live, LivePage};
 pub use log::{LogLevel, LogLine};
 pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
 pub use notice::{Failure, Notice};
@@ -26,4 +29,7 @@ pub use rendezvous::{
 };
 pub use settings::{BlockedPeer, Settings};
 pub use snapshot::{Group, Me, PeerCard, Snapshot};
+pub use tables::{
+    ColumnKind, Format, NewColumn, Policy, Rows, RowsQuery, TableColumn, TableInfo, TablesRequest,
+};
 pub use visit::{Denied, Navigated, Place, Session};

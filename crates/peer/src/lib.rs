@@ -33,10 +33,10 @@ mod supervisor;
 
 pub use error::Error;
 pub use goop2_store::{
-    Config, Error as FolderError, Folder, MAX_PICTURE, archive::MAX_ARCHIVE, identity,
-    publish::MAX_TEXT, server_config, settings,
+    Config, Error as FolderError, Folder, MAX_PICTURE, archive::MAX_ARCHIVE, grid::MAX_IMPORT,
+    identity, publish::MAX_TEXT, server_config, settings,
 };
-pub use peer::Peer;
+pub use peer::{Export, Peer};
 pub use publish::{Local, NotOnline, Source, Upload};
 pub use servers::hosted::Hosted;
 pub use settings::keep_until_restart;

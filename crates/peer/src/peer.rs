@@ -1,8 +1,8 @@
 //! [`Peer`], the façade: everything a skin can ask of a running peer.
 //!
 //! Its methods are grouped by subject: going online and offline in `start`, files and data of sites
-//! in `sites`, the owner's work on the site in `publish`, connections in `reach`, and `people`,
-//! `rendezvous` and `settings`.
+//! in `sites`, the owner's work on the site in `publish` and on its `tables`, connections in `reach`,
+//! and `people`, `rendezvous` and `settings`.
 
 mod people;
 mod publish;
@@ -11,6 +11,7 @@ mod rendezvous;
 mod settings;
 mod sites;
 mod start;
+mod tables;
 
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +21,8 @@ use goop2_rendezvous::client::Http;
 use goop2_store::{Config, Folder};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+pub use tables::Export;
 
 use crate::{
     api::{notice::Notice, snapshot::Snapshot},

@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
+        live::Live,
         notice::Notice,
         rendezvous::Rendezvous,
         snapshot::{Me, Snapshot},
@@ -114,6 +115,7 @@ impl Task {
             notices: Vec::new(),
             network: network::judge(&Status::default(), &[], true),
             rendezvous: Rendezvous::default(),
+            live: Live::default(),
         };
         let mut task = Self {
             status: node.status(),

@@ -33,6 +33,8 @@ pub struct Config {
     pub viewer: Viewer,
     /// The site's scripts.
     pub lua: Lua,
+    /// What happens to open pages, and what is counted.
+    pub site: Site,
 }
 
 /// Section `identity`.
@@ -263,6 +265,18 @@ pub struct Lua {
     pub kv_enabled: bool,
 }
 
+/// Section `site`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Site {
+    /// Pages that are open reload when a file they use changes. Existing peers ignore this key.
+    pub reload: bool,
+    /// Count visits to the site on this computer: numbers only, never who. Existing peers ignore
+    /// this key.
+    pub count_visits: bool,
+}
+
 impl Default for Identity {
     fn default() -> Self {
         Self {
@@ -369,6 +383,15 @@ impl Default for Lua {
             rate_limit_global: 120,
             http_enabled: true,
             kv_enabled: true,
+        }
+    }
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            reload: true,
+            count_visits: true,
         }
     }
 }

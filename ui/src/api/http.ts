@@ -3,12 +3,13 @@
 import { copyText } from './clipboard';
 import { onBlockedNavigation } from './blocked-navigation';
 import { readEvents } from './event-stream';
-import { httpSite } from './http-site';
+import { httpSite, saved, type Signed } from './http-site';
 import {
   Refusal,
   type Api,
   type Denied,
   type Details,
+  type Format,
   type Listener,
   type LogLine,
   type Navigated,
@@ -19,6 +20,7 @@ import {
   type Place,
   type Qr,
   type RendezvousApi,
+  type Saved,
   type Session,
   type Settings,
   type SettingsApi,
@@ -28,6 +30,7 @@ import {
 import { Reader } from './reader';
 import { prefer, preference } from './storage';
 import { tab } from './tab';
+import { tables } from './tables';
 import { Token } from './token';
 
 /** Pauses between attempts to reach a viewer that went away; the last one repeats. */
@@ -59,7 +62,8 @@ export function http(): Api {
     prefer,
     settings,
     people,
-    site: httpSite(request, { fetch: answerOf, token: () => token.value() }),
+    site: httpSite(request, signed),
+    tables: tables((operation) => request('/api/tables', operation), download),
     logs: (since) => request<LogLine[]>(`/api/logs?since=${since}`),
     onDenied: (callback) => events.onDenied(callback),
     onLeaving: onBlockedNavigation,
@@ -99,6 +103,13 @@ const people: PeopleApi = {
   note: (peer, note) => request('/api/peer/note', { peer, note }),
   details: (peer) => request<Details>('/api/peer/details', { peer }),
 };
+
+/** How this tab signs what is not JSON. */
+const signed: Signed = { fetch: answerOf, token: () => token.value() };
+
+async function download(table: string, format: Format): Promise<Saved> {
+  return saved(await signed.fetch(`/api/tables/export?${new URLSearchParams({ table, format })}`, {}), `${table}.${format}`);
+}
 
 /** One event stream for everything, open while there are listeners. */
 class Events {

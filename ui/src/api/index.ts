@@ -8,17 +8,22 @@ import type { Closing } from './types/Closing';
 import type { Denied } from './types/Denied';
 import type { Details } from './types/Details';
 import type { Failure } from './types/Failure';
+import type { Format } from './types/Format';
 import type { Host } from './types/Host';
 import type { Key } from './types/Key';
 import type { LogLine } from './types/LogLine';
 import type { Navigated } from './types/Navigated';
+import type { NewColumn } from './types/NewColumn';
 import type { Note } from './types/Note';
 import type { PeerReach } from './types/PeerReach';
 import type { Place } from './types/Place';
 import type { Plan } from './types/Plan';
+import type { Policy } from './types/Policy';
 import type { Progress } from './types/Progress';
 import type { Qr } from './types/Qr';
 import type { Refused } from './types/Refused';
+import type { Rows } from './types/Rows';
+import type { RowsQuery } from './types/RowsQuery';
 import type { Saved } from './types/Saved';
 import type { Session } from './types/Session';
 import type { Settings } from './types/Settings';
@@ -27,19 +32,24 @@ import type { SiteFiles } from './types/SiteFiles';
 import type { SiteText } from './types/SiteText';
 import type { Snapshot } from './types/Snapshot';
 import type { Starter } from './types/Starter';
+import type { TableInfo } from './types/TableInfo';
 import type { Template } from './types/Template';
 import type { Undo } from './types/Undo';
 
-export type { Added, Backup, Clash, Plan, Progress, Saved, SiteFiles, SiteText, Starter, Template, Undo };
+export type { Added, Backup, Clash, Plan, Progress, SiteFiles, SiteText, Starter, Template };
 export type { Closing, Denied, Details, Failure, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
+export type { Format, NewColumn, Policy, Rows, RowsQuery, Saved, TableInfo, Undo };
 export type { Ask } from './types/Ask';
 export type { BackupTable } from './types/BackupTable';
 export type { BlockedPeer } from './types/BlockedPeer';
 export type { BrokenLink } from './types/BrokenLink';
+export type { ColumnKind } from './types/ColumnKind';
 export type { Fact } from './types/Fact';
 export type { Group } from './types/Group';
 export type { Hosting } from './types/Hosting';
 export type { Joined } from './types/Joined';
+export type { Live } from './types/Live';
+export type { LivePage } from './types/LivePage';
 export type { LogLevel } from './types/LogLevel';
 export type { Me } from './types/Me';
 export type { Network } from './types/Network';
@@ -51,6 +61,7 @@ export type { Rendezvous } from './types/Rendezvous';
 export type { SiteEntry } from './types/SiteEntry';
 export type { SiteProblem } from './types/SiteProblem';
 export type { Stage } from './types/Stage';
+export type { TableColumn } from './types/TableColumn';
 export type { Wish } from './types/Wish';
 
 /**
@@ -102,6 +113,7 @@ export interface Api {
   readonly settings: SettingsApi;
   readonly people: PeopleApi;
   readonly site: SiteApi;
+  readonly tables: TablesApi;
   /** The lines of the log from this number on. */
   logs(since: number): Promise<LogLine[]>;
   onDenied(callback: (denied: Denied) => void): Stop;
@@ -265,6 +277,37 @@ export interface SiteApi {
 export interface PeopleApi {
   note(peer: string, note: Note): Promise<void>;
   details(peer: string): Promise<Details>;
+}
+
+/**
+ * A cell as it is stored: null, a number or a text. `$int` is a whole number that JavaScript would round, `$cut` the beginning of a
+ * long text in a list of rows, `$blob` the length of bytes that are not text.
+ */
+export type Cell = null | number | string | { $int: string } | { $cut: string; bytes: number } | { $blob: number };
+
+/** The tables of your own site. */
+export interface TablesApi {
+  all(): Promise<TableInfo[]>;
+  rows(query: RowsQuery): Promise<Rows>;
+  /** All of one row: no text is cut. */
+  row(table: string, id: number): Promise<Cell[]>;
+  update(table: string, id: number, values: Record<string, Cell>): Promise<Undo>;
+  /** Adds a row of the user's own, and resolves to its id. */
+  insert(table: string, values: Record<string, Cell>): Promise<number>;
+  remove(table: string, ids: number[]): Promise<Undo>;
+  undo(id: string): Promise<void>;
+  /** Removes all rows of an author from all tables, and blocks that peer if wanted. */
+  removeAuthor(peer: string, block: boolean): Promise<Undo>;
+  create(name: string, columns: NewColumn[], policy: Policy): Promise<void>;
+  addColumn(table: string, column: NewColumn): Promise<void>;
+  setPolicy(table: string, policy: Policy): Promise<void>;
+  drop(table: string): Promise<Undo>;
+  /** Saves a file with all rows: in the user's downloads, or through the browser. */
+  export(table: string, format: Format): Promise<Saved>;
+  /** Adds the rows of a file, all of them or none. */
+  import(table: string, format: Format, text: string): Promise<Undo>;
+  /** The user has looked at the table: nothing in it is new. */
+  seen(table: string): Promise<void>;
 }
 
 /** A failure in plain words, ready to be shown. */

@@ -20,6 +20,7 @@ import {
   type Qr,
   type Refused,
   type RendezvousApi,
+  type Saved,
   type Session,
   type Settings,
   type SettingsApi,
@@ -29,6 +30,7 @@ import {
 } from './index';
 import { Reader } from './reader';
 import { appWindow } from './tab';
+import { tables } from './tables';
 import { tauriSite } from './tauri-site';
 
 export const inTauri = (): boolean => '__TAURI_INTERNALS__' in window;
@@ -52,6 +54,7 @@ export function tauri(): Api {
     settings,
     people,
     site: tauriSite(call),
+    tables: tables((request) => call('tables', { request }), (table, format) => call<Saved>('export_table', { table, format })),
     logs: (since) => call<LogLine[]>('logs', { since }),
     onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
     // The window stops such navigations itself, and reports them as refused.

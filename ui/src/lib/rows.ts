@@ -28,9 +28,9 @@ export function stacked<T>(lists: readonly (readonly T[])[]): Section<T>[] {
 }
 
 /** The indexes of a section's rows that are visible between two heights, and `kept` if it is one of the section's. */
-export function visible<T>({ items, top }: Section<T>, from: number, to: number, kept: number): number[] {
-  const first = Math.max(0, Math.floor((from - top) / ROW) - SPARE);
-  const last = Math.min(items.length - 1, Math.ceil((to - top) / ROW) + SPARE);
+export function visible<T>({ items, top }: Pick<Section<T>, 'items' | 'top'>, from: number, to: number, kept: number, row = ROW): number[] {
+  const first = Math.max(0, Math.floor((from - top) / row) - SPARE);
+  const last = Math.min(items.length - 1, Math.ceil((to - top) / row) + SPARE);
   const rows = last < first ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
   if (kept < 0 || kept >= items.length || rows.includes(kept)) return rows;
   return kept < first ? [kept, ...rows] : [...rows, kept];

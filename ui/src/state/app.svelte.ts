@@ -13,6 +13,7 @@ import { Navigation, PAGE_NAMES } from './navigation.svelte';
 import { People } from './people.svelte';
 import { Preferences } from './preferences.svelte';
 import { ShellState } from './shell.svelte';
+import { Site } from './site.svelte';
 import { TabHistory } from './tab';
 import { Toasts } from './toasts.svelte';
 import { Zoom } from './zoom.svelte';
@@ -25,6 +26,7 @@ export class AppState {
   readonly people: People;
   readonly preferences: Preferences;
   readonly shell: ShellState;
+  readonly site: Site;
   readonly zoom: Zoom;
   readonly tab: TabHistory;
   readonly toasts = new Toasts();
@@ -40,6 +42,7 @@ export class AppState {
     this.people = new People(api, this.backend, this.toasts);
     this.preferences = new Preferences(api);
     this.shell = new ShellState(api.shell);
+    this.site = new Site(api.site, this.toasts);
     this.zoom = new Zoom(api);
     this.tab = new TabHistory(api.tab, this.browser, this.navigation);
   }

@@ -184,6 +184,12 @@ export class Browser {
     return entry && origin && frameUrl(entry, origin);
   }
 
+  /** The address of a page for another frame of this window; `unreached` when the one by name did not load. */
+  async urlOf(place: Place, unreached = false): Promise<string | null> {
+    const known = this.#origins[place.peer] ?? (this.#ports || unreached ? await this.#api.origin(place) : this.#named(place.peer));
+    return known && frameUrl(place, known);
+  }
+
   #named(peer: string): string | null {
     const port = this.#backend.session?.viewer_port;
     return port === undefined ? null : siteOrigin(peer, port);

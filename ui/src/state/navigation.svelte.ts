@@ -6,10 +6,10 @@ import type { Place, Stop } from '../api';
 import { home } from '../lib/address';
 import type { Browser } from './browser.svelte';
 
-export type Page = 'rendezvous' | 'network' | 'settings' | 'log' | 'history';
+export type Page = 'site' | 'rendezvous' | 'network' | 'settings' | 'log' | 'history';
 
 /** In the order of the bar. */
-export const PAGE_NAMES: Record<Page, string> = { rendezvous: 'Rendezvous', network: 'Network', settings: 'Settings', log: 'Log', history: 'History' };
+export const PAGE_NAMES: Record<Page, string> = { site: 'My site', rendezvous: 'Rendezvous', network: 'Network', settings: 'Settings', log: 'Log', history: 'History' };
 
 /** Narrower than this, as zoom makes a window, the list of peers and the rest are shown one at a time. */
 const NARROW = '(max-width: 560px)';

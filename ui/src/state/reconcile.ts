@@ -15,6 +15,7 @@ export function reconcile(old: Snapshot | null, next: Snapshot): Snapshot {
     notices: keep(old.notices, next.notices),
     rendezvous: keep(old.rendezvous, next.rendezvous),
     network: keep(old.network, next.network),
+    live: keep(old.live, next.live),
   };
 }
 

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::api::{connection::Path, network::Network, notice::Notice, rendezvous::Rendezvous};
+use crate::api::{
+    connection::Path, live::Live, network::Network, notice::Notice, rendezvous::Rendezvous,
+};
 
 /// Everything the window shows, as one value. A slow reader misses values in between, never the
 /// last one.
@@ -20,6 +22,8 @@ pub struct Snapshot {
     pub network: Network,
     /// The rendezvous servers joined and hosted.
     pub rendezvous: Rendezvous,
+    /// How your site is read.
+    pub live: Live,
 }
 
 /// This peer, as others see it.

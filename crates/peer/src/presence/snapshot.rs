@@ -11,6 +11,7 @@ use goop2_store::{Config, Known};
 
 use crate::{
     api::{
+        live::Live,
         notice::Notice,
         rendezvous::{RelayState, Rendezvous},
         snapshot::{Group, Me, PeerCard, Snapshot},
@@ -52,6 +53,11 @@ impl Facts<'_> {
             notices: notices.chain(multicast_notice(status)).collect(),
             network: network::judge(status, self.servers, config.p2p.port_mapping),
             rendezvous: self.rendezvous(),
+            live: Live {
+                counting: config.site.count_visits,
+                reloading: config.site.reload,
+                ..Live::default()
+            },
         }
     }
 
@@ -117,6 +123,7 @@ pub(super) fn same(a: &Snapshot, b: &Snapshot) -> bool {
         && a.notices == b.notices
         && a.network == b.network
         && a.rendezvous == b.rendezvous
+        && a.live == b.live
         && a.peers.iter().map(steady).eq(b.peers.iter().map(steady))
 }
 

@@ -9,7 +9,8 @@ import type { Drift } from './drift';
 import { MockNetwork } from './network';
 import { MockRendezvous, qr } from './rendezvous';
 import { MockSettings } from './settings';
-import { httpSite } from '../http-site';
+import { MockSite } from './site';
+import { mockTables } from './tables';
 import { Reader } from '../reader';
 import { prefer, preference } from '../storage';
 import { appWindow, tab } from '../tab';
@@ -100,6 +101,7 @@ export function mock(): Api {
     },
     peers: scenario.peers,
     notices: scenario.notices ?? [],
+    live: { readers: 2, today: 14, month: 233, pages: [{ path: '/', readers: 1, visits: 120 }, { path: '/autumn.html', readers: 1, visits: 81 }], counting: true, reloading: true },
   };
 
   const drifting = scenario.changing ? new Worker(new URL('./drift.ts', import.meta.url), { type: 'module' }) : null;
@@ -149,7 +151,8 @@ export function mock(): Api {
     prefer,
     settings: settings.api,
     people: settings.people,
-    site: httpSite(() => Promise.reject(new Refusal({ code: 'failed', message: 'The mock has no site.' }))),
+    site: new MockSite(name).api,
+    tables: mockTables(name === 'empty', me, scenario.peers),
     logs: async (since) => settings.logs(since),
     onDenied: (callback) => {
       if (name !== 'denied') return () => {};

@@ -17,7 +17,7 @@ const NOISE: readonly (readonly [LogLevel, string, string])[] = [
 ];
 
 /** Settings that take effect without a restart. */
-const LIVE = /^profile\.|^viewer\.site_sources$/;
+const LIVE = /^profile\.|^site\.|^viewer\.site_sources$/;
 
 export class MockSettings {
   /** As the peer keeps them. */

@@ -18,6 +18,7 @@ interface Scenario {
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const SCENARIOS: Record<string, Scenario> = {
   first: { stage: { is: 'first', name: 'Mira Sol' } },
+  choosing: { stage: { is: 'choosing' } },
   starting: { stage: { is: 'starting' } },
   offline: { stage: { is: 'offline' } },
   stopping: { stage: { is: 'stopping' } },
@@ -82,7 +83,7 @@ export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
     create: async (label) => {
       if (label.trim() === '') throw new Refusal({ code: 'name', message: 'Enter a name. It’s what others see.' });
       const folder = `/home/mira/.local/share/goop2/peers/${label}`;
-      await becomes({ is: 'starting' }, { is: 'online' }, { folder, profiles: [...shell.profiles, { folder, label }] });
+      change({ stage: { is: 'choosing' }, folder, profiles: [...shell.profiles, { folder, label }] });
     },
     open: async (folder) => {
       if (!folder.startsWith('/')) throw new Refusal({ code: 'folder', message: `${folder} isn’t a Goop2 site: there’s no goop.json in it.` });
@@ -94,11 +95,11 @@ export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
     openFolder: async () => {
       if (name === 'stuck') throw new Refusal({ code: 'open', message: 'No program on this computer opens folders.' });
     },
-    pickFolder: async () => null,
-    pickFiles: async () => [],
-    onDropped: () => () => {},
     openFile: async () => {},
     showFile: async () => {},
+    pickFolder: async () => '/home/mira/Pictures',
+    pickFiles: async () => ['/home/mira/Pictures/heron.jpg', '/home/mira/Pictures/lake.jpg'],
+    onDropped: () => () => {},
     saveLog: async () => '/home/mira/Downloads/goop2-log.txt',
     setClosing: async (closing) => change({ closing }),
     setAutostart: async (autostart) => change({ autostart }),
