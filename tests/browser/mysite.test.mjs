@@ -173,7 +173,7 @@ describe('the files', { concurrency: 2 }, () => {
     await close()
   })
 
-  test('of a folder elsewhere are shared from there', async () => {
+  test('of another folder are shared from there', async () => {
     const { page, row, dialog, toast, undo, button, close } = await open('tab')
     await button('More actions').click()
     await button('Change folder…').click()

@@ -70,7 +70,7 @@ describe('a text that is edited', () => {
     expect([editing.text, editing.dirty]).toEqual(['theirs again', false]);
   });
 
-  it('asks again when it changed meanwhile', async () => {
+  it('asks again when it changed once more', async () => {
     const { editing, others } = await open('one');
     editing.text = 'mine';
     others('theirs');
@@ -116,7 +116,7 @@ describe('adding files', () => {
     expect(adding.clash).toBeNull();
   });
 
-  it('is cancelled without a word', async () => {
+  it('is canceled without a word', async () => {
     const add = vi.fn<SiteApi['add']>((_, __, ___, ____, signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))));
     const adding = new Adding({ add } as Partial<SiteApi> as SiteApi, vi.fn());
     const running = adding.add([file], '');
