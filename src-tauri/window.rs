@@ -24,6 +24,7 @@ mod running;
 mod settings;
 mod shell;
 mod sites;
+mod tables;
 mod tray;
 mod visit;
 mod webview;
@@ -130,6 +131,8 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             settings::note,
             settings::details,
             settings::logs,
+            tables::tables,
+            tables::export_table,
         ])
         .setup(move |app| Ok(begin(app.handle(), dir, hidden, stop)?))
         .on_window_event(|window, event| {

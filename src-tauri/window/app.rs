@@ -29,8 +29,8 @@ use super::{
 
 /// Longest title and text of a notification, in characters: more than desktops show.
 const MAX_NOTE: usize = 300;
-/// Most saved logs in one folder.
-const MAX_LOGS: usize = 100;
+/// Most files of one name in the user's download folder.
+const MAX_FILES: usize = 100;
 
 pub(crate) struct App {
     pub(crate) running: Running,
@@ -133,23 +133,31 @@ pub(super) async fn save_log(text: String) -> Result<String, Failure> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// In a new file: nothing is overwritten.
 fn save(text: &str) -> anyhow::Result<PathBuf> {
+    let (mut file, path) = new_file("goop2-log", "txt")?;
+    Ok(file.write_all(text.as_bytes()).map(|()| path)?)
+}
+
+/// A new file in the user's download folder: nothing is overwritten.
+pub(super) fn new_file(name: &str, ending: &str) -> anyhow::Result<(File, PathBuf)> {
     let dir = dirs::download_dir().filter(|dir| dir.is_dir());
     let dir = dir.or_else(dirs::home_dir);
-    let dir = dir.context("There is no folder to save the log in.")?;
-    for number in 1..=MAX_LOGS {
+    let dir = dir.context("There is no folder to save the file in.")?;
+    for number in 1..=MAX_FILES {
         let path = dir.join(match number {
-            1 => "goop2-log.txt".to_owned(),
-            _ => format!("goop2-log-{number}.txt"),
+            1 => format!("{name}.{ending}"),
+            _ => format!("{name}-{number}.{ending}"),
         });
         match File::create_new(&path) {
-            Ok(mut file) => return Ok(file.write_all(text.as_bytes()).map(|()| path)?),
+            Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
     }
-    bail!("There are too many saved logs in {}.", dir.display())
+    bail!(
+        "There are too many files named {name} in {}.",
+        dir.display()
+    )
 }
 
 /// Shows the peer's folder in the file manager; its `site` is what is published.
@@ -215,7 +223,7 @@ pub(super) fn notify(title: &str, body: &str, app: AppHandle) -> Result<(), Fail
 }
 
 /// A failure with this code and the system's message.
-fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
+pub(super) fn failed<E: std::fmt::Display>(code: &str) -> impl Fn(E) -> Failure {
     move |error| Failure {
         code: code.into(),
         message: format!("{error:#}"),

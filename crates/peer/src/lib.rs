@@ -32,9 +32,10 @@ mod supervisor;
 
 pub use error::Error;
 pub use goop2_store::{
-    Config, Error as FolderError, Folder, MAX_PICTURE, identity, server_config, settings,
+    Config, Error as FolderError, Folder, MAX_PICTURE, grid::MAX_IMPORT, identity, server_config,
+    settings,
 };
-pub use peer::Peer;
+pub use peer::{Export, Peer};
 pub use servers::hosted::Hosted;
 pub use settings::keep_until_restart;
 pub use sites::http::Body;

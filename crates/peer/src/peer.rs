@@ -1,7 +1,7 @@
 //! [`Peer`], the façade: everything a skin can ask of a running peer.
 //!
 //! Its methods are grouped by subject: going online and offline in `start`, files and data of sites
-//! in `sites`, connections in `reach`, and `people`, `rendezvous` and `settings`.
+//! in `sites`, connections in `reach`, and `people`, `rendezvous`, `settings` and `tables`.
 
 mod people;
 mod reach;
@@ -9,6 +9,7 @@ mod rendezvous;
 mod settings;
 mod sites;
 mod start;
+mod tables;
 
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +19,8 @@ use goop2_rendezvous::client::Http;
 use goop2_store::{Config, Folder};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+pub use tables::Export;
 
 use crate::{
     api::{notice::Notice, snapshot::Snapshot},

@@ -17,7 +17,7 @@ mod mime;
 pub mod site;
 
 pub use config::Config;
-pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN, Trouble};
+pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN, Trouble, grid};
 pub use error::Error;
 pub use folder::{
     Avatar, Folder, MAX_PICTURE, Resting, identity, relay_key, server_config, settings,

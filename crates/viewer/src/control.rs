@@ -6,6 +6,7 @@ mod people;
 mod rendezvous;
 mod session;
 mod settings;
+mod tables;
 mod ui;
 
 use std::sync::Arc;
@@ -78,6 +79,8 @@ fn window_api() -> Router<Arc<App>> {
         .route("/api/settings", put(settings::replace))
         .route("/api/peer/note", post(people::note))
         .route("/api/peer/details", post(people::details))
+        .route("/api/tables", post(tables::change).layer(tables::body()))
+        .route("/api/tables/export", get(tables::export))
 }
 
 /// The API of existing viewers (PROTOCOL §9.4, §9.5), for the user's programs.

@@ -10,6 +10,8 @@ export class Preferences {
   theme = $state<Theme>('system');
   /** Notify when a favorite comes online. */
   notify = $state(false);
+  /** Notify when a visitor writes into a table. */
+  notifyEntries = $state(false);
   #api: Api;
 
   constructor(api: Api) {
@@ -17,9 +19,11 @@ export class Preferences {
   }
 
   async load(): Promise<void> {
-    const [theme, notify] = await Promise.all([this.#api.preference('theme'), this.#api.preference('notify')]).catch(() => [null, null]);
+    const names = ['theme', 'notify', 'notify-entries'];
+    const [theme, notify, entries] = await Promise.all(names.map((name) => this.#api.preference(name))).catch(() => []);
     if (typeof theme === 'string' && theme in THEMES) this.theme = theme as Theme;
     this.notify = notify === true;
+    this.notifyEntries = entries === true;
     this.#show();
   }
 
@@ -34,6 +38,13 @@ export class Preferences {
     this.notify = on && (await this.#api.mayNotify());
     void this.#api.prefer('notify', this.notify).catch(() => {});
     return this.notify === on;
+  }
+
+  /** As `setNotify`. */
+  async setNotifyEntries(on: boolean): Promise<boolean> {
+    this.notifyEntries = on && (await this.#api.mayNotify());
+    void this.#api.prefer('notify-entries', this.notifyEntries).catch(() => {});
+    return this.notifyEntries === on;
   }
 
   #show(): void {

@@ -95,6 +95,12 @@ impl Access {
         self.rule("read") != Rule::Open
     }
 
+    /// Whether strangers may do less than the table's policy says.
+    pub(super) fn restricts(&self) -> bool {
+        let all = ["read", "insert", "update", "delete"];
+        all.iter().any(|op| self.rule(op) != Rule::Open)
+    }
+
     pub(super) fn check_read(&self) -> Result<Scope, String> {
         match self.rule("read") {
             Rule::Open => Ok(Scope::All),

@@ -21,6 +21,7 @@ mod catalog;
 mod condition;
 mod dates;
 mod fault;
+pub mod grid;
 mod health;
 mod known;
 mod migrate;
@@ -30,13 +31,14 @@ mod rows;
 mod sandbox;
 mod schema;
 mod stop;
+mod undo;
 mod usage;
 mod values;
 mod writes;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 use goop2_proto::{
@@ -48,10 +50,12 @@ use serde_json::json;
 
 use crate::error::Error;
 pub use fault::Trouble;
+use grid::Grid;
 use health::Health;
 pub use known::{Known, MAX_NOTED, MAX_SEEN};
 use readers::Readers;
 use stop::{STOPPED, Stop};
+use undo::Journal;
 use usage::Usage;
 
 /// Who asks.
@@ -79,6 +83,12 @@ pub struct Database {
     writer: Mutex<Connection>,
     /// Locked after the writer.
     usage: Mutex<Usage>,
+    /// What the owner can take back. Locked after the writer.
+    journal: Mutex<Journal>,
+    /// For the pages on which the owner works on tables; opened when first needed.
+    grid: Mutex<Option<Grid>>,
+    /// How often the owner changed something on those pages.
+    changes: AtomicU64,
     owner: PeerId,
     owner_email: RwLock<String>,
     max_bytes_for_remote_writes: i64,
@@ -94,6 +104,7 @@ impl Database {
         };
         let writer = migrate::open(path)?;
         warn_of_restricted_tables(&writer).map_err(broken)?;
+        undo::empty_bin(&writer).map_err(broken)?;
         let stop = Stop::default();
         Ok(Self {
             path: path.to_owned(),
@@ -101,6 +112,9 @@ impl Database {
             readers: Readers::new(path, stop.clone()),
             writer: Mutex::new(writer),
             usage: Mutex::default(),
+            journal: Mutex::default(),
+            grid: Mutex::default(),
+            changes: AtomicU64::default(),
             owner,
             owner_email: RwLock::new(owner_email.into()),
             max_bytes_for_remote_writes: usage::MAX_BYTES,

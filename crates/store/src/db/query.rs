@@ -177,7 +177,7 @@ fn source(table: &Table, columns: &[&str], scope: Scope) -> (String, usize) {
 }
 
 /// A name as it is declared, whatever it is made of.
-fn in_quotes(name: &str) -> String {
+pub(super) fn in_quotes(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -82,8 +82,19 @@ pub(super) fn within<T>(
     stop: &Stop,
     operation: impl FnOnce(&Connection) -> T,
 ) -> rusqlite::Result<T> {
+    within_steps(conn, time, MAX_STEPS, stop, operation)
+}
+
+/// As [`within`], after so many instructions too.
+pub(super) fn within_steps<T>(
+    conn: &mut Connection,
+    time: Duration,
+    steps: u64,
+    stop: &Stop,
+    operation: impl FnOnce(&Connection) -> T,
+) -> rusqlite::Result<T> {
     let deadline = Instant::now() + time;
-    let mut looks = MAX_STEPS / u64::from(STEPS_PER_LOOK);
+    let mut looks = steps / u64::from(STEPS_PER_LOOK);
     let stop = stop.clone();
     let too_long = move || {
         looks = looks.saturating_sub(1);

@@ -83,15 +83,20 @@ pub(super) fn describe(conn: &Connection, caller: &Caller, request: &Request) ->
 /// Runs one of the owner's operations on tables.
 pub(super) fn change(conn: &mut Connection, request: &Request) -> Answer {
     let transaction = conn.transaction().map_err(fault::answer)?;
-    let answer = match request.op.as_str() {
-        "create-table" => create(&transaction, request),
-        "add-column" => add_column(&transaction, request),
-        "drop-column" => drop_column(&transaction, request),
-        "rename-table" => rename(&transaction, request),
-        _ => delete(&transaction, request),
-    }?;
+    let answer = change_within(&transaction, request)?;
     transaction.commit().map_err(fault::answer)?;
     Ok(answer)
+}
+
+/// As [`change`], as part of a larger one.
+pub(super) fn change_within(transaction: &Transaction<'_>, request: &Request) -> Answer {
+    match request.op.as_str() {
+        "create-table" => create(transaction, request),
+        "add-column" => add_column(transaction, request),
+        "drop-column" => drop_column(transaction, request),
+        "rename-table" => rename(transaction, request),
+        _ => delete(transaction, request),
+    }
 }
 
 pub(super) fn set_policy(conn: &Connection, table: &str, policy: &str) -> Result<(), String> {

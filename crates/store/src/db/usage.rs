@@ -82,6 +82,17 @@ impl Usage {
         self.0.clear();
     }
 
+    /// Counts one table again when next asked.
+    pub(super) fn forget_table(&mut self, table: &str) {
+        self.0.remove(&table.to_ascii_lowercase());
+    }
+
+    /// Bytes of everybody but the database's owner in a table, if they were counted.
+    pub(super) fn strangers(&self, table: &str) -> Option<i64> {
+        let counted = self.0.get(&table.to_ascii_lowercase());
+        counted.map(|table| table.strangers)
+    }
+
     /// A table before a change that is in the database already, but may be taken back.
     fn before(
         &mut self,
@@ -145,6 +156,19 @@ pub(super) fn check_room(
         return Err("not allowed: this table is full".into());
     }
     Ok(())
+}
+
+/// The part of a table's room that is used when strangers have so many bytes in it: from 1 on,
+/// [`check_room`] refuses more.
+pub(super) fn fullness(
+    database: &Database,
+    conn: &Connection,
+    strangers: i64,
+) -> rusqlite::Result<f64> {
+    let room = database.max_bytes_for_remote_writes - in_use(conn)?;
+    #[expect(clippy::cast_precision_loss, reason = "shown as a percentage")]
+    let part = strangers as f64 / room.max(1) as f64;
+    Ok(if room <= 0 { 1.0 } else { part.min(1.0) })
 }
 
 /// The answer when there is no room at all.
@@ -258,7 +282,7 @@ fn show_table(conn: &Connection, table: &str) -> Result<Value, String> {
 }
 
 /// Tables of the site that exist.
-fn registered(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(super) fn registered(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare_cached(
         "SELECT s.name FROM _tables AS t JOIN sqlite_schema AS s
          ON s.type = 'table' AND s.name = t.name COLLATE NOCASE ORDER BY 1",

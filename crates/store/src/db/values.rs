@@ -20,7 +20,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// The only member of an object that stands for a BLOB.
 const BLOB: &str = "$blob";
 /// How a BLOB that is not UTF-8 begins for those who do not read marked ones.
-const DATA_URL: &str = "data:application/octet-stream;base64,";
+pub(super) const DATA_URL: &str = "data:application/octet-stream;base64,";
 
 /// What SQLite makes of a value in a column, by the column's declared type
 /// (<https://sqlite.org/datatype3.html> §3.1).
@@ -151,6 +151,15 @@ pub(super) fn answered(value: ValueRef<'_>, date: bool, marked: bool) -> Json {
             Err(_) => answered_bytes(bytes, marked),
         },
         ValueRef::Blob(bytes) => answered_bytes(bytes, marked),
+    }
+}
+
+/// A column's value exactly as it is, for a file; JSON has no infinity.
+pub(super) fn stored(value: ValueRef<'_>) -> Json {
+    match value {
+        // Which float it is shows in its fraction: a column without a type keeps the difference.
+        ValueRef::Real(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
+        value => answered(value, false, true),
     }
 }
 
