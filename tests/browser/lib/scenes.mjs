@@ -88,7 +88,7 @@ export const scenes = [
   // Making one's site.
   ['site', 'still', then(bar('My site'), seen('things to look at'))],
   ['site-folder', 'still', then(bar('My site'), item('photos'), (page) => page.keyboard.press('ArrowRight'), seen('heron.mp4'))],
-  ['site-problem', 'still', then(bar('My site'), item('_redirects'), seen('isn’t a redirect status'))],
+  ['site-problem', 'still', then(bar('My site'), item('_redirects'), (page) => page.getByRole('region', { name: '_redirects' }).getByText('Line 2').waitFor())],
   ['site-several', 'still', then(bar('My site'), item('autumn.html'), (page) => page.keyboard.press('Shift+ArrowDown'), seen('2 files selected'))],
   ['site-menu', 'still', then(bar('My site'), item('autumn.html'), button('More about autumn.html'), seen('Rename…'))],
   ['site-adding', 'still', then(bar('My site'), button('Drop files or a folder here'), (page) => page.getByRole('progressbar', { name: 'Adding files' }).waitFor())],
