@@ -321,7 +321,7 @@ describe('the first question', () => {
     const { dialog, button } = parts(page)
     await page.goto(mock.at('first'))
     await page.getByRole('textbox', { name: 'Name' }).fill('Mira')
-    await button('Continue').click()
+    await button('Next').click()
     await page.getByRole('heading', { name: 'What do you want to put online?' }).waitFor()
     await usable(page)
     await page.getByRole('button', { name: /^Photo album/ }).click()

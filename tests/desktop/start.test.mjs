@@ -31,12 +31,18 @@ after(async () => {
   await removeAll(neighbour)
 })
 
-test('the first start asks for a name and goes online', async () => {
+test('the first start asks for a name and what to put online, and goes online when that can wait', async () => {
   const since = performance.now()
   window = await user.open()
   const field = await window.find('textbox', 'Name')
   assert.notEqual(await field.value(), '', 'the name is filled in')
   await field.fill('Mira Sol')
+  await window.press('button', 'Next')
+  await window.says('What do you want to put online?')
+  const { peers } = await neighbour.api('api/snapshot')
+  assert.equal(peers.find(({ label }) => label === 'Mira Sol'), undefined, 'nobody sees a peer whose owner still chooses')
+  await window.press('button', 'Later')
+  await window.says('Everyone on this network can find your site')
   await window.anew(() => window.press('button', 'Go online'))
   await window.says('Hello, Mira Sol')
   const took = performance.now() - since
