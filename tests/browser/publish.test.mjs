@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { launch, profile, Window } from './lib/browser.mjs'
 import { Peer, removeAll } from './lib/peer.mjs'
 import { usable } from './lib/page.mjs'
+import { raw } from './lib/raw.mjs'
 
 const PAGE = '<!doctype html>\n<html lang="en">\n<head><title>Mine</title></head>\n<body>\n  <main>\n    <h1>Mine</h1>\n    <p>First words.</p>\n  </main>\n</body>\n</html>\n'
 
@@ -27,7 +28,10 @@ const file = (path) => join(owner.dir, 'site', path)
 const row = (name) => page.getByRole('treeitem', { name })
 const button = (name) => page.getByRole('button', { name, exact: true })
 /** What a visitor gets. */
-const visited = async (path) => (await fetch(await visitor.site(owner, path))).text()
+async function visited(path) {
+  const { host, pathname } = new URL(await visitor.site(owner, path))
+  return (await raw(visitor.port, `GET ${pathname}`, [['Host', host]])).text
+}
 
 describe('a site is made in the window', () => {
   test('its files are listed, and the page is fit for all', async () => {

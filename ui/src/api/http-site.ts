@@ -65,6 +65,7 @@ async function add(
     if (all.added.length > 0) await ask('undo', { id: all.undo.id }).catch(() => {});
     throw thrown;
   }
+  if (all.added.length !== 1) all.undo.message = `${all.added.length} files added.`;
   return all;
 }
 
