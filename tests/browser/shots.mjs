@@ -65,7 +65,7 @@ try {
   await shoot('network', (window) => window.show('Network'))
   await shoot('rendezvous', (window) => window.show('Rendezvous'))
   await shoot('own', async (window) => {
-    await window.page.getByRole('button', { name: 'My site', exact: true }).click()
+    await window.page.getByRole('button', { name: 'Open my site', exact: true }).click()
     await settled(window)
   })
   await shoot('add', async (window) => {

@@ -10,7 +10,7 @@ import { scenes, show } from './lib/scenes.mjs'
 /** The smallest window, and the usual and the smallest one at 200 %. */
 const SIZES = [[760, 520], [560, 360], [380, 260]]
 /** With the longest texts and the most controls. */
-const SHOWN = ['welcome', 'nobody', 'long-name', 'right-to-left', 'notices', 'add-address', 'about-long-name', 'rendezvous-states', 'rendezvous-hosting', 'network-hotel', 'network-report', 'settings', 'settings-blocked', 'settings-picture', 'settings-text', 'sites', 'first', 'crashed', 'ask-visit', 'log']
+const SHOWN = ['welcome', 'nobody', 'long-name', 'right-to-left', 'notices', 'add-address', 'about-long-name', 'rendezvous-states', 'rendezvous-hosting', 'network-hotel', 'network-report', 'settings', 'settings-blocked', 'settings-picture', 'settings-text', 'sites', 'first', 'crashed', 'ask-visit', 'log', 'site', 'site-folder', 'site-write', 'site-share', 'site-backup', 'site-new', 'site-visitor', 'choosing']
 
 let browser, mock
 before(async () => {

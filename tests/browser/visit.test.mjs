@@ -132,7 +132,8 @@ describe('a visit', () => {
   })
 
   test('shows your own site', async () => {
-    await window.page.getByRole('button', { name: 'My site', exact: true }).click()
+    await window.page.getByRole('complementary').getByRole('button', { name: /^Visitor/ }).click()
+    await window.page.getByRole('button', { name: 'Open my site' }).click()
     await window.site.getByRole('heading', { name: 'My own' }).waitFor()
     await shown('Visitor')
   })

@@ -9,6 +9,8 @@ const about = async (page) => {
 const then = (...steps) => async (page) => {
   for (const step of steps) await step(page)
 }
+const item = (name) => (page) => page.getByRole('treeitem', { name: new RegExp(`^${name}`) }).click()
+const tab = (name) => (page) => page.getByRole('tab', { name }).click()
 const button = (name) => (page) => page.getByRole('button', { name, exact: true }).click()
 const field = (name, text) => async (page) => {
   await page.getByRole('textbox', { name, exact: true }).fill(text)
@@ -83,6 +85,30 @@ export const scenes = [
   ['twice-settings', 'twice', then(bar('Settings'), seen('Under the hood'))],
   ['twice-sites', 'twice', then(button('Online: your sites'), seen('Open an existing site'))],
   ['twice-connection', 'twice', then(row('Anselm'), (page) => page.getByRole('toolbar').getByRole('button', { name: /^Connection:/ }).click(), seen('Recent attempts'))],
+  // Making one's site.
+  ['site', 'still', then(bar('My site'), seen('things to look at'))],
+  ['site-folder', 'still', then(bar('My site'), item('photos'), (page) => page.keyboard.press('ArrowRight'), seen('heron.mp4'))],
+  ['site-problem', 'still', then(bar('My site'), item('_redirects'), (page) => page.getByRole('region', { name: '_redirects' }).getByText('Line 2').waitFor())],
+  ['site-several', 'still', then(bar('My site'), item('autumn.html'), (page) => page.keyboard.press('Shift+ArrowDown'), seen('2 files selected'))],
+  ['site-menu', 'still', then(bar('My site'), item('autumn.html'), button('More about autumn.html'), seen('Rename…'))],
+  ['site-adding', 'still', then(bar('My site'), button('Drop files or a folder here'), (page) => page.getByRole('progressbar', { name: 'Adding files' }).waitFor())],
+  ['site-page', 'still', then(bar('My site'), button('New page'), seen('Title'))],
+  ['site-move', 'still', then(bar('My site'), item('autumn.html'), button('More about autumn.html'), button('Move…'), seen('The top of your site'))],
+  ['site-change', 'tab', then(bar('My site'), button('More actions'), button('Change folder…'), seen('Nothing is copied'))],
+  ['site-write', 'still', then(bar('My site'), button('Edit'), (page) => page.getByRole('textbox', { name: 'Text of the page' }).waitFor())],
+  ['site-code', 'still', then(bar('My site'), button('Edit'), button('Code'), (page) => page.locator('.cm-lint-marker-warning').waitFor())],
+  ['site-find', 'still', then(bar('My site'), button('Edit'), button('Code'), button('Find in this file'), (page) => page.getByRole('textbox', { name: 'Find', exact: true }).waitFor())],
+  ['site-conflict', 'site-conflict', then(bar('My site'), button('Edit'), button('Code'), (page) => page.locator('.cm-content').click(), (page) => page.keyboard.type('x'), button('Save'), button('See both'), seen('On the disk'))],
+  ['site-unsaved', 'still', then(bar('My site'), button('Edit'), button('Code'), (page) => page.locator('.cm-content').click(), (page) => page.keyboard.type('x'), button('Back to the files'), seen('Keep editing'))],
+  ['site-share', 'still', then(bar('My site'), button('Share…'), seen('Network addresses'))],
+  ['site-live', 'still', then(bar('My site'), (page) => page.getByRole('button', { name: /reading now/ }).click(), seen('Count visits'))],
+  ['site-visitor', 'still', then(bar('My site'), button('View as a visitor'), seen('Read it, and add to it'))],
+  ['site-backup', 'still', then(bar('My site'), tab('Backup'), (page) => page.getByRole('checkbox', { name: 'Include my identity' }).check())],
+  ['site-new', 'site-new', then(bar('My site'), seen('Photo album'))],
+  ['site-starter', 'site-new', then(bar('My site'), (page) => page.getByRole('button', { name: /^Photo album/ }).click(), seen('Replaced'))],
+  ['site-empty', 'site-empty', then(bar('My site'), seen('Your site is empty'))],
+  ['choosing', 'choosing', seen('Photo album')],
+  ['choosing-online', 'choosing', then(button('Later'), seen('Go online?'))],
   ['log', 'still', then(bar('Settings'), button('Show log'), seen('newest last'))],
 ]
 

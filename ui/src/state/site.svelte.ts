@@ -1,6 +1,7 @@
 // The user's own site: its files, and what is done with them. It outlives its page, and so do an unsaved text and an upload.
 
 import { type Incoming, type SiteApi, type SiteFiles, type Undo } from '../api';
+import { files } from '../lib/counts';
 import { fileName, joined, nameOf, outermost, parentOf, within } from '../lib/paths';
 import { newPage } from '../lib/page';
 import { Adding } from './adding.svelte';
@@ -43,7 +44,7 @@ export class Site {
     this.api = api;
     this.#toasts = toasts;
     this.tree = new FileTree(() => this.files?.entries ?? []);
-    this.adding = new Adding(api, (added) => void this.#done(added));
+    this.adding = new Adding(api, ({ message, id }) => void this.#done(message, [id]));
   }
 
   /** Nobody has put anything there yet. */
@@ -91,19 +92,31 @@ export class Site {
 
   /** Rejects with a refusal to show at the name. */
   async rename(path: string, name: string): Promise<void> {
-    await this.#move(path, joined(parentOf(path), name));
+    const to = joined(parentOf(path), name);
+    const { id, message } = await this.#move(path, to);
+    await this.#done(message, [id]);
+    this.tree.reveal(to);
   }
 
   async moveInto(paths: readonly string[], folder: string): Promise<void> {
-    for (const path of outermost(paths)) {
-      if (parentOf(path) === folder || within(folder, path)) continue;
-      await this.attempt(() => this.#move(path, joined(folder, nameOf(path))));
-    }
+    const moving = outermost(paths).filter((path) => parentOf(path) !== folder && !within(folder, path));
+    const undos: Undo[] = [];
+    await this.attempt(async () => {
+      for (const path of moving) undos.push(await this.#move(path, joined(folder, nameOf(path))));
+    });
+    const [first] = undos;
+    if (!first) return;
+    const message = undos.length === 1 ? first.message : `${files(undos.length)} moved to ${folder || 'the top'}.`;
+    await this.#done(message, undos.map(({ id }) => id));
+    this.tree.reveal(joined(folder, nameOf(moving[0] ?? '')));
   }
 
   async remove(paths: readonly string[]): Promise<void> {
     const next = this.tree.after(paths);
-    await this.attempt(async () => this.#done(await this.api.remove(outermost(paths))));
+    await this.attempt(async () => {
+      const { message, id } = await this.api.remove(outermost(paths));
+      await this.#done(message, [id]);
+    });
     if (this.editing && paths.some((path) => within(this.editing?.path ?? '', path)) && !this.editing.dirty) this.editing = null;
     this.tree.choose(next);
   }
@@ -130,16 +143,16 @@ export class Site {
   }
 
   async apply(starter: string): Promise<void> {
-    await this.#done(await this.api.apply(starter));
+    const { message, id } = await this.api.apply(starter);
+    await this.#done(message, [id]);
     this.editing = null;
     this.tree.clear();
   }
 
-  async #move(from: string, to: string): Promise<void> {
+  async #move(from: string, to: string): Promise<Undo> {
     const undo = await this.api.move(from, to);
     if (this.editing && within(this.editing.path, from)) this.editing.moved(to + this.editing.path.slice(from.length));
-    await this.#done(undo);
-    this.tree.reveal(to);
+    return undo;
   }
 
   async #shown(path: string): Promise<void> {
@@ -147,13 +160,13 @@ export class Site {
     this.tree.reveal(path);
   }
 
-  async #done({ id, message }: Undo): Promise<void> {
-    this.#toasts.show(message, () => void this.attempt(() => this.#undo(id)));
+  async #done(message: string, ids: readonly string[]): Promise<void> {
+    this.#toasts.show(message, () => void this.attempt(() => this.#undo(ids)));
     await this.load();
   }
 
-  async #undo(id: string): Promise<void> {
-    await this.api.undo(id);
+  async #undo(ids: readonly string[]): Promise<void> {
+    for (const id of ids.toReversed()) await this.api.undo(id);
     await this.load();
   }
 }

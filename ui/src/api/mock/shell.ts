@@ -98,7 +98,7 @@ export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
     openFile: async () => {},
     showFile: async () => {},
     pickFolder: async () => '/home/mira/Pictures',
-    pickFiles: async () => ['/home/mira/Pictures/heron.jpg', '/home/mira/Pictures/lake.jpg'],
+    pickFiles: async () => ['/home/mira/Pictures/heron.jpg', '/home/mira/Pictures/reeds.jpg'],
     onDropped: () => () => {},
     saveLog: async () => '/home/mira/Downloads/goop2-log.txt',
     setClosing: async (closing) => change({ closing }),

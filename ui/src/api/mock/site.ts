@@ -80,7 +80,7 @@ export class MockSite {
   #undos = new Map<string, () => void>();
   #versions = new WeakMap<MockFile, string>();
   #next = 1;
-  /** Changes the file that is read, right after it was. */
+  /** Another program changes the file right before it is written. */
   #restless: boolean;
 
   constructor(scenario: string) {
@@ -175,15 +175,14 @@ export class MockSite {
     const file = this.#files.get(path);
     if (!file) throw missing(path);
     if (file.text === null) throw new Refusal({ code: 'invalid', message: `${nameOf(path)} isn’t a text file.` });
-    const now = { path, text: file.text, version: this.#version(file) };
-    if (this.#restless) {
-      this.#restless = false;
-      this.#files.set(path, text(file.text.replace('Most mornings', 'Every morning'), 0));
-    }
-    return now;
+    return { path, text: file.text, version: this.#version(file) };
   }
 
   #write(path: string, content: string, version: string | null): SiteText {
+    if (this.#restless) {
+      this.#restless = false;
+      this.#files.set(path, text((this.#files.get(path)?.text ?? '').replace('Most mornings', 'Every morning'), 0));
+    }
     const file = this.#files.get(path);
     if (version === null && this.#taken(path)) throw exists(path);
     if (version !== null && (!file || this.#version(file) !== version)) throw new Refusal({ code: 'conflict', message: `${nameOf(path)} changed on the disk.` });

@@ -14,4 +14,5 @@ export const STARTERS: Starter[] = [
   { id: 'links', title: 'Link page', description: 'Who you are and where to find you.', preview: picture(ground('#dbe7f4', '#e9eef4'), '<circle cx="160" cy="54" r="24" fill="#5b7fa8"/>', ...[92, 122, 152].map((y) => `<rect x="90" y="${y}" width="140" height="22" rx="11" fill="#fff"/>`)), tables: [] },
   { id: 'survey', title: 'Survey', description: 'Ask your visitors. The answers arrive in a table only you can read.', preview: picture(ground('#f6e1db', '#f7ece7'), lines(60, 44, [170]), ...[80, 110, 140].map((y, i) => `<circle cx="70" cy="${y}" r="7" fill="${i === 1 ? '#a4503c' : '#fff'}"/>${lines(88, y - 3, [130 - i * 20])}`)), tables: ['answers'] },
   { id: 'event', title: 'Event', description: 'What, when and where, and who’s coming.', preview: picture(ground('#e3eedd', '#f3efdd'), lines(60, 50, [150, 110]), '<rect x="60" y="104" width="200" height="52" rx="8" fill="#fff"/>'), tables: ['guests'] },
+  { id: 'empty', title: 'Empty page', description: 'One index.html with comments for beginners.', preview: picture(ground('#eeece6', '#f6f5f2'), lines(60, 60, [110, 190, 170], '#8d887d')), tables: [] },
 ];

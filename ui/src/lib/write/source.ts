@@ -33,11 +33,15 @@ export interface Parts {
   readonly after: string;
 }
 
+/** A longer page is not a text that somebody writes; reading it takes longer than a frame. */
+const MOST = 200_000;
+
 const WORDS = new Set<string>(['h1', 'h2', 'h3', 'p', 'blockquote']);
 const WRAPS = new Set<string>(['strong', 'em', 'code']);
 
 /** The parts of a page, or null where it cannot be written in words. */
 export function split(html: string): Parts | null {
+  if (html.length > MOST) return null;
   const region = find(html);
   if (!region) return null;
   const inner = html.slice(region.from, region.to);
@@ -56,7 +60,7 @@ export interface Now {
 export function join({ before, blocks, end, after }: Parts, now: readonly Now[]): string {
   const first = blocks.find((written) => written.before.includes('\n'));
   const indent = first ? first.before.slice(first.before.lastIndexOf('\n') + 1) : '';
-  return before + joined(now, indent) + (blocks.length > 0 ? end : '\n') + after;
+  return before + joined(now, indent) + (blocks.length > 0 || now.length === 0 ? end : '\n') + after;
 }
 
 function joined(now: readonly Now[], indent: string): string {

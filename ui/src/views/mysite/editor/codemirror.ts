@@ -64,7 +64,7 @@ const extensions = (path: string, onchange: (text: string) => void): Extension =
   // Tab leaves the text, as it does everywhere; Ctrl+] and Ctrl+[ indent.
   keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...lintKeymap]),
   EditorView.lineWrapping,
-  EditorView.contentAttributes.of({ 'aria-label': `Text of ${path}`, spellcheck: 'false' }),
+  EditorView.contentAttributes.of({ 'aria-label': `Text of ${path}`, spellcheck: 'false', tabindex: '0' }),
   EditorView.updateListener.of((update) => update.docChanged && onchange(update.state.doc.toString())),
   language(path),
   syntaxHighlighting(COLORS),

@@ -34,9 +34,13 @@ export const bringsFiles = (event: DragEvent): boolean => event.dataTransfer?.ty
 
 /** The files of a drop, those of its folders included. */
 export async function dropped(data: DataTransfer): Promise<IncomingFile[]> {
-  const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  // All at once: after the first pause the drop is over.
+  const items = [...data.items].filter(({ kind }) => kind === 'file').map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   const found: IncomingFile[] = [];
-  for (const entry of entries) await walk(entry, '', found);
+  for (const item of items) {
+    if (item instanceof File) found.push({ path: item.name, file: item });
+    else if (item) await walk(item, '', found);
+  }
   return found;
 }
 
