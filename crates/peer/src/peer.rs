@@ -23,6 +23,7 @@ use crate::{
     api::{notice::Notice, snapshot::Snapshot},
     error::Error,
     known_peers::KnownPeers,
+    live::Live,
     notices::Notices,
     presence::roster::SharedRoster,
     sites::{http::client::Client, owners::Owners},
@@ -54,6 +55,7 @@ struct Inner {
     supervisor: Supervisor,
     /// Owners of sites that remember the ids of writes.
     owners: Owners,
+    live: Live,
     released: CancellationToken,
 }
 
