@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, time::Duration};
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, stream};
 use goop2_node::{Config, Keypair, Node, Stream};
 use goop2_proto::http;
 use serde_json::json;
@@ -14,9 +14,11 @@ use support::{
     peer::{Folder, Peer},
     promise,
 };
-use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
+use tokio::{runtime::Runtime, time::timeout};
 
 const VISITORS: usize = 200;
+/// That connect at the same time: people do not all come in the same second.
+const AT_ONCE: usize = 8;
 /// For all of them to connect, on a computer that does other things too.
 const PATIENCE: Duration = Duration::from_secs(240);
 const MIB: f64 = 1024.0 * 1024.0;
@@ -32,7 +34,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn connect(address: String) -> Self {
+    async fn connect(address: &str) -> Self {
         let config = Config {
             keypair: Keypair::generate_ed25519(),
             listen_port: 0,
@@ -89,11 +91,12 @@ fn two_hundred_open_pages_cost_their_owner_little() {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {
         let before = owner.memory("VmRSS");
-        let mut connecting = JoinSet::new();
-        for _ in 0..VISITORS {
-            connecting.spawn(Reader::connect(owner.address("127.0.0.1")));
-        }
-        let readers = timeout(PATIENCE, connecting.join_all()).await.unwrap();
+        let address = owner.address("127.0.0.1");
+        let connecting = stream::iter(0..VISITORS)
+            .map(|_| Reader::connect(&address))
+            .buffer_unordered(AT_ONCE)
+            .collect();
+        let readers = timeout(PATIENCE, connecting).await.unwrap();
         let begun = work(owner.pid());
         let readers = each(readers, Reader::listen).await;
         folder.write("site/style.css", "a {}");

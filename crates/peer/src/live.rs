@@ -33,13 +33,24 @@ impl Live {
     pub(crate) fn answer(&self, folder: &Folder, request: &Parts) -> Response<Content> {
         let mut response = folder.site().answer(request);
         self.changes.served().note(request, &response);
-        let is_page = response.status() == StatusCode::OK && is_html(response.headers());
+        let is_page = match response.status() {
+            StatusCode::OK => is_html(response.headers()),
+            StatusCode::NOT_MODIFIED => may_be_page(request.uri.path()),
+            _ => false,
+        };
         if is_page && self.changes.reloads() {
             let reloads = HeaderValue::from_static(RELOADS);
             response.headers_mut().insert(LIVE, reloads);
         }
         response
     }
+}
+
+/// Whether a page is at this address, by its name: an answer without content has no type.
+fn may_be_page(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_none_or(|ending| ["html", "htm"].contains(&ending))
 }
 
 /// Whether the answer is a page.

@@ -7,13 +7,15 @@ use std::{
     collections::BTreeSet,
     fs,
     path::Path,
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, sync_channel},
     time::{Duration, Instant},
 };
 
 use goop2_proto::SitePath;
 use goop2_store::{Folder, Seen, Watch};
 
+/// More than any of these tests makes happen.
+const MAX_SEEN: usize = 4096;
 /// For the system to report a change.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,8 +35,8 @@ impl Watched {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "before").unwrap();
         }
-        let (tell, seen) = channel();
-        let watch = folder.site().watch(move |what| drop(tell.send(what)));
+        let (tell, seen) = sync_channel(MAX_SEEN);
+        let watch = folder.site().watch(move |what| drop(tell.try_send(what)));
         Self {
             dir,
             watch: watch.unwrap(),
@@ -206,10 +208,10 @@ fn a_folder_that_was_replaced_is_noticed() {
     assert!(folder.site().watch(|_| {}).is_err());
     fs::create_dir(&root).unwrap();
     assert!(!site.watch.is_current(folder.site()));
-    let (tell, seen) = channel();
+    let (tell, seen) = sync_channel(MAX_SEEN);
     let again = folder
         .site()
-        .watch(move |what| drop(tell.send(what)))
+        .watch(move |what| drop(tell.try_send(what)))
         .unwrap();
     assert!(again.is_current(folder.site()));
     fs::write(root.join("a.css"), "now").unwrap();
@@ -229,11 +231,11 @@ fn a_hundred_thousand_files_take_one_watch() {
             .or_else(|_| fs::write(root.join(format!("{number}.html")), ""))
             .unwrap();
     }
-    let (tell, seen) = channel();
+    let (tell, seen) = sync_channel(MAX_SEEN);
     let begun = Instant::now();
     let _watch = folder
         .site()
-        .watch(move |what| drop(tell.send(what)))
+        .watch(move |what| drop(tell.try_send(what)))
         .unwrap();
     assert!(
         begun.elapsed() < Duration::from_secs(10),

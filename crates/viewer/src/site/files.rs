@@ -92,7 +92,16 @@ async fn open(
     let page = inject::Page::of(method, headers);
     let mut request = ask(method, target, headers)?;
     page.ask(&mut request.headers);
-    let (mut answer, body) = app.peer.fetch(target.peer, request).await?.into_parts();
+    let mut fetched = app
+        .peer
+        .fetch(target.peer, request.clone())
+        .await?
+        .into_parts();
+    if page.is_outdated(&fetched.0) {
+        inject::ask_again(&mut request.headers);
+        fetched = app.peer.fetch(target.peer, request).await?.into_parts();
+    }
+    let (mut answer, body) = fetched;
     let navigation = guard::is_navigation(headers);
     let html = mime(&answer.headers).is_some_and(|mime| essence(mime) == "text/html");
     if navigation && html && answer.status == StatusCode::OK {

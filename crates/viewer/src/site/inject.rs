@@ -74,6 +74,15 @@ impl Page {
         }
     }
 
+    /// Whether the browser would go on with a copy that lacks the script, or should.
+    pub(super) fn is_outdated(self, answer: &response::Parts) -> bool {
+        answer.status == StatusCode::NOT_MODIFIED
+            && match self {
+                Self::Opened { kept } => kept != reloads(&answer.headers),
+                Self::Read => false,
+            }
+    }
+
     /// Adds the script to the `body` of an answer, if it is such a page, and says so in the headers
     /// that are passed on.
     pub(super) fn answer(
@@ -108,11 +117,22 @@ fn takes_script(answer: &response::Parts) -> bool {
     let mime = mime.unwrap_or_default().to_ascii_lowercase();
     let coding = headers.get(CONTENT_ENCODING);
     answer.status == StatusCode::OK
-        && headers.get(LIVE).is_some_and(|live| live == RELOADS)
+        && reloads(headers)
         && mime.split(';').next().unwrap_or_default().trim() == "text/html"
         && !mime.contains("utf-16")
         && !mime.contains("utf-32")
         && coding.is_none_or(|coding| CODINGS.iter().any(|known| coding == known))
+}
+
+fn reloads(headers: &HeaderMap) -> bool {
+    headers.get(LIVE).is_some_and(|live| live == RELOADS)
+}
+
+/// Makes the request one for the file, whatever copies there are.
+pub(super) fn ask_again(headers: &mut HeaderMap) {
+    for name in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE] {
+        headers.remove(name);
+    }
 }
 
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
@@ -335,6 +355,16 @@ mod tests {
         let mut passed = answer.headers.clone();
         let _empty = page.answer(&answer, &mut passed, Body::empty());
         assert_eq!(passed, map(&[("etag", "\"a-live\"")]));
+        // A copy with the script is right as long as its owner wants it, and one without if not.
+        let live = parts(304, &[("goop-live", "reload")]);
+        for (kept, live, outdated) in [
+            (true, &live, false),
+            (false, &live, true),
+            (true, &answer, true),
+            (false, &answer, false),
+        ] {
+            assert_eq!(Page::Opened { kept }.is_outdated(live), outdated);
+        }
         // A script of the page reads the file as it is.
         let mut asked = map(&[
             ("if-none-match", "\"a-live\""),
