@@ -53,6 +53,20 @@ pub(crate) fn at_least(what: &str, seen: f64, least: f64) {
     );
 }
 
+/// A figure that is at most `most`, whatever its unit.
+pub(crate) fn at_most(what: &str, seen: f64, most: f64) {
+    note(
+        what,
+        &format!("{seen:.1}"),
+        &format!("at most {most}"),
+        seen <= most,
+    );
+    assert!(
+        seen <= most * f64::from(SLACK),
+        "{what}: {seen:.1}, more than {SLACK} times the promised {most}"
+    );
+}
+
 fn note(what: &str, seen: &str, promised: &str, kept: bool) {
     println!("{what}: {seen} ({promised} promised)");
     let Some(path) = env::var_os(MEASURE) else {

@@ -1,11 +1,12 @@
 //! The running peer: joins the folder, the network and the rules of the protocol, and offers them
 //! as one façade, [`Peer`], to any skin.
 //!
-//! Start reading at [`Peer::start`], which spawns three tasks and the channels between them:
+//! Start reading at [`Peer::start`], which spawns five tasks and the channels between them:
 //!
 //! - `presence` announces this peer, listens to others and keeps the snapshot,
 //! - `sites::serve` answers the requests of visitors,
-//! - `servers` keeps the connections to rendezvous servers, and the server hosted here.
+//! - `servers` keeps the connections to rendezvous servers, and the server hosted here,
+//! - `live::folder` tells open pages what changes, and `live::readers` counts who reads.
 //!
 //! `sites::visit` is the other side of a visit, `network` judges how this peer can be reached, and
 //! `known_peers` remembers who was seen. What a skin sees is in [`api`].
@@ -18,6 +19,7 @@ mod disk;
 mod error;
 mod known_peers;
 pub mod link;
+mod live;
 pub mod log;
 mod network;
 mod notices;

@@ -28,6 +28,7 @@ use crate::{
     api::{notice::Notice, snapshot::Snapshot},
     error::Error,
     known_peers::KnownPeers,
+    live::Live,
     notices::Notices,
     presence::roster::SharedRoster,
     sites::{http::client::Client, owners::Owners},
@@ -59,6 +60,7 @@ struct Inner {
     supervisor: Supervisor,
     /// Owners of sites that remember the ids of writes.
     owners: Owners,
+    live: Live,
     released: CancellationToken,
     /// It is going offline: work for its owner that takes long ends.
     leaving: CancellationToken,

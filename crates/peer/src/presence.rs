@@ -80,6 +80,8 @@ pub(crate) struct Channels {
     pub(crate) server_states: watch::Receiver<Vec<Server>>,
     /// The servers joined and hosted, as skins show them.
     pub(crate) server_view: watch::Receiver<Rendezvous>,
+    /// Who reads the site.
+    pub(crate) live: watch::Receiver<Live>,
     /// The latest announcement, for the rendezvous clients, which repeat it on their own.
     pub(crate) announced: watch::Sender<Option<Presence>>,
 }
@@ -162,6 +164,7 @@ impl Task {
                 Ok(()) = self.channels.notices.changed() => Wake::Shown,
                 Ok(()) = self.channels.server_states.changed() => Wake::Shown,
                 Ok(()) = self.channels.server_view.changed() => Wake::Shown,
+                Ok(()) = self.channels.live.changed() => Wake::Shown,
             };
             self.handle(wake, &mut rhythm).await;
         }
@@ -330,6 +333,7 @@ impl Task {
             notices: &self.channels.notices.borrow(),
             servers: &self.channels.server_states.borrow(),
             rendezvous: &self.channels.server_view.borrow(),
+            live: &self.channels.live.borrow(),
             known: &self.known.borrow(),
             roster: &self.roster.lock(),
             clock: self.clock,

@@ -5,7 +5,7 @@ pub(crate) mod http;
 pub(crate) mod io;
 pub(crate) mod owners;
 mod rate;
-mod room;
+pub(crate) mod room;
 pub(crate) mod serve;
 pub(crate) mod tables;
 pub(crate) mod trouble;

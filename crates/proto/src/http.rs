@@ -10,6 +10,8 @@ pub const SITE: &str = "/goop/site/2.0.0";
 pub const WELL_KNOWN: &str = "/.well-known/libp2p/protocols";
 /// The answer to that: [`SITE`] at the root, as JSON.
 pub const WELL_KNOWN_ANSWER: &str = r#"{"/goop/site/2.0.0":{"path":"/"}}"#;
+/// Where an owner tells which files and tables change, as server-sent events.
+pub const CHANGES: &str = "/.well-known/goop/changes";
 /// Longest head of a request or answer in bytes. Ours take a few hundred; a site may add headers.
 pub const MAX_HEAD: usize = 16 * 1024;
 /// Header lines of a request or answer.

@@ -23,5 +23,12 @@ use http::HeaderName;
 /// other page is shown under `/p/<peer id>/…`, as existing peers do.
 pub const ADDRESS: HeaderName = HeaderName::from_static("goop-address");
 
+/// Set to [`RELOADS`] on an HTML page that should reload when a file it uses changes. Its owner tells
+/// at [`CHANGES`](crate::http::CHANGES).
+pub const LIVE: HeaderName = HeaderName::from_static("goop-live");
+
+/// The value of [`LIVE`].
+pub const RELOADS: &str = "reload";
+
 /// The value of [`ADDRESS`].
 pub const AT_ROOT: &str = "root";

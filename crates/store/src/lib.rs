@@ -22,12 +22,15 @@ mod starters;
 mod template;
 
 pub use config::Config;
-pub use db::{Caller, Database, Known, MAX_NOTED, MAX_SEEN, Trouble, grid};
+pub use db::{
+    Caller, Database, Known, MAX_NOTED, MAX_SEEN, NewVisits, Reading, Trouble, Visits, Written,
+    grid,
+};
 pub use error::Error;
 pub use folder::{
     Avatar, Folder, MAX_PICTURE, Resting, identity, relay_key, server_config, settings,
 };
 pub use goop2_proto::web::encoding::Encoding;
 pub use libp2p_identity::Keypair;
-pub use site::{Content, Site, SiteFile};
+pub use site::{Content, Seen, Site, SiteFile, Unwatchable, Watch};
 pub use starters::{Starter, starters};

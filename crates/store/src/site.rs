@@ -14,6 +14,7 @@ mod send;
 pub(crate) mod tree;
 pub mod unserved;
 mod version;
+mod watch;
 
 use std::{
     fs::File,
@@ -22,7 +23,10 @@ use std::{
 
 use goop2_proto::{SitePath, path::Refusal};
 
-pub use self::content::Content;
+pub use self::{
+    content::Content,
+    watch::{Seen, Unwatchable, Watch},
+};
 use self::{
     facts::Facts,
     rules::Rules,
@@ -51,7 +55,7 @@ pub struct SiteFile {
 }
 
 /// Where the configured scripts lie, seen from the site.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Scripts {
     /// Somewhere else.
     Outside,

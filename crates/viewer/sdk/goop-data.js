@@ -26,6 +26,11 @@ Goop.data = {
   createTable: (name, columns) => run("tables/create", { name, columns }),
   dropTable: (table) => run("tables/delete", { table }),
   addColumn: (table, column) => run("tables/add-column", { table, column }),
+  /** Calls back whenever the table is written, by anyone, until the function that this returns is called. */
+  subscribe(table, callback) {
+    const written = ({ tables = [] }) => tables.some((name) => name === "*" || name.toLowerCase() === String(table).toLowerCase());
+    return onChanges((message) => written(message) && callback({ table }));
+  },
   call: (name, params) => run("lua/call", { function: name, params: params ?? {} }),
   functions: async () => (await run("lua/list"))?.functions ?? [],
 };

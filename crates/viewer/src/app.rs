@@ -15,6 +15,8 @@ use crate::door::{ports::Ports, token::Token};
 /// Event streams open at once: each is a window of the UI, and a browser opens at most six to an
 /// origin.
 const MAX_SUBSCRIBERS: usize = 64;
+/// Pages that listen for changes at once; of one site, a browser opens one stream for all.
+const MAX_FOLLOWERS: usize = 128;
 /// Navigations kept for a reader that is behind: more than a person makes in the meantime.
 const NAVIGATIONS: usize = 64;
 /// Denials kept for a reader that is behind. A page can cause any number of them, so the oldest are
@@ -29,6 +31,8 @@ pub(crate) struct App {
     pub(crate) navigated: broadcast::Sender<Navigated>,
     pub(crate) denied: broadcast::Sender<Denied>,
     pub(crate) subscribers: Arc<Semaphore>,
+    /// Streams of changes of sites.
+    pub(crate) followers: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -49,6 +53,7 @@ impl App {
             navigated: broadcast::Sender::new(NAVIGATIONS),
             denied: broadcast::Sender::new(DENIALS),
             subscribers,
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             stop,
         }
     }

@@ -2,11 +2,13 @@
 //! about its visitor.
 
 pub(crate) mod avatar;
+mod changes;
 pub(crate) mod data;
 mod fields;
 pub(crate) mod files;
 mod form;
 mod headers;
+mod inject;
 pub(crate) mod peers;
 pub(crate) mod redirect;
 pub(crate) mod reports;
@@ -42,6 +44,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/p/{*address}", get(visit))
         .route("/api/p/{peer}/data/{*suffix}", any(site_data))
+        .route("/api/p/{peer}/changes", get(site_changes).fallback(root))
         .route("/api/self", get(peers::me))
         .route("/api/peers", get(peers::of_site))
         .route("/api/denied", post(reports::denied).get(root))
@@ -120,6 +123,9 @@ async fn sdk(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    if name == sdk::LIVE {
+        return sdk::file(Path(name)).await;
+    }
     let own = root(state, site, method, uri, headers).await;
     if own.status() == StatusCode::NOT_FOUND && sdk::exists(&name) {
         sdk::file(Path(name)).await
@@ -167,6 +173,20 @@ fn other(app: &App, site: &PeerId, target: &Target, headers: &HeaderMap) -> Resp
         redirect::by_port(app, headers, target)
     } else {
         redirect::by_name(app, target)
+    }
+}
+
+/// The changes of this site, for its own pages.
+async fn site_changes(
+    State(app): State<Arc<App>>,
+    Extension(Site(site)): Extension<Site>,
+    Path(peer): Path<String>,
+    uri: Uri,
+) -> Response {
+    if id::parse(&peer) == Some(site) {
+        changes::stream(&app, site, uri.query()).await
+    } else {
+        answer::text(StatusCode::FORBIDDEN, "A site can only use its own data.")
     }
 }
 

@@ -20,7 +20,8 @@ export class Visits {
 
   /** A peer with this folder as its site, online for the visitor. */
   async owner(label, dir) {
-    const peer = await Peer.start(label)
+    // A page that waits for changes is never done loading.
+    const peer = await Peer.start(label, { config: { site: { reload: false } } })
     this.owners.push(peer)
     await cp(dir, join(peer.dir, 'site'), { recursive: true })
     await this.visitor.join(peer)

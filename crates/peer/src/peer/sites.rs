@@ -1,6 +1,8 @@
 //! Sites: files, data and pictures, of other peers and of your own folder.
 
-use ::http::{Response, request::Parts};
+use std::time::Instant;
+
+use ::http::{Response, StatusCode, request::Parts};
 use bytes::Bytes;
 use goop2_proto::{PeerId, data::Request};
 use goop2_store::{Caller, Folder};
@@ -11,6 +13,7 @@ use crate::{
     disk::blocking,
     error::Error,
     link,
+    live::stream,
     peer::Peer,
     sites::{
         http::{self, Body, fetch},
@@ -26,11 +29,39 @@ impl Peer {
     /// Errors: [`Error::Blocked`], and every way a visit can fail (PROTOCOL §4).
     pub async fn fetch(&self, peer: PeerId, request: Parts) -> Result<Response<Body>, Error> {
         if peer == self.id() {
-            let answer = move |folder: &Folder| folder.site().answer(&request).map(http::begin);
+            let live = self.0.live.clone();
+            let answer = move |folder: &Folder| live.answer(folder, &request).map(http::begin);
             blocking(&self.0.folder, answer).await
         } else {
             self.begin_visit(peer)?;
             fetch::fetch(&self.0.client, peer, &request).await
+        }
+    }
+
+    /// What changes on a site, as server-sent events (`docs/protocol-v2.md`), from the moment
+    /// that the query of the request names. [`Error::NotFound`] if its owner does not tell.
+    pub async fn changes(&self, peer: PeerId, query: &str) -> Result<Body, Error> {
+        let since = stream::since(query);
+        if peer == self.id() {
+            let subscriber = self.0.live.changes.subscribe_owner(since);
+            return Ok(stream::answer(subscriber, ()).into_body());
+        }
+        self.refuse_blocked(&peer)?;
+        let begun = Instant::now();
+        let ask = async |since| {
+            let request = stream::request(since);
+            fetch::fetch(&self.0.client, peer, &request).await
+        };
+        let mut response = ask(since).await?;
+        // To connect takes seconds at times, and the page got older.
+        if begun.elapsed() > stream::SOON {
+            response = ask(since.later(begun.elapsed())).await?;
+        }
+        match response.status() {
+            StatusCode::OK if stream::is_one(&response) => Ok(response.into_body()),
+            // It has no room, or is about to end.
+            status if status.is_server_error() => Err(Error::Cut),
+            _ => Err(Error::NotFound),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     disk::blocking,
     error::Error,
     known_peers::KnownPeers,
+    live::{self, Live, readers::Readers},
     notices::Notices,
     peer::{Controls, Inner, Peer, Running},
     presence::{self, roster::SharedRoster},
@@ -50,13 +51,19 @@ impl Peer {
         let roster = SharedRoster::new(node.peer_id(), config.presence.ttl_seconds);
         let http = Http::new();
         let channels = Channels::new(config.clone(), avatar);
-        let presence = channels.presence;
+        let (presence, live) = (channels.presence, channels.live);
         let presence = presence::Task::new(node.clone(), roster.clone(), known.clone(), presence);
         let snapshot = presence.snapshot();
         let tasks = Tasks {
             presence,
             servers: Servers::new(&folder, node.clone(), http.clone(), channels.servers),
-            responder: Responder::new(Arc::clone(&folder), roster.clone()),
+            responder: Responder::new(Arc::clone(&folder), roster.clone(), live.clone()),
+            watching: live::folder::Task::new(
+                Arc::clone(&folder),
+                live.changes.clone(),
+                channels.controls.notices.clone(),
+            ),
+            readers: (live.readers.clone(), Arc::clone(&folder)),
         };
         let supervisor = Supervisor::new();
         let running = tasks.spawn(&supervisor, events, inbound);
@@ -80,6 +87,7 @@ impl Peer {
             running: Mutex::new(Some(running)),
             supervisor,
             owners: Owners::default(),
+            live,
             released,
             leaving: CancellationToken::new(),
         })))
@@ -97,6 +105,7 @@ impl Peer {
             return;
         };
         self.0.leaving.cancel();
+        self.0.live.readers.write(&self.0.folder).await;
         // What still runs in the database would keep the folder locked.
         self.0.folder.database().stop();
         // The goodbyes go out, here and at every rendezvous, while the connections that carry them
@@ -119,6 +128,8 @@ struct Tasks {
     presence: presence::Task,
     servers: Servers,
     responder: Responder,
+    watching: live::folder::Task,
+    readers: (Readers, Arc<Folder>),
 }
 
 impl Tasks {
@@ -137,6 +148,11 @@ impl Tasks {
         let announcing = AbortOnDropHandle::new(tokio::spawn(announcing));
         let servers = self.servers.run(presence.clone());
         tasks.spawn(supervisor.watch("The rendezvous client", presence.clone(), servers));
+        let watching = self.watching.run(serving.clone());
+        tasks.spawn(supervisor.watch("The watcher of the site", serving.clone(), watching));
+        let (readers, folder) = self.readers;
+        let readers = readers.run(folder, serving.clone());
+        tasks.spawn(supervisor.watch("The counting of visits", serving.clone(), readers));
         Running {
             presence,
             announcing,
@@ -151,11 +167,13 @@ struct Channels {
     controls: Controls,
     presence: presence::Channels,
     servers: servers::Channels,
+    live: Live,
 }
 
 impl Channels {
     fn new(config: Config, avatar: String) -> Self {
         let (config, config_changes) = watch::channel(config);
+        let live = Live::new(config_changes.clone());
         let (avatar, avatar_changes) = watch::channel(avatar);
         let (notices, shown_notices) = Notices::new();
         let (announced, announcements) = watch::channel(None);
@@ -170,8 +188,10 @@ impl Channels {
                 server_updates,
                 server_states,
                 server_view,
+                live: live.readers.shown(),
                 announced,
             },
+            live,
             servers: servers::Channels {
                 config: config_changes,
                 announced: announcements,

@@ -18,6 +18,7 @@ use crate::{
     },
     connections::best_path,
     known_peers,
+    live::readers::uncounted,
     network::{self, state::Server},
     presence::clock::Clock,
 };
@@ -32,6 +33,8 @@ pub(super) struct Facts<'a> {
     pub(super) notices: &'a [Notice],
     pub(super) servers: &'a [Server],
     pub(super) rendezvous: &'a Rendezvous,
+    /// Who reads the site.
+    pub(super) live: &'a Live,
     pub(super) known: &'a BTreeMap<PeerId, Known>,
     pub(super) roster: &'a Roster,
     pub(super) clock: Clock,
@@ -53,11 +56,7 @@ impl Facts<'_> {
             notices: notices.chain(multicast_notice(status)).collect(),
             network: network::judge(status, self.servers, config.p2p.port_mapping),
             rendezvous: self.rendezvous(),
-            live: Live {
-                counting: config.site.count_visits,
-                reloading: config.site.reload,
-                ..Live::default()
-            },
+            live: self.live(),
         }
     }
 
@@ -91,6 +90,17 @@ impl Facts<'_> {
             (card.group, shown_name(card).to_lowercase(), card.id.clone())
         });
         peers
+    }
+
+    /// Who reads, and what the owner wants to be counted.
+    fn live(&self) -> Live {
+        let site = &self.config.site;
+        let live = Live {
+            counting: site.count_visits,
+            reloading: site.reload,
+            ..self.live.clone()
+        };
+        if live.counting { live } else { uncounted(live) }
     }
 
     /// The servers' view, with what the node knows of their relays.

@@ -11,4 +11,4 @@ mod resume;
 pub(crate) mod server;
 
 pub use body::Body;
-pub(crate) use body::begin;
+pub(crate) use body::{begin, of_stream};

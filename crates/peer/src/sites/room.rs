@@ -79,7 +79,7 @@ pub(crate) struct Turn {
 }
 
 impl Room {
-    pub(super) fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             shares: Shares::new(size),
             waiting: HashMap::new(),
@@ -87,7 +87,7 @@ impl Room {
     }
 
     /// Room at once, unless `peer` has its share already.
-    pub(super) fn turn_now(&self, peer: PeerId) -> Option<Turn> {
+    pub(crate) fn turn_now(&self, peer: PeerId) -> Option<Turn> {
         self.state().shares.take(peer).then(|| self.of(peer))
     }
 

@@ -30,6 +30,7 @@ use tokio_util::{
 };
 
 use crate::{
+    live::Live,
     presence::roster::SharedRoster,
     sites::{
         http::server::{self, Visitor},
@@ -67,16 +68,18 @@ pub(crate) struct Responder {
     rates: Rates,
     data_ops: Semaphore,
     room: Room,
+    live: Live,
 }
 
 impl Responder {
-    pub(crate) fn new(folder: Arc<Folder>, roster: SharedRoster) -> Self {
+    pub(crate) fn new(folder: Arc<Folder>, roster: SharedRoster, live: Live) -> Self {
         Self {
             folder,
             roster,
             rates: Rates::default(),
             data_ops: Semaphore::new(MAX_DATA_OPS),
             room: Room::new(MAX_REQUESTS),
+            live,
         }
     }
 
@@ -125,6 +128,7 @@ impl Responder {
             let visitor = Visitor {
                 folder: Arc::clone(&self.folder),
                 room: self.room.clone(),
+                live: self.live.clone(),
                 peer,
             };
             return server::serve(visitor, stream, protocol == http::SITE).await;
@@ -133,7 +137,7 @@ impl Responder {
         let stream = BufReader::new(stream.compat());
         match protocol {
             content::PROTOCOL => self.content(stream).await,
-            site::PROTOCOL => self.site(stream).await,
+            site::PROTOCOL => self.site(peer, stream).await,
             data::PROTOCOL => self.data(peer, stream).await,
             avatar::PROTOCOL => self.avatar(stream).await,
             other => Err(io::Error::other(format!("no server for {other}"))),
@@ -150,7 +154,7 @@ impl Responder {
         finish(&mut stream).await
     }
 
-    async fn site(&self, mut stream: Reader) -> io::Result<()> {
+    async fn site(&self, peer: PeerId, mut stream: Reader) -> io::Result<()> {
         let line = read_line(&mut stream, site::MAX_REQUEST).await?;
         if line.last() != Some(&b'\n') {
             return finish(&mut stream).await;
@@ -158,7 +162,15 @@ impl Responder {
         let (header, body) = match site::decode_request(&line) {
             Err(header) => (header, None),
             Ok(path) => match self.open(path).await? {
-                Ok((header, body)) => (header, Some(body)),
+                Ok((header, body)) => {
+                    if let Header::Ok { mime, .. } = &header
+                        && mime.starts_with("text/html")
+                    {
+                        let page = format!("/{}", path.trim_start_matches('/'));
+                        self.live.readers.opened(peer, &page, Instant::now());
+                    }
+                    (header, Some(body))
+                }
                 Err(refusal) => (Header::Err(refusal.to_string()), None),
             },
         };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod crowd;
+mod live;
 mod nearby;
 #[path = "../../../../tests/support/port.rs"]
 mod port;

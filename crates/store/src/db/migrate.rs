@@ -79,6 +79,14 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX _goop2_writes_at ON _goop2_writes (at);
 ",
+    "
+    CREATE TABLE _goop2_visits (
+        period TEXT NOT NULL DEFAULT '',
+        page   TEXT NOT NULL DEFAULT '',
+        visits INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (period, page)
+    ) STRICT;
+",
 ];
 
 /// The one connection that writes.

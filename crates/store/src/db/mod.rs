@@ -35,7 +35,9 @@ pub(crate) mod template;
 mod undo;
 mod usage;
 mod values;
+mod visits;
 mod writes;
+mod written;
 
 use std::{
     path::{Path, PathBuf},
@@ -46,10 +48,11 @@ use goop2_proto::{
     PeerId,
     data::{Answer, Request},
 };
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde_json::json;
 
 use crate::error::Error;
+use access::Scope;
 pub use fault::Trouble;
 use grid::Grid;
 use health::Health;
@@ -58,6 +61,9 @@ use readers::Readers;
 use stop::{STOPPED, Stop};
 use undo::Journal;
 use usage::Usage;
+pub use visits::{NewVisits, Visits};
+use written::Listener;
+pub use written::Written;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +77,17 @@ pub enum Caller {
         /// The email address it announces in presence; empty = none.
         email: String,
     },
+}
+
+/// Which rows of a table visitors read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// All of them.
+    All,
+    /// Those they wrote.
+    Own,
+    /// None.
+    Nothing,
 }
 
 /// A peer's database. Every method blocks, and may be called from several threads at once.
@@ -95,6 +112,7 @@ pub struct Database {
     max_bytes_for_remote_writes: i64,
     stop: Stop,
     health: Health,
+    written: Listener,
 }
 
 impl Database {
@@ -103,7 +121,9 @@ impl Database {
             path: path.to_owned(),
             why: fault::text(why),
         };
-        let writer = migrate::open(path)?;
+        let mut writer = migrate::open(path)?;
+        let written = Listener::default();
+        written.listen(&mut writer).map_err(broken)?;
         warn_of_restricted_tables(&writer).map_err(broken)?;
         undo::empty_bin(&writer).map_err(broken)?;
         let stop = Stop::default();
@@ -121,6 +141,7 @@ impl Database {
             max_bytes_for_remote_writes: usage::MAX_BYTES,
             stop,
             health: Health::default(),
+            written,
         })
     }
 
@@ -160,7 +181,11 @@ impl Database {
                     return Err("schema operations not allowed for remote peers".into());
                 }
                 self.usage().forget();
-                self.interruptible(|conn| schema::change(conn, request))
+                let answer = self.interruptible(|conn| schema::change(conn, request))?;
+                for table in [&request.table, &request.name] {
+                    self.written.tell(table);
+                }
+                Ok(answer)
             }
             "usage" if local => self.read(caller, |conn| usage::show(self, conn)),
             "remove-rows" if local => self.interruptible(|conn| usage::remove(self, conn, request)),
@@ -182,21 +207,38 @@ impl Database {
         {
             return Ok(Some(answer));
         }
-        let (answer, change) = match request.op.as_str() {
-            "insert" => rows::insert(self, &transaction, caller, request),
-            "update" => rows::update(self, &transaction, caller, request),
-            _ => rows::delete(self, &transaction, caller, request),
-        }?;
-        if let Some(id) = request.write_id() {
-            writes::remember(&transaction, &peer, id, request, &answer).map_err(fault::answer)?;
-        }
-        transaction.commit().map_err(fault::answer)?;
+        self.written.set_author(match caller {
+            Caller::Local => None,
+            Caller::Remote { peer, .. } => Some(*peer),
+        });
+        let written = self.change_row(transaction, caller, request);
+        self.written.set_author(None);
+        let (answer, change) = written?;
         if let Some((table, change)) = change {
             let owner = self.owner.to_base58();
             self.usage().apply(&table, change, &owner);
         }
         self.health.wrote(usage::pressure(self, conn));
         Ok(Some(answer))
+    }
+
+    fn change_row(
+        &self,
+        transaction: Transaction<'_>,
+        caller: &Caller,
+        request: &Request,
+    ) -> rows::Written {
+        let (answer, change) = match request.op.as_str() {
+            "insert" => rows::insert(self, &transaction, caller, request),
+            "update" => rows::update(self, &transaction, caller, request),
+            _ => rows::delete(self, &transaction, caller, request),
+        }?;
+        if let Some(id) = request.write_id() {
+            let peer = self.owner_scope(caller);
+            writes::remember(&transaction, &peer, id, request, &answer).map_err(fault::answer)?;
+        }
+        transaction.commit().map_err(fault::answer)?;
+        Ok((answer, change))
     }
 
     /// Ends every operation in progress within moments, and refuses those that come later: the peer
@@ -212,9 +254,34 @@ impl Database {
         self.health.tell(Box::new(tell));
     }
 
+    /// Calls this with each table that was written, after whatever the write was. It must not block,
+    /// nor ask the database.
+    pub fn on_written(&self, tell: impl Fn(Written) + Send + Sync + 'static) {
+        self.written.on_written(Box::new(tell));
+    }
+
+    /// Which rows of a table visitors read.
+    pub fn reading(&self, table: &str) -> Reading {
+        let mut reading = Reading::Nothing;
+        let visitor = Caller::Remote {
+            peer: self.owner,
+            email: String::new(),
+        };
+        let _refused = self.read(&visitor, |conn| {
+            reading = match catalog::table(conn, &visitor, table)?.read_scope()? {
+                Scope::All => Reading::All,
+                Scope::Own => Reading::Own,
+            };
+            Ok(None)
+        });
+        reading
+    }
+
     /// Says who may insert into a table: `owner`, `email`, `open` or `public` (§5.3).
     pub fn set_policy(&self, table: &str, policy: &str) -> Result<(), String> {
-        schema::set_policy(&self.writer(), table, policy)
+        schema::set_policy(&self.writer(), table, policy)?;
+        self.written.tell(table);
+        Ok(())
     }
 
     /// Moves what was written since into the database file itself.

@@ -20,14 +20,14 @@ use crate::mime;
 pub(crate) const INDEXES: [&str; 2] = ["index.html", "index.htm"];
 
 /// The author's page about what is missing.
-const NOT_FOUND: &str = "404.html";
+pub(super) const NOT_FOUND: &str = "404.html";
 
 /// Goop2's own pages about what went wrong.
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The page of a single-page app, for every address that a person opens.
-const APP: &str = "200.html";
+pub(super) const APP: &str = "200.html";
 
 /// How deep a missing file may be for a [`NOT_FOUND`] nearer than that of the root: each folder
 /// above it is a look at the disk.

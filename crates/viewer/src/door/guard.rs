@@ -63,6 +63,15 @@ pub(crate) fn is_frame(headers: &HeaderMap) -> bool {
     is_navigation(headers) && matches!(text(headers, &SEC_FETCH_DEST), Some("iframe" | "frame"))
 }
 
+/// A document that a person opens, in a window or a frame. Browsers say so, programs do not.
+pub(crate) fn is_document(headers: &HeaderMap) -> bool {
+    text(headers, &SEC_FETCH_MODE) == Some("navigate")
+        && matches!(
+            text(headers, &SEC_FETCH_DEST),
+            Some("document" | "iframe" | "frame")
+        )
+}
+
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     text(headers, &ACCEPT).is_some_and(|accept| accept.contains("text/html"))
 }

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     door::guard,
     page,
-    site::{headers, redirect, target::Target},
+    site::{headers, inject, redirect, target::Target},
 };
 
 /// Answers with the file, or with the reason it cannot.
@@ -89,8 +89,19 @@ async fn open(
     target: &Target,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let request = ask(method, target, headers)?;
-    let (mut answer, body) = app.peer.fetch(target.peer, request).await?.into_parts();
+    let page = inject::Page::of(method, headers);
+    let mut request = ask(method, target, headers)?;
+    page.ask(&mut request.headers);
+    let mut fetched = app
+        .peer
+        .fetch(target.peer, request.clone())
+        .await?
+        .into_parts();
+    if page.is_outdated(&fetched.0) {
+        inject::ask_again(&mut request.headers);
+        fetched = app.peer.fetch(target.peer, request).await?.into_parts();
+    }
+    let (mut answer, body) = fetched;
     let navigation = guard::is_navigation(headers);
     let html = mime(&answer.headers).is_some_and(|mime| essence(mime) == "text/html");
     if navigation && html && answer.status == StatusCode::OK {
@@ -115,7 +126,8 @@ async fn open(
     if !passed.contains_key(CONTENT_TYPE) || is_vague(&passed) {
         passed.insert(CONTENT_TYPE, content_type(&passed, target));
     }
-    let mut response = (answer.status, Body::new(body)).into_response();
+    let body = page.answer(&answer, &mut passed, Body::new(body));
+    let mut response = (answer.status, body).into_response();
     *response.headers_mut() = passed;
     Ok(response)
 }

@@ -21,6 +21,15 @@ const MAX_NAME: usize = 64;
 #[folder = "sdk/"]
 struct Sources;
 
+/// The script that viewers add to pages; no site has a file in its place.
+pub(crate) const LIVE: &str = "goop-live.js";
+
+/// Types of the SDK, for editors.
+const TYPES: &str = "goop.d.ts";
+
+/// The scripts that follow changes of the site.
+const FOLLOWERS: [&str; 2] = ["data", "live"];
+
 /// A new version of Goop2 takes effect at once (§9.3).
 const NEVER_KEPT: &str = "no-store, no-cache, must-revalidate, max-age=0";
 
@@ -46,6 +55,9 @@ pub(crate) fn exists(name: &str) -> bool {
 }
 
 fn source(name: &str) -> Option<(&'static str, String)> {
+    if name == TYPES {
+        return Some(("text/plain; charset=utf-8", embedded(TYPES)));
+    }
     let (stem, kind) = name.strip_prefix("goop-")?.rsplit_once('.')?;
     let plain = stem
         .bytes()
@@ -61,8 +73,13 @@ fn source(name: &str) -> Option<(&'static str, String)> {
 fn script(stem: &str, name: &str) -> String {
     let body =
         read(name).unwrap_or_else(|| embedded("unavailable.js").replace("__NAME__", &global(stem)));
+    let changes = if FOLLOWERS.contains(&stem) {
+        embedded("changes.js")
+    } else {
+        String::new()
+    };
     format!(
-        "(() => {{\n\"use strict\";\n{}\n{body}}})();\n",
+        "(() => {{\n\"use strict\";\n{}\n{changes}{body}}})();\n",
         embedded("core.js")
     )
 }
@@ -101,6 +118,9 @@ mod tests {
             assert_eq!(kind, "text/javascript; charset=utf-8");
             assert!(text.contains(&format!("Goop.{name} = ")), "{name}");
         }
+        let live = source(LIVE).unwrap().1;
+        assert!(live.contains("function onChanges") && live.contains("location.reload"));
+        assert!(source(TYPES).unwrap().1.contains("declare const Goop"));
         for (file, name) in [
             ("goop-chat.js", "chat"),
             ("goop-call-ui.js", "call"),

@@ -58,7 +58,7 @@ fn whole(bytes: Bytes) -> Body {
 }
 
 /// A body of bytes that come one after the other.
-pub(super) fn of_stream(bytes: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+pub(crate) fn of_stream(bytes: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
     StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync()
 }
 

@@ -2,17 +2,22 @@
 //! understood in two ways (RFC 9112 §11) is refused before anything is looked up, and ends the
 //! stream.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use goop2_node::Stream;
 use goop2_proto::{
     PeerId,
-    http::{MAX_HEAD, MAX_HEADERS, WELL_KNOWN, WELL_KNOWN_ANSWER},
+    http::{CHANGES, MAX_HEAD, MAX_HEADERS, WELL_KNOWN, WELL_KNOWN_ANSWER},
 };
 use goop2_store::{Content, Folder};
 use http::{
-    HeaderValue, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
     request::Parts,
 };
@@ -20,25 +25,31 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
 use tokio::task::spawn_blocking;
 
 use super::{
     body::{self, Body},
     paced::Paced,
 };
-use crate::sites::room::{Room, Turn};
+use crate::{
+    live::{Live, is_html, stream},
+    sites::room::{Room, Turn},
+};
 
 /// How long a stream may stay without a complete head of a request, the wait for the next one
 /// included. Longer than a reader stays on a page that has loaded everything.
 const IDLE: Duration = Duration::from_secs(60);
 /// Bytes of a stream that are held at a time.
 const BUFFER: usize = 64 * 1024;
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Who asks, and what is needed for an answer.
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(crate) folder: Arc<Folder>,
     pub(crate) room: Room,
+    pub(crate) live: Live,
     pub(crate) peer: PeerId,
 }
 
@@ -56,29 +67,64 @@ pub(crate) async fn serve(visitor: Visitor, stream: Stream, kept: bool) -> io::R
         .max_headers(MAX_HEADERS)
         .max_buf_size(BUFFER)
         .keep_alive(kept)
-        // Other clients close their side once they have asked.
-        .half_close(true)
+        // Other clients close their side once they have asked. Ours does not, so a stream that ends is
+        // noticed at once, by an answer that waits for something to say, too.
+        .half_close(!kept)
         .serve_connection(TokioIo::new(Paced::new(stream)), service)
         .await
         .map_err(io::Error::other)
 }
 
 impl Visitor {
+    /// What changes on the site from now on.
+    fn changes(&self, head: &Parts) -> Response<Body> {
+        let since = stream::since(head.uri.query().unwrap_or_default());
+        match self.live.changes.subscribe(self.peer, since) {
+            Some(subscriber) => {
+                let listening = self.live.readers.listening(self.peer, Instant::now());
+                stream::answer(subscriber, listening)
+            }
+            None => refusal(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
-        let turn = self.room.turn(self.peer).await;
         let (head, body) = request.into_parts();
         if is_ambiguous(&head) || !body.is_end_stream() {
             return refusal(StatusCode::BAD_REQUEST);
         }
+        // An open page waits for most of its time: it takes no turn from those who want something.
+        if head.uri.path() == CHANGES && head.method == Method::GET {
+            return self.changes(&head);
+        }
+        let turn = self.room.turn(self.peer).await;
         if head.uri.path() == WELL_KNOWN {
             return well_known();
         }
-        let answered = move || self.folder.site().answer(&head).map(body::begin);
+        let answered = move || {
+            let response = self.live.answer(&self.folder, &head);
+            if is_opened(&head, &response) {
+                let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
+                self.live.readers.opened(self.peer, &path, Instant::now());
+            }
+            response.map(body::begin)
+        };
         match spawn_blocking(answered).await {
             Ok(response) => response.map(|body| holding(turn, body)),
             Err(_panicked) => refusal(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
+}
+
+/// Whether a person opened a page of the site, or looked again at one they have.
+fn is_opened<B>(request: &Parts, response: &Response<B>) -> bool {
+    let is_navigation = request.headers.get(SEC_FETCH_MODE);
+    let is_navigation = is_navigation.is_some_and(|mode| mode == "navigate");
+    let is_page = match response.status() {
+        StatusCode::OK => is_html(response.headers()),
+        status => status == StatusCode::NOT_MODIFIED,
+    };
+    request.method == Method::GET && is_navigation && is_page
 }
 
 /// Whether another program might read another request from the same bytes, or none at all.
