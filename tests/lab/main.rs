@@ -9,6 +9,7 @@ mod support;
 
 mod change;
 mod discovery;
+mod interfaces;
 mod leaving;
 mod proxy;
 mod reach;
