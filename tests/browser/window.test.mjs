@@ -259,3 +259,53 @@ describe('the window keeps working', () => {
     await unharmed()
   })
 })
+
+describe('a visit leaves nothing unsaid', () => {
+  before(arrive)
+
+  test('a link to another peer, of which the browser tells only the scheme, is explained', async () => {
+    await frame.evaluate((href) => {
+      const link = Object.assign(document.createElement('a'), { href })
+      document.body.append(link)
+      link.click()
+    }, `goop://${other.id}/`)
+    const dialog = window.page.getByRole('dialog', { name: 'A link to another page in Goop2' })
+    await dialog.getByRole('button', { name: 'OK' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  })
+
+  test('History has the titles of pages', async () => {
+    await window.visit(visitor, host, '/outer.html')
+    await window.visit(visitor, other)
+    await window.page.keyboard.press('Control+h')
+    await window.page.getByRole('button', { name: 'Harm Outer /outer.html' }).click()
+    await window.site.getByRole('heading', { name: 'Outer' }).waitFor()
+  })
+})
+
+test('a page that is covered does not go on animating', async () => {
+  frame = await window.visit(visitor, other)
+  await frame.evaluate(() => {
+    globalThis.frames = 0
+    const next = () => {
+      globalThis.frames++
+      requestAnimationFrame(next)
+    }
+    next()
+  })
+  const drawn = async () => {
+    const before = await frame.evaluate(() => globalThis.frames)
+    await new Promise((done) => setTimeout(done, 500))
+    return (await frame.evaluate(() => globalThis.frames)) - before
+  }
+  const becomes = async (wanted) => {
+    for (let look = 0; look < 40; look++) if (wanted(await drawn())) return
+    assert.fail('it does not')
+  }
+  await becomes((count) => count > 0)
+  await window.show('Network')
+  // A frame that is out of sight may still draw once in a while.
+  await becomes((count) => count <= 1)
+  await window.page.getByRole('button', { name: 'Close this page' }).click()
+  await becomes((count) => count > 1)
+})

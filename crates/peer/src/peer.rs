@@ -25,7 +25,7 @@ use crate::{
     known_peers::KnownPeers,
     notices::Notices,
     presence::roster::SharedRoster,
-    sites::{http::client::Client, owners::Owners},
+    sites::{absent::Absent, http::client::Client, owners::Owners},
     supervisor::Supervisor,
 };
 
@@ -54,6 +54,8 @@ struct Inner {
     supervisor: Supervisor,
     /// Owners of sites that remember the ids of writes.
     owners: Owners,
+    /// Owners of sites that did not answer a moment ago.
+    absent: Absent,
     released: CancellationToken,
 }
 

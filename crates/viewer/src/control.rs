@@ -76,8 +76,10 @@ fn window_api() -> Router<Arc<App>> {
         .route("/api/settings", get(settings::all))
         .route("/api/settings", post(settings::change))
         .route("/api/settings", put(settings::replace))
+        .route("/api/identity/renew", post(settings::renew_identity))
         .route("/api/peer/note", post(people::note))
         .route("/api/peer/details", post(people::details))
+        .route("/api/peer/try", post(people::try_again))
 }
 
 /// The API of existing viewers (PROTOCOL §9.4, §9.5), for the user's programs.

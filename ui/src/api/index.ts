@@ -5,6 +5,7 @@ import type { Closing } from './types/Closing';
 import type { Denied } from './types/Denied';
 import type { Details } from './types/Details';
 import type { Failure } from './types/Failure';
+import type { FindLook } from './types/FindLook';
 import type { Host } from './types/Host';
 import type { Key } from './types/Key';
 import type { LogLine } from './types/LogLine';
@@ -19,7 +20,7 @@ import type { Settings } from './types/Settings';
 import type { Shell } from './types/Shell';
 import type { Snapshot } from './types/Snapshot';
 
-export type { Closing, Denied, Details, Failure, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
+export type { Closing, Denied, Details, Failure, FindLook, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
 export type { Ask } from './types/Ask';
 export type { BlockedPeer } from './types/BlockedPeer';
 export type { Fact } from './types/Fact';
@@ -88,7 +89,7 @@ export interface Api {
   /** The lines of the log from this number on. */
   logs(since: number): Promise<LogLine[]>;
   onDenied(callback: (denied: Denied) => void): Stop;
-  /** The page tried to navigate its frame out of Goop2, and was stopped. */
+  /** The page tried to navigate its frame out of Goop2, and was stopped. Of a `goop:` link, only the scheme may be known. */
   onLeaving(callback: (url: string) => void): Stop;
   /** Opens a web address in the system's browser, after the user agreed. */
   leave(url: string): Promise<void>;
@@ -127,8 +128,10 @@ export interface ShellApi {
   onOpened(callback: (place: Place) => void): Stop;
   /** A shortcut, pressed wherever the focus is, even in a site. */
   onKey(callback: (key: Key) => void): Stop;
-  /** Opens the window's search bar for what has the focus. */
-  find(): Promise<void>;
+  /** Shows the whole window, sites and all, at this factor; resolves to whether it can. */
+  zoom(factor: number): Promise<boolean>;
+  /** Opens the window's search bar for what has the focus; or, unless `open`, only changes the look of one that is open. */
+  find(look: FindLook, open: boolean): Promise<void>;
   /** Creates a peer with this name and goes online with it. */
   create(name: string): Promise<void>;
   /** Goes online with the peer in a folder, instead of the current one. */
@@ -184,11 +187,15 @@ export interface SettingsApi {
   replace(before: string, text: string): Promise<Settings>;
   /** A PNG of at most 256 KiB, or none. */
   setAvatar(png: Blob | null): Promise<void>;
+  /** Makes another identity, with which the peer starts again; the key of the old one is kept. */
+  renewIdentity(): Promise<void>;
 }
 
 export interface PeopleApi {
   note(peer: string, note: Note): Promise<void>;
   details(peer: string): Promise<Details>;
+  /** The next visit really tries, even if the last one found nobody a moment ago. */
+  tryAgain(peer: string): Promise<void>;
 }
 
 /** A failure in plain words, ready to be shown. */

@@ -1,5 +1,7 @@
 //! Sites: files, data and pictures, of other peers and of your own folder.
 
+use std::time::Instant;
+
 use ::http::{Response, request::Parts};
 use bytes::Bytes;
 use goop2_proto::{PeerId, data::Request};
@@ -21,7 +23,8 @@ use crate::{
 impl Peer {
     /// Fetches a file of a site: a GET or HEAD whose address is relative to the site's root. Your own
     /// id reads your own folder. An answer of any status is one; existing peers, which know no
-    /// status, answer 200 or an error.
+    /// status, answer 200 or an error. A peer that did not answer within the last minute is not
+    /// asked again before it is heard of, or [`Peer::try_again`].
     ///
     /// Errors: [`Error::Blocked`], and every way a visit can fail (PROTOCOL §4).
     pub async fn fetch(&self, peer: PeerId, request: Parts) -> Result<Response<Body>, Error> {
@@ -30,8 +33,38 @@ impl Peer {
             blocking(&self.0.folder, answer).await
         } else {
             self.refuse_blocked(&peer)?;
-            fetch::fetch(&self.0.client, peer, &request).await
+            if self.is_absent(&peer) {
+                return Err(Error::Offline);
+            }
+            let answer = fetch::fetch(&self.0.client, peer, &request).await;
+            match answer {
+                Err(Error::Offline | Error::TooSlow) => {
+                    let from = self.0.node.status().borrow().listen.clone();
+                    self.0.absent.note(peer, from, Instant::now());
+                }
+                _ => self.0.absent.forget(&peer),
+            }
+            answer
         }
+    }
+
+    /// The next visit really tries, also if the last one found nobody a moment ago.
+    pub fn try_again(&self, peer: &PeerId) {
+        self.0.absent.forget(peer);
+    }
+
+    /// Whether the peer did not answer a moment ago, and nothing was heard of it since.
+    fn is_absent(&self, peer: &PeerId) -> bool {
+        let heard = self
+            .0
+            .roster
+            .lock()
+            .get(peer)
+            .map(|record| record.last_seen);
+        let status = self.0.node.status();
+        let status = status.borrow();
+        !status.connections.contains_key(peer)
+            && (self.0.absent).knows(peer, &status.listen, heard, Instant::now())
     }
 
     /// Runs a data operation (PROTOCOL §5) on the database of a site's owner; on your own, without

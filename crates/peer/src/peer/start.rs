@@ -26,6 +26,7 @@ use crate::{
     presence::{self, roster::SharedRoster},
     servers::{self, Servers},
     sites::{
+        absent::Absent,
         http::client::Client,
         owners::Owners,
         serve::{PROTOCOLS, Responder},
@@ -80,6 +81,7 @@ impl Peer {
             running: Mutex::new(Some(running)),
             supervisor,
             owners: Owners::default(),
+            absent: Absent::default(),
             released,
         })))
     }
