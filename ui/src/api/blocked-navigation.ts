@@ -2,14 +2,14 @@
 
 import type { Stop } from '.';
 
-/** Links of ours, of which a browser tells the scheme only. */
-export const GOOP = 'goop:';
+/** In place of an address that a browser keeps to itself, as it does for links of ours. */
+export const UNTOLD = 'goop:';
 
 export function onBlockedNavigation(callback: (url: string) => void): Stop {
   const report = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
     if (effectiveDirective !== 'frame-src') return;
     if (/^https?:/.test(blockedURI)) callback(blockedURI);
-    else if (/^goop\b/.test(blockedURI)) callback(GOOP);
+    else if (/^(goop|null)?$/.test(blockedURI)) callback(UNTOLD);
   };
   document.addEventListener('securitypolicyviolation', report);
   return () => document.removeEventListener('securitypolicyviolation', report);

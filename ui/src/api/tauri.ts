@@ -3,7 +3,7 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
-import { onBlockedNavigation } from './blocked-navigation';
+import { UNTOLD, onBlockedNavigation } from './blocked-navigation';
 import {
   Refusal,
   type Api,
@@ -82,7 +82,7 @@ const network: NetworkApi = {
 const shell: ShellApi = {
   subscribe: (listener) => follow<Shell>('shell', listener, () => {}),
   onRefused: (callback) => {
-    const stops = [on<Refused>('refused', ({ payload }) => callback(payload)), onBlockedNavigation((url) => callback({ what: 'link', url }))];
+    const stops = [on<Refused>('refused', ({ payload }) => callback(payload)), onBlockedNavigation((url) => url !== UNTOLD && callback({ what: 'link', url }))];
     return () => stops.forEach((stop) => stop());
   },
   onOpened: (callback) => on<Place>('opened', ({ payload }) => callback(payload)),
