@@ -9,7 +9,6 @@ mod support;
 
 mod change;
 mod discovery;
-mod interfaces;
 mod leaving;
 mod proxy;
 mod reach;
