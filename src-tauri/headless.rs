@@ -25,10 +25,10 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
                 () = &mut stop => break None,
                 reason = peer.failed() => break Some(reason),
                 () = peer.outdated() => {
-                    let url = viewer.url();
+                    let before = (viewer.url(), peer.id());
                     (peer, viewer) = restart(dir, peer, viewer).await?;
                     snapshots = peer.snapshot();
-                    if viewer.url() != url {
+                    if (viewer.url(), peer.id()) != before {
                         ready(report, &peer, &viewer);
                     }
                 }

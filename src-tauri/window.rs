@@ -32,7 +32,9 @@ mod webview;
 mod wishes;
 
 use std::{
+    env,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -49,7 +51,7 @@ use tokio::{
 };
 
 use self::{
-    app::App,
+    app::{Again, App, Start},
     events::{forward, wanted},
     main_window::{MAIN, emit},
     profiles::Profiles,
@@ -99,6 +101,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             visit::add_address,
             visit::avatar,
             visit::open_external,
+            visit::zoom,
             find::find,
             network::test_network,
             network::network_report,
@@ -139,8 +142,10 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             settings::change_settings,
             settings::replace_settings,
             settings::set_avatar,
+            settings::renew_identity,
             settings::note,
             settings::details,
+            settings::try_again,
             settings::logs,
             tables::tables,
             tables::export_table,
@@ -156,6 +161,12 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
         .build(tauri::generate_context!())
         .context("the window could not be opened")?;
     app.run(move |app, event| match event {
+        // From here on there is no window to show to another start.
+        RunEvent::ExitRequested { .. } => {
+            if let Some(state) = app.try_state::<App>() {
+                state.again.begin();
+            }
+        }
         RunEvent::Exit => end(app, &runtime),
         #[cfg(target_os = "macos")]
         RunEvent::Reopen { .. } => main_window::show(app),
@@ -215,6 +226,7 @@ fn begin(
         wishes: Wishes::new(changes),
         toggles,
         tasks: Mutex::new(tasks),
+        again: Again::default(),
     });
     links::listen(app);
     Ok(())
@@ -283,5 +295,21 @@ fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
             .unwrap_or_else(PoisonError::into_inner)
             .abort_all();
         runtime.block_on(state.running.go_offline());
+        // From here on another start is on its own.
+        tauri_plugin_single_instance::destroy(app);
+        if let Some(start) = state.again.wanted() {
+            start_again(start);
+        }
+    }
+}
+
+/// The program in another process, because this one has no event loop anymore.
+fn start_again(Start { args, dir }: Start) {
+    let begun = env::current_exe().and_then(|program| {
+        let mut program = Command::new(program);
+        program.args(args).current_dir(dir).spawn()
+    });
+    if let Err(error) = begun {
+        tracing::error!(%error, "Goop2 could not be started again");
     }
 }

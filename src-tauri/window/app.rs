@@ -4,8 +4,9 @@
 use std::{
     fs::File,
     io::{self, Write},
+    mem,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, bail};
@@ -40,6 +41,54 @@ pub(crate) struct App {
     pub(crate) toggles: mpsc::Sender<()>,
     /// Ends with the app.
     pub(crate) tasks: Mutex<JoinSet<()>>,
+    pub(crate) again: Again,
+}
+
+/// Another start while the app is already ending: it has no window to show, so it begins again with
+/// what that start was given.
+#[derive(Default)]
+pub(crate) struct Again(Mutex<Ending>);
+
+#[derive(Default)]
+enum Ending {
+    #[default]
+    Not,
+    Alone,
+    For(Start),
+}
+
+/// How the program was started.
+pub(crate) struct Start {
+    /// Without the name of the program.
+    pub(crate) args: Vec<String>,
+    pub(crate) dir: PathBuf,
+}
+
+impl Again {
+    pub(crate) fn begin(&self) {
+        *self.lock() = Ending::Alone;
+    }
+
+    /// Whether the app is ending; it then begins again for this start.
+    pub(crate) fn wait_for(&self, start: impl FnOnce() -> Start) -> bool {
+        let mut ending = self.lock();
+        let is_ending = !matches!(*ending, Ending::Not);
+        if is_ending {
+            *ending = Ending::For(start());
+        }
+        is_ending
+    }
+
+    pub(crate) fn wanted(&self) -> Option<Start> {
+        match mem::replace(&mut *self.lock(), Ending::Alone) {
+            Ending::For(start) => Some(start),
+            Ending::Not | Ending::Alone => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl App {

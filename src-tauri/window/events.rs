@@ -12,7 +12,7 @@ use super::{
     shell::{Refused, Stage},
     sites::Framed,
     tray::Tray,
-    visit,
+    visit, wishes,
 };
 
 /// Forwards changes to the window and the tray until the system asks the app to stop.
@@ -64,7 +64,9 @@ pub(super) fn wanted(app: &AppHandle, running: &Running, refused: Refused) {
     let Ok(url) = url.parse() else { return };
     match running.now().and_then(|online| online.sites.place(&url)) {
         Some(place) => emit(app, "opened", place),
-        None if visit::leads_out(&url) => emit(app, "refused", refused),
+        None if visit::leads_out(&url) || url.scheme() == wishes::SCHEME => {
+            emit(app, "refused", refused);
+        }
         // Such as `about:blank`: an empty window to write into.
         None => {}
     }

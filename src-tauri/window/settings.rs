@@ -8,7 +8,10 @@ use goop2_peer::{
 use serde_json::{Map, Value};
 use tauri::State;
 
-use super::running::{Running, failure};
+use super::{
+    app::App,
+    running::{Running, failure},
+};
 
 #[tauri::command]
 pub(super) async fn settings(running: State<'_, Running>) -> Result<Settings, Failure> {
@@ -18,19 +21,28 @@ pub(super) async fn settings(running: State<'_, Running>) -> Result<Settings, Fa
 #[tauri::command]
 pub(super) async fn change_settings(
     values: Map<String, Value>,
-    running: State<'_, Running>,
+    app: State<'_, App>,
 ) -> Result<Settings, Failure> {
-    running.change_settings(values).await.map_err(failure)
+    let changed = app.running.change_settings(values).await;
+    app.refresh();
+    changed.map_err(failure)
 }
 
 #[tauri::command]
 pub(super) async fn replace_settings(
     before: String,
     text: String,
-    running: State<'_, Running>,
+    app: State<'_, App>,
 ) -> Result<Settings, Failure> {
-    let replaced = running.replace_settings(before, text).await;
+    let replaced = app.running.replace_settings(before, text).await;
+    app.refresh();
     replaced.map_err(failure)
+}
+
+/// Makes another identity for the peer, which starts again with it.
+#[tauri::command]
+pub(super) async fn renew_identity(running: State<'_, Running>) -> Result<(), Failure> {
+    running.peer()?.renew_identity().await.map_err(failure)
 }
 
 /// The picture in base64, or none.
@@ -43,6 +55,14 @@ pub(super) async fn set_avatar(
     let png = png.map_err(|_| failure(Error::Invalid("This is not a picture.".into())))?;
     let set = running.peer()?.set_avatar(png.map(Into::into)).await;
     set.map_err(failure)
+}
+
+/// The next visit to this peer really tries.
+#[tauri::command]
+pub(super) fn try_again(peer: &str, running: State<'_, Running>) -> Result<(), Failure> {
+    let me = running.peer()?;
+    me.try_again(&me.peer(peer).map_err(failure)?);
+    Ok(())
 }
 
 #[tauri::command]

@@ -72,6 +72,8 @@ pub(crate) enum Wish {
     Connect { url: String },
     /// Another start of Goop2, for another folder.
     Switch { folder: String },
+    /// A link of ours that leads nowhere; its beginning, to be recognized by.
+    Nowhere { link: String },
     /// The window was closed, and nobody has said yet what that means.
     Close,
 }
@@ -94,7 +96,7 @@ pub(crate) enum Closing {
 #[serde(tag = "what", rename_all = "lowercase")]
 #[ts(export)]
 pub(crate) enum Refused {
-    /// To lead out of Goop2, to this address.
+    /// To lead out of Goop2, to this address, or by a `goop://` link to something other than a page.
     Link { url: String },
     /// To save a file.
     Download,

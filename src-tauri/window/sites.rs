@@ -33,8 +33,10 @@ impl Sites {
             .iter()
             .map(|port| format!(" http://localhost:{port}"))
             .collect();
+        // Nothing is ever framed by the last three: the window learns where such a link leads
+        // instead of its document's policy refusing it in silence.
         format!(
-            "frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}"
+            "frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports} goop: mailto: tel:"
         )
     }
 
@@ -128,7 +130,7 @@ mod tests {
         }
         assert_eq!(
             sites.policy(),
-            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001"
+            "frame-src http://*.localhost:8080 http://127.0.0.1:8080/p/ http://localhost:8080/p/ http://localhost:9001 goop: mailto: tel:"
         );
     }
 }

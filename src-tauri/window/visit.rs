@@ -2,10 +2,14 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use goop2_peer::api::{Failure, Place, Session, Snapshot};
-use tauri::{AppHandle, State, Url};
+use tauri::{AppHandle, State, Url, WebviewWindow};
 use tauri_plugin_opener::OpenerExt;
 
 use super::running::{Running, failure};
+
+/// As the interface has it (`zoom.svelte.ts`).
+const MIN_ZOOM: f64 = 0.5;
+const MAX_ZOOM: f64 = 3.0;
 
 #[tauri::command]
 pub(super) fn session(running: State<'_, Running>) -> Result<Session, Failure> {
@@ -71,7 +75,15 @@ pub(super) async fn avatar(
     Ok(picture.map(|bytes| format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes))))
 }
 
-/// Opens a web page in the system's browser after the user agreed; never a file or a program.
+/// Zooms all that the window shows, if its webview lays frames out again for that; the page around
+/// them then shows itself smaller. The others scale a frame well enough.
+#[tauri::command]
+pub(super) fn zoom(factor: f64, window: WebviewWindow) -> bool {
+    cfg!(target_os = "linux") && window.set_zoom(factor.clamp(MIN_ZOOM, MAX_ZOOM)).is_ok()
+}
+
+/// Opens a web page, an email address or a phone number in the program that the system has for it,
+/// after the user agreed; never a file or a program.
 #[tauri::command]
 pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     let invalid = |message: String| Failure {
@@ -80,14 +92,14 @@ pub(super) fn open_external(url: Url, app: AppHandle) -> Result<(), Failure> {
     };
     if !leads_out(&url) {
         return Err(invalid(
-            "Only web pages can be opened in the browser.".into(),
+            "Only web pages, email addresses and phone numbers can be opened.".into(),
         ));
     }
     app.opener()
         .open_url(url.as_str(), None::<&str>)
-        .map_err(|error| invalid(format!("The browser could not be opened: {error}")))
+        .map_err(|error| invalid(format!("It could not be opened: {error}")))
 }
 
 pub(super) fn leads_out(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https" | "mailto")
+    matches!(url.scheme(), "http" | "https" | "mailto" | "tel")
 }

@@ -10,6 +10,8 @@
 //! knows permissions for camera and microphone only, and never grants the others to a page.
 //! Developer tools are in debug builds only, as Tauri has it.
 
+#[cfg(target_os = "linux")]
+mod webkit;
 #[cfg(windows)]
 mod webview2;
 
@@ -18,7 +20,7 @@ use tauri::{
     webview::{DownloadEvent, NewWindowResponse, PermissionResponse},
 };
 
-use super::shell::Refused;
+use super::{shell::Refused, wishes};
 
 /// WebRTC opens sockets that no content security policy governs: through it, a page reaches the
 /// local network and reveals the addresses of this computer. WebView2 has no setting for it, so its
@@ -26,7 +28,8 @@ use super::shell::Refused;
 const NO_WEBRTC: &str = "delete self.RTCPeerConnection; delete self.webkitRTCPeerConnection;";
 
 /// Opens the window, and takes from its pages whatever the frame's own policy leaves them. Its
-/// document and the frames in it go only where `admit` says. `refused` gets what a person may have
+/// document goes only where `admit` says, and the frames in it there and, as far as the policies of
+/// the documents around them allow it, to the https web. `refused` gets what a person may have
 /// meant.
 pub(crate) fn confine<M: Manager<Wry>>(
     window: WebviewWindowBuilder<'_, Wry, M>,
@@ -34,20 +37,26 @@ pub(crate) fn confine<M: Manager<Wry>>(
     refused: impl Fn(Refused) + Clone + Send + Sync + 'static,
 ) -> tauri::Result<WebviewWindow> {
     let (leading, opening, saving) = (refused.clone(), refused.clone(), refused);
-    let admit = move |url: &Url| {
-        let admitted = admit(url);
-        if !admitted {
+    let own = admit.clone();
+    // A site's own frame goes to no web page, as the window's policy has it, which also tells of a
+    // link that leads to one. So what is refused here without a word is in a frame within a site.
+    let in_frames = move |url: &Url| {
+        let admitted = admit(url) || is_web(url);
+        if !admitted && is_clicked(url) {
             leading(Refused::Link {
                 url: url.to_string(),
             });
         }
         admitted
     };
-    #[cfg(windows)]
-    let in_frames = admit.clone();
     let window = window
         .initialization_script_for_all_frames(NO_WEBRTC)
-        .on_navigation(admit)
+        .on_navigation(if cfg!(target_os = "linux") {
+            // WebKitGTK asks for every frame and does not say which.
+            Box::new(in_frames.clone()) as Box<dyn Fn(&Url) -> bool + Send>
+        } else {
+            Box::new(own.clone())
+        })
         .on_permission_request(|_, kind| {
             tracing::debug!(%kind, "a page was denied a permission");
             PermissionResponse::Deny
@@ -68,5 +77,18 @@ pub(crate) fn confine<M: Manager<Wry>>(
         .build()?;
     #[cfg(windows)]
     webview2::confine(&window, in_frames)?;
+    #[cfg(target_os = "linux")]
+    webkit::confine(&window, own)?;
     Ok(window)
+}
+
+/// What a site may frame of the web, as its own policy has it (`goop2_viewer`): https at its usual
+/// port only, so nothing on this computer or its network that uses another one.
+fn is_web(url: &Url) -> bool {
+    url.scheme() == "https" && url.port().is_none()
+}
+
+/// Nobody frames these: they are where links lead.
+fn is_clicked(url: &Url) -> bool {
+    matches!(url.scheme(), wishes::SCHEME | "mailto" | "tel")
 }

@@ -18,6 +18,8 @@ const MAX_WAITING: usize = 4;
 pub(super) const SCHEME: &str = "goop";
 /// Longest link accepted, in bytes.
 const MAX_LINK: usize = 4096;
+/// As much of a link that leads nowhere as tells a person which one it was, in characters.
+const MAX_SHOWN: usize = 200;
 
 pub(crate) struct Wishes {
     waiting: Mutex<Waiting>,
@@ -66,10 +68,20 @@ impl Wishes {
     }
 }
 
-/// What a link asks for, if it means anything: a page of a peer, `goop://<peer-id>/<path>`, or a
-/// rendezvous, `goop://connect?url=<connect URL>`.
+/// What a link of ours asks for: a page of a peer, `goop://<peer-id>/<path>`, or a rendezvous,
+/// `goop://connect?url=<connect URL>`. Of one that means nothing, the person who clicked it learns that.
 pub(crate) fn of_link(link: &Url) -> Option<Wish> {
-    if link.scheme() != SCHEME || link.as_str().len() > MAX_LINK {
+    (link.scheme() == SCHEME).then(|| meant(link).unwrap_or_else(|| nowhere(link.as_str())))
+}
+
+/// A link that leads nowhere.
+pub(crate) fn nowhere(link: &str) -> Wish {
+    let link = link.chars().take(MAX_SHOWN).collect();
+    Wish::Nowhere { link }
+}
+
+fn meant(link: &Url) -> Option<Wish> {
+    if link.as_str().len() > MAX_LINK {
         return None;
     }
     if link.host_str() == Some("connect") {
@@ -129,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_mean_harm_or_nothing_ask_for_nothing() {
+    fn links_that_mean_harm_or_nothing_lead_nowhere_and_say_so() {
         for link in [
             "goop://connect",
             "goop://connect?url=file:///etc/passwd",
@@ -137,10 +149,11 @@ mod tests {
             "goop://connect?url=https://good.example@bad.example/",
             "goop://nobody/",
             "goop:--hidden",
-            "https://example.org/",
         ] {
-            assert_eq!(of(link), None, "{link}");
+            assert_eq!(of(link), Some(nowhere(link)), "{link}");
         }
-        assert_eq!(of(&format!("goop://{PEER}/{}", "x".repeat(MAX_LINK))), None);
+        let long = of(&format!("goop://{PEER}/{}", "x".repeat(MAX_LINK)));
+        assert!(matches!(long, Some(Wish::Nowhere { link }) if link.len() == MAX_SHOWN));
+        assert_eq!(of("https://example.org/"), None);
     }
 }

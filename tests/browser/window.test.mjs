@@ -153,7 +153,7 @@ describe('the frame does not leave sites', () => {
       await frame.evaluate((url) => { location.href = url }, goal())
       assert.equal(await refused.evaluate(({ directive }) => directive), 'frame-src')
       // Where it wants to go is asked, once; who stays has lost nothing.
-      const asked = window.page.getByRole('dialog', { name: 'Leave Goop2?' })
+      const asked = window.page.getByRole('dialog', { name: /Leave Goop2\?|This link can’t be followed here/ })
       if (await asked.isVisible()) await window.page.keyboard.press('Escape')
       await unharmed()
     })
@@ -258,4 +258,54 @@ describe('the window keeps working', () => {
     }).catch(() => {})
     await unharmed()
   })
+})
+
+describe('a visit leaves nothing unsaid', () => {
+  before(arrive)
+
+  test('a link to another peer, of which the browser does not tell where it leads, is explained', async () => {
+    await frame.evaluate((href) => {
+      const link = Object.assign(document.createElement('a'), { href })
+      document.body.append(link)
+      link.click()
+    }, `goop://${other.id}/`)
+    const dialog = window.page.getByRole('dialog', { name: 'This link can’t be followed here' })
+    await dialog.getByRole('button', { name: 'OK' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  })
+
+  test('History has the titles of pages', async () => {
+    await window.visit(visitor, host, '/outer.html')
+    await window.visit(visitor, other)
+    await window.page.keyboard.press('Control+h')
+    await window.page.getByRole('button', { name: 'Harm Outer /outer.html' }).first().click()
+    await window.site.getByRole('heading', { name: 'Outer' }).waitFor()
+  })
+})
+
+test('a page that is covered does not go on animating', async () => {
+  frame = await window.visit(visitor, other)
+  await frame.evaluate(() => {
+    globalThis.frames = 0
+    const next = () => {
+      globalThis.frames++
+      requestAnimationFrame(next)
+    }
+    next()
+  })
+  const drawn = async () => {
+    const before = await frame.evaluate(() => globalThis.frames)
+    await new Promise((done) => setTimeout(done, 500))
+    return (await frame.evaluate(() => globalThis.frames)) - before
+  }
+  const becomes = async (wanted) => {
+    for (let look = 0; look < 40; look++) if (wanted(await drawn())) return
+    assert.fail('it does not')
+  }
+  await becomes((count) => count > 0)
+  await window.show('Network')
+  // A frame that is out of sight may still draw once in a while.
+  await becomes((count) => count <= 1)
+  await window.page.getByRole('button', { name: 'Close this page' }).click()
+  await becomes((count) => count > 1)
 })

@@ -94,15 +94,20 @@ describe('with the focus in a site', () => {
     })
 
   test('Ctrl with +, - and 0 zooms', async () => {
-    const size = (scale) => until(`the size ${scale}`, () => window.run((scale) => document.querySelector('iframe').style.transform === scale, scale))
+    const wide = await inSite(() => window.run(() => innerWidth))
+    // The page is laid out again, and what is around it stays as it is.
+    const size = async (factor) => {
+      await inSiteUntil(`the size ${factor}`, (wanted) => Math.abs(innerWidth - wanted) < 3, wide / factor)
+      assert.equal(await window.run(() => document.querySelector('iframe').style.transform), '')
+    }
     await keyboard.press('ctrl+plus')
-    await size('scale(1.1)')
+    await size(1.1)
     await keyboard.press('ctrl+minus')
-    await size('')
+    await size(1)
     await keyboard.press('ctrl+minus')
-    await size('scale(0.9)')
+    await size(0.9)
     await keyboard.press('ctrl+0')
-    await size('')
+    await size(1)
   })
 
   test('Ctrl+L edits the address', async () => {
@@ -148,6 +153,21 @@ describe('find in page', () => {
     await keyboard.press('Escape')
     await until('no bar', async () => (await height()) === whole)
   })
+})
+
+test('a start of the program does not bring the search bar back', async () => {
+  const height = () => window.run(() => innerHeight)
+  const whole = await height()
+  await startAgain('goop://nobody/')
+  await window.answer('OK')
+  assert.equal(await height(), whole)
+})
+
+test('a link in a page leads to another peer', async () => {
+  await anselm.write('plain.html', page('Plain', `<a href="goop://${berta.id}/">Berta</a>`))
+  await visit('/plain.html', 'Plain')
+  await inSite(() => window.press('link', 'Berta'))
+  await shows('Berta’s site')
 })
 
 describe('a link for a new window', () => {

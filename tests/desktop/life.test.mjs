@@ -85,6 +85,22 @@ describe('without a tray', () => {
     assert.deepEqual(await listening(pid), [])
   })
 
+  test('and a new name is the one in the list of sites', async () => {
+    const rename = async (name) => {
+      await window.press('button', 'Settings')
+      const field = await window.find('textbox', 'Name')
+      await field.fill(name)
+      await window.key(KEY.enter)
+      await until('the name', async () => JSON.parse(await readFile(config, 'utf8')).profile.label === name)
+      await window.press('button', 'Close this page')
+    }
+    await rename('Mira Renamed')
+    await window.press('button', 'Your sites')
+    await window.says('Mira Renamed')
+    await window.answer('Close')
+    await rename('Mira Sol')
+  })
+
   test('and it goes online again', async () => {
     neighbour.forget()
     await window.press('button', 'Go online')

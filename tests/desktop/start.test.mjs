@@ -121,10 +121,13 @@ describe('links', () => {
     }
   })
 
-  test('an invalid link does nothing', async () => {
-    await startAgain('goop://connect?url=file:///etc/passwd')
-    assert.equal(await window.run(() => document.querySelector('dialog[open]')), null)
-  })
+  for (const link of ['goop://connect?url=file:///etc/passwd', 'goop://nobody/', 'goop://not an address/'])
+    test(`a link that leads nowhere says so: ${link}`, async () => {
+      await startAgain(link)
+      await window.find('dialog', 'This link can’t be opened')
+      await window.says(link)
+      await window.answer('OK')
+    })
 })
 
 describe('what a page wants but does not get', () => {
@@ -142,6 +145,25 @@ describe('what a page wants but does not get', () => {
   test('a link out of Goop2 is offered to the browser', async () => {
     await wants('out', '<a href="https://example.org/there">this</a>')
     await window.says('This link leaves Goop2: https://example.org')
+    await window.press('button', 'Dismiss this notice')
+  })
+
+  for (const [name, href, says] of [
+    ['mail', 'mailto:ann@example.org', 'This link writes an email: mailto:ann@example.org'],
+    ['a call', 'tel:+4912345', 'This link calls a number: tel:+4912345'],
+    ['company', 'goop://connect?url=https://meet.example', 'This link invites you to a rendezvous: goop://connect?url=https://meet.example'],
+    ['nobody', 'goop://nobody/', 'This link leads nowhere: goop://nobody/'],
+  ])
+    test(`a link is not silent: ${href}`, async () => {
+      await wants(name.replace(' ', '-'), `<a href="${href}">this</a>`)
+      await window.says(says)
+      await window.press('button', 'Dismiss this notice')
+    })
+
+  test('a page of the web within a page leads nowhere, and nobody is asked', async () => {
+    await wants('a-film', '<iframe src="https://example.org/film"></iframe> <a href="goop://nobody/">this</a>')
+    // The first notice stays until it is dismissed.
+    await window.says('This link leads nowhere')
     await window.press('button', 'Dismiss this notice')
   })
 

@@ -19,7 +19,7 @@ export function sites(): Plugin {
         const [, peer = '', path = '/', query = ''] = match;
         const status = path.includes('missing') ? 404 : 200;
         const report = (status: number | null): void => {
-          const event: Navigated = { place: { peer, path: path + query }, status };
+          const event: Navigated = { place: { peer, path: path + query }, status, title: null };
           if (request.headers['sec-fetch-dest'] === 'iframe') server.ws.send('goop2:navigated', event);
         };
         if (path === '/old.html') {

@@ -3,6 +3,7 @@ import { Refusal, type Api, type Navigated, type Opening, type Place } from '../
 import type { Backend } from '../src/state/backend.svelte';
 import { Browser } from '../src/state/browser.svelte';
 import { words } from '../src/state/failure';
+import { titleOf } from '../src/state/titles';
 
 const ANNA = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA';
 const BO = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N';
@@ -12,7 +13,8 @@ let atPort: (place: Place) => Promise<string>;
 let opening: Opening;
 let browser: Browser;
 
-const reported = (path: string, status: number | null = 200, peer = ANNA): void => report({ place: { peer, path }, status });
+const reported = (path: string, status: number | null = 200, peer = ANNA): void => report({ place: { peer, path }, status, title: null });
+const titled = (path: string, title: string, peer = ANNA): void => report({ place: { peer, path }, status: 200, title });
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -193,4 +195,16 @@ it('opens pasted text, and passes on why it failed', async () => {
   expect(browser.entry).toMatchObject({ peer: ANNA, path: '/pasted%20page' });
   const refused = await browser.open('/ip4/10.0.0.1/tcp/1').catch(words);
   expect(refused).toBe('No.');
+});
+
+it('keeps the titles of pages, and is not led anywhere by them', () => {
+  browser.visit({ peer: ANNA, path: '/a' });
+  reported('/a');
+  titled('/a', 'The herons');
+  browser.visit({ peer: ANNA, path: '/b#part' });
+  titled('/a', 'The late herons');
+  titled('/b', 'The cranes');
+  reported('/b');
+  expect(browser.entries.map((entry) => entry && titleOf(browser.titles, entry))).toEqual([null, 'The late herons', 'The cranes']);
+  expect(browser.entry?.path).toBe('/b#part');
 });

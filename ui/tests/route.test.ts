@@ -90,7 +90,7 @@ class World {
     this.browser.loaded();
     const { hash, note } = this.entries[this.at] ?? { hash: '', note: null };
     this.entries = [...this.entries.slice(0, ++this.at), { hash, note }];
-    for (const status of [null, 200]) this.report({ place: { peer: ANNA, path }, status });
+    for (const status of [null, 200]) this.report({ place: { peer: ANNA, path }, status, title: null });
     this.browser.loaded();
     this.history.write();
   }
@@ -113,7 +113,7 @@ describe('the tab', () => {
   it('follows what is opened, and leads back to it', () => {
     const world = new World();
     world.does(() => world.navigation.visitHome(ANNA));
-    for (const status of [null, 200]) world.does(() => world.report({ place: { peer: ANNA, path: '/' }, status }));
+    for (const status of [null, 200]) world.does(() => world.report({ place: { peer: ANNA, path: '/' }, status, title: null }));
     world.does(() => world.navigation.show('settings'));
     expect(world.hashes).toEqual(['', `/p/${ANNA}/`, '/settings']);
     world.go(-1);

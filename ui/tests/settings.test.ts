@@ -84,3 +84,13 @@ test('a name that nobody sees and an incomplete email address are not sent', asy
   for (const email of ['', 'ann@example.org', 'ann+x@müller.example']) await form.set('profile.email', email, 'Email');
   expect(form.problems['profile.email']).toBe('');
 });
+
+test('an address that other computers could reach, or that is none, is refused before the peer is asked', async () => {
+  const { form, changed } = world(() => START);
+  await form.load();
+  for (const text of ['192.168.1.20:80', 'nonsense']) {
+    expect(await form.set('viewer.http_addr', text, 'Address')).toBe(false);
+    expect(form.problems['viewer.http_addr']).toBe('Enter an address of this computer, such as 127.0.0.1:8080.');
+  }
+  expect(changed).not.toHaveBeenCalled();
+});

@@ -39,6 +39,7 @@ use crate::{
         interfaces::{self, Interfaces},
         network::{Host, Network},
         sleep::Sleep,
+        twin::Twin,
     },
     outside::{
         mapping::{self, Wish},
@@ -79,6 +80,7 @@ pub(crate) struct EventLoop {
     probes: JoinSet<(ConnectionId, bool)>,
     sleep: Sleep,
     multicast: Multicast,
+    twin: Twin,
     report: report::Report,
 }
 
@@ -127,6 +129,7 @@ impl EventLoop {
             probes: JoinSet::new(),
             sleep: Sleep::new(now),
             multicast: Multicast::default(),
+            twin: Twin::default(),
             report: report::Report::default(),
         }
     }
@@ -181,6 +184,7 @@ impl EventLoop {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut inputs = self.start_tasks(tag, &mut tasks, &stop);
+        self.twin.hold(&self.net.host);
         loop {
             let timer = self.poll_timeout();
             let due = async {
@@ -196,6 +200,9 @@ impl EventLoop {
                     Some(command) => self.on_command(command),
                 },
                 Some(found) = inputs.found.recv() => {
+                    if self.twin.found(&found, &self.net.host) {
+                        self.status_changed();
+                    }
                     self.reaching.found(found, &self.net, Instant::now());
                 }
                 Ok(()) = inputs.multicast.changed() => {

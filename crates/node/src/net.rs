@@ -7,3 +7,4 @@ pub(crate) mod interfaces;
 pub(crate) mod ip;
 pub(crate) mod network;
 pub(crate) mod sleep;
+pub(crate) mod twin;

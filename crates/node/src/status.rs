@@ -23,6 +23,8 @@ pub struct Status {
     pub connections: BTreeMap<PeerId, Vec<Connection>>,
     /// Whether peers on the local network are found automatically.
     pub multicast: Multicast,
+    /// Another peer with this identity was found on the local network.
+    pub twin: bool,
     /// How other networks reach this peer.
     pub reach: Reach,
 }

@@ -31,7 +31,7 @@ use crate::{
     live::Live,
     notices::Notices,
     presence::roster::SharedRoster,
-    sites::{http::client::Client, owners::Owners},
+    sites::{absent::Absent, http::client::Client, owners::Owners},
     supervisor::Supervisor,
 };
 
@@ -61,6 +61,8 @@ struct Inner {
     /// Owners of sites that remember the ids of writes.
     owners: Owners,
     live: Live,
+    /// Owners of sites that did not answer a moment ago.
+    absent: Absent,
     released: CancellationToken,
     /// It is going offline: work for its owner that takes long ends.
     leaving: CancellationToken,

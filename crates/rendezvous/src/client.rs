@@ -24,6 +24,7 @@ mod portal;
 mod register;
 mod relay;
 mod schedule;
+mod sent;
 mod session;
 mod state;
 
@@ -65,6 +66,7 @@ impl Client {
             refusal: None,
             registration: None,
             clock: None,
+            twin: false,
         });
         let (presence, announced) = watch::channel(None);
         let stop = CancellationToken::new();
@@ -74,6 +76,7 @@ impl Client {
             moved: Mutex::default(),
             near: watch::Sender::new(None),
             opened: watch::Sender::new(0),
+            sent: Mutex::default(),
         };
         let token = stop.clone();
         let task = tokio::spawn(async move {

@@ -156,6 +156,12 @@ impl Folder {
         self.keypair.public().to_peer_id()
     }
 
+    /// Makes another identity, which counts when the folder is opened again. The key of this one
+    /// stays next to it, at the path that is returned.
+    pub fn renew_identity(&self) -> Result<PathBuf, Error> {
+        key::renew(&self.dir.join(&self.config().identity.key_file))
+    }
+
     /// The settings as they are now.
     pub fn config(&self) -> Config {
         self.document().config().clone()

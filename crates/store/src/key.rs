@@ -3,7 +3,10 @@
 //! A key is only ever created where there is no file. Anything else in that place may be the only
 //! copy of an identity, so it is refused and left alone; existing peers overwrite it.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use libp2p_identity::Keypair;
 
@@ -11,6 +14,8 @@ use crate::{atomic, error::Error};
 
 /// Longest file read. An RSA key of 8192 bits has 4.7 KB; anything larger is not a key.
 const MAX_BYTES: u64 = 64 * 1024;
+/// Old keys next to the one in use: more than anyone makes.
+const MAX_OLD: u32 = 99;
 /// The old Ed25519 form: type 1, 96 bytes: secret, public key, and the public key again.
 const OLD_ED25519: [u8; 4] = [0x08, 0x01, 0x12, 96];
 
@@ -45,6 +50,34 @@ pub(crate) fn load(path: &Path) -> Result<Option<Keypair>, Error> {
     decode(&bytes)
         .map(Some)
         .ok_or_else(|| broken("its content is not a libp2p private key".into()))
+}
+
+/// Puts the key in `path` aside, in another file, and makes a new one. Returns where the old
+/// one is now. It is never overwritten: anyone who has it is that peer.
+pub(crate) fn renew(path: &Path) -> Result<PathBuf, Error> {
+    let aside = set_aside(path)?;
+    make(path)?;
+    Ok(aside)
+}
+
+fn set_aside(path: &Path) -> Result<PathBuf, Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    for number in 1..=MAX_OLD {
+        let aside = path.with_file_name(format!("{name}.old-{number}"));
+        match atomic::create_new(&aside, &bytes) {
+            Ok(()) => {
+                fs::remove_file(path).map_err(Error::io("remove", path))?;
+                return Ok(aside);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("write", &aside)(error)),
+        }
+    }
+    Err(Error::Key {
+        path: path.to_owned(),
+        why: "there are too many old keys next to it".into(),
+    })
 }
 
 fn decode(bytes: &[u8]) -> Option<Keypair> {

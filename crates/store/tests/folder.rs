@@ -507,3 +507,22 @@ fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     files.sort();
     files
 }
+
+#[test]
+fn a_new_identity_keeps_every_old_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut kept = Vec::new();
+    for round in 0..3 {
+        let folder = match round {
+            0 => Folder::create(dir.path(), "Mira").unwrap(),
+            _ => Folder::open(dir.path()).unwrap(),
+        };
+        let key = fs::read(dir.path().join("data/identity.key")).unwrap();
+        assert!(kept.iter().all(|(_, old)| *old != key));
+        let aside = folder.renew_identity().unwrap();
+        kept.push((aside, key));
+    }
+    for (aside, key) in &kept {
+        assert_eq!(fs::read(aside).unwrap(), *key);
+    }
+}

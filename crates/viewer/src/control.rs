@@ -90,8 +90,10 @@ fn window_api() -> Router<Arc<App>> {
                 .layer(DefaultBodyLimit::max(publish::MAX_TEMPLATE))
                 .post(publish::export),
         )
+        .route("/api/identity/renew", post(settings::renew_identity))
         .route("/api/peer/note", post(people::note))
         .route("/api/peer/details", post(people::details))
+        .route("/api/peer/try", post(people::try_again))
         .route("/api/tables", post(tables::change).layer(tables::body()))
         .route("/api/tables/export", get(tables::export))
 }

@@ -84,7 +84,7 @@ fn site_content(port: u16, more: &[String]) -> String {
 }
 
 /// The window frames sites by name and at exactly these ports, and the addresses people know, which
-/// only redirect to them.
+/// only redirect to them. Links to write an email or to call a number are the browser's: it asks.
 pub(crate) fn control_content(port: u16, ports: &[u16]) -> String {
     let at_ports: String = ports
         .iter()
@@ -92,7 +92,7 @@ pub(crate) fn control_content(port: u16, ports: &[u16]) -> String {
         .collect();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-         frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports}; \
+         frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/{at_ports} mailto: tel:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

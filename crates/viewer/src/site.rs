@@ -14,6 +14,7 @@ pub(crate) mod redirect;
 pub(crate) mod reports;
 pub(crate) mod sdk;
 pub(crate) mod target;
+mod title;
 
 use std::sync::Arc;
 

@@ -2,9 +2,14 @@
 
 import type { Stop } from '.';
 
+/** In place of an address that a browser keeps to itself, as it does for links of ours. */
+export const UNTOLD = 'goop:';
+
 export function onBlockedNavigation(callback: (url: string) => void): Stop {
   const report = ({ effectiveDirective, blockedURI }: SecurityPolicyViolationEvent): void => {
-    if (effectiveDirective === 'frame-src' && /^https?:/.test(blockedURI)) callback(blockedURI);
+    if (effectiveDirective !== 'frame-src') return;
+    if (/^https?:/.test(blockedURI)) callback(blockedURI);
+    else if (/^(goop|null)?$/.test(blockedURI)) callback(UNTOLD);
   };
   document.addEventListener('securitypolicyviolation', report);
   return () => document.removeEventListener('securitypolicyviolation', report);

@@ -96,12 +96,14 @@ const settings: SettingsApi = {
   all: () => request<Settings>('/api/settings'),
   change: (values) => request<Settings>('/api/settings', values),
   replace: (before, text) => request<Settings>('/api/settings', { before, text }, 'PUT'),
+  renewIdentity: () => request('/api/identity/renew', {}),
   setAvatar: async (png) => void (await request('/api/avatar', png ?? undefined, png ? 'PUT' : 'DELETE')),
 };
 
 const people: PeopleApi = {
   note: (peer, note) => request('/api/peer/note', { peer, note }),
   details: (peer) => request<Details>('/api/peer/details', { peer }),
+  tryAgain: (peer) => request('/api/peer/try', { peer }),
 };
 
 /** How this tab signs what is not JSON. */

@@ -9,6 +9,7 @@ import type { Denied } from './types/Denied';
 import type { Details } from './types/Details';
 import type { Failure } from './types/Failure';
 import type { Format } from './types/Format';
+import type { FindLook } from './types/FindLook';
 import type { Host } from './types/Host';
 import type { Key } from './types/Key';
 import type { LogLine } from './types/LogLine';
@@ -37,7 +38,7 @@ import type { Template } from './types/Template';
 import type { Undo } from './types/Undo';
 
 export type { Added, Backup, Clash, Plan, Progress, SiteFiles, SiteText, Starter, Template };
-export type { Closing, Denied, Details, Failure, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
+export type { Closing, Denied, Details, Failure, FindLook, Host, Key, LogLine, Navigated, Note, PeerReach, Place, Qr, Refused, Session, Settings, Shell, Snapshot };
 export type { Format, NewColumn, Policy, Rows, RowsQuery, Saved, TableInfo, Undo };
 export type { Ask } from './types/Ask';
 export type { BackupTable } from './types/BackupTable';
@@ -117,7 +118,7 @@ export interface Api {
   /** The lines of the log from this number on. */
   logs(since: number): Promise<LogLine[]>;
   onDenied(callback: (denied: Denied) => void): Stop;
-  /** The page tried to navigate its frame out of Goop2, and was stopped. */
+  /** The page tried to navigate its frame out of Goop2, and was stopped. Of a `goop:` link, only the scheme may be known. */
   onLeaving(callback: (url: string) => void): Stop;
   /** Opens a web address in the system's browser, after the user agreed. */
   leave(url: string): Promise<void>;
@@ -156,8 +157,10 @@ export interface ShellApi {
   onOpened(callback: (place: Place) => void): Stop;
   /** A shortcut, pressed wherever the focus is, even in a site. */
   onKey(callback: (key: Key) => void): Stop;
-  /** Opens the window's search bar for what has the focus. */
-  find(): Promise<void>;
+  /** Shows the whole window, sites and all, at this factor; resolves to whether it can. */
+  zoom(factor: number): Promise<boolean>;
+  /** Opens the window's search bar for what has the focus; or, unless `open`, only changes the look of one that is open. */
+  find(look: FindLook, open: boolean): Promise<void>;
   /** Creates a peer with this name, which is not online yet: the stage is then `choosing`. */
   create(name: string): Promise<void>;
   /** Goes online with the peer in a folder, instead of the current one. */
@@ -223,6 +226,8 @@ export interface SettingsApi {
   replace(before: string, text: string): Promise<Settings>;
   /** A PNG of at most 256 KiB, or none. */
   setAvatar(png: Blob | null): Promise<void>;
+  /** Makes another identity, with which the peer starts again; the key of the old one is kept. */
+  renewIdentity(): Promise<void>;
 }
 
 /** A file of a browser, and where it goes below the folder it is added to. */
@@ -277,6 +282,8 @@ export interface SiteApi {
 export interface PeopleApi {
   note(peer: string, note: Note): Promise<void>;
   details(peer: string): Promise<Details>;
+  /** The next visit really tries, even if the last one found nobody a moment ago. */
+  tryAgain(peer: string): Promise<void>;
 }
 
 /**

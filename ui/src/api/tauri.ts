@@ -3,7 +3,7 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen, type EventCallback } from '@tauri-apps/api/event';
 import { copyText } from './clipboard';
-import { onBlockedNavigation } from './blocked-navigation';
+import { UNTOLD, onBlockedNavigation } from './blocked-navigation';
 import {
   Refusal,
   type Api,
@@ -87,12 +87,13 @@ const network: NetworkApi = {
 const shell: ShellApi = {
   subscribe: (listener) => follow<Shell>('shell', listener, () => {}),
   onRefused: (callback) => {
-    const stops = [on<Refused>('refused', ({ payload }) => callback(payload)), onBlockedNavigation((url) => callback({ what: 'link', url }))];
+    const stops = [on<Refused>('refused', ({ payload }) => callback(payload)), onBlockedNavigation((url) => url !== UNTOLD && callback({ what: 'link', url }))];
     return () => stops.forEach((stop) => stop());
   },
   onOpened: (callback) => on<Place>('opened', ({ payload }) => callback(payload)),
   onKey: (callback) => on<Key>('key', ({ payload }) => callback(payload)),
-  find: () => call<void>('find'),
+  zoom: (factor) => call<boolean>('zoom', { factor }),
+  find: (look, open) => call<void>('find', { look, open }),
   create: (name) => call<void>('create_peer', { name }),
   open: (folder) => call<void>('open_peer', { folder }),
   goOnline: () => call<void>('go_online'),
@@ -117,12 +118,14 @@ const settings: SettingsApi = {
   all: () => call<Settings>('settings'),
   change: (values) => call<Settings>('change_settings', { values }),
   replace: (before, text) => call<Settings>('replace_settings', { before, text }),
+  renewIdentity: () => call<void>('renew_identity'),
   setAvatar: async (png) => void (await call<string>('set_avatar', { png: png && (await base64(png)) })),
 };
 
 const people: PeopleApi = {
   note: (peer, note) => call<void>('note', { peer, note }),
   details: (peer) => call<Details>('details', { peer }),
+  tryAgain: (peer) => call<void>('try_again', { peer }),
 };
 
 async function base64(blob: Blob): Promise<string> {

@@ -1,6 +1,6 @@
 // The state of one window, made once from its api, and what acts on several parts of it.
 
-import { Refusal, type Api, type PeerCard, type ShellApi, type Stop } from '../api';
+import { Refusal, type Api, type FindLook, type PeerCard, type ShellApi, type Stop } from '../api';
 import { meaning } from '../lib/meaning';
 import { displayName, isolated } from '../lib/names';
 import { named } from '../lib/search';
@@ -31,6 +31,8 @@ export class AppState {
   readonly tab: TabHistory;
   readonly toasts = new Toasts();
   readonly denials = new Denials();
+  /** The webview zooms sites itself. */
+  zoomed = $state(false);
   /** The favorites last seen, to tell who arrives. */
   #seen: readonly PeerCard[] | null = null;
 
@@ -104,10 +106,30 @@ export class AppState {
     else this.zoom.step(this.current, by);
   }
 
+  /** Sites have their zoom: by the webview itself, which then shows this window smaller, or else as a picture of the frame. */
+  async fitZoom(shell: ShellApi, factor: number): Promise<void> {
+    this.zoomed = await shell.zoom(factor).catch(() => false);
+    document.documentElement.style.zoom = this.zoomed && factor !== 1 ? String(1 / factor) : '';
+  }
+
   /** In the visited page, not in what is around it. A browser has its own search. */
   find(shell: ShellApi): void {
     this.navigation.site?.focusPage();
-    void shell.find().catch((thrown: unknown) => this.toasts.show(words(thrown)));
+    this.attempt(() => shell.find(this.#findLook(), true));
+  }
+
+  /** The search bar is the window's, and stands below what it belongs to. */
+  fitFind(shell: ShellApi): void {
+    void shell.find(this.#findLook(), false).catch(() => {});
+  }
+
+  #findLook(): FindLook {
+    const [side, page] = [document.querySelector('aside'), document.querySelector('main')];
+    const of = (element: Element | null): CSSStyleDeclaration => getComputedStyle(element ?? document.body);
+    const { backgroundColor: ground, color: text } = of(page);
+    const { backgroundColor, borderRightColor } = of(side);
+    const [part = 0, whole = 1] = [side, document.body].map((element) => element?.getBoundingClientRect().width);
+    return { left: part / whole, side: backgroundColor, ground, text, line: side ? borderRightColor : text };
   }
 
   toggleFavorite(peer: PeerCard): void {
@@ -146,6 +168,11 @@ export class AppState {
       await this.api.openExternal(url);
       this.shell.refused = null;
     });
+  }
+
+  joinRefused(url: string): void {
+    this.shell.refused = null;
+    this.tryJoin(url);
   }
 
   /** Opens something outside the window, and says so when that cannot be done. */

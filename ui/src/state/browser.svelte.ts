@@ -7,16 +7,14 @@ import type { Backend } from './backend.svelte';
 import { words } from './failure';
 import { canGo, cleared, current, go, start, reported, visit, type Entry, type History } from './history';
 import { Outside } from './outside';
+import { titlesWith, type Titles } from './titles';
 
 /** A document request that has not reached the viewer by then never will: names under `.localhost` do not resolve here. */
 const UNREACHED_MS = 6000;
 
 const UNREACHED = 'The page didn’t load. This browser may not support addresses that end in “.localhost”. Try another browser on this computer.';
 
-const CASE_LOST = {
-  code: 'case-lost',
-  message: 'This link lost its capital letters on the way, so its peer ID can’t be read. Ask for it again: “Copy link” now gives links that survive this.',
-};
+export const CASE_LOST = 'This link lost its capital letters on the way, so its peer ID can’t be read. Ask for it again: “Copy link” now gives links that survive this.';
 
 /** A document may be reported this much later than the frame's own load event. */
 const LATE_MS = 1000;
@@ -46,6 +44,8 @@ export class Browser {
   /** All entries of the history; {@link position} is the current one. */
   readonly entries: readonly Entry[] = $derived(this.#history.entries);
   readonly position = $derived(this.#history.index);
+  /** Of pages in the history, as they have them. */
+  titles = $state.raw<Titles>({});
   /** For the tab to keep. */
   get history(): History {
     return this.#history;
@@ -68,6 +68,8 @@ export class Browser {
   /** The frame loaded something that was not reported yet. */
   #unreported = false;
   #everReported = false;
+  /** The current page is one about a failure to load it. */
+  #failed = false;
   #loadedAt = 0;
   #generation = 0;
   /** Names do not resolve in this window: sites are at ports. */
@@ -95,7 +97,7 @@ export class Browser {
     const means = meaning(typed);
     if (means === 'network') return this.add(typed);
     if (means === 'connect') throw new Outside(typed, null);
-    if (caseLost(typed)) throw new Refusal(CASE_LOST);
+    if (caseLost(typed)) throw new Refusal({ code: 'case-lost', message: CASE_LOST });
     try {
       this.visit(await this.#api.place(typed));
     } catch (thrown) {
@@ -136,8 +138,9 @@ export class Browser {
   }
 
   /** Starts with a history from before; nothing is loaded yet. */
-  restore(history: History): void {
+  restore(history: History, titles: Titles = {}): void {
     this.#history = history;
+    this.titles = titles;
   }
 
   /** Goes to an entry of the history, and loads it where the frame is not there. */
@@ -155,9 +158,14 @@ export class Browser {
     else this.welcome();
   }
 
-  /** In a new frame: an address with a fragment would otherwise only scroll. */
+  /** In a new frame: an address with a fragment would otherwise only scroll. A page whose owner did not answer is really tried. */
   reload(): void {
-    this.#load(null, true);
+    const { entry } = this;
+    if (!entry || !this.#failed) return this.#load(null, true);
+    const load = (): void => {
+      if (this.entry === entry) this.#load(null, true);
+    };
+    this.#api.people.tryAgain(entry.peer).then(load, load);
   }
 
   stop(): void {
@@ -200,6 +208,7 @@ export class Browser {
     const entry = this.entry;
     const origin = entry && (this.#ports ? this.#origins[entry.peer] : this.#named(entry.peer));
     this.#settle();
+    this.#failed = false;
     this.stopped = false;
     if (!entry || !origin) {
       this.target = null;
@@ -256,7 +265,11 @@ export class Browser {
 
   #onNavigated(event: Navigated): void {
     if (!this.entry || !this.target) return;
-    const { place, status } = event;
+    const { place, status, title } = event;
+    if (title !== null) {
+      this.titles = titlesWith(this.titles, place, title);
+      return;
+    }
     const late = this.#unreported && Date.now() - this.#loadedAt < LATE_MS;
     if (this.#expected && !sameDocument(this.#expected, place)) return;
     if (this.#expected || late || sameDocument(this.entry, place)) {
@@ -278,6 +291,7 @@ export class Browser {
     const before = this.entry;
     this.#history = reported(this.#history, { peer: place.peer, path: tidy(place.path), at: Date.now() }, status);
     this.byFrame ||= this.entry !== before;
+    this.#failed = status !== null && status >= 500;
     if (status === null) this.#wait(true);
     else if (Date.now() - this.#loadedAt < LATE_MS) this.#wait(false);
   }

@@ -2,6 +2,7 @@
 
 import { Refusal, type Api, type Settings } from '../api';
 import { equal } from '../lib/equal';
+import { localAddress } from '../lib/local';
 import { isEmail, oneLine } from '../lib/names';
 import { words } from './failure';
 import type { Toasts } from './toasts.svelte';
@@ -29,6 +30,7 @@ const RULES: Partial<Record<Setting, string>> = {
 
 /** The words of the first start. */
 const NO_NAME = 'Enter a name. It’s what others see.';
+const NOT_LOCAL = 'Enter an address of this computer, such as 127.0.0.1:8080.';
 const NO_EMAIL = 'Enter an email address, such as you@example.org, or leave it empty.';
 
 export class SettingsForm {
@@ -108,6 +110,7 @@ export class SettingsForm {
 function mistake(setting: Setting, value: unknown): string {
   if (setting === 'profile.label' && oneLine(String(value)) === '') return NO_NAME;
   if (setting === 'profile.email' && value !== '' && !isEmail(String(value))) return NO_EMAIL;
+  if (setting === 'viewer.http_addr' && localAddress(String(value)) === null) return NOT_LOCAL;
   return '';
 }
 

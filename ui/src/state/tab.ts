@@ -7,6 +7,7 @@ import type { Browser } from './browser.svelte';
 import type { Navigation } from './navigation.svelte';
 import { start as beginning, type Entry } from './history';
 import { hashOf, historyOf, positionOf, routeOf } from './route';
+import { titlesOf } from './titles';
 
 export class TabHistory {
   #tab: Tab;
@@ -26,7 +27,7 @@ export class TabHistory {
 
   start(): Stop {
     const kept = historyOf(this.#tab.kept());
-    if (kept) this.#browser.restore(kept);
+    if (kept) this.#browser.restore(kept, titlesOf(this.#tab.kept()));
     this.#restored = this.#browser.entry;
     return this.#tab.onMoved(() => this.#begun && this.#follow());
   }
@@ -51,13 +52,13 @@ export class TabHistory {
   /** Writes what is shown into the address. */
   write(): void {
     // Read in any case: an effect runs again for what it read.
-    const { entry, position, history } = this.#browser;
+    const { entry, position, history, titles } = this.#browser;
     const hash = hashOf({ page: this.#navigation.page, place: entry });
     if (!this.#begun) return;
     const note = { position };
     const { byFrame } = this.#browser;
     this.#browser.byFrame = false;
-    this.#tab.keep({ me: this.#me, entries: history.entries, index: history.index });
+    this.#tab.keep({ me: this.#me, entries: history.entries, index: history.index, titles });
     if (hash === this.#tab.hash()) {
       if (position !== positionOf(this.#tab.note())) this.#tab.replace(hash, note);
     } else if (byFrame) this.#tab.replace(hash, note);

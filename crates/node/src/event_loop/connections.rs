@@ -154,6 +154,7 @@ impl EventLoop {
         let now = Instant::now();
         let host = &mut self.net.host;
         host.interfaces = interfaces;
+        self.twin.hold(host);
         let own = host.ips();
         self.net.connections.judge_lan(|addr| host.is_lan(addr));
         // What is bound to an address that is gone is dead, and would be noticed only when it is

@@ -62,6 +62,7 @@ impl EventLoop {
             published: self.reachability.published(&listen, &self.relays, host),
             listen,
             multicast: self.multicast.clone(),
+            twin: self.twin.seen,
             reach: self.reachability.report(&self.relays, host),
             ..Status::default()
         };

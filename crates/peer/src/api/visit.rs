@@ -21,6 +21,9 @@ pub struct Navigated {
     pub place: Place,
     /// HTTP status of the answer; null while it is being fetched.
     pub status: Option<u16>,
+    /// The title of the page, once that has been read, which is after the other two were known: as
+    /// it is in the page, with its character references. At most 300 characters.
+    pub title: Option<String>,
 }
 
 /// A page of a visited site requested what it may not have: another computer on this network, a

@@ -40,4 +40,10 @@ impl State<'_> {
     pub(super) fn is_connected(&self) -> bool {
         self.servers.iter().any(Server::is_connected)
     }
+
+    /// A server shows this peer to others.
+    pub(super) fn is_listed(&self) -> bool {
+        let shows = |server: &Server| server.is_connected() && server.state.refusal.is_none();
+        self.servers.iter().any(shows)
+    }
 }

@@ -36,7 +36,9 @@ impl Peer {
             )
         })?;
         let added = self.0.node.add_address(addr).await;
-        added.map_err(|error| Error::Invalid(error.to_string()))
+        let peer = added.map_err(|error| Error::Invalid(error.to_string()))?;
+        self.0.absent.forget(&peer);
+        Ok(peer)
     }
 
     /// How a peer is reached and what was tried, for a page that asks again every second or so.

@@ -66,6 +66,15 @@ impl Peer {
         Ok(hash)
     }
 
+    /// Makes another identity for this folder, with which it starts again; the key of this one is
+    /// kept next to it.
+    pub async fn renew_identity(&self) -> Result<(), Error> {
+        let kept = blocking(&self.0.folder, Folder::renew_identity).await??;
+        tracing::info!(?kept, "the identity was renewed; the old key was kept");
+        self.0.outdated.send_replace(true);
+        Ok(())
+    }
+
     /// The configuration this run started with.
     pub fn started_with(&self) -> &Config {
         &self.0.started

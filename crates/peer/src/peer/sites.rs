@@ -24,7 +24,8 @@ use crate::{
 impl Peer {
     /// Fetches a file of a site: a GET or HEAD whose address is relative to the site's root. Your own
     /// id reads your own folder. An answer of any status is one; existing peers, which know no
-    /// status, answer 200 or an error.
+    /// status, answer 200 or an error. A peer that did not answer within the last minute is not
+    /// asked again before it is heard of, or [`Peer::try_again`].
     ///
     /// Errors: [`Error::Blocked`], and every way a visit can fail (PROTOCOL §4).
     pub async fn fetch(&self, peer: PeerId, request: Parts) -> Result<Response<Body>, Error> {
@@ -34,7 +35,18 @@ impl Peer {
             blocking(&self.0.folder, answer).await
         } else {
             self.begin_visit(peer)?;
-            fetch::fetch(&self.0.client, peer, &request).await
+            if self.is_absent(&peer) {
+                return Err(Error::Offline);
+            }
+            let answer = fetch::fetch(&self.0.client, peer, &request).await;
+            match answer {
+                Err(Error::Offline | Error::TooSlow) => {
+                    let from = self.0.node.status().borrow().listen.clone();
+                    self.0.absent.note(peer, from, Instant::now());
+                }
+                _ => self.0.absent.forget(&peer),
+            }
+            answer
         }
     }
 
@@ -63,6 +75,25 @@ impl Peer {
             status if status.is_server_error() => Err(Error::Cut),
             _ => Err(Error::NotFound),
         }
+    }
+
+    /// The next visit really tries, also if the last one found nobody a moment ago.
+    pub fn try_again(&self, peer: &PeerId) {
+        self.0.absent.forget(peer);
+    }
+
+    /// Whether the peer did not answer a moment ago, and nothing was heard of it since.
+    fn is_absent(&self, peer: &PeerId) -> bool {
+        let heard = self
+            .0
+            .roster
+            .lock()
+            .get(peer)
+            .map(|record| record.last_seen);
+        let status = self.0.node.status();
+        let status = status.borrow();
+        !status.connections.contains_key(peer)
+            && (self.0.absent).knows(peer, &status.listen, heard, Instant::now())
     }
 
     /// Runs a data operation (PROTOCOL §5) on the database of a site's owner; on your own, without

@@ -27,6 +27,7 @@ use crate::{
     presence::{self, roster::SharedRoster},
     servers::{self, Servers},
     sites::{
+        absent::Absent,
         http::client::Client,
         owners::Owners,
         serve::{PROTOCOLS, Responder},
@@ -88,6 +89,7 @@ impl Peer {
             supervisor,
             owners: Owners::default(),
             live,
+            absent: Absent::default(),
             released,
             leaving: CancellationToken::new(),
         })))

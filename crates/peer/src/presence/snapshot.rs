@@ -53,7 +53,10 @@ impl Facts<'_> {
                 listen: status.listen.iter().map(ToString::to_string).collect(),
             },
             peers: self.peers(),
-            notices: notices.chain(multicast_notice(status)).collect(),
+            notices: notices
+                .chain(multicast_notice(status))
+                .chain(self.twin_notice())
+                .collect(),
             network: network::judge(status, self.servers, config.p2p.port_mapping),
             rendezvous: self.rendezvous(),
             live: self.live(),
@@ -101,6 +104,17 @@ impl Facts<'_> {
             ..self.live.clone()
         };
         if live.counting { live } else { uncounted(live) }
+    }
+
+    /// Both owners of one identity learn that there are two.
+    fn twin_notice(&self) -> Option<Notice> {
+        let at_a_server = self.servers.iter().any(|server| server.state.twin);
+        (at_a_server || self.status.twin).then(|| Notice {
+            code: "twin".into(),
+            message: "Another computer, or another copy of your folder, is online with your identity. Visitors \
+                      reach one of the two by chance. Stop one of them, or give one a new identity."
+                .into(),
+        })
     }
 
     /// The servers' view, with what the node knows of their relays.

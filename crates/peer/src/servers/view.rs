@@ -131,6 +131,7 @@ mod tests {
             refusal: None,
             registration: None,
             clock: None,
+            twin: false,
         }
     }
 

@@ -121,7 +121,7 @@ pub(super) async fn retried<T, F: Future<Output = Result<T, Error>>>(
     }
 }
 
-/// Waits for the answer; if it takes long, has the node check the connection.
+/// Waits for the answer, or for more of it; if it takes long, has the node check the connection.
 pub(super) async fn answer_of<T>(node: &Node, peer: PeerId, answer: impl Future<Output = T>) -> T {
     let mut answer = pin!(answer);
     match timeout(DOUBT, &mut answer).await {

@@ -1,7 +1,12 @@
 //! Transfers whose connection breaks.
 
-use std::{fs, io::Write};
+use std::{
+    fs,
+    io::Write,
+    time::{Duration, Instant},
+};
 
+use goop2_peer::Error;
 use goop2_proto::Multiaddr;
 use http_body_util::BodyExt;
 use tokio::{
@@ -97,4 +102,32 @@ async fn a_transfer_whose_connection_breaks_goes_on_where_it_was() {
 async fn a_transfer_never_goes_on_with_another_file() {
     let outcome = cut_in_the_middle(|owner| write(owner, 1)).await;
     assert!(outcome.is_err());
+}
+
+#[tokio::test]
+async fn a_peer_that_did_not_answer_is_not_waited_for_again_until_someone_wants_to_try() {
+    let (owner, visitor) = (
+        TestPeer::start("Owner").await,
+        TestPeer::start("Visitor").await,
+    );
+    // Takes connections and never says a word, as a computer that sleeps seems to.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let id = owner.peer.id();
+    let address = format!("/ip4/127.0.0.1/tcp/{port}/p2p/{id}");
+    visitor.peer.add_address(&address).await.unwrap();
+    let visit = || timeout(PATIENCE, visitor.peer.fetch(id, get("/")));
+    let refused = |answer: Result<_, Error>| matches!(answer, Err(Error::Offline | Error::TooSlow));
+    assert!(refused(visit().await.unwrap()));
+    let asked = Instant::now();
+    assert!(refused(visit().await.unwrap()));
+    assert!(asked.elapsed() < Duration::from_secs(1), "waited for again");
+
+    // It is online all the time; only nobody has said where.
+    let address = format!("{}/p2p/{id}", owner.loopback());
+    visitor.peer.try_again(&id);
+    visitor.peer.add_address(&address).await.unwrap();
+    assert!(visit().await.unwrap().is_ok());
+    visitor.stop().await;
+    owner.stop().await;
 }

@@ -140,6 +140,7 @@ impl Announcer<'_> {
     async fn send(&mut self, kind: Kind) -> Answer {
         let ts = next_ts(SystemTime::now(), self.newest);
         let body = self.message(kind, ts);
+        self.session.sent().publish(ts);
         let answer = timeout(DEADLINE, self.post(body)).await;
         if let Ok(Answer::Taken(_)) = answer {
             self.newest = ts;

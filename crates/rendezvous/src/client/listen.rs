@@ -213,6 +213,7 @@ impl Reader<'_> {
         // Our own messages come back with every heartbeat, and verifying is the most expensive
         // part.
         if peer == self.own {
+            self.own(&message);
             return Ok(());
         }
         let proof = message.proof();
@@ -234,6 +235,18 @@ impl Reader<'_> {
             proved: proof == Proof::Proved,
         })
         .await
+    }
+
+    /// A message under our own identity: another program's, if we did not send it.
+    fn own(&self, message: &Message) {
+        let strange = self.session.sent().is_strange(message.ts);
+        if strange
+            && message.kind != Kind::Offline
+            && message.proof() == Proof::Proved
+            && self.session.sent().meet(message.ts)
+        {
+            self.session.update(|state| state.twin = true);
+        }
     }
 
     /// The server reports that the peer timed out there.

@@ -8,7 +8,7 @@ use std::{
 use reqwest::Response;
 use tokio::{sync::watch, time::Instant};
 
-use super::{address::Address, answer, clock, config::Config, state::State};
+use super::{address::Address, answer, clock, config::Config, sent::Sent, state::State};
 
 /// One client, from its start to its end.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Session {
     pub(super) near: watch::Sender<Option<bool>>,
     /// How many streams were opened; a new one may be to a restarted server.
     pub(super) opened: watch::Sender<u64>,
+    pub(super) sent: Mutex<Sent>,
 }
 
 impl Session {
@@ -34,6 +35,10 @@ impl Session {
     /// Forgets where the server sent us: the next question begins at the configured address.
     pub(super) fn start_over(&self) {
         *self.moved() = None;
+    }
+
+    pub(super) fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn moved(&self) -> MutexGuard<'_, Option<Address>> {

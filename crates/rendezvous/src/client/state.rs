@@ -55,6 +55,8 @@ pub struct State {
     /// By how many seconds the server's clock is ahead of this computer's, to the minute; negative
     /// if it is behind. None = less than five minutes, or unknown.
     pub clock: Option<i64>,
+    /// Another program publishes there under this identity.
+    pub twin: bool,
 }
 
 impl State {

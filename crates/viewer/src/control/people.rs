@@ -33,3 +33,12 @@ pub(crate) async fn details(State(app): State<Arc<App>>, Parsed(whose): Parsed<W
     let peer = app.peer.peer(&whose.peer);
     answer::json(peer.map(|peer| app.peer.details(peer)))
 }
+
+/// The next visit to this peer really tries.
+pub(crate) async fn try_again(
+    State(app): State<Arc<App>>,
+    Parsed(whose): Parsed<Whose>,
+) -> Response {
+    let peer = app.peer.peer(&whose.peer);
+    answer::json(peer.map(|peer| app.peer.try_again(&peer)))
+}

@@ -34,3 +34,8 @@ pub(crate) async fn replace(
 ) -> Response {
     answer::json(app.peer.replace_settings(before, text).await)
 }
+
+/// Makes another identity, with which the peer starts again.
+pub(crate) async fn renew_identity(State(app): State<Arc<App>>) -> Response {
+    answer::json(app.peer.renew_identity().await)
+}

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
-        header::{CONTENT_TYPE, LOCATION},
+        header::{CONTENT_TYPE, LOCATION, REFERER},
         request,
     },
     response::{IntoResponse, Response},
@@ -19,7 +19,7 @@ use crate::{
     app::App,
     door::guard,
     page,
-    site::{headers, inject, redirect, target::Target},
+    site::{headers, inject, redirect, target::Target, title},
 };
 
 /// Answers with the file, or with the reason it cannot.
@@ -38,16 +38,45 @@ pub(crate) async fn visit(
     {
         announce(app, target, None);
     }
+    if is_repeated(target, headers) {
+        app.peer.try_again(&target.peer);
+    }
     let response = open(app, method, target, headers)
         .await
         .unwrap_or_else(|error| {
             page::failure(headers, &error, &target.address(), &target.first_page())
         });
-    let mime = response.headers().get(CONTENT_TYPE);
-    if framed && mime.and_then(|mime| mime.to_str().ok()).is_some_and(shown) {
+    let mime = mime(response.headers()).unwrap_or_default().to_owned();
+    if framed && shown(&mime) {
         announce(app, target, Some(response.status().as_u16()));
     }
+    if framed && essence(&mime) == "text/html" {
+        return with_title(app, target, response);
+    }
     response
+}
+
+/// Whether a page leads to itself, as “Try again” on a page about a failure does.
+fn is_repeated(target: &Target, headers: &HeaderMap) -> bool {
+    let from = headers.get(REFERER).and_then(|from| from.to_str().ok());
+    let from = from.and_then(|from| from.parse::<Uri>().ok());
+    let address = target.address();
+    guard::is_navigation(headers)
+        && from.and_then(|from| from.path_and_query().map(|at| *at == *address)) == Some(true)
+}
+
+/// Announces the title of the page, too, when it has come by.
+fn with_title(app: &App, target: &Target, response: Response) -> Response {
+    let (navigated, place) = (app.navigated.clone(), target.place());
+    let status = Some(response.status().as_u16());
+    title::read(response, move |title| {
+        let title = Some(title);
+        let _no_window = navigated.send(Navigated {
+            place,
+            status,
+            title,
+        });
+    })
 }
 
 /// Tells the window that shows the frame. There may be none.
@@ -55,6 +84,7 @@ fn announce(app: &App, target: &Target, status: Option<u16>) {
     let _no_window = app.navigated.send(Navigated {
         place: target.place(),
         status,
+        title: None,
     });
 }
 

@@ -260,7 +260,7 @@ async fn event_streams_begin_with_the_whole_state_and_continue_with_changes() {
         .await;
     assert_eq!(
         events.next("navigated").await,
-        json!({ "place": { "peer": owner, "path": "/" }, "status": null })
+        json!({ "place": { "peer": owner, "path": "/" }, "status": null, "title": null })
     );
     assert_eq!(events.next("navigated").await["status"], 200);
     world.end().await;

@@ -255,7 +255,7 @@ async fn the_users_origin_has_a_policy_for_browsers() {
         control.header("content-security-policy"),
         format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-             frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/; \
+             frame-src http://*.localhost:{port} http://127.0.0.1:{port}/p/ http://localhost:{port}/p/ mailto: tel:; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );

@@ -224,8 +224,12 @@ async fn navigations_of_a_frame_are_reported_with_their_outcome() {
     world.get(&site, "/nope", frame).await;
     let mut reported = Vec::new();
     for _ in 0..4 {
-        let Navigated { place, status } = patient(navigated.recv()).await.unwrap();
-        assert_eq!(place.peer, owner.to_base58());
+        let Navigated {
+            place,
+            status,
+            title,
+        } = patient(navigated.recv()).await.unwrap();
+        assert_eq!((place.peer, title), (owner.to_base58(), None));
         reported.push((place.path, status));
     }
     let expected = [

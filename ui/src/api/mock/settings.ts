@@ -70,6 +70,7 @@ export class MockSettings {
       this.#emit();
       return structuredClone(this.#settings);
     },
+    renewIdentity: async () => {},
     setAvatar: async (png) => {
       this.#world.me = { ...this.#world.me, avatar_hash: png ? String(png.size).padStart(16, '0') : '' };
       this.#emit();
@@ -78,6 +79,7 @@ export class MockSettings {
 
   readonly people: PeopleApi = {
     note: async (peer, note) => this.#note(peer, note),
+    tryAgain: async () => {},
     details: async (peer): Promise<Details> => ({
       id: peer,
       link: `goop://${peer}/`,

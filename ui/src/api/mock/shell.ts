@@ -27,8 +27,12 @@ const SCENARIOS: Record<string, Scenario> = {
   'ask-visit': { wish: { to: 'visit', peer: PEER, path: '/guestbook.html' } },
   'ask-connect': { wish: { to: 'connect', url: 'https://meet.example.org/' } },
   'ask-switch': { wish: { to: 'switch', folder: '/home/mira/peers/workshop' } },
+  'ask-nowhere': { wish: { to: 'nowhere', link: PEER.toLowerCase() } },
   'ask-close': { wish: { to: 'close' } },
   external: { refused: { what: 'link', url: 'https://example.org/a/page?with=more' } },
+  email: { refused: { what: 'link', url: 'mailto:mira@example.org' } },
+  invitation: { refused: { what: 'link', url: 'goop://connect?url=https://meet.example.org' } },
+  nowhere: { refused: { what: 'link', url: 'goop://nobody/' } },
   twice: { profiles: 2 },
   trayless: { tray: false },
   download: { refused: { what: 'download' } },
@@ -79,6 +83,7 @@ export function mockShell(name: string, peers: readonly PeerCard[]): ShellApi {
     },
     onOpened: () => () => {},
     onKey: () => () => {},
+    zoom: async () => false,
     find: async () => {},
     create: async (label) => {
       if (label.trim() === '') throw new Refusal({ code: 'name', message: 'Enter a name. It’s what others see.' });

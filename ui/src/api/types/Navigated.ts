@@ -12,4 +12,9 @@ place: Place,
 /**
  * HTTP status of the answer; null while it is being fetched.
  */
-status: number | null, };
+status: number | null, 
+/**
+ * The title of the page, once that has been read, which is after the other two were known: as
+ * it is in the page, with its character references. At most 300 characters.
+ */
+title: string | null, };

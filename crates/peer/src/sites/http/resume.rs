@@ -20,7 +20,7 @@ use super::{
     body::{Body, STALL, of_stream},
     client::{Client, Line, get},
 };
-use crate::sites::io::within;
+use crate::sites::{io::within, visit::answer_of};
 
 /// How long a transfer without a byte is tried to be taken up again: a relay that restarts is back
 /// well within this time, and a laptop on another network.
@@ -105,7 +105,9 @@ impl Transfer {
         };
         loop {
             let frame = async { body.frame().await.transpose().map_err(io::Error::other) };
-            match within(STALL, frame).await? {
+            // Of a connection that died, only that is noticed here: the node finds out, and ends it.
+            let frame = answer_of(&self.client.node, self.peer, within(STALL, frame));
+            match frame.await? {
                 None => return Ok(None),
                 Some(frame) => match frame.into_data() {
                     Ok(bytes) if bytes.is_empty() => {}
