@@ -73,7 +73,13 @@ impl Visitor {
         if head.uri.path() == WELL_KNOWN {
             return well_known();
         }
-        let answered = move || self.folder.site().answer(&head).map(body::begin);
+        let peer = self.peer;
+        let answered = move || {
+            let answer = self.folder.site().answer(&head);
+            let status = answer.status().as_u16();
+            tracing::debug!(%peer, path = head.uri.path(), status, "request answered");
+            answer.map(body::begin)
+        };
         match spawn_blocking(answered).await {
             Ok(response) => response.map(|body| holding(turn, body)),
             Err(_panicked) => refusal(StatusCode::INTERNAL_SERVER_ERROR),
