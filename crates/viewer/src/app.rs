@@ -10,7 +10,10 @@ use goop2_proto::PeerId;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::door::{ports::Ports, token::Token};
+use crate::{
+    door::{ports::Ports, token::Token},
+    site::prefetch::Prefetches,
+};
 
 /// Event streams open at once: each is a window of the UI, and a browser opens at most six to an
 /// origin.
@@ -29,6 +32,7 @@ pub(crate) struct App {
     pub(crate) navigated: broadcast::Sender<Navigated>,
     pub(crate) denied: broadcast::Sender<Denied>,
     pub(crate) subscribers: Arc<Semaphore>,
+    pub(crate) prefetches: Prefetches,
     pub(crate) stop: CancellationToken,
 }
 
@@ -42,6 +46,7 @@ impl App {
     ) -> Self {
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
         Self {
+            prefetches: Prefetches::new(peer.clone()),
             peer,
             port,
             ports,

@@ -8,6 +8,7 @@ pub(crate) mod files;
 mod form;
 mod headers;
 pub(crate) mod peers;
+pub(crate) mod prefetch;
 pub(crate) mod redirect;
 pub(crate) mod reports;
 pub(crate) mod sdk;

@@ -63,6 +63,12 @@ pub(crate) fn is_frame(headers: &HeaderMap) -> bool {
     is_navigation(headers) && matches!(text(headers, &SEC_FETCH_DEST), Some("iframe" | "frame"))
 }
 
+/// A document, in a tab or a frame.
+pub(crate) fn is_document(headers: &HeaderMap) -> bool {
+    is_frame(headers)
+        || is_navigation(headers) && text(headers, &SEC_FETCH_DEST) == Some("document")
+}
+
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     text(headers, &ACCEPT).is_some_and(|accept| accept.contains("text/html"))
 }

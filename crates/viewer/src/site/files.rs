@@ -4,7 +4,6 @@
 //! that nobody takes a part for the whole.
 
 use axum::{
-    body::Body,
     http::{
         HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
         header::{CONTENT_TYPE, LOCATION},
@@ -90,7 +89,7 @@ async fn open(
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let request = ask(method, target, headers)?;
-    let (mut answer, body) = app.peer.fetch(target.peer, request).await?.into_parts();
+    let (mut answer, body) = app.prefetches.fetch(target, request).await?.into_parts();
     let navigation = guard::is_navigation(headers);
     let html = mime(&answer.headers).is_some_and(|mime| essence(mime) == "text/html");
     if navigation && html && answer.status == StatusCode::OK {
@@ -115,7 +114,12 @@ async fn open(
     if !passed.contains_key(CONTENT_TYPE) || is_vague(&passed) {
         passed.insert(CONTENT_TYPE, content_type(&passed, target));
     }
-    let mut response = (answer.status, Body::new(body)).into_response();
+    let body = if html && method == Method::GET {
+        app.prefetches.page(target, headers, &answer.headers, body)
+    } else {
+        body
+    };
+    let mut response = (answer.status, body).into_response();
     *response.headers_mut() = passed;
     Ok(response)
 }
