@@ -10,7 +10,10 @@ use goop2_proto::PeerId;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::door::{ports::Ports, token::Token};
+use crate::{
+    door::{ports::Ports, token::Token},
+    site::prefetch::Prefetches,
+};
 
 /// Event streams open at once: each is a window of the UI, and a browser opens at most six to an
 /// origin.
@@ -33,6 +36,7 @@ pub(crate) struct App {
     pub(crate) subscribers: Arc<Semaphore>,
     /// Streams of changes of sites.
     pub(crate) followers: Arc<Semaphore>,
+    pub(crate) prefetches: Prefetches,
     pub(crate) stop: CancellationToken,
 }
 
@@ -46,6 +50,7 @@ impl App {
     ) -> Self {
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
         Self {
+            prefetches: Prefetches::new(peer.clone()),
             peer,
             port,
             ports,

@@ -10,6 +10,7 @@ mod form;
 mod headers;
 mod inject;
 pub(crate) mod peers;
+pub(crate) mod prefetch;
 pub(crate) mod redirect;
 pub(crate) mod reports;
 pub(crate) mod sdk;

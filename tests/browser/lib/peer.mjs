@@ -20,9 +20,9 @@ export const guestbook = {
 
 export class Peer extends Program {
   /** `site` maps paths to texts, `tables` is what `tables.json` says, `config` what `goop.json` says besides the name. */
-  static async start(label, { site = {}, tables = {}, config = {}, from } = {}) {
+  static async start(label, { site = {}, tables = {}, config = {}, from, env } = {}) {
     const peer = new Peer()
-    peer.label = label
+    Object.assign(peer, { label, env })
     peer.dir = await mkdtemp(join(tmpdir(), 'goop2-'))
     if (from) await cp(join(top, from), peer.dir, { recursive: true, filter: (path) => !/\/data(\.db.*)?$/.test(path) })
     await peer.configure(config)

@@ -17,17 +17,18 @@ const EVENT_MS = 20_000
 /** "Ctrl-C and SIGTERM shut down in order, within 2 s", and some for a busy machine. */
 const STOP_MS = 5_000
 
-/** `label` names it in failures, `dir` is its folder. */
+/** `label` names it in failures, `dir` is its folder, `env` what its environment has besides. */
 export class Program {
   #child
+  #errors = []
   #events = []
   #listeners = new Set()
 
   /** Runs a subcommand on the folder, again if it ran before; gives what it says when it is ready. */
   async launch(subcommand) {
-    const stderr = []
+    const stderr = (this.#errors = [])
     this.#events = []
-    this.#child = spawn(program, [subcommand, this.dir, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn(program, [subcommand, this.dir, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } })
     this.#child.once('error', (error) => stderr.push(`${program}: ${error.message}`))
     this.#child.stderr.on('data', (data) => stderr.push(data))
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#hear(JSON.parse(line)))
@@ -54,6 +55,11 @@ export class Program {
       }
       this.#listeners.add(listener)
     })
+  }
+
+  /** What it has logged in this run. */
+  logged() {
+    return Buffer.concat(this.#errors.map((data) => Buffer.from(data))).toString()
   }
 
   /** What was said so far no longer counts as an answer. */

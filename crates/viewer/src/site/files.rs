@@ -4,7 +4,6 @@
 //! that nobody takes a part for the whole.
 
 use axum::{
-    body::Body,
     http::{
         HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
         header::{CONTENT_TYPE, LOCATION, REFERER},
@@ -122,14 +121,11 @@ async fn open(
     let page = inject::Page::of(method, headers);
     let mut request = ask(method, target, headers)?;
     page.ask(&mut request.headers);
-    let mut fetched = app
-        .peer
-        .fetch(target.peer, request.clone())
-        .await?
-        .into_parts();
+    let fetched = app.prefetches.fetch(target, request.clone()).await?;
+    let mut fetched = fetched.into_parts();
     if page.is_outdated(&fetched.0) {
         inject::ask_again(&mut request.headers);
-        fetched = app.peer.fetch(target.peer, request).await?.into_parts();
+        fetched = app.prefetches.fetch(target, request).await?.into_parts();
     }
     let (mut answer, body) = fetched;
     let navigation = guard::is_navigation(headers);
@@ -156,7 +152,12 @@ async fn open(
     if !passed.contains_key(CONTENT_TYPE) || is_vague(&passed) {
         passed.insert(CONTENT_TYPE, content_type(&passed, target));
     }
-    let body = page.answer(&answer, &mut passed, Body::new(body));
+    let body = if html && method == Method::GET {
+        app.prefetches.page(target, headers, &answer.headers, body)
+    } else {
+        body
+    };
+    let body = page.answer(&answer, &mut passed, body);
     let mut response = (answer.status, body).into_response();
     *response.headers_mut() = passed;
     Ok(response)

@@ -1,35 +1,36 @@
 //! The streams on which other peers are asked for files. One of ours takes further requests, so a few
-//! are kept open: on a warm connection the first byte then comes after one round trip.
+//! are kept open (`pool`): on a warm connection the first byte then comes after one round trip.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Instant,
 };
 
 use bytes::Bytes;
-use goop2_node::{ConnectionId, Node, Stream};
+use futures::future::join_all;
+use goop2_node::{Node, Stream};
 use goop2_proto::{
     PeerId,
-    http::{MAX_HEAD, MAX_HEADERS, PROTOCOL, SITE},
+    http::{PROTOCOL, SITE},
     site,
     web::range::{self, Wanted},
 };
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
     request::Parts,
 };
 use http_body_util::Empty;
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{Builder, SendRequest},
+use hyper::body::Incoming;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
 };
-use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::paced::Paced;
+use super::{
+    line::{Line, failure},
+    pool::{CHECK, MAX_IDLE, Pool},
+};
 use crate::{
     error::Error,
     sites::visit::{CONNECT, answer_of},
@@ -37,30 +38,14 @@ use crate::{
 
 /// What a site is asked for by, the best first.
 const PROTOCOLS: [&str; 3] = [SITE, PROTOCOL, site::PROTOCOL];
-/// How long a stream is kept without a request. Less than its owner waits for one.
-const IDLE: Duration = Duration::from_secs(45);
-/// Idle streams to one peer: twice what a browser opens to one site.
-const MAX_IDLE: usize = 12;
-/// Peers with idle streams: the sites somebody goes back and forth between.
-const MAX_PEERS: usize = 32;
-/// Bytes of a stream that are held at a time.
-const BUFFER: usize = 128 * 1024;
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The requests of this peer to others, and the streams kept for them.
 pub(crate) struct Client {
     pub(super) node: Node,
-    idle: Mutex<HashMap<PeerId, Vec<Line>>>,
-}
-
-/// A stream that takes one request after the other.
-pub(super) struct Line {
-    sender: SendRequest<Empty<Bytes>>,
-    /// What carries it: a better connection may have come since.
-    connection: ConnectionId,
-    /// Whether the other side takes further requests.
-    kept: bool,
-    since: Instant,
-    _driver: AbortOnDropHandle<()>,
+    pool: Pool,
+    /// Those that open streams ahead, and those that look after them.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 /// The head of an answer, its body, and the stream that brings it.
@@ -70,12 +55,17 @@ impl Client {
     pub(crate) fn new(node: Node) -> Arc<Self> {
         Arc::new(Self {
             node,
-            idle: Mutex::default(),
+            pool: Pool::default(),
+            tasks: Mutex::default(),
         })
     }
 
     /// One request over HTTP, on whatever stream; existing peers know none.
-    pub(super) async fn ask_http(&self, peer: PeerId, request: &Parts) -> Result<Asked, Error> {
+    pub(super) async fn ask_http(
+        self: &Arc<Self>,
+        peer: PeerId,
+        request: &Parts,
+    ) -> Result<Asked, Error> {
         if let Some(asked) = self.ask_idle(peer, request).await {
             return Ok(asked);
         }
@@ -87,8 +77,8 @@ impl Client {
 
     /// Asks on an idle stream. The other side may have closed it a moment ago; then the next one
     /// is tried.
-    pub(super) async fn ask_idle(&self, peer: PeerId, request: &Parts) -> Option<Asked> {
-        while let Some(line) = self.take(peer) {
+    pub(super) async fn ask_idle(self: &Arc<Self>, peer: PeerId, request: &Parts) -> Option<Asked> {
+        while let Some(line) = self.pool.take(peer, self.node.carrier(&peer)) {
             if let Ok(asked) = self.ask_on(line, peer, request).await {
                 return Some(asked);
             }
@@ -97,11 +87,14 @@ impl Client {
     }
 
     pub(super) async fn ask_on(
-        &self,
+        self: &Arc<Self>,
         mut line: Line,
         peer: PeerId,
         request: &Parts,
     ) -> Result<Asked, Error> {
+        if line.kept && is_page(request) {
+            self.expect_more(peer);
+        }
         line.sender.ready().await.map_err(failure)?;
         let sent = line.sender.send_request(of_parts(peer, request));
         let response = answer_of(&self.node, peer, sent).await.map_err(failure)?;
@@ -120,41 +113,63 @@ impl Client {
         }
     }
 
-    /// Takes an idle stream on the best connection there is to the peer.
-    fn take(&self, peer: PeerId) -> Option<Line> {
-        let best = self.node.carrier(&peer);
-        let mut idle = self.idle();
-        let lines = idle.get_mut(&peer)?;
-        lines.retain(|line| line.is_usable() && Some(line.connection) == best);
-        let line = lines.pop();
-        if lines.is_empty() {
-            idle.remove(&peer);
-        }
-        line
-    }
-
     /// Keeps a stream whose answer has been read to its end.
     pub(super) fn keep(&self, peer: PeerId, mut line: Line) {
-        if !line.kept {
-            return;
-        }
-        line.since = Instant::now();
-        let mut idle = self.idle();
-        idle.retain(|_, lines| {
-            lines.retain(Line::is_usable);
-            !lines.is_empty()
-        });
-        if idle.len() >= MAX_PEERS && !idle.contains_key(&peer) {
-            return;
-        }
-        let lines = idle.entry(peer).or_default();
-        if lines.len() < MAX_IDLE {
-            lines.push(line);
+        if line.kept {
+            line.since = Instant::now();
+            self.pool.put(peer, line);
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<PeerId, Vec<Line>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A person opens a page of the peer: what it will ask for finds streams that are open, and so
+    /// does the next click.
+    pub(super) fn expect_more(self: &Arc<Self>, peer: PeerId) {
+        self.open_ahead(peer, MAX_IDLE);
+        if self.pool.watch(peer) {
+            self.spawn(look_after(Arc::downgrade(self), peer));
+        }
+    }
+
+    /// Nothing is dialed for this.
+    fn open_ahead(self: &Arc<Self>, peer: PeerId, wanted: usize) {
+        let Some(best) = self.node.carrier(&peer) else {
+            return;
+        };
+        let missing = self.pool.missing(peer, best, wanted);
+        if missing == 0 {
+            return;
+        }
+        let client = Arc::clone(self);
+        self.spawn(async move {
+            join_all((0..missing).map(|_| async {
+                let line = match client.open(peer).await {
+                    Ok(Opened::Http(line)) if line.kept => Some(line),
+                    _ => None,
+                };
+                client.pool.opened(peer, line);
+            }))
+            .await;
+        });
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}
+
+/// Has one stream ready for as long as somebody reads the site of this peer.
+async fn look_after(client: Weak<Client>, peer: PeerId) {
+    loop {
+        sleep(CHECK).await;
+        let Some(client) = client.upgrade() else {
+            return;
+        };
+        if !client.pool.is_read(peer, client.node.carrier(&peer)) {
+            return;
+        }
+        client.open_ahead(peer, 1);
     }
 }
 
@@ -163,33 +178,10 @@ pub(super) enum Opened {
     Existing(Stream),
 }
 
-impl Line {
-    async fn open(stream: Stream, kept: bool) -> Result<Self, Error> {
-        let connection = stream.connection();
-        let (sender, driver) = Builder::new()
-            .max_header_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(Paced::new(stream)))
-            .await
-            .map_err(failure)?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "a stream of requests ended early");
-            }
-        });
-        Ok(Self {
-            sender,
-            connection,
-            kept,
-            since: Instant::now(),
-            _driver: AbortOnDropHandle::new(driver),
-        })
-    }
-
-    fn is_usable(&self) -> bool {
-        !self.sender.is_closed() && self.since.elapsed() < IDLE
-    }
+/// Whether a person opens a page, which will ask for more.
+fn is_page(request: &Parts) -> bool {
+    let mode = request.headers.get(SEC_FETCH_MODE);
+    mode.is_some_and(|mode| mode == "navigate")
 }
 
 /// The request with the one header that HTTP wants of every client.
@@ -249,16 +241,6 @@ fn check_range<B>(request: &Parts, response: &Response<B>) -> Result<(), Error> 
         Ok(())
     } else {
         Err(strange())
-    }
-}
-
-fn failure(error: hyper::Error) -> Error {
-    if error.is_parse() {
-        Error::Protocol(error.to_string())
-    } else if error.is_timeout() {
-        Error::TooSlow
-    } else {
-        Error::Cut
     }
 }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use goop2_proto::PeerId;
+use goop2_store::Content;
 use http::{Response, request::Parts};
+use http_body::Body as _;
 
 use super::{
-    body::Body,
+    body::{self, Body},
     client::{Asked, Client, Opened},
     existing, resume,
 };
@@ -41,6 +43,12 @@ async fn ask(client: &Arc<Client>, peer: PeerId, request: &Parts) -> Result<Resp
 fn answer(client: &Arc<Client>, peer: PeerId, request: &Parts, asked: Asked) -> Response<Body> {
     let (response, line) = asked;
     let (head, body) = response.into_parts();
-    let body = resume::body(client, peer, request, &head, (body, line));
+    let body = if body.is_end_stream() {
+        // Nobody reads a body that is none.
+        client.keep(peer, line);
+        body::begin(Content::Empty)
+    } else {
+        resume::body(client, peer, request, &head, (body, line))
+    };
     Response::from_parts(head, body)
 }

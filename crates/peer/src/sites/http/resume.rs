@@ -18,7 +18,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     body::{Body, STALL, of_stream},
-    client::{Client, Line, get},
+    client::{Client, get},
+    line::Line,
 };
 use crate::sites::{io::within, visit::answer_of};
 

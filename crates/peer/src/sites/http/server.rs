@@ -101,11 +101,14 @@ impl Visitor {
         if head.uri.path() == WELL_KNOWN {
             return well_known();
         }
+        let peer = self.peer;
         let answered = move || {
             let response = self.live.answer(&self.folder, &head);
+            let status = response.status().as_u16();
+            tracing::debug!(%peer, path = head.uri.path(), status, "request answered");
             if is_opened(&head, &response) {
                 let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
-                self.live.readers.opened(self.peer, &path, Instant::now());
+                self.live.readers.opened(peer, &path, Instant::now());
             }
             response.map(body::begin)
         };

@@ -1,0 +1,71 @@
+//! One stream to another peer, as hyper's client uses it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use goop2_node::{ConnectionId, Stream};
+use goop2_proto::http::{MAX_HEAD, MAX_HEADERS};
+use http_body_util::Empty;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::paced::Paced;
+use crate::error::Error;
+
+/// Bytes of a stream that are held at a time.
+const BUFFER: usize = 128 * 1024;
+
+/// A stream that takes one request after the other.
+pub(super) struct Line {
+    pub(super) sender: SendRequest<Empty<Bytes>>,
+    /// What carries it: a better connection may have come since.
+    connection: ConnectionId,
+    /// Whether the other side takes further requests.
+    pub(super) kept: bool,
+    pub(super) since: Instant,
+    _driver: AbortOnDropHandle<()>,
+}
+
+impl Line {
+    pub(super) async fn open(stream: Stream, kept: bool) -> Result<Self, Error> {
+        let connection = stream.connection();
+        let (sender, driver) = Builder::new()
+            .max_header_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(Paced::new(stream)))
+            .await
+            .map_err(failure)?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "a stream of requests ended early");
+            }
+        });
+        Ok(Self {
+            sender,
+            connection,
+            kept,
+            since: Instant::now(),
+            _driver: AbortOnDropHandle::new(driver),
+        })
+    }
+
+    pub(super) fn is_usable(&self, age: Duration) -> bool {
+        !self.sender.is_closed() && self.since.elapsed() < age
+    }
+
+    pub(super) fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+}
+
+pub(super) fn failure(error: hyper::Error) -> Error {
+    if error.is_parse() {
+        Error::Protocol(error.to_string())
+    } else if error.is_timeout() {
+        Error::TooSlow
+    } else {
+        Error::Cut
+    }
+}
