@@ -4,13 +4,21 @@ import { Refusal, type Added, type Backup, type Clash, type Incoming, type Incom
 
 type Request = <T>(path: string, body?: object, method?: string) => Promise<T>;
 
+/** How this tab signs what is not JSON. */
+export interface Signed {
+  /** An answer to the user, of whatever status but 401. */
+  fetch(path: string, init: RequestInit): Promise<Response>;
+  token(): Promise<string | null>;
+}
+
 /** Names of files whose upload one question is about: a request has a bounded size. */
 const MAX_ASKED = 5_000;
 
 const UNREACHABLE = { code: 'unreachable', message: 'Goop2 isn’t responding. It may have been closed.' };
 
-export function httpSite(request: Request): SiteApi {
+export function httpSite(request: Request, signed: Signed): SiteApi {
   const ask = <T>(op: string, rest: object = {}): Promise<T> => request<T>('/api/site', { op, ...rest });
+  const made = async (path: string, body: object, name: string): Promise<Saved> => saved(await signed.fetch(path, { method: 'POST', body: JSON.stringify(body) }), name);
   return {
     files: () => ask<SiteFiles>('files'),
     read: (path) => ask<SiteText>('read', { path }),
@@ -19,16 +27,16 @@ export function httpSite(request: Request): SiteApi {
     move: (from, to) => ask<Undo>('move', { from, to }),
     remove: (paths) => ask<Undo>('remove', { paths }),
     undo: (id) => ask('undo', { id }),
-    add: (files, into, clash, progress, signal) => add(ask, ofBrowser(files), into, clash, progress, signal),
+    add: (files, into, clash, progress, signal) => add(ask, signed, ofBrowser(files), into, clash, progress, signal),
     setFolder: (path) => ask('set_folder', { path }),
     starters: () => ask<Starter[]>('starters'),
     plan: (starter) => ask<Plan>('plan', { starter }),
     apply: (starter) => ask<Undo>('apply', { starter }),
-    importTemplate: (source) => upload<Template>('/api/site/template', archive(source)),
-    exportTemplate: () => download('/api/site/template', {}, 'site.zip'),
-    backup: (passphrase) => download('/api/site/backup', { passphrase }, 'site.goop2-backup'),
+    importTemplate: (source) => upload<Template>(signed, '/api/site/template', archive(source)),
+    exportTemplate: () => made('/api/site/template', {}, 'site.zip'),
+    backup: (passphrase) => made('/api/site/backup', { passphrase }, 'site.goop2-backup'),
     restorePlan: async (source, passphrase) => {
-      const { id } = await upload<{ id: string }>('/api/site/backup', archive(source));
+      const { id } = await upload<{ id: string }>(signed, '/api/site/backup', archive(source));
       return ask<Backup>('open_backup', { id, passphrase });
     },
     restore: (id, identity) => ask('restore', { id, identity }),
@@ -38,6 +46,7 @@ export function httpSite(request: Request): SiteApi {
 /** All of them can be undone at once: the uploads share a number. */
 async function add(
   ask: <T>(op: string, rest?: object) => Promise<T>,
+  signed: Signed,
   files: readonly IncomingFile[],
   into: string,
   clash: Clash,
@@ -54,7 +63,7 @@ async function add(
     for (const [index, { file }] of files.entries()) {
       const path = paths[index] ?? file.name;
       const query = new URLSearchParams({ path, clash, batch });
-      const one = await upload<Added>(`/api/site/file?${query}`, file, signal, (done) => progress({ file: path, done: before + done, total }));
+      const one = await upload<Added>(signed, `/api/site/file?${query}`, file, signal, (done) => progress({ file: path, done: before + done, total }));
       all.added.push(...one.added);
       all.skipped.push(...one.skipped);
       all.undo = one.undo;
@@ -70,7 +79,8 @@ async function add(
 }
 
 /** By XMLHttpRequest, because `fetch` doesn't say how far it is. */
-function upload<T>(path: string, body: Blob, signal?: AbortSignal, progress: (done: number) => void = () => {}): Promise<T> {
+async function upload<T>(signed: Signed, path: string, body: Blob, signal?: AbortSignal, progress: (done: number) => void = () => {}): Promise<T> {
+  const token = await signed.token();
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
     const stopped = (): void => reject(new DOMException('The upload was canceled.', 'AbortError'));
@@ -85,6 +95,7 @@ function upload<T>(path: string, body: Blob, signal?: AbortSignal, progress: (do
       else reject(Refusal.from(value, `Something went wrong (error ${sending.status}). Try again.`));
     };
     sending.open('PUT', path);
+    if (token !== null) sending.setRequestHeader('Authorization', `Bearer ${token}`);
     sending.send(body);
   });
 }
@@ -97,10 +108,8 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The browser keeps a large answer on its disk. */
-async function download(path: string, body: object, name: string): Promise<Saved> {
-  const answer = await fetch(path, { method: 'POST', body: JSON.stringify(body), cache: 'no-store' }).catch(() => null);
-  if (!answer) throw new Refusal(UNREACHABLE);
+/** Saves an answer as a download; the browser keeps a large one on its disk. */
+export async function saved(answer: Response, name: string): Promise<Saved> {
   if (!answer.ok) throw Refusal.from(await answer.json().catch(() => null), `Something went wrong (error ${answer.status}). Try again.`);
   const href = URL.createObjectURL(await answer.blob());
   Object.assign(document.createElement('a'), { href, download: fileName(answer) ?? name }).click();
