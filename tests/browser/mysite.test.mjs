@@ -83,7 +83,7 @@ describe('the files', { concurrency: 2 }, () => {
   test('say what is not published, and what is wrong where', async () => {
     const { page, row, button, close } = await open()
     await row(/\.env not published: hidden file/).waitFor()
-    await row(/^index\.html 1 broken link/).waitFor()
+    await row(/^index\.html front page 1 broken link/).waitFor()
     await row(/_redirects 1 problem/).click()
     await page.getByRole('region', { name: '_redirects' }).getByText('399 isn’t a redirect status.').waitFor()
     await page.getByText('3 things to look at').click()
@@ -357,8 +357,7 @@ test('a visitor’s rights are said for each table', async () => {
   await button('View as a visitor').click()
   await page.getByRole('complementary', { name: 'What visitors may do' }).getByText('Read it, and add to it.').waitFor()
   await page.keyboard.press('Escape')
-  await button('View as a visitor').waitFor()
-  assert.equal(await page.evaluate(() => document.activeElement?.textContent?.trim()), 'View as a visitor')
+  await page.waitForFunction(() => document.activeElement?.textContent?.trim() === 'View as a visitor')
   await close()
 })
 
