@@ -1,6 +1,6 @@
 //! Sites: files, data and pictures, of other peers and of your own folder.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::http::{Response, StatusCode, request::Parts};
 use bytes::Bytes;
@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// A failure that comes sooner costs nobody anything: it is asked for again each time.
+const SLOW: Duration = Duration::from_secs(2);
+
 impl Peer {
     /// Fetches a file of a site: a GET or HEAD whose address is relative to the site's root. Your own
     /// id reads your own folder. An answer of any status is one; existing peers, which know no
@@ -38,9 +41,10 @@ impl Peer {
             if self.is_absent(&peer) {
                 return Err(Error::Offline);
             }
+            let asked = Instant::now();
             let answer = fetch::fetch(&self.0.client, peer, &request).await;
             match answer {
-                Err(Error::Offline | Error::TooSlow) => {
+                Err(Error::Offline | Error::TooSlow) if asked.elapsed() >= SLOW => {
                     let from = self.0.node.status().borrow().listen.clone();
                     self.0.absent.note(peer, from, Instant::now());
                 }

@@ -214,6 +214,7 @@ async fn a_blocked_peer_is_neither_connected_nor_served_nor_shown() {
 
     owner.peer.note(pest.peer.id(), block(false)).await.unwrap();
     assert!(owner.peer.settings().await.unwrap().blocked.is_empty());
+    pest.peer.try_again(&owner.peer.id());
     assert_eq!(pest.read(&owner, "/").await.unwrap().1, b"<h1>Owner</h1>");
     owner
         .until(|snapshot| card(snapshot, &pest).is_some_and(|card| card.group == Group::Nearby))
