@@ -28,9 +28,9 @@ pub const MAX_OPEN_PER_PEER: usize = 128;
 pub const MAX_SERVED_PER_PEER: usize = 256;
 
 /// Negotiated streams of one connection that wait for their turn; what comes beyond is reset. Each
-/// may hold one receive window of 256 KiB. Ours never wait: a peer may have more served than it
-/// opens.
-pub const MAX_WAITING_PER_CONNECTION: usize = 64;
+/// may hold one receive window of 256 KiB. Twice as many as one of ours has open to a peer: where
+/// the application is slow, they wait for it too.
+pub const MAX_WAITING_PER_CONNECTION: usize = 256;
 
 /// How long they may wait before they are reset: as long as anyone waits for a page.
 pub(super) const WAITING_FOR: Duration = Duration::from_secs(10);

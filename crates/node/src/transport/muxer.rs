@@ -40,9 +40,10 @@ const GROWTH: usize = 1024 * 1024 - WINDOW;
 /// of Noise (65,519 bytes).
 pub const FRAME: usize = 63 * 1024;
 
-/// Streams that the other side has opened and nobody has taken yet: more are reset. As many as one
-/// of ours has open to a peer.
-const MAX_UNTAKEN: usize = 128;
+/// Streams that the other side has opened and nobody has taken yet, as libp2p's: more are reset.
+/// Twice as many as one of ours has open to a peer, because those that it has ended may still be
+/// here.
+const MAX_UNTAKEN: usize = 256;
 
 /// How long they may wait before they are reset: as long as the negotiation that comes next may
 /// take, so the next of those has ended by then.
