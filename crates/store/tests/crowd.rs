@@ -12,7 +12,6 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -85,26 +84,28 @@ fn fifty_visitors_and_an_owner() {
     guestbook(&folder);
     let lasts = Duration::from_secs(if promise::measuring() { 60 } else { 2 });
     let (before, end) = (resident(), Instant::now() + lasts);
-    let (acknowledged, told) = mpsc::channel();
-    thread::scope(|scope| {
-        for visitor in 0..VISITORS {
-            let (folder, acknowledged) = (&folder, acknowledged.clone());
+    let acknowledged: Vec<(String, Duration)> = thread::scope(|scope| {
+        let visitors = (0..VISITORS).map(|visitor| {
+            let folder = &folder;
             scope.spawn(move || {
                 let caller = stranger("");
+                let mut acknowledged = Vec::new();
                 for number in 0.. {
                     if Instant::now() > end {
-                        return;
+                        break;
                     }
                     let message = format!("{visitor} {number}");
                     let begin = Instant::now();
                     write(folder, &caller, &message);
-                    acknowledged.send((message, begin.elapsed())).unwrap();
+                    acknowledged.push((message, begin.elapsed()));
                     let first = r#"{"op":"query","table":"guestbook","limit":20}"#;
                     ok(folder, &caller, first);
                     thread::sleep(PAUSE);
                 }
-            });
-        }
+                acknowledged
+            })
+        });
+        let visitors: Vec<_> = visitors.collect();
         scope.spawn(|| {
             while Instant::now() < end {
                 folder.database().tables().unwrap();
@@ -112,9 +113,10 @@ fn fifty_visitors_and_an_owner() {
                 thread::sleep(PAUSE);
             }
         });
-        drop(acknowledged);
+        let joined = visitors.into_iter().map(|visitor| visitor.join().unwrap());
+        joined.flatten().collect()
     });
-    let (messages, mut times): (BTreeSet<String>, Vec<Duration>) = told.iter().unzip();
+    let (messages, mut times): (BTreeSet<String>, Vec<Duration>) = acknowledged.into_iter().unzip();
     assert!(messages.len() >= VISITORS, "everybody got to write");
     // What the owner saw last may be of a moment before.
     let deadline = Instant::now() + Duration::from_secs(60);
