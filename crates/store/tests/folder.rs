@@ -106,7 +106,15 @@ fn existing_peers_start_unchanged() {
             .filter(|table| !tables_before.contains(table))
             .map(|(name, _)| name.as_str())
             .collect();
-        assert_eq!(added, ["_goop2_meta", "_goop2_peers", "_goop2_writes"]);
+        assert_eq!(
+            added,
+            [
+                "_goop2_meta",
+                "_goop2_peers",
+                "_goop2_visits",
+                "_goop2_writes"
+            ]
+        );
         assert!(Folder::open(dir.path()).is_ok(), "and once more");
     }
 }

@@ -47,6 +47,7 @@ export class AppState {
     this.site = new Site(api.site, this.toasts);
     this.zoom = new Zoom(api);
     this.tab = new TabHistory(api.tab, this.browser, this.navigation);
+    if (this.tab.goesOnline) this.site.sharing = 'first';
   }
 
   start(): Stop {

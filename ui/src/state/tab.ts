@@ -25,6 +25,16 @@ export class TabHistory {
     this.#navigation = navigation;
   }
 
+  /** The window loads its page again to go online; it then comes back to My site, and hands out the link. */
+  set goesOnline(on: boolean) {
+    this.#tab.replace(on ? hashOf({ page: 'site', place: null }) : '', on ? { online: true } : null);
+  }
+
+  /** Whether the page was loaded again for that, before {@link begin}. */
+  get goesOnline(): boolean {
+    return (this.#tab.note() as { online?: unknown } | null)?.online === true;
+  }
+
   start(): Stop {
     const kept = historyOf(this.#tab.kept());
     if (kept) this.#browser.restore(kept, titlesOf(this.#tab.kept()));

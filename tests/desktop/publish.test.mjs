@@ -1,0 +1,67 @@
+// From an empty start to a site that others read and sign, without leaving the window, a document read or a file edited.
+//
+// The same in Chromium, and everything else of My site: tests/browser, mysite.test.mjs and publish.test.mjs.
+
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Peer, removeAll } from '../browser/lib/peer.mjs'
+import { desktop, onlyPeer } from './lib/app.mjs'
+
+let user, window, neighbour, id
+
+before(async () => {
+  user = await desktop()
+  neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
+})
+
+after(async () => {
+  await window?.end()
+  await user?.remove()
+  await removeAll(neighbour)
+})
+
+test('a new user chooses a guestbook, and it is online with its link', async () => {
+  window = await user.open()
+  await (await window.find('textbox', 'Name')).fill('Mira Sol')
+  await window.press('button', 'Next')
+  await window.press('button', /^Guestbook/)
+  await window.find('dialog', 'Guestbook')
+  await window.says('guestbook')
+  await window.press('button', 'Use this')
+  await window.says('Go online?')
+  neighbour.forget()
+  await window.anew(() => window.press('button', 'Go online'))
+  await window.find('dialog', 'Your site is online')
+  await neighbour.event((event) => event.event === 'peer' && event.label === 'Mira Sol' && event.state === 'online')
+  const { peers } = await neighbour.api('api/snapshot')
+  id = peers.find(({ label }) => label === 'Mira Sol').id
+  await window.says(/goop:\/\/k51/)
+  await window.answer('Close')
+})
+
+test('a neighbor reads it and signs, and the owner sees who wrote what', async () => {
+  assert.match(await read('/'), /guestbook/i)
+  await neighbour.api(`api/p/${id}/data/insert`, { table: 'guestbook', data: { name: 'Anselm', message: 'Greetings from next door' } })
+  await window.press('button', 'Tables')
+  await window.press('button', /^guestbook/)
+  await window.says('Greetings from next door')
+  await window.says('Anselm — field notes')
+})
+
+test('a page written in the window is what visitors get', async () => {
+  await window.press('button', 'Pages')
+  await window.press('button', /New page/)
+  await (await window.find('textbox', 'Title')).fill('About me')
+  await window.answer('Make page')
+  const { dir } = await onlyPeer(user.peers)
+  assert.equal(await read('/about-me.html'), await readFile(join(dir, 'site/about-me.html'), 'utf8'))
+})
+
+/** What a program on the neighbor's computer is given. */
+async function read(path) {
+  const response = await fetch(`${neighbour.url}p/${id}${path}`)
+  assert.equal(response.status, 200)
+  return response.text()
+}
