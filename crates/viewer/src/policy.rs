@@ -68,8 +68,7 @@ pub(crate) async fn control(State(app): State<Arc<App>>, mut response: Response)
 /// origin belongs to the site alone, so they put nobody else at risk. A policy cannot tell a
 /// private address from a public one, but it can tell schemes and ports: `https://*` means port 443
 /// only, so no request reaches anything on this computer or its network that uses plain http or
-/// another port. WebRTC needs no request: `webrtc 'block'` (CSP 3) forbids it in a browser that knows
-/// it; Chromium 156 does not, and says so in its console. `more` are the sources that the user also allows their own site.
+/// another port. `more` are the sources that the user also allows their own site.
 fn site_content(port: u16, more: &[String]) -> String {
     let more: String = more.iter().map(|source| format!(" {source}")).collect();
     // A policy cannot contain an IPv6 address: the UI redirects from there (`ui::index`).
@@ -79,7 +78,7 @@ fn site_content(port: u16, more: &[String]) -> String {
     format!(
         "default-src 'self' https://*{more} data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://*{more} data: blob:; \
          frame-src 'self' https://*{more}; object-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'self' {app}; \
-         webrtc 'block'; report-uri /api/denied"
+         report-uri /api/denied"
     )
 }
 

@@ -223,7 +223,7 @@ async fn a_site_has_a_policy_for_browsers() {
             "default-src 'self' https://* data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' https://* wss://* data: blob:; \
              frame-src 'self' https://*; object-src 'self'; base-uri 'self'; form-action 'self'; \
              frame-ancestors 'self' http://127.0.0.1:{port} http://localhost:{port} tauri://localhost \
-             http://tauri.localhost https://tauri.localhost; webrtc 'block'; report-uri /api/denied"
+             http://tauri.localhost https://tauri.localhost; report-uri /api/denied"
         )
     );
     for (name, value) in [
