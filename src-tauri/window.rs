@@ -136,6 +136,8 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             publish::pick_files,
             publish::import_template,
             publish::export_template,
+            publish::save_backup,
+            publish::open_backup,
             publish::open_file,
             publish::show_file,
             settings::settings,

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Write},
     mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -192,6 +192,30 @@ pub(super) async fn save_download(
     let saved = spawn_blocking(move || save(name, extension, &bytes)).await;
     let path = saved.map_err(failed("save"))?.map_err(failed("save"))?;
     Ok(path.to_string_lossy().into_owned())
+}
+
+/// Saves a copy of a file in the user's download folder and returns its path.
+pub(super) async fn save_copy(
+    name: &'static str,
+    extension: &'static str,
+    from: PathBuf,
+) -> Result<String, Failure> {
+    let copied = spawn_blocking(move || copy(name, extension, &from)).await;
+    let path = copied.map_err(failed("save"))?.map_err(failed("save"))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+fn copy(name: &str, ending: &str, from: &Path) -> anyhow::Result<PathBuf> {
+    let mut from = File::open(from)?;
+    let (mut file, path) = new_file(name, ending)?;
+    match io::copy(&mut from, &mut file) {
+        Ok(_) => Ok(path),
+        Err(error) => {
+            // A part of a backup is none.
+            let _still_there = std::fs::remove_file(&path);
+            Err(error.into())
+        }
+    }
 }
 
 /// In a new file of the user's download folder.

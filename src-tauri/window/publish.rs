@@ -13,7 +13,7 @@ use std::{
 
 use goop2_peer::{
     Error, Local,
-    api::{Added, Clash, Failure, Progress, Saved, SiteRequest, Template},
+    api::{Added, Backup, Clash, Failure, Progress, Saved, SiteRequest, Template},
 };
 use rfd::AsyncFileDialog;
 use serde_json::Value;
@@ -22,7 +22,7 @@ use tauri_plugin_opener::OpenerExt;
 use tokio::sync::oneshot;
 
 use super::{
-    app::save_download,
+    app::{save_copy, save_download},
     main_window::MAIN,
     running::{Running, failure},
 };
@@ -161,6 +161,27 @@ pub(super) async fn export_template(running: State<'_, Running>) -> Result<Saved
     let archive = running.peer()?.export_template().await.map_err(failure)?;
     let path = save_download("goop2-site", "zip", archive).await?;
     Ok(Saved { path: Some(path) })
+}
+
+/// Saves a backup in the user's downloads.
+#[tauri::command]
+pub(super) async fn save_backup(
+    passphrase: Option<String>,
+    running: State<'_, Running>,
+) -> Result<Saved, Failure> {
+    let backup = running.peer()?.backup(passphrase).await.map_err(failure)?;
+    let path = save_copy("goop2-site", "goop2-backup", backup.path()).await?;
+    Ok(Saved { path: Some(path) })
+}
+
+/// Reads a backup of this computer.
+#[tauri::command]
+pub(super) async fn open_backup(
+    path: PathBuf,
+    passphrase: Option<String>,
+    running: State<'_, Running>,
+) -> Result<Backup, Failure> {
+    running.open_backup(path, passphrase).await
 }
 
 /// Opens a file or folder of the site with the system's program for it.

@@ -9,7 +9,10 @@ use std::{
 
 use goop2_peer::{
     Error, Local, NotOnline, Peer, Source,
-    api::{Added, Denied, Failure, Navigated, Progress, Session, Settings, SiteRequest, Template},
+    api::{
+        Added, Backup, Denied, Failure, Navigated, Progress, Session, Settings, SiteRequest,
+        Template,
+    },
 };
 use goop2_viewer::{Viewer, ports::Ports};
 use serde_json::{Map, Value};
@@ -145,7 +148,10 @@ impl Running {
             return online.peer.site(request).await.map_err(failure);
         }
         let _stays = self.0.viewer.lock().await;
-        let reopens = matches!(request, SiteRequest::SetFolder { .. });
+        let reopens = matches!(
+            request,
+            SiteRequest::SetFolder { .. } | SiteRequest::Restore { .. }
+        );
         let done = self.chosen()?.site(request).await.map_err(failure)?;
         if reopens {
             self.reopen().await;
@@ -177,6 +183,21 @@ impl Running {
             .import_template(source)
             .await
             .map_err(failure)
+    }
+
+    /// Reads a backup.
+    pub(crate) async fn open_backup(
+        &self,
+        path: PathBuf,
+        passphrase: Option<String>,
+    ) -> Result<Backup, Failure> {
+        if let Some(online) = self.now() {
+            let read = online.peer.open_backup_file(path, passphrase).await;
+            return read.map_err(failure);
+        }
+        let _stays = self.0.viewer.lock().await;
+        let read = self.chosen()?.open_backup_file(path, passphrase).await;
+        read.map_err(failure)
     }
 
     /// Where a file of the site is.

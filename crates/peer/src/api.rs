@@ -21,8 +21,8 @@ pub use network::{Attempt, Fact, Link, Network, PeerReach, Verdict};
 pub use notice::{Failure, Notice};
 pub use people::{Details, Note};
 pub use publish::{
-    Added, Backup, BackupTable, BrokenLink, Clash, Plan, Progress, Saved, SiteEntry, SiteFiles,
-    SiteProblem, SiteRequest, SiteText, Starter, Template, Undo,
+    Added, Backup, BackupTable, BrokenLink, Clash, Plan, Progress, ReceivedBackup, Saved,
+    SiteEntry, SiteFiles, SiteProblem, SiteRequest, SiteText, Starter, Template, Undo,
 };
 pub use rendezvous::{
     Host, Hosting, HostingState, Joined, JoinedState, Qr, Registration, RelayState, Rendezvous,

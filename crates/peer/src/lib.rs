@@ -39,7 +39,7 @@ pub use goop2_store::{
     identity, publish::MAX_TEXT, server_config, settings,
 };
 pub use peer::{Export, Peer};
-pub use publish::{Local, NotOnline, Source, Upload};
+pub use publish::{Local, NotOnline, Source, Upload, backup::MadeBackup};
 pub use servers::hosted::Hosted;
 pub use settings::keep_until_restart;
 pub use sites::http::Body;

@@ -1,6 +1,8 @@
 //! The owner's work on the site, translated between what a skin asks and what the folder does. It
 //! needs no network: [`NotOnline`] offers it before the peer goes online.
 
+pub(crate) mod backup;
+
 use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -15,8 +17,8 @@ use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 
 use crate::{
     api::{
-        Added, BrokenLink, Clash, Plan, Progress, SiteEntry, SiteFiles, SiteProblem, SiteRequest,
-        SiteText, Starter, Template, Undo,
+        Added, Backup, BrokenLink, Clash, Plan, Progress, SiteEntry, SiteFiles, SiteProblem,
+        SiteRequest, SiteText, Starter, Template, Undo,
     },
     disk::blocking,
     error::Error,
@@ -37,8 +39,8 @@ impl NotOnline {
         Ok(Self(Arc::new(Folder::open(dir)?)))
     }
 
-    /// As [`crate::Peer::site`]. A change of the folder takes effect when this is opened again, or
-    /// the peer starts.
+    /// As [`crate::Peer::site`]. A change of the folder and a restored backup take effect when this
+    /// is opened again, or the peer starts.
     pub async fn site(&self, request: SiteRequest) -> Result<Value, Error> {
         match request {
             SiteRequest::SetFolder { path } => {
@@ -52,6 +54,15 @@ impl NotOnline {
     /// As [`crate::Peer::import_template`].
     pub async fn import_template(&self, source: Source) -> Result<Template, Error> {
         import(&self.0, source).await
+    }
+
+    /// As [`crate::Peer::open_backup_file`].
+    pub async fn open_backup_file(
+        &self,
+        path: PathBuf,
+        passphrase: Option<String>,
+    ) -> Result<Backup, Error> {
+        backup::open_file(&self.0, path, passphrase).await
     }
 
     /// As [`crate::Peer::site_file`].
@@ -122,6 +133,11 @@ fn answer(publish: Publish<'_>, request: SiteRequest) -> Result<Value, Error> {
         ),
         SiteRequest::Plan { starter } => json(plan(publish.plan(&starter)?)),
         SiteRequest::Apply { starter } => json(undo(publish.apply(&starter)?)),
+        SiteRequest::OpenBackup { id, passphrase } => {
+            let contents = publish.open_backup(&id, passphrase.as_deref())?;
+            json(backup::shown(contents))
+        }
+        SiteRequest::Restore { id, identity } => json(publish.restore(&id, identity)?),
     }
 }
 
@@ -212,6 +228,12 @@ pub(crate) async fn upload<E>(
     let (pieces, received) = mpsc::channel(PIECES);
     let folder = Arc::clone(folder);
     let writing = spawn_blocking(move || write(folder.publish(), &file, received));
+    pass_on(body, pieces).await;
+    Ok(added(writing.await.map_err(|_| Error::Closed)??))
+}
+
+/// Passes a body on to the thread that writes.
+async fn pass_on<E>(body: impl Stream<Item = Result<Bytes, E>>, pieces: mpsc::Sender<Piece>) {
     let mut body = pin!(body);
     let mut wanted = true;
     // To its end also when it is not wanted: a browser reads no answer before it has sent all.
@@ -227,8 +249,6 @@ pub(crate) async fn upload<E>(
             break;
         }
     }
-    drop(pieces);
-    Ok(added(writing.await.map_err(|_| Error::Closed)??))
 }
 
 fn write(

@@ -17,7 +17,7 @@ pub(crate) const MAX_TOTAL: u64 = 64 * 1024 * 1024;
 /// Files in it, and folders that are written as entries.
 pub(crate) const MAX_ENTRIES: usize = 5000;
 /// Bytes of a path.
-const MAX_PATH: usize = 512;
+pub(crate) const MAX_PATH: usize = 512;
 /// Folders within folders.
 const MAX_DEPTH: usize = 16;
 
@@ -95,8 +95,7 @@ fn walk(folder: &Path, above: &str, depth: usize, files: &mut Files) -> Result<(
 #[derive(Default)]
 struct Files {
     entries: Vec<Entry>,
-    seen: HashSet<String>,
-    folders: HashSet<String>,
+    names: Names,
     total: u64,
     counted: usize,
 }
@@ -127,25 +126,40 @@ impl Files {
     fn add(&mut self, path: &str, bytes: Vec<u8>) -> Result<(), String> {
         self.count()?;
         self.room(path, bytes.len() as u64)?;
-        let path = checked(path)?;
-        let folded = path.to_lowercase();
-        let above: Vec<_> = folded
-            .match_indices('/')
-            .map(|(at, _)| folded[..at].to_owned())
-            .collect();
-        let clashes = above.iter().any(|folder| self.seen.contains(folder));
-        if clashes || self.folders.contains(&folded) || !self.seen.insert(folded) {
-            return Err(format!("{} is in it twice.", shown(&path)));
-        }
-        self.folders.extend(above);
+        let path = checked(path, MAX_DEPTH)?;
+        self.names.claim(&path, path.to_lowercase())?;
         self.total += bytes.len() as u64;
         self.entries.push(Entry { path, bytes });
         Ok(())
     }
 }
 
+/// The names that were in an archive so far.
+#[derive(Default)]
+pub(crate) struct Names {
+    seen: HashSet<String>,
+    folders: HashSet<String>,
+}
+
+impl Names {
+    /// Takes a name for a file, or says that it is taken. `key` is the same for names that are the
+    /// same to a file system.
+    pub(crate) fn claim(&mut self, path: &str, key: String) -> Result<(), String> {
+        let above: Vec<_> = key
+            .match_indices('/')
+            .map(|(at, _)| key[..at].to_owned())
+            .collect();
+        let clashes = above.iter().any(|folder| self.seen.contains(folder));
+        if clashes || self.folders.contains(&key) || !self.seen.insert(key) {
+            return Err(format!("{} is in it twice.", shown(path)));
+        }
+        self.folders.extend(above);
+        Ok(())
+    }
+}
+
 /// A path that stays within a folder on every system.
-fn checked(path: &str) -> Result<String, String> {
+pub(crate) fn checked(path: &str, depth: usize) -> Result<String, String> {
     let leads_out = path.starts_with('/')
         || path.contains('\\')
         || path.as_bytes().get(1) == Some(&b':')
@@ -156,7 +170,7 @@ fn checked(path: &str) -> Result<String, String> {
     let path = path.strip_prefix("./").unwrap_or(path);
     let names = path.split('/');
     let is_name = |name: &str| !name.is_empty() && name != "." && !name.contains(char::is_control);
-    if path.len() > MAX_PATH || names.clone().count() > MAX_DEPTH || !names.clone().all(is_name) {
+    if path.len() > MAX_PATH || names.clone().count() > depth || !names.clone().all(is_name) {
         return Err(odd(path));
     }
     Ok(path.to_owned())
@@ -166,7 +180,7 @@ fn odd(path: &str) -> String {
     format!("{} is not a usable file name.", shown(path))
 }
 
-fn not_a_file(path: &str) -> String {
+pub(crate) fn not_a_file(path: &str) -> String {
     format!("{} is a link or a device, not a file.", shown(path))
 }
 
@@ -178,12 +192,12 @@ fn too_large() -> String {
     "It is larger than 64 MiB.".into()
 }
 
-fn damaged() -> String {
+pub(crate) fn damaged() -> String {
     "The archive is damaged.".into()
 }
 
 /// A name from a stranger, on one short line.
-fn shown(path: &str) -> String {
+pub(crate) fn shown(path: &str) -> String {
     const MAX_SHOWN: usize = 80;
     let mut shown = String::new();
     for char in path.chars().take(MAX_SHOWN) {

@@ -12,6 +12,7 @@ mod reference;
 use serde::{Deserialize, Serialize};
 
 pub use check::Problem;
+pub(crate) use check::is_secret;
 pub(crate) use document::Document;
 
 /// The settings of one peer. Relative paths start at the peer folder.

@@ -19,19 +19,18 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     atomic,
+    backup::pending,
     config::Config,
     config::{Document, Problem},
     db::Database,
     error::Error,
     journal::State,
     key,
+    layout::{AVATAR, CONFIG, DATABASE},
     lock::Lock,
     site::{Site, tree::Tree},
 };
 
-const CONFIG: &str = "goop.json";
-const DATABASE: &str = "data.db";
-const AVATAR: &str = "avatar.png";
 /// Existing peers announce the first eight bytes of the SHA-256 (§3.2).
 const AVATAR_HASH_BYTES: usize = 8;
 /// Bytes of a picture set here: what existing peers let their owners upload (§4.4).
@@ -88,6 +87,7 @@ impl Folder {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let dir = enter(dir)?;
         let lock = Lock::take(&dir)?;
+        pending::finish(&dir)?;
         let document = read_config(&dir)?;
         let config = document.config();
         let site_root = open_site(&dir, config)?;
@@ -431,6 +431,14 @@ fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
     let path = dir.join(&config.paths.site_root);
     fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
     let site_root = fs::canonicalize(&path).map_err(Error::io("open", &path))?;
+    if let Some(file) = private_in(dir, config, &site_root) {
+        return Err(Error::Exposed { site_root, file });
+    }
+    Ok(site_root)
+}
+
+/// A file of the peer's own that would be published with this folder, which is absolute.
+fn private_in(dir: &Path, config: &Config, site_root: &Path) -> Option<PathBuf> {
     let presence = &config.presence;
     let registrations = Some(presence.peer_db_path.as_str()).filter(|path| !path.is_empty());
     let private = [
@@ -438,16 +446,17 @@ fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
         DATABASE,
         &config.identity.key_file,
         &presence.relay.key_file,
-    ]
-    .into_iter()
-    .chain(registrations);
-    for name in private {
-        let file = resolve(&dir.join(name));
-        if file.starts_with(&site_root) {
-            return Err(Error::Exposed { site_root, file });
-        }
-    }
-    Ok(site_root)
+    ];
+    let files = private.into_iter().chain(registrations);
+    let mut files = files.map(|name| resolve(&dir.join(name)));
+    files.find(|file| file.starts_with(site_root))
+}
+
+/// As [`private_in`], of the folder inside the peer, where the site is after a restore.
+pub(crate) fn private_in_own_site(dir: &Path, config: &Config) -> Option<PathBuf> {
+    let own = resolve(dir).join(Config::default().paths.site_root);
+    let linked = resolve(&own);
+    private_in(dir, config, &own).or_else(|| private_in(dir, config, &linked))
 }
 
 /// The folder inside the peer that is published unless its owner chose another.

@@ -11,7 +11,7 @@ use std::{
 use goop2_proto::SitePath;
 
 pub(crate) use self::bin::{Bin, Kept, new_folder};
-use crate::{db::template::Made, template::Template};
+use crate::{backup::Slot, db::template::Made, template::Template};
 
 /// Changes that are remembered: more than anyone takes back one by one.
 const MAX_UNDO: usize = 50;
@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) bin: Bin,
     /// The template that was read last, and its number.
     pub(crate) imported: Mutex<Option<(u64, Arc<Template>)>>,
+    /// The backup that was read last.
+    pub(crate) backup: Mutex<Slot>,
 }
 
 /// Something was done that can be undone.

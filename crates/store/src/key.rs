@@ -13,7 +13,7 @@ use libp2p_identity::Keypair;
 use crate::{atomic, error::Error};
 
 /// Longest file read. An RSA key of 8192 bits has 4.7 KB; anything larger is not a key.
-const MAX_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_BYTES: u64 = 64 * 1024;
 /// Old keys next to the one in use: more than anyone makes.
 const MAX_OLD: u32 = 99;
 /// The old Ed25519 form: type 1, 96 bytes: secret, public key, and the public key again.

@@ -8,12 +8,14 @@
 
 pub mod archive;
 mod atomic;
+mod backup;
 pub mod config;
 mod db;
 mod error;
 mod folder;
 mod journal;
 mod key;
+mod layout;
 mod lock;
 mod mime;
 pub mod publish;

@@ -6,6 +6,7 @@
 
 mod add;
 mod apply;
+mod backup;
 mod change;
 mod files;
 mod links;
@@ -24,11 +25,15 @@ use self::names::Names;
 pub use self::{
     add::{Added, Clash, Progress, Receiving, Upload},
     apply::{Offered, Plan},
+    backup::Incoming,
     files::{Entry, Files},
     links::Broken,
     text::{MAX_TEXT, Text},
 };
-pub use crate::journal::{Undo, fault::Fault};
+pub use crate::{
+    backup::{Contents, MAX_BACKUP, Made},
+    journal::{Undo, fault::Fault},
+};
 use crate::{
     folder::Folder,
     journal::{Journal, State, fault::io},

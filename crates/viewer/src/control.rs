@@ -90,6 +90,10 @@ fn window_api() -> Router<Arc<App>> {
                 .layer(DefaultBodyLimit::max(publish::MAX_TEMPLATE))
                 .post(publish::export),
         )
+        .route(
+            "/api/site/backup",
+            post(publish::backup).put(publish::receive_backup),
+        )
         .route("/api/identity/renew", post(settings::renew_identity))
         .route("/api/peer/note", post(people::note))
         .route("/api/peer/details", post(people::details))

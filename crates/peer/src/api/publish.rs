@@ -70,6 +70,21 @@ pub enum SiteRequest {
         /// [`Starter::id`] or [`Template::id`].
         starter: String,
     },
+    /// Reads a backup that was received; answers [`Backup`].
+    OpenBackup {
+        /// What receiving it answered.
+        id: String,
+        /// For one that is encrypted.
+        passphrase: Option<String>,
+    },
+    /// Puts a backup in the place of the site, the tables and the settings; answers null. The peer
+    /// restarts.
+    Restore {
+        /// [`Backup::id`].
+        id: String,
+        /// Whether the identity is replaced too.
+        identity: bool,
+    },
 }
 
 /// Everything in the site's folder.
@@ -260,8 +275,15 @@ pub struct Saved {
     pub path: Option<String>,
 }
 
+/// A backup that was received, and not looked at yet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReceivedBackup {
+    /// For `open_backup`, during this run and until another one is received.
+    pub id: String,
+}
+
 /// A backup that was read and found harmless, not restored yet.
-#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, TS)]
 #[ts(export)]
 pub struct Backup {
     /// For `restore`, during this run; empty as long as the passphrase is missing.

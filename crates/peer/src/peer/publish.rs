@@ -7,10 +7,13 @@ use futures::Stream;
 use serde_json::Value;
 
 use crate::{
-    api::{Added, Progress, SiteRequest, Template},
+    api::{Added, Backup, Progress, ReceivedBackup, SiteRequest, Template},
     error::Error,
     peer::Peer,
-    publish::{self, Local, Source, Upload},
+    publish::{
+        self, Local, Source, Upload,
+        backup::{self, MadeBackup},
+    },
 };
 
 impl Peer {
@@ -21,6 +24,11 @@ impl Peer {
             SiteRequest::SetFolder { path } => {
                 self.set_site_folder(path).await?;
                 Ok(Value::Null)
+            }
+            restore @ SiteRequest::Restore { .. } => {
+                let done = publish::site(&self.0.folder, restore).await?;
+                self.restart();
+                Ok(done)
             }
             other => publish::site(&self.0.folder, other).await,
         }
@@ -63,6 +71,31 @@ impl Peer {
     /// The site as a template for others, a ZIP archive.
     pub async fn export_template(&self) -> Result<Vec<u8>, Error> {
         publish::export(&self.0.folder).await
+    }
+
+    /// Makes a backup: with a passphrase it is encrypted, and has the identity too.
+    pub async fn backup(&self, passphrase: Option<String>) -> Result<MadeBackup, Error> {
+        backup::make(&self.0.folder, passphrase).await
+    }
+
+    /// Receives a backup, which is not read yet.
+    pub async fn receive_backup<E>(
+        &self,
+        body: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<ReceivedBackup, Error> {
+        tokio::select! {
+            received = backup::receive(&self.0.folder, body) => received,
+            () = self.0.leaving.cancelled() => Err(Error::Closed),
+        }
+    }
+
+    /// Reads a backup of this computer, which is not restored yet.
+    pub async fn open_backup_file(
+        &self,
+        path: PathBuf,
+        passphrase: Option<String>,
+    ) -> Result<Backup, Error> {
+        backup::open_file(&self.0.folder, path, passphrase).await
     }
 
     /// Publishes another folder, after a restart.

@@ -71,8 +71,13 @@ impl Peer {
     pub async fn renew_identity(&self) -> Result<(), Error> {
         let kept = blocking(&self.0.folder, Folder::renew_identity).await??;
         tracing::info!(?kept, "the identity was renewed; the old key was kept");
-        self.0.outdated.send_replace(true);
+        self.restart();
         Ok(())
+    }
+
+    /// Has the owner of this restart the peer.
+    pub(super) fn restart(&self) {
+        self.0.outdated.send_replace(true);
     }
 
     /// The configuration this run started with.

@@ -39,7 +39,7 @@ pub(super) fn read(archive: &[u8], files: &mut Files) -> Result<(), String> {
         at += LISTED_LEN + listed.rest;
         files.count()?;
         if listed.path.ends_with('/') {
-            super::checked(listed.path.trim_end_matches('/'))?;
+            super::checked(listed.path.trim_end_matches('/'), super::MAX_DEPTH)?;
             continue;
         }
         if ![0, REGULAR].contains(&(listed.attributes >> 16 & KIND)) {

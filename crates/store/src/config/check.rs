@@ -425,7 +425,7 @@ fn is_relay_addr(text: &str) -> bool {
 }
 
 /// A password may be in it.
-fn is_secret(key: &str) -> bool {
+pub(crate) fn is_secret(key: &str) -> bool {
     ["password", "token", "private", "cluster_url"]
         .iter()
         .any(|word| key.contains(word))

@@ -19,6 +19,7 @@
 mod access;
 mod catalog;
 mod condition;
+pub(crate) mod copy;
 mod dates;
 mod fault;
 pub mod grid;

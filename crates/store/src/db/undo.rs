@@ -25,7 +25,7 @@ const MAX_CHANGES: usize = 20;
 /// that visitors could fill.
 const MAX_BYTES: i64 = 64 * 1024 * 1024;
 /// How the names of the tables begin that keep rows. Names with `_` are never shown to anyone.
-const BIN: &str = "_goop2_bin_";
+pub(super) const BIN: &str = "_goop2_bin_";
 /// The id of a kept row.
 const ID: &str = "_goop2_id";
 

@@ -34,7 +34,7 @@ const RESERVE: u64 = 64 * 1024 * 1024;
 const PACE: usize = 1024 * 1024;
 
 /// How the hidden names begin; what a crash left behind under one is removed.
-const PREFIX: &str = ".goop-adding-";
+pub(super) const PREFIX: &str = ".goop-adding-";
 
 /// What happens when a name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

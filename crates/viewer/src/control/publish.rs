@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{Query, Request, State},
     http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use futures::StreamExt;
 use goop2_peer::{
-    MAX_ARCHIVE, Source, Upload,
+    Error, MAX_ARCHIVE, MadeBackup, Source, Upload,
     api::{Clash, SiteRequest},
 };
 use serde::Deserialize;
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
 
 use crate::{
     answer,
@@ -71,4 +75,50 @@ pub(crate) async fn export(State(app): State<Arc<App>>) -> Response {
         (CONTENT_DISPOSITION, "attachment; filename=\"site.zip\""),
     ];
     archive.map(|archive| (headers, archive)).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BackupWith {
+    passphrase: Option<String>,
+}
+
+/// Makes a backup, to be saved.
+pub(crate) async fn backup(
+    State(app): State<Arc<App>>,
+    Parsed(BackupWith { passphrase }): Parsed<BackupWith>,
+) -> Response {
+    match app.peer.backup(passphrase).await {
+        Ok(made) => sent(made).await.unwrap_or_else(answer::failed),
+        Err(error) => answer::failed(error),
+    }
+}
+
+/// The file, which is removed when all of it is sent, or nobody takes it.
+async fn sent(made: MadeBackup) -> Result<Response, Error> {
+    let unread = |error: std::io::Error| {
+        tracing::warn!(%error, "the backup can't be read");
+        Error::Closed
+    };
+    let file = File::open(made.path()).await.map_err(unread)?;
+    let len = file.metadata().await.map_err(unread)?.len();
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_LENGTH, len.to_string()),
+        (
+            CONTENT_DISPOSITION,
+            "attachment; filename=\"site.goop2-backup\"".to_owned(),
+        ),
+    ];
+    let pieces = ReaderStream::new(file).map(move |piece| {
+        let _kept_until_sent = &made;
+        piece
+    });
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// Receives a backup, as the body.
+pub(crate) async fn receive_backup(State(app): State<Arc<App>>, request: Request) -> Response {
+    let body = request.into_body().into_data_stream();
+    answer::json(app.peer.receive_backup(body).await)
 }

@@ -248,3 +248,47 @@ async fn a_site_is_shared_as_a_template_and_begins_another_one() {
     assert_eq!(undone, (200, Value::Null));
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_backup_is_saved_read_with_its_passphrase_and_restored_by_a_restart() {
+    let world = World::start().await;
+    let token = world.token();
+    let headers = [("Authorization", token.as_str())];
+    let make = |body: &'static str| {
+        let control = world.control();
+        let (world, headers) = (&world, &headers);
+        async move {
+            let path = "/api/site/backup";
+            world.send("POST", &control, path, headers, body).await
+        }
+    };
+    let short = make(r#"{"passphrase":"short"}"#).await;
+    assert_eq!(short.status, 400, "{}", short.text());
+    let made = make(r#"{"passphrase":"four little words"}"#).await;
+    assert_eq!(made.status, 200);
+    assert!(made.header("content-disposition").contains(".goop2-backup"));
+    assert_eq!(made.header("content-length"), made.body.len().to_string());
+
+    let received = world.put("/api/site/backup", &made.body).await;
+    let received: Value = serde_json::from_str(&received.text()).unwrap();
+    let open = |passphrase: Value| json!({ "op": "open_backup", "id": received["id"], "passphrase": passphrase });
+    let (status, locked) = site(&world, open(Value::Null)).await;
+    assert_eq!((status, &locked["locked"]), (200, &json!(true)));
+    let (status, wrong) = site(&world, open(json!("another one"))).await;
+    assert_eq!((status, wrong["code"].as_str()), (400, Some("invalid")));
+    let (status, backup) = site(&world, open(json!("four little words"))).await;
+    assert_eq!(status, 200, "{backup}");
+    assert_eq!(backup["same"], json!(true));
+    assert_eq!(backup["identity"], json!(true));
+
+    let restore = json!({ "op": "restore", "id": backup["id"], "identity": false });
+    assert_eq!(site(&world, restore.clone()).await, (200, Value::Null));
+    patient(world.visitor.outdated()).await;
+    let (status, again) = site(&world, restore).await;
+    assert_eq!((status, again["code"].as_str()), (404, Some("not-found")));
+    let without_token = world
+        .send("POST", &world.control(), "/api/site/backup", &[], "{}")
+        .await;
+    assert_eq!(without_token.status, 401);
+    world.end().await;
+}

@@ -149,6 +149,20 @@ impl World {
         Answer::parse(&bytes)
     }
 
+    /// With bytes as the body, and the token.
+    pub(crate) async fn put(&self, path: &str, body: &[u8]) -> Answer {
+        let (host, token, len) = (self.control(), self.token(), body.len());
+        let mut stream = self
+            .connect(&format!(
+                "PUT {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {len}\r\nAuthorization: {token}\r\n\r\n"
+            ))
+            .await;
+        stream.write_all(body).await.unwrap();
+        let mut bytes = Vec::new();
+        patient(stream.read_to_end(&mut bytes)).await.unwrap();
+        Answer::parse(&bytes)
+    }
+
     pub(crate) async fn connect(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port()))
             .await
