@@ -98,8 +98,9 @@ function follow() {
     release?.();
   }
 
-  addEventListener("pagehide", end);
-  addEventListener("pageshow", (event) => event.persisted && !over && start());
+  // A browser may put a page aside. No "pagehide": for a page that listens to it and hangs, the browser waits when it leaves.
+  document.addEventListener("freeze", end);
+  document.addEventListener("resume", () => over || start());
   // Somebody looks, or the network is back: that is a good moment to try.
   const hurry = () => leads && source?.readyState === EventSource.CLOSED && !over && !document.hidden && connect();
   addEventListener("online", hurry);
