@@ -1,6 +1,6 @@
 //! The owner's work on the site: looking at what is in its folder, and changing it.
 //!
-//! The folder is a capability here too: every path is a [`SitePath`] that is opened within it, so no
+//! The folder is a capability here too: every path is a [`SitePath`](goop2_proto::SitePath) that is opened within it, so no
 //! name and no link leads a change out of the site. Everything that takes something away goes to a
 //! bin and into a journal, from which it is undone.
 

@@ -98,13 +98,14 @@ function follow() {
     release?.();
   }
 
-  // A browser may put a page aside. No "pagehide": for a page that listens to it and hangs, the browser waits when it leaves.
+  // A browser may put a page aside. Neither "pagehide" nor "visibilitychange": a page that listens to them is given time when it is
+  // left, and one that hangs then lives on.
   document.addEventListener("freeze", end);
   document.addEventListener("resume", () => over || start());
   // Somebody looks, or the network is back: that is a good moment to try.
   const hurry = () => leads && source?.readyState === EventSource.CLOSED && !over && !document.hidden && connect();
   addEventListener("online", hurry);
-  document.addEventListener("visibilitychange", hurry);
+  addEventListener("focus", hurry);
   // The site's own policy may forbid it.
   document.addEventListener("securitypolicyviolation", ({ blockedURI }) => blockedURI.includes(`/api/p/${sitePeer}/changes`) && stop());
   start();

@@ -5,7 +5,7 @@
 //! order that costs a walk (a filter, a column, far from both ends of a table with gaps) is walked
 //! once, and the ids it found are kept; each page of rows is then a few look-ups. What is kept is
 //! valid until the database changes. In a database that changes all the time it is used a while
-//! longer, so that a tenth of the time at most is spent on walking: see [`Kept`].
+//! longer, so that a tenth of the time at most is spent on walking: see `Kept`.
 //!
 //! Refused: `LIMIT … OFFSET` for every page (half a second in the middle of a million rows), an
 //! index for each column (it costs every visitor's write), and cursors (a scroll bar jumps).

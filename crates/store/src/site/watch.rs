@@ -13,6 +13,7 @@ use std::{
     io::{self, ErrorKind},
     path::{MAIN_SEPARATOR_STR, Path},
     sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
 };
 
 use cap_std::fs::DirEntry;
@@ -256,21 +257,22 @@ fn is_full(error: &io::Error) -> bool {
     }
 }
 
-/// Which folder it is, whatever its name.
-type Identity = (u64, u64);
+/// Which folder it is, whatever its name. The number of a deleted folder is soon used again: when
+/// it was made tells the two apart, where the file system notes that.
+type Identity = (u64, u64, Option<SystemTime>);
 
 #[cfg(unix)]
 fn identity(root: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
     let found = fs::metadata(root).ok()?;
-    Some((found.dev(), found.ino()))
+    Some((found.dev(), found.ino(), found.created().ok()))
 }
 
 #[cfg(windows)]
 fn identity(root: &Path) -> Option<Identity> {
     use std::os::windows::fs::MetadataExt;
     let found = fs::metadata(root).ok()?;
-    Some((found.creation_time(), 0))
+    Some((found.creation_time(), 0, None))
 }
 
 /// Whether other computers may change what is there without this one noticing.
