@@ -212,29 +212,6 @@ describe('the window shows nothing false', () => {
   })
 })
 
-describe('a visit leaves nothing unsaid', () => {
-  before(arrive)
-
-  test('a link to another peer, of which the browser does not tell where it leads, is explained', async () => {
-    await frame.evaluate((href) => {
-      const link = Object.assign(document.createElement('a'), { href })
-      document.body.append(link)
-      link.click()
-    }, `goop://${other.id}/`)
-    const dialog = window.page.getByRole('dialog', { name: 'This link can’t be followed here' })
-    await dialog.getByRole('button', { name: 'OK' }).click()
-    await dialog.waitFor({ state: 'detached' })
-  })
-
-  test('History has the titles of pages', async () => {
-    await window.visit(visitor, host, '/outer.html')
-    await window.visit(visitor, other)
-    await window.page.keyboard.press('Control+h')
-    await window.page.getByRole('button', { name: 'Harm Outer /outer.html' }).first().click()
-    await window.site.getByRole('heading', { name: 'Outer' }).waitFor()
-  })
-})
-
 describe('the window keeps working', () => {
   test('after a dialog', async () => {
     await arrive()
@@ -273,13 +250,28 @@ describe('the window keeps working', () => {
     assert.equal(await frame.evaluate(() => document.documentElement.requestFullscreen().then(() => 'filled', (error) => error.name)), 'TypeError')
     await unharmed()
   })
+})
 
-  test('when a page never ends', async () => {
-    await arrive()
-    frame.evaluate(() => {
-      for (;;);
-    }).catch(() => {})
-    await unharmed()
+describe('a visit leaves nothing unsaid', () => {
+  before(arrive)
+
+  test('a link to another peer, of which the browser does not tell where it leads, is explained', async () => {
+    await frame.evaluate((href) => {
+      const link = Object.assign(document.createElement('a'), { href })
+      document.body.append(link)
+      link.click()
+    }, `goop://${other.id}/`)
+    const dialog = window.page.getByRole('dialog', { name: 'This link can’t be followed here' })
+    await dialog.getByRole('button', { name: 'OK' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  })
+
+  test('History has the titles of pages', async () => {
+    await window.visit(visitor, host, '/outer.html')
+    await window.visit(visitor, other)
+    await window.page.keyboard.press('Control+h')
+    await window.page.getByRole('button', { name: 'Harm Outer /outer.html' }).first().click()
+    await window.site.getByRole('heading', { name: 'Outer' }).waitFor()
   })
 })
 
@@ -308,4 +300,13 @@ test('a page that is covered does not go on animating', async () => {
   await becomes((count) => count <= 1)
   await window.page.getByRole('button', { name: 'Close this page' }).click()
   await becomes((count) => count > 1)
+})
+
+// The last one: the browser takes a while to end the process of that site.
+test('the window keeps working when a page never ends', async () => {
+  await arrive()
+  frame.evaluate(() => {
+    for (;;);
+  }).catch(() => {})
+  await unharmed()
 })
