@@ -75,7 +75,7 @@ class Plain {
 let browser, owner, plain, roundTrip
 const lines = []
 before(async () => {
-  ;[browser, owner, plain] = await Promise.all([launch(), Peer.start('Owner', { site, env: { RUST_LOG: 'goop2_peer=debug' } }), Plain.start()])
+  ;[browser, owner, plain] = await Promise.all([launch(), Peer.start('Owner', { site, config: { site: { reload: false } }, env: { RUST_LOG: 'goop2_peer=debug' } }), Plain.start()])
   roundTrip = await plain.roundTrip()
 })
 after(async () => {
