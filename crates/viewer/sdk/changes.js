@@ -98,8 +98,7 @@ function follow() {
     release?.();
   }
 
-  // A browser may put a page aside. Neither "pagehide" nor "visibilitychange": a page that listens to them is given time when it is
-  // left, and one that hangs then lives on.
+  // A page that a browser puts aside must not keep the stream from the others.
   document.addEventListener("freeze", end);
   document.addEventListener("resume", () => over || start());
   // Somebody looks, or the network is back: that is a good moment to try.
