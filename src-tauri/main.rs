@@ -34,7 +34,7 @@ const LOG: &str = "warn,libp2p=error,rustls_platform_verifier=off,goop2=info";
 
 fn main() -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    memory::keep();
+    let _memory = memory::keep();
     #[cfg(all(windows, feature = "desktop"))]
     let has_console = console::attach();
     let cli = Cli::parse();

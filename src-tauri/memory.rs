@@ -2,14 +2,75 @@
 
 #![expect(unsafe_code, reason = "the library is called directly")]
 
-/// How much of it each heap keeps, in bytes. The default of 128 KiB is less than a file transfer
-/// allocates and frees, so every piece would need system calls, and transfers would be a tenth to a
-/// third slower.
+use std::{
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// How much of it each heap keeps at its end, in bytes. The default of 128 KiB is less than a file
+/// transfer allocates and frees, so every piece would need system calls, and transfers would be a
+/// tenth to a third slower.
 const KEPT: libc::c_int = 4 * 1024 * 1024;
 
+/// Free memory between what is in use, in bytes, that is worth giving back: one long-lived
+/// allocation at the end of a heap keeps everything before it.
+const SCATTERED: usize = 16 * 1024 * 1024;
+
+/// How often it is looked for. A crowd is gone for longer when others miss its memory.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Gives back what is free, until it is dropped.
+pub(crate) struct Keeper {
+    over: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
 /// Must be called before there are threads.
-pub(crate) fn keep() {
+pub(crate) fn keep() -> Keeper {
     // SAFETY: no pointers, and nothing else calls it at the same time.
     let set = unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT) };
     debug_assert_eq!(set, 1, "it is a setting the library knows");
+    let (over, ends) = sync_channel::<()>(0);
+    let look = move || {
+        let mut given_back = free();
+        while let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(LOOK) {
+            let free = free();
+            given_back = match free.checked_sub(given_back) {
+                Some(more) if more > SCATTERED => give_back(),
+                Some(_) => given_back,
+                None => free,
+            };
+        }
+    };
+    let thread = thread::Builder::new().name("memory".into()).spawn(look);
+    Keeper {
+        over: Some(over),
+        // Without one, more stays in use than must.
+        thread: thread.ok(),
+    }
+}
+
+/// Bytes that are allocated from the system and in use by nothing. What was given back still
+/// counts, as it is still set aside.
+fn free() -> usize {
+    // SAFETY: reads figures of the library, under its own locks.
+    unsafe { libc::mallinfo2() }.fordblks
+}
+
+/// How much is free afterwards.
+fn give_back() -> usize {
+    // SAFETY: only pages that nothing uses are given back, under the library's own locks.
+    unsafe { libc::malloc_trim(KEPT as usize) };
+    free()
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; if it did, nothing is lost.
+            let _ended = thread.join();
+        }
+    }
 }
