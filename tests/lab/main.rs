@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+#[path = "../support/hoard.rs"]
+mod hoard;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,6 +15,7 @@ mod leaving;
 mod proxy;
 mod reach;
 mod rendezvous;
+mod siege;
 mod twin;
 mod visit;
 mod windows;

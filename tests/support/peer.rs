@@ -192,10 +192,26 @@ impl Peer {
         self.child.id()
     }
 
+    /// Its folder in `/proc`, where a process inside namespaces has the number that it has outside.
+    pub(crate) fn process(&self) -> PathBuf {
+        let namespace = |process: &Path| fs::read_link(process.join("ns/pid")).ok();
+        let ours = namespace(Path::new("/proc/self"));
+        let number = self.pid().to_string();
+        let is_it = |process: &PathBuf| {
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let numbers = status.lines().find(|line| line.starts_with("NSpid:"));
+            let inside = numbers.and_then(|numbers| numbers.split_whitespace().last());
+            inside == Some(&number) && namespace(process) == ours
+        };
+        let all = fs::read_dir("/proc").expect("Linux has it").flatten();
+        let mut found = all.map(|entry| entry.path()).filter(is_it);
+        found.next().expect("it runs")
+    }
+
     /// Bytes from `/proc`: `VmRSS` is what the process holds now, `VmHWM` the most that it ever
     /// held.
     pub(crate) fn memory(&self, figure: &str) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let status = fs::read_to_string(self.process().join("status")).expect("it runs");
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix(figure))

@@ -1,141 +1,14 @@
-//! A stranger with many connections, who opens all the streams there may be and fills them.
+//! Strangers with many connections, who open all the streams there may be and fill them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
-
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+#[path = "../../../tests/support/hoard.rs"]
+mod hoard;
 
 use common::{ECHO, ask, echo, start};
-use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
 use goop2_node::Keypair;
-use goop2_proto::Multiaddr;
-use libp2p::{
-    Transport,
-    core::{
-        Endpoint,
-        muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
-        transport::{DialOpts, PortUse},
-        upgrade::Version,
-    },
-    noise, tcp, yamux,
-};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
-
-/// All that a stream may be sent before it is read.
-const WINDOW: usize = 256 * 1024;
-
-/// Three times as long as a stream waits at each of the places where it may.
-const ENDED: Duration = Duration::from_secs(90);
-
-/// Streams on one connection, as many as a muxer lets wait for an answer.
-const STREAMS: usize = 256;
-
-/// A connection with [`STREAMS`] streams, filled as far as the other side lets them be.
-struct Hoard {
-    /// Those that the other side has ended.
-    ended: Arc<AtomicUsize>,
-    changed: watch::Receiver<()>,
-    _tasks: JoinSet<()>,
-}
-
-impl Hoard {
-    /// `opening` is said on each stream first.
-    async fn start(at: Multiaddr, key: &Keypair, opening: Vec<u8>) -> Self {
-        let mut transport = tcp::tokio::Transport::new(tcp::Config::default())
-            .upgrade(Version::V1Lazy)
-            .authenticate(noise::Config::new(key).unwrap())
-            .multiplex(yamux::Config::default())
-            .boxed();
-        let options = DialOpts {
-            role: Endpoint::Dialer,
-            port_use: PortUse::New,
-        };
-        let (_, mut muxer) = transport.dial(at, options).unwrap().await.unwrap();
-        let (ended, (change, changed)) = (Arc::<AtomicUsize>::default(), watch::channel(()));
-        let mut tasks = JoinSet::new();
-        let count = Arc::clone(&ended);
-        tasks.spawn(async move {
-            let mut streams = JoinSet::new();
-            let mut opened = 0;
-            poll_fn(|cx| {
-                while opened < STREAMS
-                    && let Poll::Ready(Ok(stream)) = muxer.poll_outbound_unpin(cx)
-                {
-                    opened += 1;
-                    streams.spawn(fill(stream, opening.clone()));
-                }
-                while let Poll::Ready(Some(_)) = streams.poll_join_next(cx) {
-                    count.fetch_add(1, Relaxed);
-                    let _nobody_waits = change.send(());
-                }
-                drive(&mut muxer, cx)
-            })
-            .await;
-        });
-        Self {
-            ended,
-            changed,
-            _tasks: tasks,
-        }
-    }
-
-    /// Until the other side has ended so many of them.
-    async fn ended(&mut self, streams: usize) {
-        let ended = async {
-            while self.ended.load(Relaxed) < streams {
-                self.changed.changed().await.unwrap();
-            }
-        };
-        let waited = timeout(ENDED, ended).await;
-        assert!(waited.is_ok(), "{} ended", self.ended.load(Relaxed));
-    }
-}
-
-/// Moves everything as long as the connection lives, and takes no stream of the other side.
-fn drive(muxer: &mut StreamMuxerBox, cx: &mut Context<'_>) -> Poll<()> {
-    while let Poll::Ready(Ok(theirs)) = muxer.poll_inbound_unpin(cx) {
-        drop(theirs);
-    }
-    match muxer.poll_unpin(cx) {
-        Poll::Ready(Err(_)) => Poll::Ready(()),
-        Poll::Ready(Ok(_)) => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-        Poll::Pending => Poll::Pending,
-    }
-}
-
-/// Ends when the other side ends the stream.
-async fn fill(mut stream: SubstreamBox, opening: Vec<u8>) {
-    let left = vec![7; WINDOW - opening.len()];
-    for bytes in [opening, left] {
-        if stream.write_all(&bytes).await.is_err() {
-            return;
-        }
-    }
-    let _flushed = stream.flush().await;
-    let mut answer = [0; 64];
-    while stream.read(&mut answer).await.is_ok_and(|read| read > 0) {}
-}
-
-/// What opens a stream of a protocol (multistream-select 1.0).
-fn negotiated(protocol: &str) -> Vec<u8> {
-    ["/multistream/1.0.0", protocol]
-        .into_iter()
-        .flat_map(|word| {
-            let len = u8::try_from(word.len() + 1).unwrap();
-            [&[len], word.as_bytes(), b"\n"].concat()
-        })
-        .collect()
-}
+use hoard::{Hoard, STREAMS, negotiated};
+use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_nobody_takes_end_and_others_are_served() {
@@ -144,7 +17,8 @@ async fn streams_that_nobody_takes_end_and_others_are_served() {
     let mut hoards = Vec::new();
     for opening in [Vec::new(), negotiated(ECHO)] {
         for key in &keys {
-            hoards.push(Hoard::start(server.tcp(), key, opening.clone()).await);
+            let hoard = Hoard::start(server.tcp(), key, opening.clone()).await;
+            hoards.push(hoard.unwrap());
         }
     }
     // Nobody takes what arrives at this node, so only those on their way to its application stay.
@@ -152,7 +26,7 @@ async fn streams_that_nobody_takes_end_and_others_are_served() {
     for hoard in &mut hoards {
         hoard.ended(STREAMS - taken).await;
     }
-    let all: usize = hoards.iter().map(|hoard| hoard.ended.load(Relaxed)).sum();
+    let all: usize = hoards.iter().map(|hoard| hoard.gone()).sum();
     println!("{all} of {} have ended", hoards.len() * STREAMS);
     let mut servers = JoinSet::new();
     let (id, at) = (server.id(), server.tcp());

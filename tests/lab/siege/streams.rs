@@ -1,0 +1,131 @@
+//! Streams and places for requests.
+
+use std::{fs::File, iter};
+
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, stream};
+use goop2_node::{Config, Keypair, Node, Stream};
+use goop2_proto::{Multiaddr, http, site};
+
+use super::{Held, during, during_an_attack, meet, page};
+use crate::{
+    hoard::{Hoard, STREAMS, negotiated},
+    measured,
+    support::{
+        lab::Lan,
+        peer::{Folder, Peer},
+        promise,
+    },
+};
+
+/// Peers that read slowly, and streams that each asks for: more than any of them gets.
+const READERS: usize = 8;
+const WANTED: usize = 128;
+/// Connections of each identity that hoards.
+const CONNECTIONS: usize = 8;
+/// What an owner may hold for streams that nobody reads: 2,048 windows of 256 KiB, and what
+/// handles them.
+const UNREAD: f64 = 640.0 * 1024.0 * 1024.0;
+
+#[test]
+fn slow_readers_keep_nobody_waiting() {
+    measured("siege::streams::slow_readers_keep_nobody_waiting", || {
+        let mut lan = Lan::new(1);
+        let hosts = [(); 4].map(|()| lan.host());
+        let folders = ["owner", "visitor", "newcomer"].map(|label| Folder::new(label, "goop-mdns"));
+        let large = File::create(folders[0].path().join("site/large.bin")).unwrap();
+        large.set_len(1 << 30).unwrap();
+        let owner = Peer::start(&folders[0], Some(&hosts[0]));
+        let visitor = Peer::start(&folders[1], Some(&hosts[1]));
+        meet(&visitor, &owner);
+        let id = owner.id();
+        page(&visitor, &id);
+        let quiet = page(&visitor, &id);
+        let before = Held::of(&owner);
+        let address = owner.address(hosts[0].address());
+        let crowd = async {
+            let readers = stream::iter(0..READERS).map(|one| slow_reader(&address, one));
+            readers.buffer_unordered(READERS).collect::<Vec<_>>().await
+        };
+        during(&hosts[3], crowd, || {
+            during_an_attack("a page next to slow readers", quiet, page(&visitor, &id));
+            let newcomer = Peer::start(&folders[2], Some(&hosts[2]));
+            meet(&newcomer, &owner);
+            let first = page(&newcomer, &id);
+            during_an_attack("a newcomer's first page next to slow readers", quiet, first);
+        });
+        before.comes_back(&owner);
+    });
+}
+
+/// Asks for a large file on many streams, and reads only the first bytes of the answers.
+async fn slow_reader(address: &str, number: usize) -> (Node, Vec<Stream>) {
+    let (protocol, request) = if number.is_multiple_of(2) {
+        (http::SITE, "GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+    } else {
+        (site::PROTOCOL, "GET /large.bin\n")
+    };
+    let config = Config {
+        keypair: Keypair::generate_ed25519(),
+        listen_port: 0,
+        mdns_tag: None,
+        topic: "hoarder".into(),
+        protocols: vec![],
+    };
+    let (node, _, _) = goop2_node::spawn(config).await.unwrap();
+    let owner = node.add_address(address.parse().unwrap()).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..WANTED {
+        let mut stream = node.open(owner, protocol).await.unwrap();
+        // A stream beyond its share is reset.
+        if stream.write_all(request.as_bytes()).await.is_ok() && stream.flush().await.is_ok() {
+            held.push(stream);
+        }
+    }
+    let first = held[0].read(&mut [0; 16]).await.unwrap();
+    assert!(first > 0, "at least one is served");
+    (node, held)
+}
+
+#[test]
+fn streams_that_nobody_takes_fill_no_memory() {
+    measured(
+        "siege::streams::streams_that_nobody_takes_fill_no_memory",
+        || {
+            let identities = if promise::measuring() { 48 } else { 4 };
+            let mut lan = Lan::new(1);
+            let hosts = [(); 3].map(|()| lan.host());
+            let folders = ["owner", "visitor"].map(|label| Folder::new(label, "goop-mdns"));
+            let owner = Peer::start(&folders[0], Some(&hosts[0]));
+            let visitor = Peer::start(&folders[1], Some(&hosts[1]));
+            meet(&visitor, &owner);
+            let id = owner.id();
+            page(&visitor, &id);
+            let (quiet, before) = (page(&visitor, &id), Held::of(&owner));
+            let at = owner.address(hosts[0].address()).parse().unwrap();
+            during(&hosts[2], hoards(at, identities), || {
+                let attacked = page(&visitor, &id);
+                during_an_attack("a page next to filled streams", quiet, attacked);
+            });
+            let grown = owner.memory("VmHWM:") - before.memory;
+            let what = format!("MiB for {identities} × {CONNECTIONS} × {STREAMS} filled streams");
+            promise::at_most(&what, grown / 1024.0 / 1024.0, UNREAD / 1024.0 / 1024.0);
+            before.comes_back(&owner);
+        },
+    );
+}
+
+/// Half of them say nothing on their streams, the others name a protocol first.
+async fn hoards(at: Multiaddr, identities: usize) -> Vec<Hoard> {
+    let keys = iter::repeat_with(Keypair::generate_ed25519).take(identities);
+    let mut hoards = Vec::new();
+    for (key, opening) in keys.zip([Vec::new(), negotiated(http::SITE)].iter().cycle()) {
+        for _ in 0..CONNECTIONS {
+            // Beyond its share, a connection is refused.
+            hoards.extend(Hoard::start(at.clone(), &key, opening.clone()).await);
+        }
+    }
+    for hoard in &mut hoards {
+        hoard.ended(1).await;
+    }
+    hoards
+}

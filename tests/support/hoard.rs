@@ -1,0 +1,137 @@
+//! A stranger who opens all the streams there may be on a connection, and fills them.
+#![allow(dead_code, reason = "each test program uses its part of this")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
+use goop2_node::Keypair;
+use goop2_proto::Multiaddr;
+use libp2p::{
+    Transport,
+    core::{
+        Endpoint,
+        muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
+        transport::{DialOpts, PortUse},
+        upgrade::Version,
+    },
+    noise, tcp, yamux,
+};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+
+/// All that a stream may be sent before it is read.
+const WINDOW: usize = 256 * 1024;
+
+/// Three times as long as a stream waits at each of the places where it may.
+const ENDED: Duration = Duration::from_secs(90);
+
+/// Streams on one connection, as many as a muxer lets wait for an answer.
+pub(crate) const STREAMS: usize = 256;
+
+/// A connection with [`STREAMS`] streams, filled as far as the other side lets them be.
+pub(crate) struct Hoard {
+    /// Those that the other side has ended.
+    ended: Arc<AtomicUsize>,
+    changed: watch::Receiver<()>,
+    _tasks: JoinSet<()>,
+}
+
+impl Hoard {
+    /// `opening` is said on each stream first. None = the connection was refused.
+    pub(crate) async fn start(at: Multiaddr, key: &Keypair, opening: Vec<u8>) -> Option<Self> {
+        let mut transport = tcp::tokio::Transport::new(tcp::Config::default())
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise::Config::new(key).unwrap())
+            .multiplex(yamux::Config::default())
+            .boxed();
+        let options = DialOpts {
+            role: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
+        let (_, mut muxer) = transport.dial(at, options).unwrap().await.ok()?;
+        let (ended, (change, changed)) = (Arc::<AtomicUsize>::default(), watch::channel(()));
+        let mut tasks = JoinSet::new();
+        let count = Arc::clone(&ended);
+        tasks.spawn(async move {
+            let mut streams = JoinSet::new();
+            let mut opened = 0;
+            poll_fn(|cx| {
+                while opened < STREAMS
+                    && let Poll::Ready(Ok(stream)) = muxer.poll_outbound_unpin(cx)
+                {
+                    opened += 1;
+                    streams.spawn(fill(stream, opening.clone()));
+                }
+                while let Poll::Ready(Some(_)) = streams.poll_join_next(cx) {
+                    count.fetch_add(1, Relaxed);
+                    let _nobody_waits = change.send(());
+                }
+                drive(&mut muxer, cx)
+            })
+            .await;
+        });
+        Some(Self {
+            ended,
+            changed,
+            _tasks: tasks,
+        })
+    }
+
+    /// How many of them the other side has ended.
+    pub(crate) fn gone(&self) -> usize {
+        self.ended.load(Relaxed)
+    }
+
+    /// Until the other side has ended so many of them, or the connection.
+    pub(crate) async fn ended(&mut self, streams: usize) {
+        let ended =
+            async { while self.gone() < streams && self.changed.changed().await.is_ok() {} };
+        let waited = timeout(ENDED, ended).await;
+        assert!(waited.is_ok(), "{} ended", self.gone());
+    }
+}
+
+/// Moves everything as long as the connection lives, and takes no stream of the other side.
+fn drive(muxer: &mut StreamMuxerBox, cx: &mut Context<'_>) -> Poll<()> {
+    while let Poll::Ready(Ok(theirs)) = muxer.poll_inbound_unpin(cx) {
+        drop(theirs);
+    }
+    match muxer.poll_unpin(cx) {
+        Poll::Ready(Err(_)) => Poll::Ready(()),
+        Poll::Ready(Ok(_)) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// Ends when the other side ends the stream.
+async fn fill(mut stream: SubstreamBox, opening: Vec<u8>) {
+    let left = vec![7; WINDOW - opening.len()];
+    for bytes in [opening, left] {
+        if stream.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+    let _flushed = stream.flush().await;
+    let mut answer = [0; 64];
+    while stream.read(&mut answer).await.is_ok_and(|read| read > 0) {}
+}
+
+/// What opens a stream of a protocol (multistream-select 1.0).
+pub(crate) fn negotiated(protocol: &str) -> Vec<u8> {
+    ["/multistream/1.0.0", protocol]
+        .into_iter()
+        .flat_map(|word| {
+            let len = u8::try_from(word.len() + 1).unwrap();
+            [&[len], word.as_bytes(), b"\n"].concat()
+        })
+        .collect()
+}
