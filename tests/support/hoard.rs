@@ -21,7 +21,8 @@ use libp2p::{
         transport::{DialOpts, PortUse},
         upgrade::Version,
     },
-    noise, tcp, yamux,
+    multiaddr::Protocol,
+    noise, quic, tcp, yamux,
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
@@ -45,11 +46,17 @@ pub(crate) struct Hoard {
 impl Hoard {
     /// `opening` is said on each stream first. None = the connection was refused.
     pub(crate) async fn start(at: Multiaddr, key: &Keypair, opening: Vec<u8>) -> Option<Self> {
-        let mut transport = tcp::tokio::Transport::new(tcp::Config::default())
-            .upgrade(Version::V1Lazy)
-            .authenticate(noise::Config::new(key).unwrap())
-            .multiplex(yamux::Config::default())
-            .boxed();
+        let mut transport = if at.iter().any(|part| part == Protocol::QuicV1) {
+            quic::tokio::Transport::new(quic::Config::new(key))
+                .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+                .boxed()
+        } else {
+            tcp::tokio::Transport::new(tcp::Config::default())
+                .upgrade(Version::V1Lazy)
+                .authenticate(noise::Config::new(key).unwrap())
+                .multiplex(yamux::Config::default())
+                .boxed()
+        };
         let options = DialOpts {
             role: Endpoint::Dialer,
             port_use: PortUse::New,
@@ -99,8 +106,10 @@ impl Hoard {
 
 /// Moves everything as long as the connection lives, and takes no stream of the other side.
 fn drive(muxer: &mut StreamMuxerBox, cx: &mut Context<'_>) -> Poll<()> {
-    while let Poll::Ready(Ok(theirs)) = muxer.poll_inbound_unpin(cx) {
-        drop(theirs);
+    while let Poll::Ready(theirs) = muxer.poll_inbound_unpin(cx) {
+        if theirs.is_err() {
+            return Poll::Ready(());
+        }
     }
     match muxer.poll_unpin(cx) {
         Poll::Ready(Err(_)) => Poll::Ready(()),

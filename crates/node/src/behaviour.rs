@@ -14,6 +14,7 @@ use libp2p::{
 
 use crate::{
     gossip,
+    net::households,
     outside::autonat,
     reach::superseded,
     stream::behaviour::Behaviour as Streams,
@@ -71,6 +72,7 @@ const TEST_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Behaviour {
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     limits: connection_limits::Behaviour,
+    households: households::Behaviour,
     memory: memory_connection_limits::Behaviour,
     pub(crate) superseded: superseded::Behaviour,
     streams: Streams,
@@ -101,6 +103,7 @@ pub(crate) fn swarm(
                     .with_max_pending_incoming(Some(MAX_PENDING))
                     .with_max_pending_outgoing(Some(MAX_DIALING)),
             ),
+            households: households::Behaviour::new(MAX_PENDING, MAX_INCOMING),
             memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
             superseded: superseded::Behaviour::default(),
             streams,

@@ -3,6 +3,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod connections;
+pub(crate) mod households;
 pub(crate) mod interfaces;
 pub(crate) mod ip;
 pub(crate) mod network;

@@ -90,28 +90,52 @@ async fn slow_reader(address: &str, number: usize) -> (Node, Vec<Stream>) {
 fn streams_that_nobody_takes_fill_no_memory() {
     measured(
         "siege::streams::streams_that_nobody_takes_fill_no_memory",
+        || fill_memory("TCP"),
+    );
+}
+
+#[test]
+fn streams_over_quic_fill_no_memory() {
+    measured("siege::streams::streams_over_quic_fill_no_memory", || {
+        fill_memory("QUIC");
+    });
+}
+
+fn fill_memory(carrier: &str) {
+    let identities = if promise::measuring() { 48 } else { 4 };
+    let mut lan = Lan::new(1);
+    let hosts = [(); 4].map(|()| lan.host());
+    let folders = ["owner", "visitor", "newcomer"].map(|label| Folder::new(label, "goop-mdns"));
+    let owner = Peer::start(&folders[0], Some(&hosts[0]));
+    let visitor = Peer::start(&folders[1], Some(&hosts[1]));
+    meet(&visitor, &owner);
+    let id = owner.id();
+    page(&visitor, &id);
+    let (quiet, before) = (page(&visitor, &id), Held::of(&owner));
+    let mut address = owner.address(hosts[0].address());
+    if carrier == "QUIC" {
+        // The same port.
+        address = address
+            .replace("/tcp/", "/udp/")
+            .replace("/p2p/", "/quic-v1/p2p/");
+    }
+    during(
+        &hosts[2],
+        hoards(address.parse().unwrap(), identities),
         || {
-            let identities = if promise::measuring() { 48 } else { 4 };
-            let mut lan = Lan::new(1);
-            let hosts = [(); 3].map(|()| lan.host());
-            let folders = ["owner", "visitor"].map(|label| Folder::new(label, "goop-mdns"));
-            let owner = Peer::start(&folders[0], Some(&hosts[0]));
-            let visitor = Peer::start(&folders[1], Some(&hosts[1]));
-            meet(&visitor, &owner);
-            let id = owner.id();
-            page(&visitor, &id);
-            let (quiet, before) = (page(&visitor, &id), Held::of(&owner));
-            let at = owner.address(hosts[0].address()).parse().unwrap();
-            during(&hosts[2], hoards(at, identities), || {
-                let attacked = page(&visitor, &id);
-                during_an_attack("a page next to filled streams", quiet, attacked);
-            });
-            let grown = owner.memory("VmHWM:") - before.memory;
-            let what = format!("MiB for {identities} × {CONNECTIONS} × {STREAMS} filled streams");
-            promise::at_most(&what, grown / 1024.0 / 1024.0, UNREAD / 1024.0 / 1024.0);
-            before.comes_back(&owner);
+            let attacked = page(&visitor, &id);
+            let what = format!("a page next to streams filled over {carrier}");
+            during_an_attack(&what, quiet, attacked);
+            let newcomer = Peer::start(&folders[2], Some(&hosts[2]));
+            meet(&newcomer, &owner);
+            let what = format!("a newcomer's first page next to streams filled over {carrier}");
+            during_an_attack(&what, quiet, page(&newcomer, &id));
         },
     );
+    let grown = owner.memory("VmHWM:") - before.memory;
+    let what = format!("MiB for {identities} × {CONNECTIONS} × {STREAMS} streams over {carrier}");
+    promise::at_most(&what, grown / 1024.0 / 1024.0, UNREAD / 1024.0 / 1024.0);
+    before.comes_back(&owner);
 }
 
 /// Half of them say nothing on their streams, the others name a protocol first.
