@@ -148,7 +148,7 @@ impl Client {
         }
     }
 
-    /// A person opens a page of the peer: what it will ask for finds streams that are open, and so
+    /// A person opened a page of the peer: what it will ask for finds streams that are open, and so
     /// does the next click.
     pub(super) fn expect_more(self: &Arc<Self>, peer: PeerId) {
         self.open_ahead(peer, MAX_IDLE);
