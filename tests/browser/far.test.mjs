@@ -46,11 +46,12 @@ class Plain {
     plain.server.listen(0, '127.0.0.1')
     await once(plain.server, 'listening')
     plain.line = await line(plain.server.address().port)
+    plain.wide = await line(plain.server.address().port, Line, Infinity)
     return plain
   }
 
-  async ask(byte, length, times) {
-    const socket = connect({ port: this.line.port, host: '127.0.0.1', noDelay: true })
+  async ask(byte, length, times, { port } = this.line) {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     await once(socket, 'connect')
     const all = []
     for (let turn = 0; turn < times; turn++) {
@@ -67,8 +68,8 @@ class Plain {
     return this.ask(0, 1, 7)
   }
 
-  large() {
-    return this.ask(1, large.length, 3)
+  large(line) {
+    return this.ask(1, large.length, 3, line)
   }
 }
 
@@ -87,8 +88,8 @@ after(async () => {
 
 const median = (figures) => figures.toSorted((a, b) => a - b)[figures.length >> 1]
 
-async function line(port, kind = Line) {
-  const made = await kind.to(port, { ms, rate })
+async function line(port, kind = Line, width = rate) {
+  const made = await kind.to(port, { ms, rate: width })
   lines.push(made)
   return made
 }
@@ -99,12 +100,12 @@ const carriers = {
 }
 
 /** A visitor that knows the owner's address at the other end of a line, and nothing else. */
-async function visitor(name, carrier) {
+async function visitor(name, carrier, width) {
   const { kind, address } = carriers[carrier]
   const peer = await Peer.start(name)
   // The same for both.
   const port = owner.listen.map((text) => /^\/ip4\/127\.0\.0\.1\/tcp\/(\d+)/.exec(text)?.[1]).find(Boolean)
-  const { port: far } = await line(Number(port), kind)
+  const { port: far } = await line(Number(port), kind, width)
   return { peer, know: () => peer.api('api/address', { address: `${address(far)}/p2p/${owner.id}` }), remove: () => removeAll(peer) }
 }
 
@@ -128,19 +129,40 @@ async function open(url, agent) {
 const answers = () => Array.from(owner.logged().matchAll(/request answered.* path="(.*?)" status=(\d+)/g), ([, path, status]) => `${path} ${status}`)
 
 // QUIC is what a peer on another network is dialed with first.
-test('a page of somebody who was not connected', async () => {
-  const firsts = []
-  for (const name of ['First', 'Second', 'Third']) {
-    const { peer, know, remove } = await visitor(name, 'quic')
-    const url = new URL(await peer.site(owner))
-    const began = performance.now()
-    await know()
-    const known = performance.now() - began
-    const { first } = await open(url)
-    firsts.push(known + first)
-    await remove()
+for (const carrier of ['quic', 'tcp'])
+  test(`a page of somebody who was not connected, over ${carrier}`, async () => {
+    const firsts = []
+    for (const name of ['First', 'Second', 'Third']) {
+      const { peer, know, remove } = await visitor(name, carrier)
+      const url = new URL(await peer.site(owner))
+      const began = performance.now()
+      await know()
+      const known = performance.now() - began
+      const { first } = await open(url)
+      firsts.push(known + first)
+      await remove()
+    }
+    promised(`the first byte of a page, not connected before, over ${carrier}`, median(firsts) / roundTrip, 4, 'round trips')
+  })
+
+// On a line that holds all at once, every round trip of ours counts.
+test('a large file over a line of any width', async () => {
+  const { peer, know, remove } = await visitor('Wide', 'tcp', Infinity)
+  await know()
+  const site = await peer.site(owner)
+  const agent = new Agent({ keepAlive: true })
+  await open(new URL(site), agent)
+  const whole = []
+  for (let turn = 0; turn < 5; turn++) {
+    const answer = await open(new URL(`${site}large.bin`), agent)
+    assert.equal(answer.length, large.length)
+    whole.push(answer.whole)
   }
-  promised('the first byte of a page, not connected before', median(firsts) / roundTrip, 4, 'round trips')
+  agent.destroy()
+  await remove()
+  const theirs = await plain.large(plain.wide)
+  console.log(`8 MB over a line of any width: ${median(whole).toFixed(0)} ms, plain TCP ${theirs.toFixed(0)} ms`)
+  promisedLeast('8 MB over a line of any width, of what plain TCP gives', theirs / median(whole), 0.7)
 })
 
 describe('somebody who is connected', () => {

@@ -7,9 +7,8 @@ use libp2p::{
     allow_block_list::{self, BlockedPeers},
     connection_limits, dcutr, gossipsub, identify,
     identity::Keypair,
-    memory_connection_limits, noise, ping, relay,
+    memory_connection_limits, noise, ping, quic, relay,
     swarm::NetworkBehaviour,
-    tcp,
 };
 
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
     outside::autonat,
     reach::superseded,
     stream::behaviour::Behaviour as Streams,
-    transport::{muxer, tls},
+    transport::{self, muxer, optimistic, tls},
 };
 
 /// Connections in all: at about 90 KB each this is 50 MB, and a LAN this large gossips well with
@@ -129,13 +128,13 @@ pub(crate) fn swarm(
     };
     // In this order, as existing peers do.
     let security = (tls::Config::new, noise::Config::new);
-    let muxer = muxer::Config::new();
+    let muxer = optimistic::Config(muxer::Config::new());
     let muxing = || muxer.clone();
     let transports = || {
-        SwarmBuilder::with_existing_identity(key.clone())
-            .with_tokio()
-            .with_tcp(tcp::Config::default(), security, muxing)
-            .map(|builder| builder.with_quic_config(quic))
+        let builder = SwarmBuilder::with_existing_identity(key.clone()).with_tokio();
+        let builder = builder.with_other_transport(|key| transport::tcp(key, muxing()))?;
+        let quic = builder.with_other_transport(|key| transport::quic(quic_config(key)));
+        Ok::<_, Box<dyn Error + Send + Sync>>(quic.unwrap_or_else(|never| match never {}))
     };
     let tune = |config: libp2p::swarm::Config| {
         config
@@ -163,7 +162,8 @@ pub(crate) fn swarm(
     })
 }
 
-fn quic(mut config: libp2p::quic::Config) -> libp2p::quic::Config {
+fn quic_config(key: &Keypair) -> quic::Config {
+    let mut config = quic::Config::new(key);
     config.max_stream_data = QUIC_WINDOW;
     config.max_connection_data = QUIC_WINDOW;
     config

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use common::{ECHO, PATIENCE, ask, config, echo, start, start_with};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use goop2_node::{OpenError, Transport, stream};
+use goop2_proto::http;
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
 #[tokio::test]
@@ -69,6 +70,34 @@ async fn a_cut_stream_is_noticed_by_the_length() {
         .unwrap()
         .unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+/// A peer that has not named its protocols yet is asked for a site of ours at once.
+#[tokio::test]
+async fn what_was_taken_for_granted_and_is_refused_is_then_agreed_on() {
+    for quic in [false, true] {
+        let (a, b) = (start().await, start().await);
+        let b_id = b.id();
+        let address = if quic { b.quic() } else { b.tcp() };
+        a.node.add_address(address).await.unwrap();
+        let mut servers = JoinSet::new();
+        servers.spawn(echo(b.inbound));
+        let ask = async || {
+            let opened = a.node.open_any(b_id, &[http::SITE, ECHO]).await;
+            let (mut stream, protocol) = opened.unwrap();
+            stream.write_all(b"\0\0\0\x04to b").await.unwrap();
+            stream.flush().await.unwrap();
+            let mut answer = [0; 8];
+            let read = stream.read_exact(&mut answer).await;
+            (protocol, read.map(|()| answer))
+        };
+        let (protocol, answer) = timeout(PATIENCE, ask()).await.unwrap();
+        if protocol == http::SITE {
+            assert!(answer.is_err());
+        }
+        let (protocol, answer) = timeout(PATIENCE, ask()).await.unwrap();
+        assert_eq!((protocol, answer.unwrap()), (ECHO, *b"\0\0\0\x04to b"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,8 @@ mod existing;
 pub(crate) mod fetch;
 mod line;
 mod paced;
+mod part;
+mod pieces;
 mod pool;
 mod resume;
 pub(crate) mod server;

@@ -1,8 +1,12 @@
-//! Transfers whose connection breaks.
+//! Transfers from far away, and those whose connection breaks.
 
 use std::{
     fs,
     io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,10 +14,10 @@ use goop2_peer::Error;
 use goop2_proto::Multiaddr;
 use http_body_util::BodyExt;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::broadcast,
-    time::timeout,
+    sync::{broadcast, mpsc},
+    time::{sleep_until, timeout},
 };
 
 use crate::world::{PATIENCE, TestPeer, get};
@@ -23,33 +27,89 @@ const LEN: usize = 96 << 20;
 /// When the connection breaks.
 const CUT_AT: usize = 3 << 20;
 
-/// A way to the owner that can be cut; new connections get through.
-async fn line(owner: &TestPeer) -> (Multiaddr, broadcast::Sender<()>) {
-    let owner = owner.loopback().to_string();
-    let port = owner.rsplit('/').next().unwrap().to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let (cut, _) = broadcast::channel::<()>(1);
-    let cuts = cut.clone();
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = listener.accept().await {
-            let (mut cut, port) = (cuts.subscribe(), port.clone());
-            tokio::spawn(async move {
-                let mut far = TcpStream::connect(format!("127.0.0.1:{port}"))
-                    .await
-                    .unwrap();
-                tokio::select! {
-                    _ = cut.recv() => {}
-                    _ = copy_bidirectional(&mut near, &mut far) => {}
-                }
-            });
+/// Each way through a line to somebody far away.
+const ONE_WAY: Duration = Duration::from_millis(100);
+/// Pieces of at most 64 KiB that a line holds in each direction.
+const ON_THE_WAY: usize = 1024;
+
+/// A line to the owner, on which everything takes its time, and that can be cut; new connections get
+/// through.
+struct Line {
+    address: Multiaddr,
+    cut: broadcast::Sender<()>,
+    /// Bytes that were on the way to the visitor at a time, at the most.
+    most: Arc<AtomicUsize>,
+}
+
+impl Line {
+    async fn to(owner: &TestPeer, one_way: Duration) -> Self {
+        let owner = owner.loopback().to_string();
+        let port = owner.rsplit('/').next().unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let (cut, _) = broadcast::channel::<()>(1);
+        let (cuts, most) = (cut.clone(), Arc::<AtomicUsize>::default());
+        let seen = Arc::clone(&most);
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let (mut cut, port, seen) = (cuts.subscribe(), port.clone(), Arc::clone(&seen));
+                tokio::spawn(async move {
+                    let address = format!("127.0.0.1:{port}");
+                    let far = TcpStream::connect(address).await.unwrap();
+                    for stream in [&near, &far] {
+                        stream.set_nodelay(true).unwrap();
+                    }
+                    let ((near, to_near), (far, to_far)) = (near.into_split(), far.into_split());
+                    tokio::select! {
+                        _ = cut.recv() => {}
+                        () = carry(near, to_far, one_way, Arc::default()) => {}
+                        () = carry(far, to_near, one_way, seen) => {}
+                    }
+                });
+            }
+        });
+        Self {
+            address: format!("/ip4/127.0.0.1/tcp/{own}").parse().unwrap(),
+            cut,
+            most,
         }
-    });
-    (format!("/ip4/127.0.0.1/tcp/{own}").parse().unwrap(), cut)
+    }
+}
+
+/// Passes on in order what comes, each byte when its time has come.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    one_way: Duration,
+    most: Arc<AtomicUsize>,
+) {
+    let (sender, mut on_the_way) = mpsc::channel(ON_THE_WAY);
+    let bytes = AtomicUsize::new(0);
+    let take = async {
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut chunk).await {
+            most.fetch_max(bytes.fetch_add(read, Relaxed) + read, Relaxed);
+            let due = tokio::time::Instant::now() + one_way;
+            if sender.send((due, chunk[..read].to_vec())).await.is_err() {
+                return;
+            }
+        }
+    };
+    let give = async {
+        while let Some((due, chunk)) = on_the_way.recv().await {
+            sleep_until(due).await;
+            bytes.fetch_sub(chunk.len(), Relaxed);
+            if to.write_all(&chunk).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::join!(take, give);
 }
 
 /// Reads a file of the owner, has its connection cut in the middle, and `meanwhile` done.
 async fn cut_in_the_middle(
+    one_way: Duration,
     meanwhile: impl FnOnce(&TestPeer),
 ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let (owner, visitor) = (
@@ -57,8 +117,8 @@ async fn cut_in_the_middle(
         TestPeer::start("Visitor").await,
     );
     write(&owner, 0);
-    let (address, cut) = line(&owner).await;
-    let address = format!("{address}/p2p/{}", owner.peer.id());
+    let line = Line::to(&owner, one_way).await;
+    let address = format!("{}/p2p/{}", line.address, owner.peer.id());
     visitor.peer.add_address(&address).await.unwrap();
     let answer = visitor
         .peer
@@ -71,7 +131,7 @@ async fn cut_in_the_middle(
         bytes.extend(frame.into_data().unwrap());
     }
     meanwhile(&owner);
-    cut.send(()).unwrap();
+    line.cut.send(()).unwrap();
     let rest = timeout(3 * PATIENCE, body.collect()).await?;
     for peer in [visitor, owner] {
         peer.stop().await;
@@ -94,14 +154,40 @@ fn write(owner: &TestPeer, from: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_whose_connection_breaks_goes_on_where_it_was() {
-    let bytes = cut_in_the_middle(|_| {}).await.unwrap();
-    assert!(bytes == numbers(0), "{} bytes", bytes.len());
+    for one_way in [Duration::ZERO, ONE_WAY] {
+        let bytes = cut_in_the_middle(one_way, |_| {}).await.unwrap();
+        assert!(bytes == numbers(0), "{} bytes", bytes.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_never_goes_on_with_another_file() {
-    let outcome = cut_in_the_middle(|owner| write(owner, 1)).await;
-    assert!(outcome.is_err());
+    for one_way in [Duration::ZERO, ONE_WAY] {
+        let outcome = cut_in_the_middle(one_way, |owner| write(owner, 1)).await;
+        assert!(outcome.is_err());
+    }
+}
+
+/// One stream may have 1 MiB on its way, if the other side reads all of it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_from_far_away_fills_the_line() {
+    let (owner, visitor) = (
+        TestPeer::start("Owner").await,
+        TestPeer::start("Visitor").await,
+    );
+    write(&owner, 0);
+    let line = Line::to(&owner, 2 * ONE_WAY).await;
+    let id = owner.peer.id();
+    let address = format!("{}/p2p/{id}", line.address);
+    visitor.peer.add_address(&address).await.unwrap();
+    let (kind, bytes) = visitor.read(&owner, "/large.bin").await.unwrap();
+    assert_eq!(kind, "application/octet-stream");
+    assert!(bytes == numbers(0), "{} bytes", bytes.len());
+    let most = line.most.load(Relaxed);
+    assert!(most > 3 << 19, "at most {most} bytes were on their way");
+    for peer in [visitor, owner] {
+        peer.stop().await;
+    }
 }
 
 #[tokio::test]

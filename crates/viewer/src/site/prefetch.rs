@@ -42,9 +42,9 @@ use crate::{
     site::{headers, is_api, target::Target},
 };
 
-/// Files that are asked for ahead at a time, over all sites: more than a browser asks for, and few
-/// enough for the streams that may be open to one peer.
-const AT_A_TIME: usize = 48;
+/// Files that are asked for ahead at a time, over all sites: those of most pages at once, and half of
+/// the streams that may be open to one peer.
+const AT_A_TIME: usize = 64;
 /// Files that wait for a browser, or to be asked for, over all sites.
 const MAX_AHEAD: usize = 512;
 /// How long an answer waits for the browser to ask for it: a page that is slow to build asks within
@@ -105,6 +105,8 @@ struct Answer {
 struct Seen {
     asked: Instant,
     copy: Kept,
+    /// The browser asked last as one that has none, although one was given a copy.
+    forgotten: bool,
 }
 
 /// Whether a browser that was given a file has kept it.
@@ -172,6 +174,10 @@ impl Prefetches {
             headers: file_headers(browser),
             encoding: encoding.map(|name| name.to_str().unwrap_or("?").to_ascii_lowercase()),
             opened: Instant::now(),
+            forgotten: self
+                .0
+                .state()
+                .is_forgotten(&(target.peer, target.resource())),
             bytes: Vec::new(),
             scanned: 0,
             found: HashSet::new(),
@@ -184,7 +190,7 @@ impl Prefetches {
         let plain = unconditional(&request.headers);
         let ahead = {
             let mut state = self.0.state();
-            state.asked(key);
+            state.asked(key, plain != request.headers);
             let fits = |ahead: &Ahead| request.method == Method::GET && ahead.headers == plain;
             if !state.ahead.get(key).is_some_and(fits) {
                 return None;
@@ -245,18 +251,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a file that a page opened at `opened` names, unless the browser was faster.
-    fn want(self: &Arc<Self>, key: Key, mut request: request::Parts, opened: Instant) {
+    /// Asks for a file that a page names, unless the browser was faster.
+    fn want(self: &Arc<Self>, key: Key, mut request: request::Parts, page: &Page) {
         let mut state = self.state();
         if state.ahead.contains_key(&key) || state.ahead.len() >= MAX_AHEAD {
             return;
         }
         let headers = request.headers.clone();
         if let Some(seen) = state.seen.get(&key) {
-            if seen.asked >= opened {
+            if seen.asked >= page.opened {
                 return;
             }
             match &seen.copy {
+                _ if page.forgotten => {}
                 Kept::Fresh => return,
                 Kept::Version(etag) => {
                     request.headers.insert(IF_NONE_MATCH, etag.clone());
@@ -349,7 +356,7 @@ impl State {
     }
 
     /// A browser asks for this file now.
-    fn asked(&mut self, key: &Key) {
+    fn asked(&mut self, key: &Key, conditionally: bool) {
         if self.seen.len() >= MAX_SEEN && !self.seen.contains_key(key) {
             // The next visit of each transfers it once more.
             self.seen.clear();
@@ -359,8 +366,17 @@ impl State {
         let unknown = Seen {
             asked,
             copy: Kept::No,
+            forgotten: false,
         };
-        seen.or_insert(unknown).asked = asked;
+        let seen = seen.or_insert(unknown);
+        seen.asked = asked;
+        seen.forgotten = !conditionally && matches!(seen.copy, Kept::Version(_));
+    }
+
+    /// Whether a browser that was given this page before has forgotten it, or is another one: then it
+    /// has no files of it either.
+    fn is_forgotten(&self, key: &Key) -> bool {
+        self.seen.get(key).is_some_and(|seen| seen.forgotten)
     }
 
     /// A browser gets this answer.
@@ -403,6 +419,8 @@ struct Page {
     headers: HeaderMap,
     encoding: Option<String>,
     opened: Instant,
+    /// Its browser has none of the files that were given out before.
+    forgotten: bool,
     /// What has come of it.
     bytes: Vec<u8>,
     /// How much of that has been looked through.
@@ -472,8 +490,7 @@ impl Page {
         let (mut request, ()) = Request::new(()).into_parts();
         request.uri = uri;
         request.headers = self.headers.clone();
-        self.shared
-            .want((self.peer, resource), request, self.opened);
+        self.shared.want((self.peer, resource), request, self);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The streams on which other peers are asked for files. One of ours takes further requests, so a few
-//! are kept open (`pool`): on a warm connection the first byte then comes after one round trip.
+//! are kept open (`pool`).
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use http::{
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use tokio::{
+    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -38,12 +39,17 @@ use crate::{
 
 /// What a site is asked for by, the best first.
 const PROTOCOLS: [&str; 3] = [SITE, PROTOCOL, site::PROTOCOL];
+/// Pieces of all large files that are on their way at a time: when nobody reads, 16 MiB of them wait
+/// here.
+const MAX_PIECES: usize = 64;
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The requests of this peer to others, and the streams kept for them.
 pub(crate) struct Client {
     pub(super) node: Node,
     pool: Pool,
+    /// Room for the pieces of large files.
+    pub(super) pieces: Arc<Semaphore>,
     /// Those that open streams ahead, and those that look after them.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -56,6 +62,7 @@ impl Client {
         Arc::new(Self {
             node,
             pool: Pool::default(),
+            pieces: Arc::new(Semaphore::new(MAX_PIECES)),
             tasks: Mutex::default(),
         })
     }
@@ -69,6 +76,15 @@ impl Client {
         if let Some(asked) = self.ask_idle(peer, request).await {
             return Ok(asked);
         }
+        self.ask_fresh(peer, request).await
+    }
+
+    /// The same on a stream that has carried nothing yet.
+    pub(super) async fn ask_fresh(
+        self: &Arc<Self>,
+        peer: PeerId,
+        request: &Parts,
+    ) -> Result<Asked, Error> {
         match self.open(peer).await? {
             Opened::Http(line) => self.ask_on(line, peer, request).await,
             Opened::Existing(_) => Err(Error::Cut),
@@ -92,15 +108,26 @@ impl Client {
         peer: PeerId,
         request: &Parts,
     ) -> Result<Asked, Error> {
+        line.sender.ready().await.map_err(failure)?;
+        let began = Instant::now();
+        let sent = line.sender.send_request(of_parts(peer, request));
+        let response = answer_of(&self.node, peer, sent).await.map_err(failure)?;
+        line.answered_in = began.elapsed();
+        check_framing(&response)?;
+        check_range(request, &response)?;
         if line.kept && is_page(request) {
             self.expect_more(peer);
         }
-        line.sender.ready().await.map_err(failure)?;
-        let sent = line.sender.send_request(of_parts(peer, request));
-        let response = answer_of(&self.node, peer, sent).await.map_err(failure)?;
-        check_framing(&response)?;
-        check_range(request, &response)?;
         Ok((response, line))
+    }
+
+    /// At least so long it takes to ask this peer, as far as is known.
+    pub(super) fn round_trip(&self, peer: PeerId, line: &Line) -> Duration {
+        let status = self.node.status();
+        let status = status.borrow();
+        let connections = status.connections.get(&peer).into_iter().flatten();
+        let measured = connections.filter_map(|connection| connection.rtt);
+        measured.chain([line.answered_in]).min().unwrap_or_default()
     }
 
     pub(super) async fn open(&self, peer: PeerId) -> Result<Opened, Error> {
@@ -121,7 +148,7 @@ impl Client {
         }
     }
 
-    /// A person opens a page of the peer: what it will ask for finds streams that are open, and so
+    /// A person opened a page of the peer: what it will ask for finds streams that are open, and so
     /// does the next click.
     pub(super) fn expect_more(self: &Arc<Self>, peer: PeerId) {
         self.open_ahead(peer, MAX_IDLE);

@@ -28,14 +28,27 @@ pub(crate) async fn fetch(
 }
 
 async fn ask(client: &Arc<Client>, peer: PeerId, request: &Parts) -> Result<Response<Body>, Error> {
-    let asked = match client.ask_idle(peer, request).await {
-        Some(asked) => asked,
-        None => match client.open(peer).await? {
-            Opened::Http(line) => client.ask_on(line, peer, request).await?,
-            Opened::Existing(stream) => {
-                return existing::fetch(&client.node, peer, stream, request).await;
-            }
-        },
+    if let Some(asked) = client.ask_idle(peer, request).await {
+        return Ok(answer(client, peer, request, asked));
+    }
+    let mut opened = client.open(peer).await?;
+    if matches!(&opened, Opened::Http(line) if line.kept)
+        && let Opened::Http(line) = opened
+    {
+        match client.ask_on(line, peer, request).await {
+            // That it speaks this was perhaps only taken for granted: then it is known now.
+            Err(Error::Cut) => opened = client.open(peer).await?,
+            asked => return Ok(answer(client, peer, request, asked?)),
+        }
+        if matches!(&opened, Opened::Http(line) if line.kept) {
+            return Err(Error::Cut);
+        }
+    }
+    let asked = match opened {
+        Opened::Http(line) => client.ask_on(line, peer, request).await?,
+        Opened::Existing(stream) => {
+            return existing::fetch(&client.node, peer, stream, request).await;
+        }
     };
     Ok(answer(client, peer, request, asked))
 }

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use goop2_node::{ConnectionId, Stream};
 use goop2_proto::http::{MAX_HEAD, MAX_HEADERS};
 use http_body_util::Empty;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, SendRequest},
+};
 use hyper_util::rt::TokioIo;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -16,6 +19,9 @@ use crate::error::Error;
 /// Bytes of a stream that are held at a time.
 const BUFFER: usize = 128 * 1024;
 
+/// A body that is being read, and the stream that brings it.
+pub(super) type Source = (Incoming, Line);
+
 /// A stream that takes one request after the other.
 pub(super) struct Line {
     pub(super) sender: SendRequest<Empty<Bytes>>,
@@ -24,6 +30,8 @@ pub(super) struct Line {
     /// Whether the other side takes further requests.
     pub(super) kept: bool,
     pub(super) since: Instant,
+    /// From the last request to the head of its answer.
+    pub(super) answered_in: Duration,
     _driver: AbortOnDropHandle<()>,
 }
 
@@ -47,6 +55,7 @@ impl Line {
             connection,
             kept,
             since: Instant::now(),
+            answered_in: Duration::ZERO,
             _driver: AbortOnDropHandle::new(driver),
         })
     }

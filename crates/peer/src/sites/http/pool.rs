@@ -1,6 +1,6 @@
-//! Streams kept open between requests, so that a request costs one round trip: to agree on a
-//! protocol costs another, before the first byte of the request. Those of a page are opened ahead,
-//! while the page itself is on its way, and one stays ready for the next click.
+//! Streams kept open between requests, so that a request costs one round trip and nothing else, also
+//! where a protocol has to be agreed on first. Some more are opened once a page has been asked for, for
+//! what it will load, and one stays ready for the next click.
 
 use std::{
     collections::HashMap,

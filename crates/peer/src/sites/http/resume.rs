@@ -6,20 +6,17 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
-use goop2_proto::{PeerId, web::range};
-use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, IF_RANGE, RANGE},
-    request, response,
-};
+use goop2_proto::PeerId;
+use http::{request, response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     body::{Body, STALL, of_stream},
-    client::{Client, get},
-    line::Line,
+    client::Client,
+    line::Source,
+    part::Part,
+    pieces::{Pace, Pieces},
 };
 use crate::sites::{io::within, visit::answer_of};
 
@@ -28,19 +25,31 @@ use crate::sites::{io::within, visit::answer_of};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a stream may have carried and still be kept: of its window, nearly all is left.
+const SMALL: usize = 32 * 1024;
+
 /// The body of an answer.
 pub(super) fn body(
     client: &Arc<Client>,
     peer: PeerId,
     request: &request::Parts,
     head: &response::Parts,
-    (body, line): (Incoming, Line),
+    (body, line): Source,
 ) -> Body {
+    let part = Part::of(request, head);
+    let far = line.kept && part.is_some();
     let transfer = Transfer {
         client: Arc::clone(client),
         peer,
-        part: Part::of(request, head),
+        pace: far
+            .then(|| client.round_trip(peer, &line))
+            .and_then(Pace::of),
+        part,
         source: Some((body, line)),
+        carried: 0,
+        until: None,
+        pieces: None,
         progress: Instant::now(),
     };
     of_stream(stream::unfold(Some(transfer), async |transfer| {
@@ -58,49 +67,77 @@ struct Transfer {
     peer: PeerId,
     /// `None` when the rest could not be distinguished from other bytes.
     part: Option<Part>,
-    source: Option<(Incoming, Line)>,
+    source: Option<Source>,
+    /// Bytes that came from it.
+    carried: usize,
+    /// Where the source is given up for the first of the pieces.
+    until: Option<u64>,
+    /// `None` where one stream is enough.
+    pace: Option<Pace>,
+    /// What is on its way on other streams.
+    pieces: Option<Pieces>,
     /// When a byte came last.
     progress: Instant,
-}
-
-/// What is still missing of a file.
-struct Part {
-    uri: Uri,
-    etag: HeaderValue,
-    /// The next byte.
-    next: u64,
-    /// The byte after the last.
-    end: u64,
-    /// Bytes of the whole file.
-    whole: u64,
 }
 
 impl Transfer {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             match self.frame().await {
-                Ok(Some(bytes)) => {
-                    self.progress = Instant::now();
-                    if let Some(part) = &mut self.part {
-                        part.next += bytes.len() as u64;
-                    }
-                    return Ok(Some(bytes));
-                }
+                Ok(Some(bytes)) => return Ok(Some(self.received(bytes))),
                 Ok(None) => {
-                    if let Some((_, line)) = self.source.take() {
+                    if let Some((_, line)) = self.source.take().filter(|_| self.carried <= SMALL) {
                         self.client.keep(self.peer, line);
                     }
-                    return Ok(None);
+                    self.carried = 0;
+                    let more = self.part.as_ref().is_some_and(|part| part.next < part.end);
+                    if self.pieces.is_none() || !more {
+                        return Ok(None);
+                    }
                 }
                 Err(error) => {
                     self.source = None;
+                    self.until = None;
+                    if self.pieces.take().is_some() {
+                        self.pace = None;
+                    }
                     self.take_up(error).await?;
                 }
             }
         }
     }
 
+    fn received(&mut self, mut bytes: Bytes) -> Bytes {
+        self.progress = Instant::now();
+        self.carried += bytes.len();
+        let Some(part) = &mut self.part else {
+            return bytes;
+        };
+        if let Some(until) = self.until {
+            let left = usize::try_from(until - part.next).unwrap_or(usize::MAX);
+            bytes.truncate(left);
+        }
+        part.next += bytes.len() as u64;
+        if self.until == Some(part.next) {
+            (self.source, self.until) = (None, None);
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.received(bytes.len());
+            if self.pieces.is_none()
+                && let Some((pieces, first)) = Pieces::begin(&self.client, self.peer, part, pace)
+            {
+                (self.pieces, self.until) = (Some(pieces), Some(first));
+            }
+        }
+        bytes
+    }
+
     async fn frame(&mut self) -> io::Result<Option<Bytes>> {
+        if self.source.is_none()
+            && let (Some(pieces), Some(pace)) = (&mut self.pieces, &self.pace)
+        {
+            self.source = Some(pieces.next(pace).await?);
+        }
         let Some((body, _)) = &mut self.source else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
@@ -139,52 +176,5 @@ impl Transfer {
             .await
             .unwrap_or_default();
         self.source.as_ref().map(|_| ()).ok_or(error)
-    }
-}
-
-impl Part {
-    fn of(request: &request::Parts, head: &response::Parts) -> Option<Self> {
-        let etag = head.headers.get(ETAG)?;
-        let strong = etag.as_bytes().starts_with(b"\"");
-        if request.method != Method::GET || !strong || head.headers.contains_key(CONTENT_ENCODING) {
-            return None;
-        }
-        let (next, end, whole) = match head.status {
-            StatusCode::OK => {
-                let len = head
-                    .headers
-                    .get(CONTENT_LENGTH)?
-                    .to_str()
-                    .ok()?
-                    .parse()
-                    .ok()?;
-                (0, len, len)
-            }
-            StatusCode::PARTIAL_CONTENT => range::sent(&head.headers)?,
-            _ => return None,
-        };
-        Some(Self {
-            uri: request.uri.clone(),
-            etag: etag.clone(),
-            next,
-            end,
-            whole,
-        })
-    }
-
-    fn request(&self) -> request::Parts {
-        let mut headers = HeaderMap::new();
-        let range = format!("bytes={}-{}", self.next, self.end.saturating_sub(1));
-        let range = HeaderValue::from_str(&range).expect("numbers are ASCII");
-        headers.insert(RANGE, range);
-        headers.insert(IF_RANGE, self.etag.clone());
-        get(self.uri.clone(), headers)
-    }
-
-    /// Whether this answer is exactly the rest of the same file.
-    fn continues(&self, head: &response::Parts) -> bool {
-        head.status == StatusCode::PARTIAL_CONTENT
-            && head.headers.get(ETAG) == Some(&self.etag)
-            && range::sent(&head.headers) == Some((self.next, self.end, self.whole))
     }
 }
