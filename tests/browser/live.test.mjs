@@ -45,15 +45,8 @@ async function open(from, path = '/', within = context) {
 const heading = (page, text, options) => page.getByRole('heading', { level: 1, name: text, exact: true }).waitFor(options)
 const color = (page) => page.evaluate(() => getComputedStyle(document.querySelector('h1')).color)
 const shows = (page, wanted) => page.waitForFunction((wanted) => getComputedStyle(document.querySelector('h1')).color === wanted, wanted)
-const live = async (peer) => (await peer.api('api/snapshot')).live
 /** Waits for what the owner sees. */
-async function seen(fits) {
-  for (;;) {
-    const now = await live(host)
-    if (fits(now)) return now
-    await new Promise((done) => setTimeout(done, 100))
-  }
-}
+const seen = async (fits) => (await host.state(({ live }) => fits(live))).live
 
 describe('a page that is open', { timeout: 120_000 }, () => {
   test('reloads when it changes, at a visitor and at its owner, and stays where it was', async () => {

@@ -3,14 +3,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { removeAll } from './lib/peer.mjs'
-import { MANY, HOSTILE, Party, button, confirm, fill, insert, items, leave, paged, says, sound, unfold } from './lib/starters.mjs'
+import { MANY, HOSTILE, gathered, button, confirm, fill, insert, items, leave, paged, says, sound, unfold } from './lib/starters.mjs'
 
-const party = new Party()
-before(() => party.gather())
-after(() => party.end())
-const publish = (id) => party.publish(id)
-const visit = (peer, owner) => party.visit(peer, owner)
-const everyone = (owner) => Promise.all([owner, party.visitor, party.second].map((peer) => visit(peer, owner)))
+const { party, publish, visit, everyone } = gathered()
+
 describe('guestbook', () => {
   let owner
   before(async () => (owner = await publish('guestbook')))

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { removeAll } from './lib/peer.mjs'
-import { HOSTILE, MANY, Party, button, confirm, fill, ids, insert, items, leave, paged, says, sound, starter, unfold } from './lib/starters.mjs'
+import { HOSTILE, MANY, gathered, button, confirm, fill, ids, insert, items, leave, paged, says, sound, starter, unfold } from './lib/starters.mjs'
 import { usable } from './lib/page.mjs'
 
 /** A picture of one pixel. */
@@ -11,12 +11,8 @@ const DOT = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABA
 /** What Feb's viewer lets a site do (PROTOCOL §9.2). */
 const OF_EXISTING_PEERS = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-const party = new Party()
-before(() => party.gather())
-after(() => party.end())
-const publish = (id) => party.publish(id)
-const visit = (peer, owner) => party.visit(peer, owner)
-const everyone = (owner) => Promise.all([owner, party.visitor, party.second].map((peer) => visit(peer, owner)))
+const { party, publish, visit, everyone } = gathered()
+
 test('each of them has a test here, and a picture to choose it by', async () => {
   assert.deepEqual(await ids(), ['album', 'empty', 'event', 'guestbook', 'journal', 'links', 'survey'])
   for (const id of await ids()) {

@@ -5,6 +5,7 @@
 mod again;
 mod diagnosis;
 mod heal;
+mod live;
 mod mapping;
 mod matrix;
 mod observer;

@@ -427,17 +427,7 @@ impl Peer {
 
     /// Posts a data operation as a page of `peer`'s site would, from that site's origin.
     pub(crate) fn as_site(&self, peer: &str, operation: &str, body: &Value) -> Answer {
-        let port = self
-            .viewer()
-            .trim_end_matches('/')
-            .rsplit_once(':')
-            .expect("it has a port")
-            .1
-            .to_owned();
-        let host = format!(
-            "{}.localhost:{port}",
-            id::to_label(&id::parse(peer).expect("a peer id"))
-        );
+        let host = self.site_host(peer);
         let url = format!("{}api/p/{peer}/data/{operation}", self.viewer());
         self.send(|client| {
             let request = client
@@ -447,6 +437,17 @@ impl Peer {
             request.header("sec-fetch-site", "same-origin").json(body)
         })
         .expect("the viewer answers")
+    }
+
+    /// Where this peer's viewer serves a site to browsers, as a browser names it.
+    pub(crate) fn site_host(&self, peer: &str) -> String {
+        let viewer = self.viewer();
+        let (_, port) = viewer
+            .trim_end_matches('/')
+            .rsplit_once(':')
+            .expect("it has a port");
+        let peer = id::parse(peer).expect("a peer id");
+        format!("{}.localhost:{port}", id::to_label(&peer))
     }
 
     /// Tells this peer an address of another, as typed by hand.

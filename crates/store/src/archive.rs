@@ -14,6 +14,10 @@ pub const MAX_ARCHIVE: u64 = 64 * 1024 * 1024;
 /// Bytes of one file in it, as for existing peers (§9.7), and of all.
 pub(crate) const MAX_FILE: u64 = 10 * 1024 * 1024;
 pub(crate) const MAX_TOTAL: u64 = 64 * 1024 * 1024;
+/// What may come out of each byte of an archive: of what people have, ten at most.
+const MAX_RATIO: u64 = 100;
+/// Bytes that may come out in any case: a picture or a table with little in it.
+const MAX_UNMEASURED: u64 = 4 * 1024 * 1024;
 /// Files in it, and folders that are written as entries.
 pub(crate) const MAX_ENTRIES: usize = 5000;
 /// Bytes of a path.
@@ -35,7 +39,7 @@ pub fn read(archive: &[u8]) -> Result<Vec<Entry>, String> {
     if archive.len() as u64 > MAX_ARCHIVE {
         return Err(too_large());
     }
-    let mut files = Files::default();
+    let mut files = Files::of(archive.len() as u64);
     match archive {
         [b'P', b'K', ..] => zip::read(archive, &mut files)?,
         [0x1f, 0x8b, ..] => tar::read(archive, &mut files)?,
@@ -46,7 +50,8 @@ pub fn read(archive: &[u8]) -> Result<Vec<Entry>, String> {
 
 /// The files of a folder, under the same rules.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Entry>, String> {
-    let mut files = Files::default();
+    // Not packed.
+    let mut files = Files::of(MAX_TOTAL);
     walk(folder, "", 0, &mut files)?;
     Ok(files.entries)
 }
@@ -92,8 +97,9 @@ fn walk(folder: &Path, above: &str, depth: usize, files: &mut Files) -> Result<(
 }
 
 /// What was found so far.
-#[derive(Default)]
 struct Files {
+    /// Bytes that may come out.
+    most: u64,
     entries: Vec<Entry>,
     names: Names,
     total: u64,
@@ -101,6 +107,17 @@ struct Files {
 }
 
 impl Files {
+    /// Of so many bytes.
+    fn of(packed: u64) -> Self {
+        Self {
+            most: MAX_UNMEASURED.max(packed.saturating_mul(MAX_RATIO)),
+            entries: vec![],
+            names: Names::default(),
+            total: 0,
+            counted: 0,
+        }
+    }
+
     /// One more entry of any kind.
     fn count(&mut self) -> Result<(), String> {
         self.counted += 1;
@@ -112,15 +129,16 @@ impl Files {
 
     /// How many bytes a file may have that says it has `len`.
     fn room(&self, path: &str, len: u64) -> Result<u64, String> {
-        let room = MAX_FILE.min(MAX_TOTAL - self.total);
-        if len <= room {
-            return Ok(room);
-        }
-        Err(if len > MAX_FILE {
-            large(path)
+        let total = self.total.saturating_add(len);
+        if len > MAX_FILE {
+            Err(large(path))
+        } else if total > MAX_TOTAL {
+            Err(too_large())
+        } else if total > self.most {
+            Err("Far more comes out of it than an archive of files holds.".into())
         } else {
-            too_large()
-        })
+            Ok(MAX_FILE.min(MAX_TOTAL.min(self.most) - self.total))
+        }
     }
 
     fn add(&mut self, path: &str, bytes: Vec<u8>) -> Result<(), String> {

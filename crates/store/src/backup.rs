@@ -4,6 +4,7 @@
 //! What comes back may be from anyone. It is unpacked into a separate folder, in which only plain
 //! files are made, and looked at there; nothing of the peer changes before it is restored.
 
+mod bounded;
 pub(crate) mod pending;
 pub(crate) mod read;
 pub(crate) mod write;
@@ -21,6 +22,11 @@ use crate::journal::new_folder;
 pub const MAX_BACKUP: u64 = 16 * 1024 * 1024 * 1024;
 /// Bytes of all that is in one.
 const MAX_TOTAL: u64 = 16 * 1024 * 1024 * 1024;
+/// What may come out of each byte that is packed: gzip makes a thousand of one, but of what people have,
+/// ten at most. A small file that fills the disk is not a backup.
+const MAX_RATIO: u64 = 100;
+/// Bytes that may come out in any case: a database that was emptied, a disk image.
+const MAX_UNMEASURED: u64 = 256 * 1024 * 1024;
 /// Files and folders in one: a site of 100,000 files, and as many again.
 const MAX_ENTRIES: usize = 200_000;
 /// Folders within folders of the site.

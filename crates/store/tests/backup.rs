@@ -6,7 +6,7 @@ mod common;
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -91,7 +91,9 @@ fn without_the_identity_everything_else_comes_back() {
     let made = full.publish().backup(None).unwrap();
     let bytes = fs::read(made.path()).unwrap();
     let mut unpacked = vec![];
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*bytes), &mut unpacked).unwrap();
+    flate2::read::MultiGzDecoder::new(&*bytes)
+        .read_to_end(&mut unpacked)
+        .unwrap();
     let key = fs::read(source.path().join("data/identity.key")).unwrap();
     for secret in [&b"a secret word"[..], b"admin_password", &key] {
         assert!(!unpacked.windows(secret.len()).any(|part| part == secret));
@@ -239,6 +241,16 @@ fn cut(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// With a file of so many bytes that says nothing.
+fn zeros(forged: Forged, len: u64) -> Forged {
+    let mut tar = forged.0;
+    let mut header = Header::new_gnu();
+    header.set_size(len);
+    let bytes = std::io::repeat(0).take(len);
+    tar.append_data(&mut header, "site/zeros", bytes).unwrap();
+    Forged(tar)
+}
+
 fn hostile() -> Vec<(Vec<u8>, &'static str)> {
     let forged = || Forged::new().whole();
     let key = Folder::create(tempfile::tempdir().unwrap().path(), "x").unwrap();
@@ -265,6 +277,10 @@ fn hostile() -> Vec<(Vec<u8>, &'static str)> {
         (
             Forged::new().with("goop.json", b"[]").end(),
             "settings are not valid",
+        ),
+        (
+            zeros(forged(), 300 * 1024 * 1024).end(),
+            "Far more comes out of it",
         ),
         (forged().with("../x", b"").end(), "leads out"),
         (forged().with("site/../../x", b"").end(), "leads out"),

@@ -7,7 +7,10 @@ mod common;
 use std::{fs, io::Write, path::Path};
 
 use common::{new_peer, ok, visitor};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{
+    Compression,
+    write::{DeflateEncoder, GzEncoder},
+};
 use goop2_store::{
     Caller, Folder,
     archive::{self, Entry},
@@ -249,10 +252,20 @@ fn hostile_archives_are_refused_with_a_reason_and_nothing_is_written() {
     let many: Vec<_> = (0..5001).map(|number| format!("{number}")).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
     let large: Vec<_> = (0..7).map(|number| format!("{number}.bin")).collect();
-    let large: Vec<(&str, &[u8])> = large
-        .iter()
-        .map(|name| (name.as_str(), &zeros[..10 * 1024 * 1024]))
-        .collect();
+    let of_all = |bytes| {
+        large
+            .iter()
+            .map(move |name| (name.as_str(), bytes))
+            .collect()
+    };
+    let pieces: Vec<(&str, &[u8])> = of_all(&zeros[..10 * 1024 * 1024]);
+    // A number in each kilobyte: less of it comes out of each byte.
+    let mut numbers = zeros[..10 * 1024 * 1024].to_vec();
+    for (number, kilobyte) in (0u64..).zip(numbers.chunks_mut(1024)) {
+        let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+        kilobyte[..8].copy_from_slice(&number);
+    }
+    let large: Vec<(&str, &[u8])> = of_all(&numbers);
     let zip_of = |path: &str| {
         // As long as what the writer is given, so that the lengths stay right.
         let entry = Entry {
@@ -262,6 +275,8 @@ fn hostile_archives_are_refused_with_a_reason_and_nothing_is_written() {
         let archive = archive_of(&[entry]);
         replaced(&archive, "x".repeat(path.len()).as_bytes(), path.as_bytes())
     };
+    // Each file of it is stored by our own writer: its kind says that it is deflated here.
+    let zip_of_zeros = forged_zip(&zeros[..5 * 1024 * 1024]);
     let schema = |sql: &str| tar_of(&[("manifest.json", b"{}"), ("schema.sql", sql.as_bytes())]);
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("no archive", b"hello".to_vec(), "neither"),
@@ -319,6 +334,8 @@ fn hostile_archives_are_refused_with_a_reason_and_nothing_is_written() {
         ),
         ("large file", template(&[("board/big", &zeros)]), "10 MiB"),
         ("large in all", tar_of(&large), "64 MiB"),
+        ("bomb in pieces", tar_of(&pieces), "Far more comes out"),
+        ("zip bomb", zip_of_zeros, "Far more comes out"),
         ("zeros", nested, "no manifest.json"),
         ("bomb", bomb, "10 MiB"),
         ("many", tar_of(&many), "more than 5000"),
@@ -399,6 +416,28 @@ fn a_folder_is_a_template_under_the_same_rules() {
 
 fn archive_of(files: &[Entry]) -> Vec<u8> {
     archive::write(files).unwrap()
+}
+
+/// A ZIP archive with one file, however small it gets.
+fn forged_zip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = DeflateEncoder::new(vec![], Compression::best());
+    packed.write_all(bytes).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    let mut head = vec![20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0];
+    for number in [crc.sum(), packed.len() as u32, bytes.len() as u32] {
+        head.extend(number.to_le_bytes());
+    }
+    head.extend([1, 0, 0, 0]);
+    let mut archive = [&b"PK\x03\x04"[..], &head, b"x", &packed].concat();
+    let at = archive.len() as u32;
+    archive.extend([&b"PK\x01\x02\x14\0"[..], &head, &[0; 14], b"x"].concat());
+    let len = archive.len() as u32 - at;
+    archive.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    archive.extend([len.to_le_bytes(), at.to_le_bytes()].concat());
+    archive.extend([0, 0]);
+    archive
 }
 
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -122,6 +122,11 @@ fn a_file_that_an_editor_replaces_has_changed() {
         site.end(end);
         let seen = site.until(end);
         assert!(seen.contains(&Seen::Path(path("page.html"))), "{seen:?}");
+        let saved = Seen::Saved(path("page.html"));
+        assert!(
+            !cfg!(target_os = "linux") || seen.contains(&saved),
+            "{seen:?}"
+        );
         assert!(!seen.iter().any(|seen| format!("{seen:?}").contains("swp")));
     }
 }

@@ -22,7 +22,7 @@ function follow() {
   const listeners = new Set();
   const me = randomId();
   const recent = [];
-  let channel, source, retry, last, leads, release;
+  let channel, source, missed, retry, last, leads, release;
   let wait = FIRST_WAIT;
   let over = false;
 
@@ -40,15 +40,21 @@ function follow() {
     }
   }
 
+  function stream() {
+    const query = new URLSearchParams({ age: age(), ...(last && { last }) });
+    return new EventSource(`/api/p/${sitePeer}/changes?${query}`);
+  }
+
+  const messageIn = ({ data, lastEventId }) => ({ ...JSON.parse(data), id: lastEventId });
+
   function connect() {
     clearTimeout(retry);
-    const query = new URLSearchParams({ age: age(), ...(last && { last }) });
-    source = new EventSource(`/api/p/${sitePeer}/changes?${query}`);
+    source = stream();
     source.addEventListener("open", () => (wait = FIRST_WAIT));
     // An owner who does not tell.
     source.addEventListener("none", stop);
-    source.addEventListener("message", ({ data, lastEventId }) => {
-      const message = { ...JSON.parse(data), id: lastEventId };
+    source.addEventListener("message", (event) => {
+      const message = messageIn(event);
       recent.push({ at: Date.now(), message });
       if (recent.length > KEPT) recent.shift();
       channel?.postMessage({ message });
@@ -92,15 +98,34 @@ function follow() {
 
   function end() {
     clearTimeout(retry);
+    missed?.close();
     source?.close();
     channel?.close();
     leads = false;
     release?.();
   }
 
-  // A page that a browser puts aside must not keep the stream from the others.
-  document.addEventListener("freeze", end);
-  document.addEventListener("resume", () => over || start());
+  /** Back, with what it missed: the page that listens may have been loaded since, and not know it. */
+  function comeBack() {
+    if (over) return;
+    start();
+    missed = stream();
+    missed.addEventListener("message", (event) => {
+      missed.close();
+      tell(messageIn(event));
+    });
+    missed.addEventListener("error", () => missed.close());
+  }
+
+  // A page that a browser puts aside must not keep the stream from the others. Where pages can be frozen, that says it.
+  // Elsewhere "pagehide" does; a browser that knows both would wait for it when a page that hangs is left.
+  if ("onfreeze" in document) {
+    document.addEventListener("freeze", end);
+    document.addEventListener("resume", comeBack);
+  } else {
+    addEventListener("pagehide", ({ persisted }) => persisted && end());
+    addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
+  }
   // Somebody looks, or the network is back: that is a good moment to try.
   const hurry = () => leads && source?.readyState === EventSource.CLOSED && !over && !document.hidden && connect();
   addEventListener("online", hurry);

@@ -73,6 +73,23 @@ export class Peer extends Program {
     return JSON.parse(text)
   }
 
+  /** The first state of the peer that fits, as its window gets it. */
+  async state(fits) {
+    const response = await fetch(new URL('api/events', this.url), { headers: { authorization: `Bearer ${this.token}` } })
+    assert.ok(response.ok)
+    let text = ''
+    for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+      const events = (text + part).split('\n\n')
+      text = events.pop()
+      for (const event of events) {
+        const [, data] = /^event: ?snapshot\ndata: ?(.*)$/m.exec(event) ?? []
+        const state = data && JSON.parse(data)
+        if (state && fits(state)) return state
+      }
+    }
+    assert.fail(`${this.label} ended before it was as expected`)
+  }
+
   /** All rows of an own table. */
   async rows(table) {
     return (await this.api('api/data/query', { table })) ?? []

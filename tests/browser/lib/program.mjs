@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -55,6 +55,12 @@ export class Program {
       }
       this.#listeners.add(listener)
     })
+  }
+
+  /** Of its memory, a figure of /proc/PID/status in MiB. */
+  async memory(figure) {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8')
+    return Number(new RegExp(`${figure}:\\s*(\\d+) kB`).exec(status)[1]) / 1024
   }
 
   /** What it has logged in this run. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { after, before } from 'node:test'
 import { launch } from './browser.mjs'
 import { open, usable } from './page.mjs'
 import { Peer, removeAll } from './peer.mjs'
@@ -53,8 +54,19 @@ function column(line) {
   return { name, type, not_null: rest.includes('NOT NULL') }
 }
 
+/** The people of a test file, from its beginning to its end. */
+export function gathered() {
+  const party = new Party()
+  before(() => party.gather())
+  after(() => party.end())
+  const publish = (id) => party.publish(id)
+  const visit = (peer, owner) => party.visit(peer, owner)
+  const everyone = (owner) => Promise.all([owner, party.visitor, party.second].map((peer) => visit(peer, owner)))
+  return { party, publish, visit, everyone }
+}
+
 /** Two visitors with a browser each of their own, and owners of sites whom both know. */
-export class Party {
+class Party {
   async gather() {
     ;[this.browser, this.visitor, this.second] = await Promise.all([launch(), Peer.start('Visitor'), Peer.start('Second visitor')])
   }

@@ -30,7 +30,10 @@ use crate::{
     notices::Notices,
 };
 
-/// How long nothing must have changed before a change is published: longer than an editor takes from
+/// How long nothing must have changed before a file is published that was saved and is the only one:
+/// programs that write several begin the next one sooner.
+const QUIET_SAVED: Duration = Duration::from_millis(20);
+/// The same for anything else: longer than an editor takes from
 /// removing a file to putting another in its place.
 const QUIET: Duration = Duration::from_millis(50);
 /// The same, once [`FEW`] files have changed: a program is writing, not a person.
@@ -69,6 +72,8 @@ struct Noted {
 #[derive(Default)]
 struct News {
     paths: BTreeSet<SitePath>,
+    /// Those of them that are complete, as far as the system says so.
+    saved: BTreeSet<SitePath>,
     everything: bool,
     root: bool,
     blind: bool,
@@ -80,6 +85,8 @@ impl News {
     fn quiet(&self) -> Duration {
         if self.everything || self.paths.len() > FEW {
             QUIET_AFTER_MANY
+        } else if self.tables.is_empty() && self.paths.len() == 1 && self.paths == self.saved {
+            QUIET_SAVED
         } else {
             QUIET
         }
@@ -90,11 +97,16 @@ impl Noted {
     fn see(&self, seen: Seen) {
         let mut news = self.news();
         match seen {
-            Seen::Path(_) if news.everything => {}
+            Seen::Path(_) | Seen::Saved(_) if news.everything => {}
+            Seen::Saved(path) => {
+                news.saved.insert(path);
+            }
             Seen::Path(path) => {
+                news.saved.remove(&path);
                 news.paths.insert(path);
                 if news.paths.len() > MAX_SEEN {
                     news.paths.clear();
+                    news.saved.clear();
                     news.everything = true;
                 }
             }
@@ -307,6 +319,26 @@ mod tests {
         }
         assert_eq!(noted.news().quiet(), QUIET_AFTER_MANY);
         noted.settled().await;
+    }
+
+    #[test]
+    fn a_file_that_was_saved_waits_for_no_other() {
+        let path = |number: usize| match file(number) {
+            Seen::Path(path) => path,
+            _ => unreachable!(),
+        };
+        let noted = Noted::default();
+        noted.see(file(1));
+        assert_eq!(noted.news().quiet(), QUIET);
+        noted.see(Seen::Saved(path(1)));
+        assert_eq!(noted.news().quiet(), QUIET_SAVED);
+        // It is written again, or another one is.
+        noted.see(file(1));
+        assert_eq!(noted.news().quiet(), QUIET);
+        noted.see(Seen::Saved(path(1)));
+        noted.see(file(2));
+        noted.see(Seen::Saved(path(2)));
+        assert_eq!(noted.news().quiet(), QUIET);
     }
 
     #[tokio::test]

@@ -7,11 +7,12 @@ use tar::{Archive, EntryType};
 
 use super::{Files, MAX_ENTRIES, MAX_TOTAL, damaged, not_a_file};
 
-/// Bytes that come out of gzip: the files, and a kilobyte or two of heads for each.
-const MAX_UNPACKED: u64 = MAX_TOTAL + 4 * 1024 * MAX_ENTRIES as u64;
+/// Bytes that come out of gzip next to the files: a kilobyte or two of heads for each.
+const HEADS: u64 = 4 * 1024 * MAX_ENTRIES as u64;
 
 pub(super) fn read(archive: &[u8], files: &mut Files) -> Result<(), String> {
-    let unpacked = MultiGzDecoder::new(archive).take(MAX_UNPACKED);
+    let most = files.most.saturating_add(HEADS).min(MAX_TOTAL + HEADS);
+    let unpacked = MultiGzDecoder::new(archive).take(most);
     let mut archive = Archive::new(unpacked);
     for entry in archive.entries().map_err(|_| damaged())? {
         let entry = entry.map_err(|_| damaged())?;

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 
 use flate2::{Compression, Crc, read::DeflateDecoder, write::DeflateEncoder};
 
-use super::{Entry, Files, MAX_ENTRIES, damaged, not_a_file};
+use super::{Entry, Files, MAX_ENTRIES, MAX_RATIO, damaged, not_a_file};
 
 const END: &[u8] = b"PK\x05\x06";
 const LISTED: &[u8] = b"PK\x01\x02";
@@ -133,12 +133,16 @@ pub fn write(files: &[Entry]) -> Result<Vec<u8>, String> {
         let local = archive.len();
         let mut crc = Crc::new();
         crc.update(&file.bytes);
-        let mut packed = DeflateEncoder::new(vec![], Compression::default());
-        let packed = packed.write_all(&file.bytes).and_then(|()| packed.finish());
-        let packed = packed.map_err(|error| error.to_string())?;
+        let deflated = deflate(&file.bytes).map_err(|error| error.to_string())?;
+        // What would be refused when it is read again is stored as it is.
+        let (method, packed) = if deflated.len() as u64 * MAX_RATIO < file.bytes.len() as u64 {
+            (STORED, &file.bytes)
+        } else {
+            (DEFLATED, &deflated)
+        };
         let mut head = vec![];
         // Version 2.0, and the first day that ZIP knows.
-        for number in [20, UTF8, DEFLATED, 0, 1 << 5 | 1] {
+        for number in [20, UTF8, method, 0, 1 << 5 | 1] {
             head.extend(number.to_le_bytes());
         }
         for number in [crc.sum(), long(packed.len())?, long(file.bytes.len())?] {
@@ -171,6 +175,12 @@ pub fn write(files: &[Entry]) -> Result<Vec<u8>, String> {
     archive.extend(at.to_le_bytes());
     archive.extend([0; 2]);
     Ok(archive)
+}
+
+fn deflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut packed = DeflateEncoder::new(vec![], Compression::default());
+    packed.write_all(bytes)?;
+    packed.finish()
 }
 
 fn long(number: usize) -> Result<u32, String> {

@@ -7,13 +7,13 @@ use std::{
 };
 
 use age::{DecryptError, Decryptor, scrypt, secrecy::SecretString};
-use flate2::read::GzDecoder;
 use goop2_proto::avatar;
 use tar::{Archive, EntryType};
 
 use super::{
     Contents, KEY, MANIFEST, MAX_BACKUP, MAX_DEPTH, MAX_ENTRIES, MAX_LABEL, MAX_SMALL, MAX_TOTAL,
     MAX_WORK, Manifest, SITE, Temporary, VERSION,
+    bounded::{SWOLLEN, Unzipped},
 };
 use crate::{
     archive::{MAX_PATH, Names, checked, damaged, not_a_file, shown},
@@ -120,7 +120,7 @@ impl<'a> Unpacked<'a> {
     fn read(&mut self, packed: impl Read) -> Result<(), Fault> {
         // Heads and padding of all entries, and their long names.
         let most = MAX_TOTAL + 4 * 1024 * MAX_ENTRIES as u64;
-        let mut archive = Archive::new(GzDecoder::new(BufReader::new(packed)).take(most));
+        let mut archive = Archive::new(Unzipped::new(packed).take(most));
         // Raw, because the crate would read names of any length into memory.
         let entries = archive.entries().map_err(broken)?.raw(true);
         let mut long_name = None;
@@ -301,6 +301,10 @@ fn missing(name: &str) -> impl FnOnce(io::Error) -> Fault {
 fn broken(error: io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
+        SWOLLEN => Fault::Invalid(
+            "Far more comes out of it than a backup holds. It may be made to fill your disk."
+                .into(),
+        ),
         _ => {
             tracing::debug!(%error, "a backup can't be read");
             Fault::Invalid(damaged())

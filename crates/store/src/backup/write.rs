@@ -9,13 +9,12 @@ use std::{
 
 use age::{Encryptor, scrypt, secrecy::SecretString, stream::StreamWriter};
 use cap_std::fs::Dir;
-use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use tar::{Builder, EntryType, Header};
 
 use super::{
     KEY, MANIFEST, MAX_DEPTH, MAX_ENTRIES, MAX_LABEL, MAX_TOTAL, MIN_PASSPHRASE, Made, Manifest,
-    SITE, Temporary, VERSION, WORK,
+    SITE, Temporary, VERSION, WORK, bounded::Zipped,
 };
 use crate::{
     archive::checked,
@@ -27,6 +26,8 @@ use crate::{
 };
 
 const SHOWN: &str = "the backup";
+/// Most bytes that an entry has next to its content: two heads, a long name, and padding.
+const HEAD: u64 = 4096;
 
 /// What a backup is made of.
 pub(crate) struct Source<'a> {
@@ -57,7 +58,7 @@ pub(crate) fn make(source: &Source<'_>, passphrase: Option<&str>) -> Result<Made
         .map_err(io("make", SHOWN))?;
     let sink = Sink::new(file, passphrase).map_err(io("write", SHOWN))?;
     let mut pack = Pack {
-        tar: Builder::new(GzEncoder::new(sink, Compression::fast())),
+        tar: Builder::new(Zipped::new(sink)),
         total: 0,
         entries: 0,
     };
@@ -155,7 +156,7 @@ impl Write for Sink {
 
 /// The archive so far.
 struct Pack {
-    tar: Builder<GzEncoder<Sink>>,
+    tar: Builder<Zipped<Sink>>,
     total: u64,
     entries: usize,
 }
@@ -213,6 +214,11 @@ impl Pack {
                 "The site is too large for a backup: more than {MAX_ENTRIES} files, or 16 GiB. Copy its folder instead."
             )));
         }
+        let whole = len.saturating_add(HEAD);
+        self.tar
+            .get_mut()
+            .expect(whole)
+            .map_err(io("write", SHOWN))?;
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_size(len);

@@ -7,7 +7,8 @@
 //! limited. Rows of others are out of scope by a sub-select around the table, which no condition
 //! can reach behind. Writes of strangers carry no SQL at all.
 //!
-//! One connection writes, behind a lock. In WAL mode with `synchronous = NORMAL` a committed row is
+//! One connection writes, behind a lock; writes that wait for it are committed together ([`queue`]), and
+//! what was written is merged into the database elsewhere ([`merge`]). In WAL mode with `synchronous = NORMAL` a committed row is
 //! in the system's page cache: it survives the death of the process at any moment. A loss of power
 //! may take the last commits, never the database; `FULL` would buy those with a disk flush for each
 //! row a visitor writes.
@@ -25,8 +26,10 @@ mod fault;
 pub mod grid;
 mod health;
 mod known;
+mod merge;
 mod migrate;
 mod query;
+mod queue;
 mod readers;
 mod rows;
 mod sandbox;
@@ -42,14 +45,14 @@ mod written;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 use goop2_proto::{
     PeerId,
     data::{Answer, Request},
 };
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 
 use crate::error::Error;
@@ -58,6 +61,8 @@ pub use fault::Trouble;
 use grid::Grid;
 use health::Health;
 pub use known::{Known, MAX_NOTED, MAX_SEEN};
+use merge::Merging;
+use queue::{Job, Queue};
 use readers::Readers;
 use stop::{STOPPED, Stop};
 use undo::Journal;
@@ -98,8 +103,11 @@ pub struct Database {
     /// The owner's own reading, so that no crowd of visitors makes the owner wait.
     own_reader: Mutex<Connection>,
     readers: Readers,
+    /// Before the writer, which merges what is left when it closes.
+    _merging: Merging,
     /// After those that only read: the last connection to close merges the log into the database.
     writer: Mutex<Connection>,
+    queue: Queue,
     /// Locked after the writer.
     usage: Mutex<Usage>,
     /// What the owner can take back. Locked after the writer.
@@ -132,6 +140,8 @@ impl Database {
             path: path.to_owned(),
             own_reader: Mutex::new(sandbox::open_reader(path).map_err(broken)?),
             readers: Readers::new(path, stop.clone()),
+            _merging: Merging::start(path, &mut writer).map_err(broken)?,
+            queue: Queue::default(),
             writer: Mutex::new(writer),
             usage: Mutex::default(),
             journal: Mutex::default(),
@@ -174,9 +184,7 @@ impl Database {
                 };
                 query::run(conn, request, &asked)
             }),
-            "insert" | "update" | "delete" => {
-                self.interruptible(|conn| self.write(conn, caller, request))
-            }
+            "insert" | "update" | "delete" => self.write(caller, request),
             "create-table" | "add-column" | "drop-column" | "rename-table" | "delete-table" => {
                 if !local {
                     return Err("schema operations not allowed for remote peers".into());
@@ -197,49 +205,113 @@ impl Database {
         }
     }
 
-    /// A row and, if the write has an id, the memory of it: both or neither.
-    fn write(&self, conn: &mut Connection, caller: &Caller, request: &Request) -> Answer {
+    /// A row, together with those of everyone who writes at this moment.
+    fn write(&self, caller: &Caller, request: &Request) -> Answer {
+        self.queue.write(caller, request, |batch| {
+            let mut writer = self.writer();
+            let jobs = batch.take();
+            let write = |conn: &mut Connection| self.write_all(conn, jobs);
+            let written = self.stop.interrupts(&mut writer, write);
+            written.unwrap_or_else(|error| {
+                let answer = fault::answer(error);
+                jobs.iter().map(|_| Err(answer.clone())).collect()
+            })
+        })
+    }
+
+    fn write_all(&self, conn: &mut Connection, jobs: &[Arc<Job>]) -> Vec<Answer> {
+        let together = if jobs.len() > 1 {
+            self.write_together(conn, jobs)
+        } else {
+            None
+        };
+        let answers = together.unwrap_or_else(|| {
+            let alone = |job: &Arc<Job>| self.write_alone(conn, job);
+            jobs.iter().map(alone).collect()
+        });
+        if answers.iter().any(Answer::is_ok) {
+            self.health.wrote(usage::pressure(self, conn));
+        }
+        answers
+    }
+
+    fn write_alone(&self, conn: &mut Connection, job: &Job) -> Answer {
         let transaction = conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(fault::answer)?;
-        let peer = self.owner_scope(caller);
-        if let Some(id) = request.write_id()
-            && let Some(answer) = writes::earlier(&transaction, &peer, id, request)?
-        {
-            return Ok(Some(answer));
-        }
-        self.written.set_author(match caller {
-            Caller::Local => None,
-            Caller::Remote { peer, .. } => Some(*peer),
-        });
-        let written = self.change_row(transaction, caller, request);
-        self.written.set_author(None);
-        let (answer, change) = written?;
-        if let Some((table, change)) = change {
-            let owner = self.owner.to_base58();
-            self.usage().apply(&table, change, &owner);
-        }
-        self.health.wrote(usage::pressure(self, conn));
+        let (answer, change) = self.change_row(&transaction, job)?;
+        transaction.commit().map_err(fault::answer)?;
+        self.count(change);
         Ok(Some(answer))
     }
 
-    fn change_row(
-        &self,
-        transaction: Transaction<'_>,
-        caller: &Caller,
-        request: &Request,
-    ) -> rows::Written {
-        let (answer, change) = match request.op.as_str() {
-            "insert" => rows::insert(self, &transaction, caller, request),
-            "update" => rows::update(self, &transaction, caller, request),
-            _ => rows::delete(self, &transaction, caller, request),
-        }?;
-        if let Some(id) = request.write_id() {
-            let peer = self.owner_scope(caller);
-            writes::remember(&transaction, &peer, id, request, &answer).map_err(fault::answer)?;
+    /// All of them in one transaction; none of them, if it cannot be committed.
+    fn write_together(&self, conn: &mut Connection, jobs: &[Arc<Job>]) -> Option<Vec<Answer>> {
+        let mut transaction = match conn.transaction_with_behavior(TransactionBehavior::Immediate) {
+            Ok(transaction) => transaction,
+            // Another program has the database: nobody waits for that again.
+            Err(error) => return Some(vec![Err(fault::answer(error)); jobs.len()]),
+        };
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let savepoint = transaction.savepoint().ok()?;
+            let written = self.change_row(&savepoint, job);
+            // What is wrong with the disk undoes the whole transaction.
+            if savepoint.is_autocommit() {
+                break;
+            }
+            answers.push(match written {
+                Ok((answer, change)) => {
+                    savepoint.commit().ok()?;
+                    self.count(change);
+                    Ok(Some(answer))
+                }
+                Err(why) => Err(why),
+            });
         }
-        transaction.commit().map_err(fault::answer)?;
-        Ok((answer, change))
+        if answers.len() == jobs.len() && transaction.commit().is_ok() {
+            return Some(answers);
+        }
+        self.usage().forget();
+        None
+    }
+
+    /// A row and, if the write has an id, the memory of it: both or neither, when the transaction ends.
+    fn change_row(&self, conn: &Connection, job: &Job) -> rows::Written {
+        let Job {
+            caller, request, ..
+        } = job;
+        let peer = self.owner_scope(caller);
+        if let Some(id) = request.write_id()
+            && let Some(answer) = writes::earlier(conn, &peer, id, request)?
+        {
+            return Ok((answer, None));
+        }
+        self.written.begin(match caller {
+            Caller::Local => None,
+            Caller::Remote { peer, .. } => Some(*peer),
+        });
+        let written = match request.op.as_str() {
+            "insert" => rows::insert(self, conn, caller, request),
+            "update" => rows::update(self, conn, caller, request),
+            _ => rows::delete(self, conn, caller, request),
+        };
+        let written = written.and_then(|(answer, change)| {
+            if let Some(id) = request.write_id() {
+                writes::remember(conn, &peer, id, request, &answer).map_err(fault::answer)?;
+            }
+            Ok((answer, change))
+        });
+        self.written.end(written.is_ok());
+        written
+    }
+
+    /// Takes what was written into account.
+    fn count(&self, changes: impl IntoIterator<Item = (String, usage::Change)>) {
+        let owner = self.owner.to_base58();
+        for (table, change) in changes {
+            self.usage().apply(&table, change, &owner);
+        }
     }
 
     /// Ends every operation in progress within moments, and refuses those that come later: the peer

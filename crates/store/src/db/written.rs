@@ -6,7 +6,6 @@
 //! be forgotten.
 
 use std::{
-    collections::BTreeSet,
     fmt, mem,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
@@ -37,11 +36,13 @@ struct Shared {
     tell: OnceLock<Tell>,
 }
 
-/// The transaction in progress.
+/// The transaction in progress, which may consist of the writes of several visitors.
 #[derive(Default)]
 struct Open {
-    /// As many as the schema has.
-    tables: BTreeSet<String>,
+    /// Of each write, as many tables as the schema has.
+    written: Vec<Written>,
+    /// Where those of the write in progress begin.
+    begin: usize,
     author: Option<PeerId>,
 }
 
@@ -56,7 +57,9 @@ impl Listener {
             false
         }))?;
         let undone = self.clone();
-        conn.rollback_hook(Some(move || undone.open().tables.clear()))
+        conn.rollback_hook(Some(move || {
+            undone.open().take();
+        }))
     }
 
     /// Only the first listener counts.
@@ -64,38 +67,68 @@ impl Listener {
         let _second = self.0.tell.set(tell);
     }
 
-    /// Who writes next. The connection is locked until then.
-    pub(super) fn set_author(&self, author: Option<PeerId>) {
-        self.open().author = author;
+    /// What is written next is this author's. The connection is locked until [`Self::end`].
+    pub(super) fn begin(&self, author: Option<PeerId>) {
+        let mut open = self.open();
+        open.begin = open.written.len();
+        open.author = author;
+    }
+
+    /// The write ended. One that was taken back within the transaction did not happen.
+    pub(super) fn end(&self, happened: bool) {
+        let mut open = self.open();
+        if !happened {
+            let begin = open.begin;
+            open.written.truncate(begin);
+        }
+        open.begin = open.written.len();
+        open.author = None;
     }
 
     /// A table that was made, changed or removed as a whole: of that, the hooks say nothing.
     pub(super) fn tell(&self, table: &str) {
-        let is_theirs = !table.is_empty() && !catalog::is_internal(table);
-        if let Some(tell) = self.0.tell.get().filter(|_| is_theirs) {
-            tell(Written {
+        if !table.is_empty() && !catalog::is_internal(table) {
+            self.tell_of(Written {
                 table: table.into(),
-                author: self.open().author,
+                author: None,
             });
         }
     }
 
     fn touch(&self, table: &str) {
         let mut open = self.open();
-        if !catalog::is_internal(table) && !open.tables.contains(table) {
-            open.tables.insert(table.into());
+        let known = |written: &Written| written.table == table;
+        if !catalog::is_internal(table) && !open.written[open.begin..].iter().any(known) {
+            let written = Written {
+                table: table.into(),
+                author: open.author,
+            };
+            open.written.push(written);
         }
     }
 
     fn tell_all(&self) {
-        let tables = mem::take(&mut self.open().tables);
-        for table in tables {
-            self.tell(&table);
+        let written = self.open().take();
+        for written in written {
+            self.tell_of(written);
+        }
+    }
+
+    fn tell_of(&self, written: Written) {
+        if let Some(tell) = self.0.tell.get() {
+            tell(written);
         }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn take(&mut self) -> Vec<Written> {
+        self.begin = 0;
+        mem::take(&mut self.written)
     }
 }
 

@@ -20,7 +20,7 @@ use cap_std::fs::DirEntry;
 use goop2_proto::{SitePath, path::Platform};
 use notify::{
     Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
-    event::{AccessKind, AccessMode, Flag, ModifyKind},
+    event::{AccessKind, AccessMode, Flag, ModifyKind, RenameMode},
 };
 
 use super::{
@@ -40,6 +40,9 @@ const MAX_WALKED: usize = 50_000;
 pub enum Seen {
     /// To this file or folder. It may be gone.
     Path(SitePath),
+    /// The file that was just reported is complete: it was closed, or put in its place. Not every
+    /// system says so.
+    Saved(SitePath),
     /// More than the system could report, or to what decides about every page.
     Everything,
     /// To the folder itself: it may be gone, or be another one.
@@ -152,11 +155,20 @@ impl Site {
         if event.attrs.flag() == Some(Flag::Rescan) {
             return tell(Seen::Everything);
         }
-        if is_change(event.kind) {
-            for path in &event.paths {
-                if let Some(seen) = self.seen(path) {
-                    tell(seen);
-                }
+        if !is_change(event.kind) {
+            return;
+        }
+        for (index, path) in event.paths.iter().enumerate() {
+            let Some(seen) = self.seen(path) else {
+                continue;
+            };
+            let saved = match &seen {
+                Seen::Path(path) if completes(event.kind, index) => Some(path.clone()),
+                _ => None,
+            };
+            tell(seen);
+            if let Some(path) = saved {
+                tell(Seen::Saved(path));
             }
         }
     }
@@ -229,6 +241,16 @@ fn is_change(kind: EventKind) -> bool {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         EventKind::Modify(kind) => !matches!(kind, ModifyKind::Metadata(_)),
         EventKind::Create(_) | EventKind::Remove(_) | EventKind::Any | EventKind::Other => true,
+    }
+}
+
+/// Whether the file at this place of an event is complete.
+fn completes(kind: EventKind, index: usize) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => true,
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => index == 1,
+        _ => false,
     }
 }
 

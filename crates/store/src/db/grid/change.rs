@@ -308,13 +308,6 @@ impl Database {
         self.changes.fetch_add(1, Ordering::SeqCst);
         done.map_err(fault::answer)?.map_err(in_words)
     }
-
-    fn count(&self, counts: Vec<(String, Change)>) {
-        let owner = self.owner.to_base58();
-        for (table, change) in counts {
-            self.usage().apply(&table, change, &owner);
-        }
-    }
 }
 
 /// Where `_goop2_meta` keeps the last row that the owner saw.
