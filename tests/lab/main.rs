@@ -13,6 +13,7 @@ mod leaving;
 mod proxy;
 mod reach;
 mod rendezvous;
+mod transfer;
 mod twin;
 mod visit;
 mod windows;

@@ -6,6 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
+use goop2_node::{ConnectionId, Node};
 use goop2_proto::{PeerId, web::range};
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode, Uri,
@@ -14,20 +15,29 @@ use http::{
 };
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    select,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{
     body::{Body, STALL, of_stream},
     client::{Client, get},
     line::Line,
 };
-use crate::sites::{io::within, visit::answer_of};
+use crate::sites::io::within;
 
-/// How long a transfer without a byte is tried to be taken up again: a relay that restarts is back
-/// well within this time, and a laptop on another network.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a transfer that was cut is tried to be taken up again: a relay that restarts is back
+/// within this time, with the reservations there, and a laptop on another network.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long a transfer may pause before the node checks whether its connection is still alive: a
+/// network that is slow has sent something by then.
+const DOUBT: Duration = Duration::from_millis(1500);
+/// How often a transfer that pauses looks for a connection that has replaced its own.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// The body of an answer.
 pub(super) fn body(
     client: &Arc<Client>,
@@ -41,7 +51,7 @@ pub(super) fn body(
         peer,
         part: Part::of(request, head),
         source: Some((body, line)),
-        progress: Instant::now(),
+        cut: None,
     };
     of_stream(stream::unfold(Some(transfer), async |transfer| {
         let mut transfer = transfer?;
@@ -59,8 +69,8 @@ struct Transfer {
     /// `None` when the rest could not be distinguished from other bytes.
     part: Option<Part>,
     source: Option<(Incoming, Line)>,
-    /// When a byte came last.
-    progress: Instant,
+    /// When it was noticed that it was cut, until another byte has come.
+    cut: Option<Instant>,
 }
 
 /// What is still missing of a file.
@@ -80,7 +90,7 @@ impl Transfer {
         loop {
             match self.frame().await {
                 Ok(Some(bytes)) => {
-                    self.progress = Instant::now();
+                    self.cut = None;
                     if let Some(part) = &mut self.part {
                         part.next += bytes.len() as u64;
                     }
@@ -101,14 +111,21 @@ impl Transfer {
     }
 
     async fn frame(&mut self) -> io::Result<Option<Bytes>> {
-        let Some((body, _)) = &mut self.source else {
+        let Some((body, line)) = &mut self.source else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
+        let (node, peer, carrier) = (&self.client.node, self.peer, line.connection());
+        let may_move = self.part.is_some();
         loop {
             let frame = async { body.frame().await.transpose().map_err(io::Error::other) };
-            // Of a connection that died, only that is noticed here: the node finds out, and ends it.
-            let frame = answer_of(&self.client.node, self.peer, within(STALL, frame));
-            match frame.await? {
+            let frame = select! {
+                biased;
+                frame = within(STALL, frame) => frame?,
+                () = paused(node, peer, carrier, may_move) => {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+            };
+            match frame {
                 None => return Ok(None),
                 Some(frame) => match frame.into_data() {
                     Ok(bytes) if bytes.is_empty() => {}
@@ -125,20 +142,57 @@ impl Transfer {
             return Err(error);
         };
         tracing::debug!(peer = %self.peer, %error, at = part.next, "a transfer was cut and is taken up again");
-        let request = part.request();
+        let (node, request) = (&self.client.node, part.request());
+        let again_already = self.cut.is_some();
+        let until = *self.cut.get_or_insert_with(Instant::now) + PATIENCE;
         let again = async {
-            loop {
-                if let Ok((response, line)) = self.client.ask_http(self.peer, &request).await {
-                    let (head, body) = response.into_parts();
-                    return part.continues(&head).then_some((body, line));
-                }
+            if again_already {
                 sleep(PAUSE).await;
             }
+            loop {
+                let carrier = node.carrier(&self.peer);
+                select! {
+                    asked = self.client.ask_http(self.peer, &request) => {
+                        if let Ok((response, line)) = asked {
+                            let (head, body) = response.into_parts();
+                            return part.continues(&head).then_some((body, line));
+                        }
+                        sleep(PAUSE).await;
+                    }
+                    () = replaced(node, self.peer, carrier) => {}
+                }
+            }
         };
-        self.source = timeout_at(self.progress + PATIENCE, again)
-            .await
-            .unwrap_or_default();
+        self.source = timeout_at(until, again).await.unwrap_or_default();
         self.source.as_ref().map(|_| ()).ok_or(error)
+    }
+}
+
+/// Returns once another connection takes the place of the one that brings nothing, if that is of
+/// use. Of a connection that died, only the silence is noticed here; the node finds out, and makes
+/// another one.
+async fn paused(node: &Node, peer: PeerId, carrier: ConnectionId, may_move: bool) {
+    let doubted = async {
+        sleep(DOUBT).await;
+        node.check_connections(peer);
+        std::future::pending().await
+    };
+    select! {
+        () = doubted => {}
+        () = replaced(node, peer, Some(carrier)), if may_move => {}
+    }
+}
+
+/// Returns once requests take another connection than this one.
+async fn replaced(node: &Node, peer: PeerId, carrier: Option<ConnectionId>) {
+    let Some(carrier) = carrier else {
+        return std::future::pending().await;
+    };
+    loop {
+        sleep(LOOK).await;
+        if node.carrier(&peer).is_some_and(|now| now != carrier) {
+            return;
+        }
     }
 }
 
