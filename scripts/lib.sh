@@ -113,6 +113,8 @@ chromium: the browser that the UI and hostile pages are tested in
 chromium-driver: drives it
 hugo: builds a site that the browser tests visit
 mkdocs: builds another one
+ffmpeg: makes films and songs that are visited
+gstreamer1.0-libav: plays the films in the desktop window
 webkit2gtk-driver: drives the desktop window
 dbus-daemon: a session bus for it
 libglib2.0-bin: asks that bus

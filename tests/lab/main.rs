@@ -16,6 +16,7 @@ mod proxy;
 mod reach;
 mod rendezvous;
 mod siege;
+mod transfer;
 mod twin;
 mod visit;
 mod windows;

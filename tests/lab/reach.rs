@@ -12,6 +12,7 @@ mod observer;
 mod probe;
 mod relayed;
 mod reservations;
+mod transfer;
 
 use std::{
     sync::Arc,
@@ -24,7 +25,10 @@ use serde_json::{Value, json};
 use crate::{
     PATIENCE,
     support::{
-        lab::internet::{Internet, Nat, Site},
+        lab::{
+            Host,
+            internet::{Internet, Nat, Site},
+        },
         peer::{Folder, Peer},
         promise,
     },
@@ -116,10 +120,25 @@ impl Pair {
     /// `furnish` gets the owner's folder.
     fn new(world: &World, nat: Nat, furnish: impl FnOnce(&Folder)) -> Self {
         let sites = [(); 2].map(|()| world.internet.site(nat));
+        Self::with(world, sites, furnish, Peer::launch)
+    }
+
+    /// At these sites, with what they do in detail in their logs.
+    fn talkative(world: &World, sites: [Site; 2], furnish: impl FnOnce(&Folder)) -> Self {
+        Self::with(world, sites, furnish, Peer::talkative)
+    }
+
+    fn with(
+        world: &World,
+        sites: [Site; 2],
+        furnish: impl FnOnce(&Folder),
+        start: fn(&Folder, Option<&Host>) -> Peer,
+    ) -> Self {
+        let nat = sites[0].nat;
         let folders = ["visitor", "owner"].map(|label| world.joined(label, nat));
         furnish(&folders[1]);
         let [visitor, owner] =
-            [0, 1].map(|index| Peer::launch(&folders[index], Some(sites[index].host())));
+            [0, 1].map(|index| start(&folders[index], Some(sites[index].host())));
         let pair = Self {
             sites,
             visitor,

@@ -151,6 +151,32 @@ impl Lan {
         self.plug("none")
     }
 
+    /// Another interface of this host on the same network, `eth1`; its address. Each of the two
+    /// answers for its own address only, so that one that is down is not replaced by the other
+    /// below everybody's notice.
+    pub(crate) fn plug_again(&mut self, host: &Host) -> String {
+        self.hosts += 1;
+        let (lan, number) = (self.number, self.hosts);
+        let address = format!("11.77.{lan}.{number}");
+        let (port, bridge) = (format!("p{lan}-{number}"), format!("br{lan}"));
+        run(
+            "ip",
+            &[
+                "link", "add", &port, "type", "veth", "peer", "name", "eth1", "netns", &host.name,
+            ],
+        );
+        run("ip", &["link", "set", &port, "master", &bridge, "up"]);
+        host.enter(|| {
+            for (switch, value) in [("arp_ignore", "1"), ("arp_announce", "2")] {
+                let switch = format!("/proc/sys/net/ipv4/conf/all/{switch}");
+                std::fs::write(switch, value).expect("a network of our own");
+            }
+        });
+        host.ip(&["link", "set", "eth1", "addrgenmode", "none", "up"]);
+        host.ip(&["addr", "add", &format!("{address}/24"), "dev", "eth1"]);
+        address
+    }
+
     fn plug(&mut self, ipv6: &str) -> Host {
         self.hosts += 1;
         let (lan, number) = (self.number, self.hosts);

@@ -131,6 +131,15 @@ impl Peer {
         Self::run("peer", folder, host)
     }
 
+    /// The same, with what it does in detail among its [`Peer::errors`].
+    pub(crate) fn talkative(folder: &Folder, host: Option<&Host>) -> Self {
+        let mut command = Self::program(host);
+        command.env("RUST_LOG", "goop2=debug");
+        let peer = Self::spawn(command, "peer", folder, host);
+        peer.ready();
+        peer
+    }
+
     /// The folder's rendezvous server instead, listening.
     pub(crate) fn rendezvous(folder: &Folder, host: Option<&Host>) -> Self {
         let server = Self::run("rendezvous", folder, host);
@@ -155,9 +164,12 @@ impl Peer {
     }
 
     fn run(subcommand: &str, folder: &Folder, host: Option<&Host>) -> Self {
+        Self::spawn(Self::program(host), subcommand, folder, host)
+    }
+
+    fn program(host: Option<&Host>) -> Command {
         let program = env!("CARGO_BIN_EXE_goop2");
-        let command = host.map_or_else(|| Command::new(program), |host| host.command(program));
-        Self::spawn(command, subcommand, folder, host)
+        host.map_or_else(|| Command::new(program), |host| host.command(program))
     }
 
     fn spawn(mut command: Command, subcommand: &str, folder: &Folder, host: Option<&Host>) -> Self {

@@ -5,14 +5,6 @@ const LIVE = Symbol.for("goop.live");
 /** Addresses remembered of a page. */
 const MAX_USED = 2000;
 
-const css = `
-:host { all: initial; position: fixed; inset: auto 0 1rem 0; z-index: 2147483647; display: grid; justify-content: center; pointer-events: none; }
-div { pointer-events: auto; display: flex; gap: .75rem; align-items: center; padding: .375rem .375rem .375rem .875rem; color-scheme: light dark;
-  font: .875rem/1.4 system-ui, sans-serif; color: CanvasText; background: Canvas; border-radius: 2rem;
-  border: 1px solid color-mix(in srgb, CanvasText 25%, Canvas); box-shadow: 0 .25rem 1rem rgb(0 0 0 / .2); }
-button { padding: .25rem .75rem; font: inherit; color: inherit; background: color-mix(in srgb, CanvasText 10%, Canvas); border: 0; border-radius: 2rem; cursor: pointer; }
-`;
-
 /** What this page has loaded from its site, without frames: they have a script like this one. */
 const used = new Set();
 /** Fields that somebody has typed into or changed. */
@@ -117,20 +109,12 @@ function isDirty(field) {
 /** Says that there is something new, and reloads as soon as nothing is lost. */
 function offer() {
   if (offered) return;
-  offered = element("goop-live");
-  const root = offered.attachShadow({ mode: "closed" });
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
-  root.adoptedStyleSheets = [sheet];
-  const box = element("div", { role: "status" });
-  root.append(box);
-  document.body.append(offered);
+  offered = notice("goop-live");
   const press = () => {
     leaving = true;
     location.reload();
   };
-  // Added to a region that is there already, so that it is read out.
-  box.append("This page has changed", element("button", { type: "button", textContent: "Reload", onclick: press }));
+  offered.append("This page has changed", element("button", { type: "button", textContent: "Reload", onclick: press }));
   const look = () => setTimeout(() => !isBusy() && reload());
   for (const name of ["input", "change", "reset", "submit", "focusout"]) addEventListener(name, look, true);
 }

@@ -181,6 +181,11 @@ impl Routers {
             Origin::Site(_) | Origin::Port(_) => site::is_api,
         };
         if let Err(refusal) = guard::admit(&request, &url, is_api) {
+            if let Origin::Site(peer) | Origin::Port(peer) = origin
+                && refusal == guard::NO_WORKERS
+            {
+                site::reports::worker(&self.app, peer, request.uri().path());
+            }
             return Ok(refusal.into_response());
         }
         match origin {

@@ -125,7 +125,7 @@ async fn sdk(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if name == sdk::LIVE {
+    if sdk::ADDED.contains(&&*name) {
         return sdk::file(Path(name)).await;
     }
     let own = root(state, site, method, uri, headers).await;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -66,6 +66,16 @@ export class Program {
   /** What it has logged in this run. */
   logged() {
     return Buffer.concat(this.#errors.map((data) => Buffer.from(data))).toString()
+  }
+
+  /** Megabytes from `/proc`: `VmRSS` is what the process holds now, `VmHWM` the most that it held since `forgetPeak`. */
+  async memory(figure) {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8')
+    return (Number(new RegExp(`^${figure}:\\s+(\\d+) kB`, 'm').exec(status)[1]) * 1024) / 1e6
+  }
+
+  forgetPeak() {
+    return writeFile(`/proc/${this.#child.pid}/clear_refs`, '5')
   }
 
   /** What was said so far no longer counts as an answer. */

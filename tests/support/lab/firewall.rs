@@ -47,6 +47,12 @@ impl Firewall {
         self.change("add", "parted", &format!("{a} . {b}, {b} . {a}"));
     }
 
+    /// They reach each other again.
+    pub(crate) fn join(&self, sites: [&Site; 2]) {
+        let [a, b] = sites.map(|site| site.public[0]);
+        self.change("delete", "parted", &format!("{a} . {b}, {b} . {a}"));
+    }
+
     fn change(&self, how: &str, set: &str, elements: &str) {
         let elements = format!("{{ {elements} }}");
         run("nft", &[how, "element", "inet", "firewall", set, &elements]);

@@ -7,7 +7,7 @@ import { named } from '../lib/search';
 import { arrivals } from './arrivals';
 import { Backend } from './backend.svelte';
 import { Browser } from './browser.svelte';
-import { Denials } from './denials.svelte';
+import { Denials, pressed } from './denials.svelte';
 import { words } from './failure';
 import { Navigation, PAGE_NAMES } from './navigation.svelte';
 import { People } from './people.svelte';
@@ -59,7 +59,10 @@ export class AppState {
       this.browser.start(),
       this.navigation.start(),
       this.shell.start(),
-      this.api.onDenied((denied) => this.denials.add(denied)),
+      this.api.onDenied((denied) => {
+        const text = this.denials.add(denied) ? pressed(denied) : null;
+        if (text) this.toasts.show(text);
+      }),
       this.api.onLeaving((url) => {
         // A browser has replaced the page that was left with an empty one.
         this.browser.reload();

@@ -168,6 +168,7 @@ impl EventLoop {
                 local.is_some_and(|ip| !ip.is_loopback() && !own.contains(&ip))
             });
         for (id, peer, _) in dead {
+            self.net.connections.has_died(id);
             // Gossip says its topics on the first connection only. To a peer that still holds its
             // end of this one, another is not the first: closed now, nothing would be received
             // from it. So it stays until the probe ends it.

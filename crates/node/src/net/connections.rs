@@ -1,6 +1,11 @@
 //! The connections there are, and which of them new streams to a peer take.
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use goop2_proto::{Multiaddr, PeerId};
 use libp2p::swarm::ConnectionId;
@@ -30,17 +35,21 @@ pub(crate) struct Connections {
     all: HashMap<ConnectionId, Known>,
     /// Which connection to a peer new streams take.
     chosen: HashMap<PeerId, ConnectionId>,
+    /// Bound to addresses that this host no longer has, and not closed yet.
+    dead: HashSet<ConnectionId>,
 }
 
 impl Connections {
     /// Adds a connection; whether new streams take it from now on.
     ///
-    /// They stay on the connection that was first, unless the new one is better: nearer, or from
-    /// where the peer is now. What is shown is what is taken, so neither changes without need.
+    /// They stay on the connection that was first, unless that is dead or the new one is better:
+    /// nearer, or from where the peer is now. What is shown is what is taken, so neither changes
+    /// without need.
     pub(crate) fn add(&mut self, id: ConnectionId, known: Known) -> bool {
         let peer = known.peer;
         let new = &known.shown;
-        let old = self.chosen.get(&peer).and_then(|id| self.all.get(id));
+        let old = self.chosen.get(&peer).filter(|id| !self.dead.contains(id));
+        let old = old.and_then(|id| self.all.get(id));
         let better = old.is_none_or(|Known { shown: old, .. }| {
             let moved = !new.relayed() && has_moved(&old.remote, &new.remote);
             distance(new) < distance(old) || (distance(new) == distance(old) && moved)
@@ -60,18 +69,29 @@ impl Connections {
         id: ConnectionId,
     ) -> (Option<Known>, Option<ConnectionId>) {
         let removed = self.all.remove(&id);
+        self.dead.remove(&id);
         if self.chosen.get(&peer) != Some(&id) {
             return (removed, None);
         }
         self.chosen.remove(&peer);
         let best = self
             .to(&peer)
-            .min_by_key(|(_, known)| (distance(&known.shown), Reverse(known.shown.since)))
+            .min_by_key(|(id, known)| {
+                let dead = self.dead.contains(id);
+                (dead, distance(&known.shown), Reverse(known.shown.since))
+            })
             .map(|(id, _)| id);
         if let Some(best) = best {
             self.chosen.insert(peer, best);
         }
         (removed, best)
+    }
+
+    /// Nothing comes over this connection any longer: the next one to its peer takes its place.
+    pub(crate) fn has_died(&mut self, id: ConnectionId) {
+        if self.all.contains_key(&id) {
+            self.dead.insert(id);
+        }
     }
 
     pub(crate) fn get(&self, id: &ConnectionId) -> Option<&Known> {
@@ -269,6 +289,19 @@ pub(crate) mod tests {
         connections.add(id(1), known(peer, TCP, None, now));
         assert!(!connections.add(id(2), known(peer, TCP, None, now)));
         assert!(connections.add(id(3), known(peer, "/ip4/11.0.0.2/tcp/1", None, now)));
+    }
+
+    #[test]
+    fn what_replaces_a_dead_connection_is_taken() {
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let mut connections = Connections::default();
+        connections.add(id(1), known(peer, TCP, None, now));
+        connections.has_died(id(1));
+        assert!(connections.add(id(2), known(peer, TCP, None, now)));
+        assert!(!connections.add(id(3), known(peer, TCP, None, now)));
+        connections.has_died(id(3));
+        connections.add(id(4), known(peer, TCP, Some(PeerId::random()), now));
+        assert_eq!(connections.remove(peer, id(2)).1, Some(id(4)));
     }
 
     #[test]

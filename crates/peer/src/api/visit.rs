@@ -34,10 +34,10 @@ pub struct Denied {
     /// The owner of the site: peer id, base58.
     pub peer: String,
     /// The directive that refused it, as content security policies name it: `img-src`,
-    /// `connect-src`, … At most 32 bytes.
+    /// `connect-src`, …; or `service-worker`. At most 32 bytes.
     pub kind: String,
-    /// What was requested: an origin, or a word like `inline`. It comes from the site, so it may be
-    /// anything; at most 256 bytes.
+    /// What was requested: an origin, a word like `inline`, or the path of a service worker. It
+    /// comes from the site, so it may be anything; at most 256 bytes.
     pub target: String,
 }
 

@@ -80,7 +80,7 @@ const FOREIGN: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
     message: "Pages of other sites can link to this address, but not use it.",
 };
-const NO_WORKERS: Refusal = Refusal {
+pub(crate) const NO_WORKERS: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
     message: "Sites can’t use service workers here: a site is online only while its owner is, and must not live on in a cache.",
 };

@@ -1,11 +1,11 @@
-//! A page that a person opens gets one script at its end, which reloads it when its owner changes
-//! something. Nobody else's copy of the file is changed: not that of a program, nor of a script of
-//! the site that reads it.
+//! A page that a person opens gets scripts at its end: one that says what the page is refused, and,
+//! if its owner wants it, one that reloads it when they change something. Nobody else's copy of the
+//! file is changed: not that of a program, nor of a script of the site that reads it.
 //!
 //! What a browser keeps is therefore another version than the owner's, and its entity tag says so
-//! (RFC 9110 §8.8.3): it is the owner's with [`MARK`] at its end, which is taken off again when the
-//! browser asks. A page that comes compressed is decoded here; between this program and the browser
-//! bytes cost nothing.
+//! (RFC 9110 §8.8.3): it is the owner's with the mark of what was added at its end, which is taken
+//! off again when the browser asks. A page that comes compressed is decoded here; between this
+//! program and the browser bytes cost nothing.
 
 use std::io;
 
@@ -27,16 +27,51 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::door::guard;
 
-/// What the page gets. Where it ends does not matter: browsers run a script after `</html>`.
-const SCRIPT: &str = "\n<script src=\"/sdk/goop-live.js\" async></script>\n";
-/// At the end of the entity tag of a page with the script.
-const MARK: &str = "-live\"";
+/// What a page gets. Where it ends does not matter: browsers run a script after `</html>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    Refusals,
+    Live,
+}
+
+impl Added {
+    /// What its owner wants.
+    fn of(headers: &HeaderMap) -> Self {
+        let reloads = headers.get(LIVE).is_some_and(|live| live == RELOADS);
+        if reloads { Self::Live } else { Self::Refusals }
+    }
+
+    fn script(self) -> &'static str {
+        match self {
+            Self::Refusals => "\n<script src=\"/sdk/goop-refused.js\"></script>\n",
+            Self::Live => {
+                "\n<script src=\"/sdk/goop-refused.js\"></script><script src=\"/sdk/goop-live.js\" async></script>\n"
+            }
+        }
+    }
+
+    /// At the end of the entity tag.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Refusals => "-refused\"",
+            Self::Live => "-live\"",
+        }
+    }
+
+    /// What the version with this tag has.
+    fn marked(tags: &HeaderValue) -> Option<Self> {
+        let tags = tags.to_str().ok()?;
+        [Self::Live, Self::Refusals]
+            .into_iter()
+            .find(|added| tags.contains(added.mark()))
+    }
+}
 
 /// How one request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    /// A person opens a document; whether their browser has one with the script.
-    Opened { kept: bool },
+    /// A person opens a document; which scripts the one has that their browser keeps.
+    Opened { kept: Option<Added> },
     /// Anything else.
     Read,
 }
@@ -44,7 +79,8 @@ pub(super) enum Page {
 impl Page {
     pub(super) fn of(method: &Method, headers: &HeaderMap) -> Self {
         if *method == Method::GET && guard::is_document(headers) {
-            let kept = headers.get_all(IF_NONE_MATCH).iter().any(is_marked);
+            let tags = headers.get_all(IF_NONE_MATCH);
+            let kept = tags.iter().find_map(Added::marked);
             Self::Opened { kept }
         } else {
             Self::Read
@@ -74,16 +110,18 @@ impl Page {
         }
     }
 
-    /// Whether the browser would go on with a copy that lacks the script, or should.
+    /// Whether the browser would go on with a copy that lacks the script that reloads it, or should.
     pub(super) fn is_outdated(self, answer: &response::Parts) -> bool {
-        answer.status == StatusCode::NOT_MODIFIED
-            && match self {
-                Self::Opened { kept } => kept != reloads(&answer.headers),
-                Self::Read => false,
-            }
+        let Self::Opened { kept } = self else {
+            return false;
+        };
+        let wanted = Added::of(&answer.headers);
+        // What has no mark may be something else than a page.
+        let kept = kept.unwrap_or(Added::Refusals);
+        answer.status == StatusCode::NOT_MODIFIED && kept != wanted
     }
 
-    /// Adds the script to the `body` of an answer, if it is such a page, and says so in the headers
+    /// Adds the scripts to the `body` of an answer, if it is such a page, and says so in the headers
     /// that are passed on.
     pub(super) fn answer(
         self,
@@ -92,23 +130,24 @@ impl Page {
         body: Body,
     ) -> Body {
         match self {
-            Self::Opened { kept: true } if answer.status == StatusCode::NOT_MODIFIED => {
-                mark(passed);
+            Self::Opened { kept: Some(kept) } if answer.status == StatusCode::NOT_MODIFIED => {
+                mark(passed, kept);
                 body
             }
             Self::Opened { .. } if takes_script(answer) => {
-                mark(passed);
+                let added = Added::of(&answer.headers);
+                mark(passed, added);
                 passed.remove(ACCEPT_RANGES);
-                lengthen(passed);
+                lengthen(passed, added.script().len());
                 let coding = passed.remove(CONTENT_ENCODING);
-                with_script(body, coding.as_ref())
+                with_script(body, coding.as_ref(), added.script())
             }
             _ => body,
         }
     }
 }
 
-/// Its owner wants pages to reload, and this is a whole page of text in which the script is ASCII.
+/// This is a whole page of text in which the script is ASCII.
 fn takes_script(answer: &response::Parts) -> bool {
     let headers = &answer.headers;
     let mime = headers
@@ -117,15 +156,10 @@ fn takes_script(answer: &response::Parts) -> bool {
     let mime = mime.unwrap_or_default().to_ascii_lowercase();
     let coding = headers.get(CONTENT_ENCODING);
     answer.status == StatusCode::OK
-        && reloads(headers)
         && mime.split(';').next().unwrap_or_default().trim() == "text/html"
         && !mime.contains("utf-16")
         && !mime.contains("utf-32")
         && coding.is_none_or(|coding| CODINGS.iter().any(|known| coding == known))
-}
-
-fn reloads(headers: &HeaderMap) -> bool {
-    headers.get(LIVE).is_some_and(|live| live == RELOADS)
 }
 
 /// Makes the request one for the file, whatever copies there are.
@@ -138,11 +172,11 @@ pub(super) fn ask_again(headers: &mut HeaderMap) {
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
 
 /// Its version is another one. Without a tag, nobody could tell the two apart by their dates.
-fn mark(headers: &mut HeaderMap) {
+fn mark(headers: &mut HeaderMap, added: Added) {
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok());
     let marked = tag.and_then(|tag| {
         let open = tag.strip_suffix('"')?;
-        HeaderValue::from_str(&format!("{open}{MARK}")).ok()
+        HeaderValue::from_str(&format!("{open}{}", added.mark())).ok()
     });
     match marked {
         Some(marked) => drop(headers.insert(ETAG, marked)),
@@ -154,19 +188,19 @@ fn mark(headers: &mut HeaderMap) {
 }
 
 /// A length that is decoded, or not known, is left out.
-fn lengthen(headers: &mut HeaderMap) {
+fn lengthen(headers: &mut HeaderMap, by: usize) {
     let plain = !headers.contains_key(CONTENT_ENCODING);
     let length = headers.remove(CONTENT_LENGTH).filter(|_| plain);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if let Some(length) = length.and_then(|length| length.checked_add(SCRIPT.len() as u64)) {
+    if let Some(length) = length.and_then(|length| length.checked_add(by as u64)) {
         headers.insert(CONTENT_LENGTH, length.into());
     }
 }
 
-fn with_script(body: Body, coding: Option<&HeaderValue>) -> Body {
+fn with_script(body: Body, coding: Option<&HeaderValue>, script: &'static str) -> Body {
     let bytes = body.into_data_stream().map_err(io::Error::other);
     let coding = coding.map_or(&b""[..], HeaderValue::as_bytes);
-    let script = stream::once(async { Ok(Bytes::from_static(SCRIPT.as_bytes())) });
+    let script = stream::once(async { Ok(Bytes::from_static(script.as_bytes())) });
     let plain = decoded(bytes, coding);
     // A page that breaks off gets no script, because it ends with its error.
     Body::from_stream(plain.chain(script))
@@ -193,11 +227,17 @@ fn decoded(
 }
 
 fn is_marked(tags: &HeaderValue) -> bool {
-    tags.to_str().is_ok_and(|tags| tags.contains(MARK))
+    Added::marked(tags).is_some()
 }
 
 fn unmarked(tags: &HeaderValue) -> Option<HeaderValue> {
-    HeaderValue::from_str(&tags.to_str().ok()?.replace(MARK, "\"")).ok()
+    let tags = tags.to_str().ok()?;
+    let plain = [Added::Live, Added::Refusals]
+        .iter()
+        .fold(tags.to_owned(), |tags, added| {
+            tags.replace(added.mark(), "\"")
+        });
+    HeaderValue::from_str(&plain).ok()
 }
 
 #[cfg(test)]
@@ -245,13 +285,19 @@ mod tests {
     ];
 
     #[tokio::test]
-    async fn a_page_that_a_person_opens_gets_the_script() {
+    async fn a_page_that_a_person_opens_gets_the_scripts() {
         let opened = Page::of(&Method::GET, &map(&OPENED));
-        let (headers, body) = answered(opened, &parts(200, &LIVE_PAGE), b"page".to_vec()).await;
-        assert_eq!(body, format!("page{SCRIPT}"));
-        assert_eq!(headers[CONTENT_LENGTH], body.len().to_string());
-        assert_eq!(headers[ETAG], "\"a-br-live\"");
-        assert!(!headers.contains_key(ACCEPT_RANGES));
+        let cases = [
+            (Added::Live, "\"a-br-live\"", &LIVE_PAGE[..]),
+            (Added::Refusals, "\"a-br-refused\"", &LIVE_PAGE[1..]),
+        ];
+        for (added, tag, page) in cases {
+            let (headers, body) = answered(opened, &parts(200, page), b"page".to_vec()).await;
+            assert_eq!(body, format!("page{}", added.script()));
+            assert_eq!(headers[CONTENT_LENGTH], body.len().to_string());
+            assert_eq!(headers[ETAG], tag);
+            assert!(!headers.contains_key(ACCEPT_RANGES));
+        }
     }
 
     #[tokio::test]
@@ -283,11 +329,10 @@ mod tests {
             headers.push(change);
             headers
         };
-        let opened = Page::Opened { kept: false };
+        let opened = Page::Opened { kept: None };
         for (status, headers) in [
             (404, LIVE_PAGE.to_vec()),
             (206, LIVE_PAGE.to_vec()),
-            (200, LIVE_PAGE[1..].to_vec()),
             (200, other(("content-type", "application/xhtml+xml"))),
             (200, other(("content-type", "text/html; charset=UTF-16LE"))),
             (200, other(("content-encoding", "deflate"))),
@@ -322,19 +367,19 @@ mod tests {
                 .headers
                 .insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
             let (headers, body) =
-                answered(Page::Opened { kept: false }, &answer, bytes.clone()).await;
+                answered(Page::Opened { kept: None }, &answer, bytes.clone()).await;
             assert!(
-                body.starts_with("<p>page") && body.ends_with(SCRIPT),
+                body.starts_with("<p>page") && body.ends_with(Added::Live.script()),
                 "{coding}"
             );
-            assert_eq!(body.len(), page.len() + SCRIPT.len());
+            assert_eq!(body.len(), page.len() + Added::Live.script().len());
             assert!(
                 !headers.contains_key(CONTENT_ENCODING) && !headers.contains_key(CONTENT_LENGTH)
             );
             // Cut off: an error, and not a page that ends.
             let half = Body::from(bytes[..bytes.len() / 2].to_vec());
             let mut passed = answer.headers.clone();
-            let broken = Page::Opened { kept: false }.answer(&answer, &mut passed, half);
+            let broken = Page::Opened { kept: None }.answer(&answer, &mut passed, half);
             assert!(to_bytes(broken, 1 << 20).await.is_err(), "{coding}");
         }
     }
@@ -344,10 +389,11 @@ mod tests {
         let kept = [
             OPENED[0],
             OPENED[1],
-            ("if-none-match", "\"a-live\", W/\"b-live\""),
+            ("if-none-match", "\"a-live\", W/\"b-refused\""),
         ];
         let page = Page::of(&Method::GET, &map(&kept));
-        assert_eq!(page, Page::Opened { kept: true });
+        let live = Some(Added::Live);
+        assert_eq!(page, Page::Opened { kept: live });
         let mut asked = map(&kept[2..]);
         page.ask(&mut asked);
         assert_eq!(asked, map(&[("if-none-match", "\"a\", W/\"b\"")]));
@@ -356,14 +402,17 @@ mod tests {
         let _empty = page.answer(&answer, &mut passed, Body::empty());
         assert_eq!(passed, map(&[("etag", "\"a-live\"")]));
         // A copy with the script is right as long as its owner wants it, and one without if not.
-        let live = parts(304, &[("goop-live", "reload")]);
-        for (kept, live, outdated) in [
-            (true, &live, false),
-            (false, &live, true),
-            (true, &answer, true),
-            (false, &answer, false),
+        let wanted = parts(304, &[("goop-live", "reload")]);
+        let refusals = Some(Added::Refusals);
+        for (kept, answer, outdated) in [
+            (live, &wanted, false),
+            (refusals, &wanted, true),
+            (None, &wanted, true),
+            (live, &answer, true),
+            (refusals, &answer, false),
+            (None, &answer, false),
         ] {
-            assert_eq!(Page::Opened { kept }.is_outdated(live), outdated);
+            assert_eq!(Page::Opened { kept }.is_outdated(answer), outdated);
         }
         // A script of the page reads the file as it is.
         let mut asked = map(&[

@@ -45,6 +45,15 @@ pub(crate) async fn denied(
     StatusCode::NO_CONTENT
 }
 
+/// A service worker, which no policy can forbid: the door does.
+pub(crate) fn worker(app: &App, site: PeerId, path: &str) {
+    let _no_window = app.denied.send(Denied {
+        peer: site.to_base58(),
+        kind: "service-worker".into(),
+        target: short(path, MAX_TARGET),
+    });
+}
+
 /// A page's log line (PROTOCOL §9.5). Texts of a stranger stay at DEBUG, and short.
 pub(crate) async fn log(Input(body): Input) -> StatusCode {
     let line: String = String::from_utf8_lossy(&body)

@@ -21,14 +21,17 @@ const MAX_NAME: usize = 64;
 #[folder = "sdk/"]
 struct Sources;
 
-/// The script that viewers add to pages; no site has a file in its place.
-pub(crate) const LIVE: &str = "goop-live.js";
+/// The scripts that viewers add to pages; no site has a file in their place.
+pub(crate) const ADDED: [&str; 2] = ["goop-live.js", "goop-refused.js"];
 
 /// Types of the SDK, for editors.
 const TYPES: &str = "goop.d.ts";
 
 /// The scripts that follow changes of the site.
 const FOLLOWERS: [&str; 2] = ["data", "live"];
+
+/// The scripts that say something over the page.
+const NOTICES: [&str; 2] = ["live", "refused"];
 
 /// A new version of Goop2 takes effect at once (§9.3).
 const NEVER_KEPT: &str = "no-store, no-cache, must-revalidate, max-age=0";
@@ -73,15 +76,13 @@ fn source(name: &str) -> Option<(&'static str, String)> {
 fn script(stem: &str, name: &str) -> String {
     let body =
         read(name).unwrap_or_else(|| embedded("unavailable.js").replace("__NAME__", &global(stem)));
-    let changes = if FOLLOWERS.contains(&stem) {
-        embedded("changes.js")
-    } else {
-        String::new()
-    };
-    format!(
-        "(() => {{\n\"use strict\";\n{}\n{changes}{body}}})();\n",
-        embedded("core.js")
-    )
+    let mut before = embedded("core.js") + "\n";
+    for (needs, part) in [(FOLLOWERS, "changes.js"), (NOTICES, "notice.js")] {
+        if needs.contains(&stem) {
+            before += &embedded(part);
+        }
+    }
+    format!("(() => {{\n\"use strict\";\n{before}{body}}})();\n")
 }
 
 /// The name on `Goop`: `fileList` for `component-file-list`, `call` for `call-ui`.
@@ -118,7 +119,8 @@ mod tests {
             assert_eq!(kind, "text/javascript; charset=utf-8");
             assert!(text.contains(&format!("Goop.{name} = ")), "{name}");
         }
-        let live = source(LIVE).unwrap().1;
+        let [live, refused] = ADDED.map(|name| source(name).unwrap().1);
+        assert!(refused.contains("function notice") && refused.contains("securitypolicyviolation"));
         assert!(live.contains("function onChanges") && live.contains("location.reload"));
         assert!(source(TYPES).unwrap().1.contains("declare const Goop"));
         for (file, name) in [

@@ -11,11 +11,11 @@ export type Denied = {
 peer: string, 
 /**
  * The directive that refused it, as content security policies name it: `img-src`,
- * `connect-src`, … At most 32 bytes.
+ * `connect-src`, …; or `service-worker`. At most 32 bytes.
  */
 kind: string, 
 /**
- * What was requested: an origin, or a word like `inline`. It comes from the site, so it may be
- * anything; at most 256 bytes.
+ * What was requested: an origin, a word like `inline`, or the path of a service worker. It
+ * comes from the site, so it may be anything; at most 256 bytes.
  */
 target: string, };

@@ -6,10 +6,14 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
+use goop2_node::{ConnectionId, Node};
 use goop2_proto::PeerId;
 use http::{request, response};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::{
+    select,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{
     body::{Body, STALL, of_stream},
@@ -18,13 +22,18 @@ use super::{
     part::Part,
     pieces::{Pace, Pieces},
 };
-use crate::sites::{io::within, visit::answer_of};
+use crate::sites::io::within;
 
-/// How long a transfer without a byte is tried to be taken up again: a relay that restarts is back
-/// well within this time, and a laptop on another network.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a transfer that was cut is tried to be taken up again: a relay that restarts is back
+/// within this time, with the reservations there, and a laptop on another network.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long a transfer may pause before the node checks whether its connection is still alive: a
+/// network that is slow has sent something by then.
+const DOUBT: Duration = Duration::from_millis(1500);
+/// How often a transfer that pauses looks for a connection that has replaced its own.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What a stream may have carried and still be kept: of its window, nearly all is left.
 const SMALL: usize = 32 * 1024;
@@ -50,7 +59,7 @@ pub(super) fn body(
         carried: 0,
         until: None,
         pieces: None,
-        progress: Instant::now(),
+        cut: None,
     };
     of_stream(stream::unfold(Some(transfer), async |transfer| {
         let mut transfer = transfer?;
@@ -76,8 +85,8 @@ struct Transfer {
     pace: Option<Pace>,
     /// What is on its way on other streams.
     pieces: Option<Pieces>,
-    /// When a byte came last.
-    progress: Instant,
+    /// When it was noticed that it was cut, until another byte has come.
+    cut: Option<Instant>,
 }
 
 impl Transfer {
@@ -108,7 +117,7 @@ impl Transfer {
     }
 
     fn received(&mut self, mut bytes: Bytes) -> Bytes {
-        self.progress = Instant::now();
+        self.cut = None;
         self.carried += bytes.len();
         let Some(part) = &mut self.part else {
             return bytes;
@@ -133,19 +142,23 @@ impl Transfer {
     }
 
     async fn frame(&mut self) -> io::Result<Option<Bytes>> {
+        let (node, peer, may_move) = (&self.client.node, self.peer, self.part.is_some());
         if self.source.is_none()
             && let (Some(pieces), Some(pace)) = (&mut self.pieces, &self.pace)
         {
-            self.source = Some(pieces.next(pace).await?);
+            let carrier = node.carrier(&peer);
+            let piece = unless_replaced(node, peer, carrier, may_move, pieces.next(pace));
+            self.source = Some(piece.await?);
         }
-        let Some((body, _)) = &mut self.source else {
+        let Some((body, line)) = &mut self.source else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
+        let carrier = Some(line.connection());
         loop {
             let frame = async { body.frame().await.transpose().map_err(io::Error::other) };
-            // Of a connection that died, only that is noticed here: the node finds out, and ends it.
-            let frame = answer_of(&self.client.node, self.peer, within(STALL, frame));
-            match frame.await? {
+            let frame = within(STALL, frame);
+            let frame = unless_replaced(node, peer, carrier, may_move, frame).await?;
+            match frame {
                 None => return Ok(None),
                 Some(frame) => match frame.into_data() {
                     Ok(bytes) if bytes.is_empty() => {}
@@ -162,19 +175,66 @@ impl Transfer {
             return Err(error);
         };
         tracing::debug!(peer = %self.peer, %error, at = part.next, "a transfer was cut and is taken up again");
-        let request = part.request();
+        let (node, request) = (&self.client.node, part.request());
+        let again_already = self.cut.is_some();
+        let until = *self.cut.get_or_insert_with(Instant::now) + PATIENCE;
         let again = async {
-            loop {
-                if let Ok((response, line)) = self.client.ask_http(self.peer, &request).await {
-                    let (head, body) = response.into_parts();
-                    return part.continues(&head).then_some((body, line));
-                }
+            if again_already {
                 sleep(PAUSE).await;
             }
+            loop {
+                let carrier = node.carrier(&self.peer);
+                select! {
+                    asked = self.client.ask_http(self.peer, &request) => {
+                        if let Ok((response, line)) = asked {
+                            let (head, body) = response.into_parts();
+                            return part.continues(&head).then_some((body, line));
+                        }
+                        sleep(PAUSE).await;
+                    }
+                    () = replaced(node, self.peer, carrier) => {}
+                }
+            }
         };
-        self.source = timeout_at(self.progress + PATIENCE, again)
-            .await
-            .unwrap_or_default();
+        self.source = timeout_at(until, again).await.unwrap_or_default();
         self.source.as_ref().map(|_| ()).ok_or(error)
+    }
+}
+
+/// What comes, unless it pauses and another connection takes the place of its own, if that is of
+/// use. Of a connection that died, only the silence is noticed here; the node finds out, and makes
+/// another one.
+async fn unless_replaced<T>(
+    node: &Node,
+    peer: PeerId,
+    carrier: Option<ConnectionId>,
+    may_move: bool,
+    comes: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let doubted = async {
+        sleep(DOUBT).await;
+        node.check_connections(peer);
+        std::future::pending::<io::Result<T>>().await
+    };
+    select! {
+        biased;
+        come = comes => come,
+        never = doubted => never,
+        () = replaced(node, peer, carrier), if may_move => {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+}
+
+/// Returns once requests take another connection than this one.
+async fn replaced(node: &Node, peer: PeerId, carrier: Option<ConnectionId>) {
+    let Some(carrier) = carrier else {
+        return std::future::pending().await;
+    };
+    loop {
+        sleep(LOOK).await;
+        if node.carrier(&peer).is_some_and(|now| now != carrier) {
+            return;
+        }
     }
 }

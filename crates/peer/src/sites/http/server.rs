@@ -18,7 +18,7 @@ use goop2_proto::{
 use goop2_store::{Content, Folder};
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_TYPE, HOST, RANGE, TRANSFER_ENCODING},
     request::Parts,
 };
 use http_body::Body as _;
@@ -105,7 +105,8 @@ impl Visitor {
         let answered = move || {
             let response = self.live.answer(&self.folder, &head);
             let status = response.status().as_u16();
-            tracing::debug!(%peer, path = head.uri.path(), status, "request answered");
+            let range = head.headers.get(RANGE);
+            tracing::debug!(%peer, path = head.uri.path(), status, ?range, "request answered");
             if is_opened(&head, &response) {
                 let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
                 self.live.readers.opened(peer, &path, Instant::now());
