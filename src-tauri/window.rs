@@ -12,6 +12,8 @@
 mod app;
 mod events;
 mod find;
+#[cfg(target_os = "linux")]
+mod front;
 mod keys;
 mod links;
 mod main_window;
@@ -75,6 +77,8 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     async_runtime::set(handle.clone());
     let _within = handle.enter();
     let stop = lifecycle::stop_signal()?;
+    #[cfg(target_os = "linux")]
+    front::hand_over();
     let app = tauri::Builder::default()
         // First: a second start ends here, before it touches anything.
         .plugin(tauri_plugin_single_instance::init(|app, args, from| {
@@ -222,6 +226,8 @@ fn begin(
     ));
     app.manage(running.clone());
     app.manage(Adding::default());
+    #[cfg(target_os = "linux")]
+    app.manage(front::Front::listen());
     app.manage(App {
         running,
         profiles,

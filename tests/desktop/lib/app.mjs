@@ -136,6 +136,17 @@ export class Tray extends Service {
   }
 }
 
+/** A window of another program. */
+export class Other extends Service {
+  static start = () => new Other().launch('other.py')
+
+  /** The answer to one word. */
+  says(word) {
+    this.child.stdin.write(`${word}\n`)
+    return this.line()
+  }
+}
+
 /** What a desktop shows when programs have something to say. */
 export class Notifications extends Service {
   static start = () => new Notifications().launch('notifications.py')
