@@ -302,7 +302,7 @@ fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .abort_all();
-        runtime.block_on(state.running.go_offline());
+        runtime.block_on(state.running.end());
         // From here on another start is on its own.
         tauri_plugin_single_instance::destroy(app);
         if let Some(start) = state.again.wanted() {
