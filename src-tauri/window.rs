@@ -10,6 +10,8 @@
 //! ([`goop2_viewer::ports`]). This has not been run on macOS; the same code is tested in browsers.
 
 mod app;
+#[cfg(target_os = "linux")]
+mod drawing;
 mod events;
 mod find;
 #[cfg(target_os = "linux")]
@@ -72,6 +74,8 @@ const HIDDEN: &str = "--hidden";
 /// Opens the window with a peer folder, or with the one used last; returns after the app has quit
 /// and everything has stopped.
 pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    drawing::choose();
     let runtime = lifecycle::runtime()?;
     let handle = runtime.handle().clone();
     async_runtime::set(handle.clone());
