@@ -120,6 +120,8 @@ dbus-daemon: a session bus for it
 libglib2.0-bin: asks that bus
 python3-dbus: a tray on it
 python3-gi: the tray's main loop
+gir1.2-gtk-3.0: a window of another program
+mutter: GNOME's window manager, which gives the focus
 xvfb: a display for it where there is none
 xdotool: a keyboard at that display
 iproute2: networks for the tests, in separate namespaces

@@ -25,6 +25,15 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<(Peer, Viewer)> {
     start_after(dir, None).await
 }
 
+/// The same for its owner alone: only this computer can ask the viewer, and nobody the peer.
+#[cfg(feature = "desktop")]
+pub(crate) async fn start_offline(dir: &Path) -> anyhow::Result<(Peer, Viewer)> {
+    let folder = Folder::open(dir)?;
+    let config = viewer_config(&folder, None);
+    let peer = Peer::start_offline(folder).await?;
+    with_viewer(peer, config).await
+}
+
 /// What the next run takes over.
 #[derive(Clone)]
 struct Past {
@@ -67,25 +76,9 @@ pub(crate) async fn restart(
 
 async fn start_after(dir: &Path, past: Option<Past>) -> anyhow::Result<(Peer, Viewer)> {
     let folder = Folder::open(dir)?;
-    let mut http_addr = folder.config().viewer.http_addr;
-    if let Some(past) = &past
-        && past.config.viewer.http_addr == http_addr
-    {
-        // The port may have been any free one, and the pages in browsers still use it.
-        http_addr = format!("127.0.0.1:{}", past.port);
-    }
-    let config = goop2_viewer::Config {
-        http_addr,
-        pass: past.map(|past| past.pass),
-    };
+    let config = viewer_config(&folder, past);
     let peer = Peer::start(folder).await?;
-    let viewer = match Viewer::bind(peer.clone(), config).await {
-        Ok(viewer) => viewer,
-        Err(error) => {
-            peer.shutdown().await;
-            return Err(error.into());
-        }
-    };
+    let (peer, viewer) = with_viewer(peer, config).await?;
     if viewer.default_taken() {
         let message = format!(
             "Port 8080 is in use, so Goop2 uses port {} for now.",
@@ -97,6 +90,30 @@ async fn start_after(dir: &Path, past: Option<Past>) -> anyhow::Result<(Peer, Vi
         });
     }
     Ok((peer, viewer))
+}
+
+fn viewer_config(folder: &Folder, past: Option<Past>) -> goop2_viewer::Config {
+    let mut http_addr = folder.config().viewer.http_addr;
+    if let Some(past) = &past
+        && past.config.viewer.http_addr == http_addr
+    {
+        // The port may have been any free one, and the pages in browsers still use it.
+        http_addr = format!("127.0.0.1:{}", past.port);
+    }
+    goop2_viewer::Config {
+        http_addr,
+        pass: past.map(|past| past.pass),
+    }
+}
+
+async fn with_viewer(peer: Peer, config: goop2_viewer::Config) -> anyhow::Result<(Peer, Viewer)> {
+    match Viewer::bind(peer.clone(), config).await {
+        Ok(viewer) => Ok((peer, viewer)),
+        Err(error) => {
+            peer.shutdown().await;
+            Err(error.into())
+        }
+    }
 }
 
 /// The viewer first: nobody should ask a peer that is saying goodbye.

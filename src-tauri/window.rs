@@ -10,8 +10,12 @@
 //! ([`goop2_viewer::ports`]). This has not been run on macOS; the same code is tested in browsers.
 
 mod app;
+#[cfg(target_os = "linux")]
+mod drawing;
 mod events;
 mod find;
+#[cfg(target_os = "linux")]
+mod front;
 mod keys;
 mod links;
 mod main_window;
@@ -70,11 +74,15 @@ const HIDDEN: &str = "--hidden";
 /// Opens the window with a peer folder, or with the one used last; returns after the app has quit
 /// and everything has stopped.
 pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    drawing::choose();
     let runtime = lifecycle::runtime()?;
     let handle = runtime.handle().clone();
     async_runtime::set(handle.clone());
     let _within = handle.enter();
     let stop = lifecycle::stop_signal()?;
+    #[cfg(target_os = "linux")]
+    front::hand_over();
     let app = tauri::Builder::default()
         // First: a second start ends here, before it touches anything.
         .plugin(tauri_plugin_single_instance::init(|app, args, from| {
@@ -222,6 +230,8 @@ fn begin(
     ));
     app.manage(running.clone());
     app.manage(Adding::default());
+    #[cfg(target_os = "linux")]
+    app.manage(front::Front::listen());
     app.manage(App {
         running,
         profiles,
@@ -296,7 +306,7 @@ fn end(app: &AppHandle, runtime: &tokio::runtime::Runtime) {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .abort_all();
-        runtime.block_on(state.running.go_offline());
+        runtime.block_on(state.running.end());
         // From here on another start is on its own.
         tauri_plugin_single_instance::destroy(app);
         if let Some(start) = state.again.wanted() {

@@ -10,6 +10,9 @@ pub(super) fn show(app: &AppHandle) {
     let Some(window) = app.get_webview_window(MAIN) else {
         return;
     };
+    #[cfg(target_os = "linux")]
+    let shown = super::front::bring(&window);
+    #[cfg(not(target_os = "linux"))]
     let shown = window
         .show()
         .and_then(|()| window.unminimize())

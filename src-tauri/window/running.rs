@@ -31,6 +31,14 @@ use crate::{lifecycle, report::words};
 /// For calls still in progress on a stopped peer. They fail at once, so this never elapses.
 const RELEASE: Duration = Duration::from_secs(3);
 
+/// Whom a run of the peer serves.
+#[derive(Clone, Copy)]
+enum For {
+    Everyone,
+    /// Its owner, who looks at the site, its tables and its files while they are offline.
+    Owner,
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Running(Arc<Inner>);
@@ -44,7 +52,7 @@ struct Inner {
     shell: watch::Sender<Shell>,
 }
 
-/// What commands work on while the peer runs.
+/// What commands work on while the peer runs, for everyone or for its owner alone.
 #[derive(Clone)]
 pub(crate) struct Online {
     pub(crate) peer: Peer,
@@ -100,14 +108,17 @@ impl Running {
         self.stop(&mut viewer).await;
         self.set_chosen(None);
         self.shows(dir, Stage::Starting);
-        match begin(dir.to_owned()).await {
-            Ok((online, started)) => {
-                *viewer = Some(started);
-                self.0.online.send_replace(Some(online));
-                self.stage(Stage::Online);
-            }
+        match self.begin(&mut viewer, For::Everyone).await {
+            Ok(()) => self.stage(Stage::Online),
             Err(error) => self.crashed(words(&error)),
         }
+    }
+
+    async fn begin(&self, viewer: &mut Option<Viewer>, whom: For) -> anyhow::Result<()> {
+        let (online, started) = begin(self.folder(), whom).await?;
+        *viewer = Some(started);
+        self.0.online.send_replace(Some(online));
+        Ok(())
     }
 
     /// Goes online with this folder, or has its owner choose what it publishes `first`.
@@ -231,13 +242,40 @@ impl Running {
         self.start(&self.folder()).await;
     }
 
-    /// Says goodbye to others, then closes every socket.
+    /// Says goodbye to others, then closes every socket that they can reach.
     pub(crate) async fn go_offline(&self) {
         let mut viewer = self.0.viewer.lock().await;
-        if viewer.is_some() {
-            self.stop(&mut viewer).await;
-            self.stage(Stage::Offline);
+        if viewer.is_some() && !self.is_offline() {
+            self.rest(&mut viewer).await;
         }
+    }
+
+    async fn rest(&self, viewer: &mut Option<Viewer>) {
+        self.stop(viewer).await;
+        if let Err(error) = self.begin(viewer, For::Owner).await {
+            tracing::warn!(%error, "the site cannot be shown while offline");
+        }
+        self.stage(Stage::Offline);
+    }
+
+    /// Starts again with settings that apply only then.
+    async fn again(&self) {
+        let mut viewer = self.0.viewer.lock().await;
+        if self.is_offline() {
+            return self.rest(&mut viewer).await;
+        }
+        drop(viewer);
+        self.go_online().await;
+    }
+
+    /// At the end of the app.
+    pub(crate) async fn end(&self) {
+        let mut viewer = self.0.viewer.lock().await;
+        self.stop(&mut viewer).await;
+    }
+
+    fn is_offline(&self) -> bool {
+        self.0.shell.borrow().stage == Stage::Offline
     }
 
     /// The settings of the peer, whether it is running or not.
@@ -298,7 +336,7 @@ impl Running {
             drop(online);
             match over {
                 Some(Some(reason)) => self.failed(reason).await,
-                Some(None) => self.go_online().await,
+                Some(None) => self.again().await,
                 None => {}
             }
         }
@@ -347,9 +385,15 @@ pub(super) fn failure(error: Error) -> Failure {
     error.failure()
 }
 
-async fn begin(dir: PathBuf) -> anyhow::Result<(Online, Viewer)> {
+async fn begin(dir: PathBuf, whom: For) -> anyhow::Result<(Online, Viewer)> {
+    let start = async move {
+        match whom {
+            For::Everyone => lifecycle::start(&dir).await,
+            For::Owner => lifecycle::start_offline(&dir).await,
+        }
+    };
     // A separate task, so that a panic ends the start and not the app.
-    let (peer, viewer) = tokio::spawn(async move { lifecycle::start(&dir).await }).await??;
+    let (peer, viewer) = tokio::spawn(start).await??;
     let mut sites = Sites {
         port: viewer.port(),
         ports: Vec::new(),

@@ -35,7 +35,7 @@ pub(crate) enum Stage {
     Choosing,
     Starting,
     Online,
-    /// Its owner took it offline: every socket is closed.
+    /// Its owner took it offline: no socket is open that others could reach.
     Offline,
     Stopping,
     /// It could not start, or could not go on.

@@ -5,18 +5,19 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
-import { deafen, desktop, listening, Notifications, panicIn, pidOfWindow, Tray } from './lib/app.mjs'
+import { deafen, desktop, Notifications, panicIn, pidOfWindow, reachable, Tray } from './lib/app.mjs'
 import { KEY, until } from './lib/driver.mjs'
 
 /** Of the window, in pixels; not what it has at first. */
 const SIZE = { width: 900, height: 610 }
 
-let user, window, neighbour, pid, seen, config
+let user, window, neighbour, pid, seen, config, folder
 
 before(async () => {
   user = await desktop()
-  const folder = join(user.peers, 'mira')
-  await mkdir(folder, { recursive: true })
+  folder = join(user.peers, 'mira')
+  await mkdir(join(folder, 'site'), { recursive: true })
+  await writeFile(join(folder, 'site/index.html'), '<!doctype html><title>Mine</title><h1>A page of mine</h1>')
   config = join(folder, 'goop.json')
   await writeFile(config, JSON.stringify({ profile: { label: 'Mira Sol' } }))
   neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
@@ -59,15 +60,27 @@ describe('without a tray', () => {
     await window.press('button', 'Close this page')
   })
 
-  test('offline is offline: it says goodbye, and no socket stays open', async () => {
-    assert.ok((await listening(pid)).length > 0)
+  test('offline is offline: it says goodbye, and others can reach no socket', async () => {
+    assert.ok((await reachable(pid)).length > 0)
     neighbour.forget()
     await window.press('button', 'Online: your sites')
     await window.press('button', 'Go offline')
     await window.says('You’re offline')
     await seen('offline')
     // A UDP socket stays a moment for what is under way.
-    await until('no open socket', async () => (await listening(pid)).length === 0)
+    await until('no open socket', async () => (await reachable(pid)).length === 0)
+  })
+
+  test('its owner still sees the site, as it is now', async () => {
+    await window.press('button', 'My site')
+    await window.press('button', 'View as a visitor')
+    await window.inSite(() => window.says('A page of mine'))
+    await writeFile(join(folder, 'site/index.html'), '<!doctype html><title>Mine</title><h1>Another page of mine</h1>')
+    await window.inSite(() => window.says('Another page of mine'))
+    await window.press('button', 'Back to my site')
+    await window.says('Offline')
+    await window.press('button', 'Close this page')
+    await window.says('You’re offline')
   })
 
   test('its settings can still be changed', async () => {
@@ -82,7 +95,7 @@ describe('without a tray', () => {
     await until('the name from before', async () => JSON.parse(await readFile(config, 'utf8')).profile.label === 'Mira Sol')
     await window.press('button', 'Close this page')
     await window.says('You’re offline')
-    assert.deepEqual(await listening(pid), [])
+    assert.deepEqual(await reachable(pid), [])
   })
 
   test('and a new name is the one in the list of sites', async () => {
@@ -198,7 +211,7 @@ describe('with a tray', () => {
     await window.find('dialog', 'Stay online?')
     await window.press('button', 'Keep running')
     await until('no window', () => window.run(() => document.visibilityState === 'hidden'))
-    assert.ok((await listening(pid)).length > 0)
+    assert.ok((await reachable(pid)).length > 0)
     await tray.click('Open Goop2')
     await until('the window', () => window.run(() => document.visibilityState === 'visible'))
   })

@@ -46,7 +46,7 @@ pub use libp2p::{identity::Keypair, swarm::ConnectionId};
 
 pub use command::Event;
 pub use net::addresses::Invalid;
-pub use node::{Config, Error, Node, OpenError, spawn};
+pub use node::{Config, Error, Node, OpenError, offline, spawn};
 pub use outside::relays::RelayOffer;
 pub use reach::history::Attempt;
 pub use status::{

@@ -144,6 +144,37 @@ pub async fn spawn(
     ))
 }
 
+/// A node without a network: it listens on nothing and dials nobody, and whatever is asked of it
+/// fails. For a peer that is offline and works for its owner alone.
+pub fn offline(peer_id: PeerId) -> (Node, mpsc::Receiver<InboundStream>, mpsc::Receiver<Event>) {
+    let (streams, inbound) = mpsc::channel(1);
+    let (events_tx, events) = mpsc::channel(1);
+    let (status_tx, status) = watch::channel(Status::default());
+    let (commands, mut asked) = mpsc::channel(COMMANDS);
+    let task = tokio::spawn(async move {
+        // Closed channels would say that the node has failed.
+        let _open = (streams, events_tx, status_tx);
+        loop {
+            match asked.recv().await {
+                Some(Command::Shutdown) | None => return,
+                Some(Command::Connect { reply, .. }) => {
+                    let _nobody_waits = reply.send(Err("this peer is offline".into()));
+                }
+                // What waits for an answer sees that there is none.
+                Some(_) => {}
+            }
+        }
+    });
+    let node = Node {
+        peer_id,
+        commands,
+        control: Control::default(),
+        status,
+        task: Arc::new(Mutex::new(Some(AbortOnDropHandle::new(task)))),
+    };
+    (node, inbound, events)
+}
+
 /// A running node. Clones are the same node; when the last is dropped without [`Node::shutdown`],
 /// it stops at once and no peer is notified.
 #[derive(Clone)]

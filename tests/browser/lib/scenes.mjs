@@ -68,6 +68,7 @@ export const scenes = [
   ['sites', 'desktop', then((page) => page.getByRole('button', { name: 'Online: your sites' }).click(), seen('Open an existing site'))],
   ['first', 'first', seen('What name should others see')],
   ['stage-offline', 'offline', seen('Go online')],
+  ['stage-site', 'offline', then(button('My site'), seen('View as a visitor'))],
   ['stage-settings', 'offline', then(button('Settings'), seen('Under the hood'))],
   ['stage-broken', 'broken', then(button('Settings'), seen('Fix goop.json'))],
   ['settings-sources', 'still', then(bar('Settings'), field('Extra sources your site may load on this computer', 'http://192.168.1.20:8123/ http://radio.local'), seen('Extra sources changed'))],

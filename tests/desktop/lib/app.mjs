@@ -85,9 +85,18 @@ const atKeyboard = (...what) => execute('xdotool', ['search', '--onlyvisible', '
 export async function listening(pid) {
   const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
   const driver = /WEBKIT_INSPECTOR_SERVER=\S*?:(\d+)/.exec(environment)?.[1]
+  return (await sockets(pid)).map((address) => /\d+$/.exec(address)[0]).filter((port) => port !== driver)
+}
+
+/** Those of its sockets that other computers can reach. */
+export async function reachable(pid) {
+  return (await sockets(pid)).filter((address) => !/^(127\.0\.0\.1|\[::1\]|\[::ffff:127\.0\.0\.1\]):/.test(address))
+}
+
+async function sockets(pid) {
   const { stdout } = await execute('ss', ['-Htulnp'])
   const lines = stdout.split('\n').filter((line) => line.includes(`pid=${pid},`))
-  return lines.map((line) => /:(\d+)\s/.exec(line)[1]).filter((port) => port !== driver)
+  return lines.map((line) => /\S+:\d+(?=\s)/.exec(line)[0])
 }
 
 /** A part of the desktop on the session bus, which says line by line what programs ask of it. */
@@ -133,6 +142,17 @@ export class Tray extends Service {
   async click(entry) {
     this.child.stdin.write(`${entry}\n`)
     assert.equal(await this.line(), 'clicked')
+  }
+}
+
+/** A window of another program. */
+export class Other extends Service {
+  static start = () => new Other().launch('other.py')
+
+  /** The answer to one word. */
+  says(word) {
+    this.child.stdin.write(`${word}\n`)
+    return this.line()
   }
 }
 

@@ -134,7 +134,7 @@ async function base64(blob: Blob): Promise<string> {
   return btoa(text);
 }
 
-/** Snapshots arrive while the peer runs; between two runs nothing does. */
+/** Snapshots arrive while the peer runs, for everyone or offline for its owner alone; between two runs nothing does. */
 function subscribe(listener: Listener): Stop {
   const reader = new Reader((value) => {
     listener.snapshot(value);
@@ -146,7 +146,7 @@ function subscribe(listener: Listener): Stop {
   };
   const stops = [
     follow<string>('snapshot', (text) => reader.read(text), lost),
-    on<Shell>('shell', ({ payload }) => payload.stage.is !== 'online' && lost()),
+    on<Shell>('shell', ({ payload }) => !['online', 'offline'].includes(payload.stage.is) && lost()),
   ];
   return () => stops.forEach((stop) => stop());
 }

@@ -98,6 +98,8 @@ export class AppState {
 
   /** Notifies of favorites that came online, where the user wants that. */
   greet(peers: readonly PeerCard[]): void {
+    // Offline nobody is seen, so that going online would bring all of them.
+    if (this.resting) return void (this.#seen = null);
     const arrived = arrivals(this.#seen, peers);
     this.#seen = peers;
     if (!this.preferences.notify) return;

@@ -6,7 +6,7 @@ export function onKey(app: AppState, event: KeyboardEvent): void {
   ofTheApp(app, event);
   // An open dialog has the keys.
   if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
-  if (app.resting && app.navigation.offlineSettings === 'open' && event.key === 'Escape' && !typing(event.target)) app.navigation.offlineSettings = 'closed';
+  if (app.resting && app.navigation.offlinePage && event.key === 'Escape' && !typing(event.target)) app.navigation.closeOffline();
   if (app.resting || !app.ready) return;
   const act = ofPages(app, event) ?? (app.navigation.page ? undefined : ofSites(app, event));
   if (!act) return;

@@ -8,6 +8,9 @@ import type { Browser } from './browser.svelte';
 
 export type Page = 'site' | 'rendezvous' | 'network' | 'settings' | 'log' | 'history';
 
+/** What can be opened while the peer is not online. */
+export type OfflinePage = Extract<Page, 'site' | 'settings'>;
+
 /** In the order of the bar. */
 export const PAGE_NAMES: Record<Page, string> = { site: 'My site', rendezvous: 'Rendezvous', network: 'Network', settings: 'Settings', log: 'Log', history: 'History' };
 
@@ -29,8 +32,10 @@ export class Navigation {
   about = $state<string | null>(null);
   /** Where a site's link leads, outside Goop2. */
   leaving = $state<string | null>(null);
-  /** The settings of a peer that does not run; `closed` once the user comes back from them. */
-  offlineSettings = $state<'open' | 'closed' | null>(null);
+  /** The page that is open while the peer is not online. */
+  offlinePage = $state<OfflinePage | null>(null);
+  /** The one that the user comes back from. */
+  offlineBefore = $state<OfflinePage | null>(null);
 
   /** The components that take the focus, while they exist. */
   side = $state.raw<{ focusSearch(): void }>();
@@ -94,6 +99,21 @@ export class Navigation {
     this.page = null;
     await tick();
     if (this.#before instanceof HTMLElement) this.#before.focus();
+  }
+
+  showOffline(page: OfflinePage): void {
+    this.offlinePage = page;
+  }
+
+  closeOffline(): void {
+    this.offlineBefore = this.offlinePage;
+    this.offlinePage = null;
+  }
+
+  /** The peer is online, or about to be. */
+  leaveOffline(): void {
+    this.offlinePage = null;
+    this.offlineBefore = null;
   }
 
   search(): void {

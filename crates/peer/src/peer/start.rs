@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use goop2_node::{Event, InboundStream};
+use goop2_node::{Event, InboundStream, Node};
 use goop2_proto::mdns::Tag;
 use goop2_rendezvous::client::Http;
 use goop2_store::{Config, Folder};
@@ -43,11 +43,26 @@ impl Peer {
     /// Goes online with this folder; returns once everything listens.
     pub async fn start(folder: Folder) -> Result<Self, Error> {
         let folder = Arc::new(folder);
-        let config = folder.config();
         blocking(&folder, tables::create_missing).await??;
+        let config = node_config(&folder, &folder.config());
+        let network = goop2_node::spawn(config).await?;
+        Self::run(folder, network, true).await
+    }
+
+    /// Serves this folder to its owner alone: no other computer learns of it, or reaches it.
+    pub async fn start_offline(folder: Folder) -> Result<Self, Error> {
+        let folder = Arc::new(folder);
+        blocking(&folder, tables::create_missing).await??;
+        let network = goop2_node::offline(folder.peer_id());
+        Self::run(folder, network, false).await
+    }
+
+    /// `joins`: it talks to rendezvous servers, and hosts its own.
+    async fn run(folder: Arc<Folder>, network: Network, joins: bool) -> Result<Self, Error> {
+        let config = folder.config();
         let avatar = blocking(&folder, avatar_hash).await?;
         let known = KnownPeers::open(&folder).await?;
-        let (node, inbound, events) = goop2_node::spawn(node_config(&folder, &config)).await?;
+        let (node, inbound, events) = network;
         known.introduce(&node).await;
         let roster = SharedRoster::new(node.peer_id(), config.presence.ttl_seconds);
         let http = Http::new();
@@ -57,7 +72,8 @@ impl Peer {
         let snapshot = presence.snapshot();
         let tasks = Tasks {
             presence,
-            servers: Servers::new(&folder, node.clone(), http.clone(), channels.servers),
+            servers: joins
+                .then(|| Servers::new(&folder, node.clone(), http.clone(), channels.servers)),
             responder: Responder::new(Arc::clone(&folder), roster.clone(), live.clone()),
             watching: live::folder::Task::new(
                 Arc::clone(&folder),
@@ -125,10 +141,13 @@ impl Peer {
     }
 }
 
+/// The node, and what comes in through it.
+type Network = (Node, mpsc::Receiver<InboundStream>, mpsc::Receiver<Event>);
+
 /// The tasks of a peer, ready to run.
 struct Tasks {
     presence: presence::Task,
-    servers: Servers,
+    servers: Option<Servers>,
     responder: Responder,
     watching: live::folder::Task,
     readers: (Readers, Arc<Folder>),
@@ -148,8 +167,10 @@ impl Tasks {
         let announcing = self.presence.run(events, presence.clone());
         let announcing = supervisor.watch("Presence", presence.clone(), announcing);
         let announcing = AbortOnDropHandle::new(tokio::spawn(announcing));
-        let servers = self.servers.run(presence.clone());
-        tasks.spawn(supervisor.watch("The rendezvous client", presence.clone(), servers));
+        if let Some(servers) = self.servers {
+            let servers = servers.run(presence.clone());
+            tasks.spawn(supervisor.watch("The rendezvous client", presence.clone(), servers));
+        }
         let watching = self.watching.run(serving.clone());
         tasks.spawn(supervisor.watch("The watcher of the site", serving.clone(), watching));
         let (readers, folder) = self.readers;

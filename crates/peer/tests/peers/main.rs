@@ -5,6 +5,7 @@
 mod crowd;
 mod live;
 mod nearby;
+mod offline;
 #[path = "../../../../tests/support/port.rs"]
 mod port;
 mod relay;
