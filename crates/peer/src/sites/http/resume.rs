@@ -201,7 +201,7 @@ impl Transfer {
     }
 }
 
-/// What comes, unless it pauses and another connection takes the place of its own, if that is of
+/// What comes, unless it pauses and another connection takes its place, if that is of
 /// use. Of a connection that died, only the silence is noticed here; the node finds out, and makes
 /// another one.
 async fn unless_replaced<T>(
