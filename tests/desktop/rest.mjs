@@ -1,6 +1,6 @@
 // What the window takes while nobody does anything with it, next to a window of the same webview that shows nothing.
 //
-// Only `make measure` runs it, with programs built as they are shipped: what a debug build has in memory is mostly its own code.
+// Not a part of `make test`: `make measure` runs it, with programs built as they are shipped: what a debug build has in memory is mostly its own code.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -43,7 +43,7 @@ async function end(child) {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
 }
 
-test('a window that is left alone takes little', { skip: !process.env.GOOP2_MEASURE }, async (t) => {
+test('a window that is left alone takes little', async (t) => {
   const home = await mkdtemp(join(tmpdir(), 'goop2-rest-'))
   const folder = join(home, 'demo')
   await cp('../../peers/demo', folder, { recursive: true })
