@@ -4,8 +4,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-#[path = "../support/hoard.rs"]
-mod hoard;
+#[path = "../support/strangers.rs"]
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 

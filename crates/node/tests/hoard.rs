@@ -2,12 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
-#[path = "../../../tests/support/hoard.rs"]
-mod hoard;
 
 use common::{ECHO, ask, echo, start};
+use goop2_hostile::{Hoard, STREAMS, negotiated};
 use goop2_node::Keypair;
-use hoard::{Hoard, STREAMS, negotiated};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,12 @@
 use std::{fs::File, iter};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, stream};
+use goop2_hostile::{Hoard, STREAMS, negotiated};
 use goop2_node::{Config, Keypair, Node, Stream};
 use goop2_proto::{Multiaddr, http, site};
 
 use super::{Held, during, during_an_attack, meet, page};
 use crate::{
-    hoard::{Hoard, STREAMS, negotiated},
     measured,
     support::{
         lab::Lan,

@@ -11,5 +11,7 @@ mod port;
 mod relay;
 mod rendezvous;
 mod settings;
+#[path = "../../../../tests/support/strangers.rs"]
+mod strangers;
 mod transfer;
 mod world;

@@ -1,5 +1,9 @@
 //! A stranger who opens all the streams there may be on a connection, and fills them.
-#![allow(dead_code, reason = "each test program uses its part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on should stop"
+)]
 
 use std::{
     sync::{
@@ -11,16 +15,15 @@ use std::{
 };
 
 use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
-use goop2_node::Keypair;
-use goop2_proto::Multiaddr;
 use libp2p::{
-    Transport,
+    Multiaddr, Transport,
     core::{
         Endpoint,
         muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
         transport::{DialOpts, PortUse},
         upgrade::Version,
     },
+    identity::Keypair,
     multiaddr::Protocol,
     noise, quic, tcp, yamux,
 };
@@ -33,10 +36,10 @@ const WINDOW: usize = 256 * 1024;
 const ENDED: Duration = Duration::from_secs(90);
 
 /// Streams on one connection, as many as a muxer lets wait for an answer.
-pub(crate) const STREAMS: usize = 256;
+pub const STREAMS: usize = 256;
 
 /// A connection with [`STREAMS`] streams, filled as far as the other side lets them be.
-pub(crate) struct Hoard {
+pub struct Hoard {
     /// Those that the other side has ended.
     ended: Arc<AtomicUsize>,
     changed: watch::Receiver<()>,
@@ -45,7 +48,7 @@ pub(crate) struct Hoard {
 
 impl Hoard {
     /// `opening` is said on each stream first. None = the connection was refused.
-    pub(crate) async fn start(at: Multiaddr, key: &Keypair, opening: Vec<u8>) -> Option<Self> {
+    pub async fn start(at: Multiaddr, key: &Keypair, opening: Vec<u8>) -> Option<Self> {
         let mut transport = if at.iter().any(|part| part == Protocol::QuicV1) {
             quic::tokio::Transport::new(quic::Config::new(key))
                 .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
@@ -91,12 +94,12 @@ impl Hoard {
     }
 
     /// How many of them the other side has ended.
-    pub(crate) fn gone(&self) -> usize {
+    pub fn gone(&self) -> usize {
         self.ended.load(Relaxed)
     }
 
     /// Until the other side has ended so many of them, or the connection.
-    pub(crate) async fn ended(&mut self, streams: usize) {
+    pub async fn ended(&mut self, streams: usize) {
         let ended =
             async { while self.gone() < streams && self.changed.changed().await.is_ok() {} };
         let waited = timeout(ENDED, ended).await;
@@ -135,7 +138,7 @@ async fn fill(mut stream: SubstreamBox, opening: Vec<u8>) {
 }
 
 /// What opens a stream of a protocol (multistream-select 1.0).
-pub(crate) fn negotiated(protocol: &str) -> Vec<u8> {
+pub fn negotiated(protocol: &str) -> Vec<u8> {
     ["/multistream/1.0.0", protocol]
         .into_iter()
         .flat_map(|word| {
