@@ -33,10 +33,11 @@ use crate::{
 /// How long nothing must have changed before a file is published that was saved and is the only one:
 /// programs that write several begin the next one sooner.
 const QUIET_SAVED: Duration = Duration::from_millis(20);
-/// The same for anything else: longer than an editor takes from
-/// removing a file to putting another in its place.
+/// The same for anything else: longer than an editor takes from removing a file to putting another
+/// in its place.
 const QUIET: Duration = Duration::from_millis(50);
-/// The same, once [`FEW`] files have changed: a program is writing, not a person.
+/// The same, once [`FEW`] files have changed, as a program is writing and not a person, and while a
+/// file is being written: a part of it is nothing to show.
 const QUIET_AFTER_MANY: Duration = Duration::from_millis(300);
 /// Files that one action of a person changes.
 const FEW: usize = 4;
@@ -74,6 +75,8 @@ struct News {
     paths: BTreeSet<SitePath>,
     /// Those of them that are complete, as far as the system says so.
     saved: BTreeSet<SitePath>,
+    /// Those that are being written.
+    open: BTreeSet<SitePath>,
     everything: bool,
     root: bool,
     blind: bool,
@@ -83,7 +86,7 @@ struct News {
 
 impl News {
     fn quiet(&self) -> Duration {
-        if self.everything || self.paths.len() > FEW {
+        if self.everything || self.paths.len() > FEW || !self.open.is_empty() {
             QUIET_AFTER_MANY
         } else if self.tables.is_empty() && self.paths.len() == 1 && self.paths == self.saved {
             QUIET_SAVED
@@ -97,16 +100,21 @@ impl Noted {
     fn see(&self, seen: Seen) {
         let mut news = self.news();
         match seen {
-            Seen::Path(_) | Seen::Saved(_) if news.everything => {}
+            Seen::Path(_) | Seen::Saved(_) | Seen::Writing(_) if news.everything => {}
             Seen::Saved(path) => {
                 news.saved.insert(path);
             }
+            Seen::Writing(path) => {
+                news.open.insert(path);
+            }
             Seen::Path(path) => {
                 news.saved.remove(&path);
+                news.open.remove(&path);
                 news.paths.insert(path);
                 if news.paths.len() > MAX_SEEN {
                     news.paths.clear();
                     news.saved.clear();
+                    news.open.clear();
                     news.everything = true;
                 }
             }
@@ -332,7 +340,14 @@ mod tests {
         assert_eq!(noted.news().quiet(), QUIET);
         noted.see(Seen::Saved(path(1)));
         assert_eq!(noted.news().quiet(), QUIET_SAVED);
-        // It is written again, or another one is.
+        // It is written again: a part of it is not published.
+        noted.see(file(1));
+        noted.see(Seen::Writing(path(1)));
+        assert_eq!(noted.news().quiet(), QUIET_AFTER_MANY);
+        noted.see(file(1));
+        noted.see(Seen::Saved(path(1)));
+        assert_eq!(noted.news().quiet(), QUIET_SAVED);
+        // It is removed, and put back with another one.
         noted.see(file(1));
         assert_eq!(noted.news().quiet(), QUIET);
         noted.see(Seen::Saved(path(1)));

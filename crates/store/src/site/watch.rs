@@ -43,6 +43,8 @@ pub enum Seen {
     /// The file that was just reported is complete: it was closed, or put in its place. Not every
     /// system says so.
     Saved(SitePath),
+    /// The file that was just reported is being written; that it is complete is reported too.
+    Writing(SitePath),
     /// More than the system could report, or to what decides about every page.
     Everything,
     /// To the folder itself: it may be gone, or be another one.
@@ -162,13 +164,14 @@ impl Site {
             let Some(seen) = self.seen(path) else {
                 continue;
             };
-            let saved = match &seen {
-                Seen::Path(path) if completes(event.kind, index) => Some(path.clone()),
+            let state = match &seen {
+                Seen::Path(path) if completes(event.kind, index) => Some(Seen::Saved(path.clone())),
+                Seen::Path(path) if begins(event.kind) => Some(Seen::Writing(path.clone())),
                 _ => None,
             };
             tell(seen);
-            if let Some(path) = saved {
-                tell(Seen::Saved(path));
+            if let Some(state) = state {
+                tell(state);
             }
         }
     }
@@ -252,6 +255,11 @@ fn completes(kind: EventKind, index: usize) -> bool {
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => index == 1,
         _ => false,
     }
+}
+
+/// Whether the file of an event is being written, where the system tells when that has ended.
+fn begins(kind: EventKind) -> bool {
+    cfg!(target_os = "linux") && matches!(kind, EventKind::Modify(ModifyKind::Data(_)))
 }
 
 fn unwatchable(error: notify::Error) -> Unwatchable {
