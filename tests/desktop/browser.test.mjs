@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
 import { desktop, keyboard, pixels, startAgain } from './lib/app.mjs'
 import { until } from './lib/driver.mjs'
@@ -204,6 +205,23 @@ test('a link from outside arrives with its path, query and fragment', async () =
   await window.answer('Open')
   await shows('Where')
   assert.equal(await inSite(() => window.run(() => location.href.slice(location.origin.length))), `/p/${anselm.id}${rest}`)
+})
+
+test('a page that is covered does not go on animating', async () => {
+  const count = '<script>window.drawn = 0; const next = () => { window.drawn++; requestAnimationFrame(next) }; next()</script>'
+  await anselm.write('moving.html', page('Moving', count))
+  await visit('/moving.html', 'Moving')
+  const drawn = () => inSite(() => window.run(() => window.drawn))
+  const becomes = (what, wanted) => until(what, async () => {
+    const before = await drawn()
+    await sleep(500)
+    return wanted((await drawn()) - before)
+  })
+  await becomes('the page moving', (count) => count > 1)
+  await window.press('button', 'Settings')
+  await becomes('the covered page at rest', (count) => count <= 1)
+  await window.press('button', 'Close this page')
+  await becomes('the page moving again', (count) => count > 1)
 })
 
 describe('a link for a new window', () => {
