@@ -64,22 +64,7 @@ impl Report {
                 "The rendezvous is listening on {}.",
                 listen.join(" and ")
             ));
-            match connect_urls.as_slice() {
-                [] if server
-                    .local_addrs()
-                    .iter()
-                    .any(|addr| addr.ip().is_unspecified()) =>
-                {
-                    line("Others can't reach it: this computer isn't connected to a network.");
-                }
-                [] => line(
-                    "Only this computer can reach it. Set presence.rendezvous_bind to \"\" in goop.json to let others in.",
-                ),
-                urls => line(&format!(
-                    "Others join with one of these addresses:\n  {}",
-                    urls.join("\n  ")
-                )),
-            }
+            line(&how_to_join(server, &connect_urls));
             if !relay.is_empty() {
                 line(&format!(
                     "Its relay connects peers that cannot reach each other directly:\n  {}",
@@ -257,6 +242,17 @@ impl Report {
             plain(&card.label),
             card.id
         ));
+    }
+}
+
+fn how_to_join(server: &Hosted, connect_urls: &[String]) -> String {
+    let addresses = server.local_addrs();
+    match connect_urls {
+        [] if addresses.iter().any(|addr| addr.ip().is_unspecified()) => {
+            "Others can't reach it: this computer isn't connected to a network.".into()
+        }
+        [] => "Only this computer can reach it. Set presence.rendezvous_bind to \"\" in goop.json to let others in.".into(),
+        urls => format!("Others join with one of these addresses:\n  {}", urls.join("\n  ")),
     }
 }
 

@@ -10,6 +10,7 @@
 //! ([`goop2_viewer::ports`]). This has not been run on macOS; the same code is tested in browsers.
 
 mod app;
+mod commands;
 #[cfg(target_os = "linux")]
 mod drawing;
 mod events;
@@ -44,8 +45,8 @@ use std::{
 
 use anyhow::Context;
 use tauri::{
-    AppHandle, CloseRequestApi, DragDropEvent, Manager, RunEvent, Url, WebviewUrl,
-    WebviewWindowBuilder, WindowEvent, async_runtime, http::header::CONTENT_SECURITY_POLICY,
+    AppHandle, Builder, CloseRequestApi, DragDropEvent, Manager, RunEvent, Url, WebviewUrl,
+    WebviewWindowBuilder, WindowEvent, Wry, async_runtime, http::header::CONTENT_SECURITY_POLICY,
 };
 use tauri_plugin_autostart::{MacosLauncher, ManagerExt};
 use tauri_plugin_window_state::StateFlags;
@@ -83,83 +84,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     let stop = lifecycle::stop_signal()?;
     #[cfg(target_os = "linux")]
     front::hand_over();
-    let app = tauri::Builder::default()
-        // First: a second start ends here, before it touches anything.
-        .plugin(tauri_plugin_single_instance::init(|app, args, from| {
-            links::started_again(app, &args, Path::new(&from));
-        }))
-        .plugin(tauri_plugin_deep_link::init())
-        .plugin(tauri_plugin_opener::init())
-        .plugin(tauri_plugin_notification::init())
-        .plugin(tauri_plugin_store::Builder::default().build())
-        .plugin(tauri_plugin_autostart::init(
-            MacosLauncher::LaunchAgent,
-            Some(vec![HIDDEN]),
-        ))
-        .plugin(
-            tauri_plugin_window_state::Builder::default()
-                .with_state_flags(StateFlags::all() - StateFlags::VISIBLE)
-                .build(),
-        )
-        .invoke_handler(tauri::generate_handler![
-            visit::session,
-            visit::snapshot,
-            visit::origin,
-            visit::place,
-            visit::add_address,
-            visit::avatar,
-            visit::open_external,
-            visit::zoom,
-            find::find,
-            network::test_network,
-            network::network_report,
-            network::peer_reach,
-            preferences::preference,
-            preferences::prefer,
-            rendezvous::rendezvous_address,
-            rendezvous::join_rendezvous,
-            rendezvous::leave_rendezvous,
-            rendezvous::host_rendezvous,
-            rendezvous::admin_password,
-            rendezvous::register,
-            rendezvous::qr,
-            app::shell,
-            app::create_peer,
-            app::open_peer,
-            app::go_online,
-            app::go_offline,
-            app::answered,
-            app::open_folder,
-            app::save_log,
-            app::set_closing,
-            app::set_autostart,
-            app::close_window,
-            app::hide_window,
-            app::quit,
-            app::notify,
-            publish::site,
-            publish::add_files,
-            publish::cancel_add,
-            publish::pick_folder,
-            publish::pick_files,
-            publish::import_template,
-            publish::export_template,
-            publish::save_backup,
-            publish::open_backup,
-            publish::open_file,
-            publish::show_file,
-            settings::settings,
-            settings::change_settings,
-            settings::replace_settings,
-            settings::set_avatar,
-            settings::renew_identity,
-            settings::note,
-            settings::details,
-            settings::try_again,
-            settings::logs,
-            tables::tables,
-            tables::export_table,
-        ])
+    let app = commands::admit(plugged())
         .setup(move |app| Ok(begin(app.handle(), dir, hidden, stop)?))
         .on_window_event(|window, event| match event {
             WindowEvent::CloseRequested { api, .. } => closing(window.app_handle(), api),
@@ -185,6 +110,27 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn plugged() -> Builder<Wry> {
+    Builder::default()
+        // First: a second start ends here, before it touches anything.
+        .plugin(tauri_plugin_single_instance::init(|app, args, from| {
+            links::started_again(app, &args, Path::new(&from));
+        }))
+        .plugin(tauri_plugin_deep_link::init())
+        .plugin(tauri_plugin_opener::init())
+        .plugin(tauri_plugin_notification::init())
+        .plugin(tauri_plugin_store::Builder::default().build())
+        .plugin(tauri_plugin_autostart::init(
+            MacosLauncher::LaunchAgent,
+            Some(vec![HIDDEN]),
+        ))
+        .plugin(
+            tauri_plugin_window_state::Builder::default()
+                .with_state_flags(StateFlags::all() - StateFlags::VISIBLE)
+                .build(),
+        )
+}
+
 fn begin(
     app: &AppHandle,
     dir: Option<PathBuf>,
@@ -192,42 +138,28 @@ fn begin(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let profiles = Profiles::open(app)?;
-    let tray_shown = tray::is_shown();
-    let (changes, _) = watch::channel(Shell {
-        stage: Stage::First {
-            name: profiles::suggested_name(),
-        },
-        folder: String::new(),
-        profiles: profiles.list(),
-        ask: None,
-        closing: profiles.closing(),
-        tray: tray_shown,
-        autostart: app.autolaunch().is_enabled().unwrap_or(false),
-    });
+    let (changes, _) = watch::channel(first_state(app, &profiles));
     let running = Running::new(changes.clone());
     // A folder from the command line is not remembered.
-    if let Some(dir) = dir.map_or_else(
-        || Ok(profiles.last()),
-        |dir| std::path::absolute(dir).map(Some),
-    )? {
+    let dir = match dir {
+        Some(dir) => Some(std::path::absolute(dir)?),
+        None => profiles.last(),
+    };
+    if let Some(dir) = dir {
         let first = profiles.is_choosing(&dir);
         async_runtime::block_on(running.open(&dir, first));
     }
     let framed = Framed::default();
     // Without a tray, a hidden window could not be reached.
-    open(app, &running, &framed, !hidden || !tray_shown)?;
+    let visible = !hidden || !changes.borrow().tray;
+    open(app, &running, &framed, visible)?;
     menu::set(app)?;
     let (toggles, toggled) = mpsc::channel(1);
+    let (events, tray) = (running.clone(), Tray::open(app));
     let mut tasks = JoinSet::new();
     tasks.spawn(app::follow_tray(running.clone(), toggled));
     tasks.spawn(running.clone().watch_over());
-    tasks.spawn(forward(
-        app.clone(),
-        running.clone(),
-        framed,
-        Tray::open(app),
-        stop,
-    ));
+    tasks.spawn(forward(app.clone(), events, framed, tray, stop));
     app.manage(running.clone());
     app.manage(Adding::default());
     #[cfg(target_os = "linux")]
@@ -242,6 +174,21 @@ fn begin(
     });
     links::listen(app);
     Ok(())
+}
+
+/// What the window shows until a peer runs.
+fn first_state(app: &AppHandle, profiles: &Profiles) -> Shell {
+    Shell {
+        stage: Stage::First {
+            name: profiles::suggested_name(),
+        },
+        folder: String::new(),
+        profiles: profiles.list(),
+        ask: None,
+        closing: profiles.closing(),
+        tray: tray::is_shown(),
+        autostart: app.autolaunch().is_enabled().unwrap_or(false),
+    }
 }
 
 /// Without a tray, closing the window quits. With one, the user has chosen what it does, or is

@@ -174,18 +174,29 @@ mod bar {
         bar.foreach(WidgetExt::show_all);
         bar.set_no_show_all(true);
 
-        let mark = field.style_context();
+        let parts = Parts { bar, side, field };
+        searches(&parts, finder);
+        moves(&parts, [&back, &on], finder);
+        ends(&parts, &close, view, finder);
+        parts
+    }
+
+    /// What is typed is looked for, and the field shows when it is not there.
+    fn searches(parts: &Parts, finder: &FindController) {
+        let mark = parts.field.style_context();
         finder.connect_found_text({
             let mark = mark.clone();
             move |_, _| mark.remove_class(WRONG)
         });
         finder.connect_failed_to_find_text(move |_| mark.add_class(WRONG));
-        field.connect_search_changed({
-            let finder = finder.clone();
-            move |field| {
-                change(&finder, field);
-            }
+        let finder = finder.clone();
+        parts.field.connect_search_changed(move |field| {
+            change(&finder, field);
         });
+    }
+
+    /// The keys and the buttons that go from match to match.
+    fn moves(parts: &Parts, [back, on]: [&gtk::Button; 2], finder: &FindController) {
         let next = {
             let finder = finder.clone();
             move || finder.search_next()
@@ -194,15 +205,7 @@ mod bar {
             let finder = finder.clone();
             move || finder.search_previous()
         };
-        let end = {
-            let (bar, view, finder) = (bar.clone(), view.clone(), finder.clone());
-            move || {
-                finder.search_finish();
-                bar.hide();
-                view.grab_focus();
-            }
-        };
-        field.connect_activate({
+        parts.field.connect_activate({
             let (finder, next) = (finder.clone(), next.clone());
             move |field| {
                 if !change(&finder, field) {
@@ -210,22 +213,31 @@ mod bar {
                 }
             }
         });
-        field.connect_next_match({
+        parts.field.connect_next_match({
             let next = next.clone();
             move |_| next()
         });
-        field.connect_previous_match({
+        parts.field.connect_previous_match({
             let previous = previous.clone();
             move |_| previous()
         });
-        field.connect_stop_search({
+        on.connect_clicked(move |_| next());
+        back.connect_clicked(move |_| previous());
+    }
+
+    /// The key and the button that close the bar; the page has the focus again.
+    fn ends(parts: &Parts, close: &gtk::Button, view: &WebView, finder: &FindController) {
+        let (bar, view, finder) = (parts.bar.clone(), view.clone(), finder.clone());
+        let end = move || {
+            finder.search_finish();
+            bar.hide();
+            view.grab_focus();
+        };
+        parts.field.connect_stop_search({
             let end = end.clone();
             move |_| end()
         });
-        on.connect_clicked(move |_| next());
-        back.connect_clicked(move |_| previous());
         close.connect_clicked(move |_| end());
-        Parts { bar, side, field }
     }
 
     fn button(bar: &gtk::Box, icon: &str, name: &str) -> gtk::Button {

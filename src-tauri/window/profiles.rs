@@ -182,8 +182,9 @@ impl Profiles {
     }
 }
 
-/// Accounts that systems come with; nobody is called that.
-const ACCOUNTS: [&str; 20] = [
+/// Accounts and names of computers that systems come with; nobody is called that.
+const ACCOUNTS: [&str; 21] = [
+    "localhost",
     "root",
     "toor",
     "admin",
@@ -214,9 +215,12 @@ pub(crate) fn suggested_name() -> String {
         whoami::devicename(),
         whoami::hostname(),
     ];
+    of_a_person(names.into_iter().flatten())
+}
+
+/// The first that may be what somebody is called.
+fn of_a_person(names: impl Iterator<Item = String>) -> String {
     names
-        .into_iter()
-        .flatten()
         // The full name of a Unix account may be followed by a room and a telephone number.
         .map(|name| name.split(',').next().unwrap_or_default().trim().to_owned())
         .find(|name| {
@@ -269,6 +273,20 @@ fn slug(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_called_what_an_account_is() {
+        for (names, suggested) in [
+            (["root", "root", "den", "den"], "den"),
+            (["", "Administrator", "localhost", "den"], "den"),
+            (["Ann Müller,Room 3,,", "ann", "den", "den"], "Ann Müller"),
+            ([" ", "pi", "raspberry", "x"], "raspberry"),
+            (["root", "guest", "ubuntu", ""], ""),
+        ] {
+            let names = names.into_iter().map(str::to_owned);
+            assert_eq!(of_a_person(names), suggested);
+        }
+    }
 
     #[test]
     fn a_name_becomes_a_folder_everywhere() {

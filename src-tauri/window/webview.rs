@@ -36,19 +36,9 @@ pub(crate) fn confine<M: Manager<Wry>>(
     admit: impl Fn(&Url) -> bool + Clone + Send + 'static,
     refused: impl Fn(Refused) + Clone + Send + Sync + 'static,
 ) -> tauri::Result<WebviewWindow> {
-    let (leading, opening, saving) = (refused.clone(), refused.clone(), refused);
     let own = admit.clone();
-    // A site's own frame goes to no web page, as the window's policy has it, which also tells of a
-    // link that leads to one. So what is refused here without a word is in a frame within a site.
-    let in_frames = move |url: &Url| {
-        let admitted = admit(url) || is_web(url);
-        if !admitted && is_clicked(url) {
-            leading(Refused::Link {
-                url: url.to_string(),
-            });
-        }
-        admitted
-    };
+    let in_frames = admitted_in_frames(admit, refused.clone());
+    let (opening, saving) = (refused.clone(), refused);
     let window = window
         .initialization_script_for_all_frames(NO_WEBRTC)
         .on_navigation(if cfg!(target_os = "linux") {
@@ -80,6 +70,22 @@ pub(crate) fn confine<M: Manager<Wry>>(
     #[cfg(target_os = "linux")]
     webkit::confine(&window, own)?;
     Ok(window)
+}
+
+/// A site's own frame goes to no web page, as the window's policy has it, which also tells of a link
+/// that leads to one. So what is refused here without a word is in a frame within a site.
+fn admitted_in_frames(
+    admit: impl Fn(&Url) -> bool + Clone + Send + 'static,
+    refused: impl Fn(Refused) + Clone + Send + Sync + 'static,
+) -> impl Fn(&Url) -> bool + Clone + Send + 'static {
+    move |url| {
+        let admitted = admit(url) || is_web(url);
+        if !admitted && is_clicked(url) {
+            let url = url.to_string();
+            refused(Refused::Link { url });
+        }
+        admitted
+    }
 }
 
 /// What a site may frame of the web, as its own policy has it (`goop2_viewer`): https at its usual

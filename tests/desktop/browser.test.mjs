@@ -8,8 +8,9 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
-import { desktop, keyboard, startAgain } from './lib/app.mjs'
+import { desktop, keyboard, pixels, startAgain } from './lib/app.mjs'
 import { until } from './lib/driver.mjs'
 
 const page = (title, text = '') => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>${text}`
@@ -148,6 +149,33 @@ describe('find in page', () => {
     await found(true)
   })
 
+  /** Under the list of peers, at the field next to it, and between the buttons and the end. */
+  const looksLikeThePage = (when) => {
+    let seen, wanted
+    return until(`the colors ${when}`, async () => {
+      const { x, y, height: bottom } = await window.ask('GET', '/window/rect')
+      const [list, wide, high] = await window.run(() => [document.querySelector('aside').getBoundingClientRect().width, innerWidth, innerHeight])
+      seen = await pixels(...[list - 3, list + 3, wide * 0.8].map((left) => [x + Math.round(left), y + Math.round((high + bottom) / 2)]))
+      wanted = await window.run(() => ['aside', 'main', 'main'].map((name) => getComputedStyle(document.querySelector(name)).backgroundColor))
+      return wanted[0] !== wanted[1] && seen.join() === wanted.join()
+    }, async () => `${seen} instead of ${wanted}`)
+  }
+
+  test('the bar has the colors of the page, whatever theme is chosen and however wide the window is', async () => {
+    await search()
+    await window.press('button', 'Settings')
+    for (const theme of ['Dark', 'Light', 'Same as system']) {
+      await window.press('radio', theme)
+      await looksLikeThePage(`of “${theme}”`)
+    }
+    const { width, height } = await window.ask('GET', '/window/rect')
+    await window.ask('POST', '/window/rect', { width: 860, height })
+    await looksLikeThePage('of a narrower list')
+    await window.ask('POST', '/window/rect', { width, height })
+    await looksLikeThePage('of the list as it was')
+    await window.press('button', 'Close this page')
+  })
+
   test('Escape closes it', async () => {
     await search()
     await keyboard.press('Escape')
@@ -168,6 +196,32 @@ test('a link in a page leads to another peer', async () => {
   await visit('/plain.html', 'Plain')
   await inSite(() => window.press('link', 'Berta'))
   await shows('Berta’s site')
+})
+
+test('a link from outside arrives with its path, query and fragment', async () => {
+  const rest = '/a%20folder/where.html?x=1&y=%C3%BC#part-2'
+  await anselm.write('a folder/where.html', page('Where'))
+  await startAgain(`goop://${anselm.id}${rest}`)
+  await window.answer('Open')
+  await shows('Where')
+  assert.equal(await inSite(() => window.run(() => location.href.slice(location.origin.length))), `/p/${anselm.id}${rest}`)
+})
+
+test('a page that is covered does not go on animating', async () => {
+  const count = '<script>window.drawn = 0; const next = () => { window.drawn++; requestAnimationFrame(next) }; next()</script>'
+  await anselm.write('moving.html', page('Moving', count))
+  await visit('/moving.html', 'Moving')
+  const drawn = () => inSite(() => window.run(() => window.drawn))
+  const becomes = (what, wanted) => until(what, async () => {
+    const before = await drawn()
+    await sleep(500)
+    return wanted((await drawn()) - before)
+  })
+  await becomes('the page moving', (count) => count > 1)
+  await window.press('button', 'Settings')
+  await becomes('the covered page at rest', (count) => count <= 1)
+  await window.press('button', 'Close this page')
+  await becomes('the page moving again', (count) => count > 1)
 })
 
 describe('a link for a new window', () => {

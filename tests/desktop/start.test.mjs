@@ -35,7 +35,7 @@ test('the first start asks for a name and what to put online, and goes online wh
   const since = performance.now()
   window = await user.open()
   const field = await window.find('textbox', 'Name')
-  assert.notEqual(await field.value(), '', 'the name is filled in')
+  assert.doesNotMatch(await field.value(), /^(root|localhost|)$/i, 'a name is filled in, and not that of an account')
   await field.fill('Mira Sol')
   await window.press('button', 'Next')
   await window.says('What do you want to put online?')
@@ -153,6 +153,7 @@ describe('what a page wants but does not get', () => {
     ['a call', 'tel:+4912345', 'This link calls a number: tel:+4912345'],
     ['company', 'goop://connect?url=https://meet.example', 'This link invites you to a rendezvous: goop://connect?url=https://meet.example'],
     ['nobody', 'goop://nobody/', 'This link leads nowhere: goop://nobody/'],
+    ['a chat', 'xmpp:ann@example.org', 'Goop2 doesn’t open links that start with xmpp:'],
   ])
     test(`a link is not silent: ${href}`, async () => {
       await wants(name.replace(' ', '-'), `<a href="${href}">this</a>`)

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::{
     PATIENCE, inside, measured,
     support::{
@@ -27,6 +29,9 @@ const SIMULTANEOUS_STARTS: u32 = 100;
 const PAIRS: u8 = 4;
 /// How long peers with another tag are given to find each other by mistake.
 const STRANGERS: Duration = Duration::from_secs(60);
+/// How long two that knew each other are given to find each other again by mistake: each remembers
+/// where the other was, and asks for its tag within seconds of a start.
+const FORGOTTEN: Duration = Duration::from_secs(15);
 
 #[test]
 fn a_newcomer_is_found() {
@@ -170,4 +175,38 @@ fn another_tag_is_never_found() {
             "another tag: not found in {STRANGERS:?}, while two of the same tag stayed online to each other"
         );
     });
+}
+
+#[test]
+fn a_changed_tag_hides_those_of_the_old_one_at_once() {
+    inside(
+        "discovery::a_changed_tag_hides_those_of_the_old_one_at_once",
+        || {
+            let mut lan = Lan::new(1);
+            let folders =
+                ["goop-mdns", "goop-mdns", "another"].map(|tag| Folder::new("somebody", tag));
+            let hosts = [(); 3].map(|()| lan.host());
+            let [leaving, staying, newer] =
+                [0, 1, 2].map(|index| Peer::start(&folders[index], Some(&hosts[index])));
+            leaving.sees(&staying.id(), PATIENCE);
+            staying.sees(&leaving.id(), PATIENCE);
+            let marks = [leaving.mark(), staying.mark()];
+            let changed = leaving.api("settings", &json!({ "p2p.mdns_tag": "another" }));
+            assert_eq!(changed.status, 200, "{}", changed.text());
+            for (peer, gone, mark) in [
+                (&leaving, &staying, marks[0]),
+                (&staying, &leaving, marks[1]),
+            ] {
+                let id = gone.id();
+                peer.wait_from(mark, "that it is gone", PATIENCE, |event| {
+                    is(event, &id, "offline")
+                });
+            }
+            leaving.sees(&newer.id(), PATIENCE);
+            newer.sees(&leaving.id(), PATIENCE);
+            thread::sleep(FORGOTTEN);
+            assert!(leaving.shows(&newer.id()) && newer.shows(&leaving.id()));
+            assert!(!leaving.shows(&staying.id()) && !staying.shows(&leaving.id()));
+        },
+    );
 }

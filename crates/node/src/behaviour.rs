@@ -83,49 +83,12 @@ pub(crate) struct Behaviour {
     pub(crate) test: autonat::Behaviour,
 }
 
-/// Everything is registered here, before the first connection: HEAD peers disconnect from any peer
-/// that does not serve `/goop/content/1.0.0` at once (§12.5).
 pub(crate) fn swarm(
     key: &Keypair,
     topic: &gossipsub::IdentTopic,
     streams: Streams,
 ) -> Result<Swarm<Behaviour>, Box<dyn Error + Send + Sync>> {
-    let own = key.public().to_peer_id();
-    let behaviour = |relay| -> Result<Behaviour, Box<dyn Error + Send + Sync>> {
-        Ok(Behaviour {
-            blocked: allow_block_list::Behaviour::default(),
-            limits: connection_limits::Behaviour::new(
-                connection_limits::ConnectionLimits::default()
-                    .with_max_established(Some(MAX_CONNECTIONS))
-                    .with_max_established_incoming(Some(MAX_INCOMING))
-                    .with_max_established_per_peer(Some(MAX_PER_PEER))
-                    .with_max_pending_incoming(Some(MAX_PENDING))
-                    .with_max_pending_outgoing(Some(MAX_DIALING)),
-            ),
-            households: households::Behaviour::new(MAX_PENDING, MAX_INCOMING),
-            memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
-            superseded: superseded::Behaviour::default(),
-            streams,
-            gossip: gossip::behaviour(key, topic)?,
-            identify: identify::Behaviour::new(
-                identify::Config::new("/goop/1.0.0".into(), key.public())
-                    .with_agent_version(format!("goop2/{}", env!("CARGO_PKG_VERSION")))
-                    .with_push_listen_addr_updates(true)
-                    // The address book is ours: `reach::address_book`.
-                    .with_cache_size(0),
-            ),
-            ping: ping::Behaviour::new(
-                ping::Config::new()
-                    .with_interval(PING_EVERY)
-                    .with_timeout(PING_TIMEOUT),
-            ),
-            relay,
-            punching: dcutr::Behaviour::new(own),
-            test: autonat::Behaviour::new(
-                autonat::Config::default().with_probe_interval(TEST_EVERY),
-            ),
-        })
-    };
+    let behaviour = |relay| behaviour(key, topic, streams, relay);
     // In this order, as existing peers do.
     let security = (tls::Config::new, noise::Config::new);
     let muxer = optimistic::Config(muxer::Config::new());
@@ -159,6 +122,47 @@ pub(crate) fn swarm(
                 .with_connection_timeout(DIAL_TIMEOUT)
                 .build()
         }
+    })
+}
+
+/// Everything is registered here, before the first connection: HEAD peers disconnect from any peer
+/// that does not serve `/goop/content/1.0.0` at once (§12.5).
+fn behaviour(
+    key: &Keypair,
+    topic: &gossipsub::IdentTopic,
+    streams: Streams,
+    relay: relay::client::Behaviour,
+) -> Result<Behaviour, Box<dyn Error + Send + Sync>> {
+    Ok(Behaviour {
+        blocked: allow_block_list::Behaviour::default(),
+        limits: connection_limits::Behaviour::new(
+            connection_limits::ConnectionLimits::default()
+                .with_max_established(Some(MAX_CONNECTIONS))
+                .with_max_established_incoming(Some(MAX_INCOMING))
+                .with_max_established_per_peer(Some(MAX_PER_PEER))
+                .with_max_pending_incoming(Some(MAX_PENDING))
+                .with_max_pending_outgoing(Some(MAX_DIALING)),
+        ),
+        households: households::Behaviour::new(MAX_PENDING, MAX_INCOMING),
+        memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+        superseded: superseded::Behaviour::default(),
+        streams,
+        gossip: gossip::behaviour(key, topic)?,
+        identify: identify::Behaviour::new(
+            identify::Config::new("/goop/1.0.0".into(), key.public())
+                .with_agent_version(format!("goop2/{}", env!("CARGO_PKG_VERSION")))
+                .with_push_listen_addr_updates(true)
+                // The address book is ours: `reach::address_book`.
+                .with_cache_size(0),
+        ),
+        ping: ping::Behaviour::new(
+            ping::Config::new()
+                .with_interval(PING_EVERY)
+                .with_timeout(PING_TIMEOUT),
+        ),
+        relay,
+        punching: dcutr::Behaviour::new(key.public().to_peer_id()),
+        test: autonat::Behaviour::new(autonat::Config::default().with_probe_interval(TEST_EVERY)),
     })
 }
 

@@ -15,6 +15,7 @@ mod swarm_events;
 pub(crate) use shutdown::SHUTDOWN;
 
 use std::{
+    future::pending,
     io,
     net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, Instant},
@@ -84,12 +85,40 @@ pub(crate) struct EventLoop {
     report: report::Report,
 }
 
+/// One report of the node's other tasks.
+enum Input {
+    Found(Found),
+    Multicast(Multicast),
+    Mapping(Mapping),
+    Interfaces(Interfaces),
+}
+
 /// What the node's other tasks report.
 struct Inputs {
     interfaces: watch::Receiver<Interfaces>,
     found: mpsc::Receiver<Found>,
     multicast: watch::Receiver<Multicast>,
     mapping: watch::Receiver<Mapping>,
+}
+
+impl Inputs {
+    /// Loses nothing when it is dropped.
+    async fn next(&mut self) -> Input {
+        tokio::select! {
+            Some(found) = self.found.recv() => Input::Found(found),
+            Ok(()) = self.multicast.changed() => {
+                Input::Multicast(self.multicast.borrow_and_update().clone())
+            }
+            Ok(()) = self.mapping.changed() => {
+                Input::Mapping(self.mapping.borrow_and_update().clone())
+            }
+            Ok(()) = self.interfaces.changed() => {
+                Input::Interfaces(self.interfaces.borrow_and_update().clone())
+            }
+            // All of these tasks have ended.
+            else => pending().await,
+        }
+    }
 }
 
 impl EventLoop {
@@ -190,7 +219,7 @@ impl EventLoop {
             let due = async {
                 match timer {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
+                    None => pending().await,
                 }
             };
             tokio::select! {
@@ -199,24 +228,7 @@ impl EventLoop {
                     Some(Command::Shutdown) | None => break,
                     Some(command) => self.on_command(command),
                 },
-                Some(found) = inputs.found.recv() => {
-                    if self.twin.found(&found, &self.net.host) {
-                        self.status_changed();
-                    }
-                    self.reaching.found(found, &self.net, Instant::now());
-                }
-                Ok(()) = inputs.multicast.changed() => {
-                    self.multicast = inputs.multicast.borrow_and_update().clone();
-                    self.status_changed();
-                }
-                Ok(()) = inputs.mapping.changed() => {
-                    let mapping = inputs.mapping.borrow_and_update().clone();
-                    self.on_mapping(mapping);
-                }
-                Ok(()) = inputs.interfaces.changed() => {
-                    let interfaces = inputs.interfaces.borrow_and_update().clone();
-                    self.on_interfaces(interfaces);
-                }
+                input = inputs.next() => self.on_input(input),
                 Some(Ok((connection, answers))) = self.probes.join_next() => {
                     if !answers {
                         self.swarm.close_connection(connection);
@@ -273,6 +285,23 @@ impl EventLoop {
         let wish = self.map_ports.subscribe();
         tasks.spawn(mapping::follow(port, wish, mapping_tx, stop.clone()));
         inputs
+    }
+
+    fn on_input(&mut self, input: Input) {
+        match input {
+            Input::Found(found) => {
+                if self.twin.found(&found, &self.net.host) {
+                    self.status_changed();
+                }
+                self.reaching.found(found, &self.net, Instant::now());
+            }
+            Input::Multicast(multicast) => {
+                self.multicast = multicast;
+                self.status_changed();
+            }
+            Input::Mapping(mapping) => self.on_mapping(mapping),
+            Input::Interfaces(interfaces) => self.on_interfaces(interfaces),
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -10,7 +10,7 @@
 mod link;
 mod socket;
 
-use std::{collections::HashMap, future::pending, time::Duration};
+use std::{collections::HashMap, future::pending, io, time::Duration};
 
 use goop2_proto::{
     PeerId,
@@ -53,6 +53,16 @@ pub(crate) struct Discovery {
     pub(crate) state: watch::Sender<Multicast>,
 }
 
+/// By the index of the interface: the links, and the goodbyes of those that ended. An interface that
+/// loses its address can no longer send, so the next link there repeats the goodbye of the one
+/// before.
+#[derive(Default)]
+struct Links {
+    running: HashMap<u32, Running>,
+    goodbyes: HashMap<u32, Vec<u8>>,
+    tasks: JoinSet<()>,
+}
+
 struct Running {
     interface: Interface,
     stop: CancellationToken,
@@ -66,54 +76,21 @@ impl Discovery {
         mut interfaces: watch::Receiver<Interfaces>,
         stop: CancellationToken,
     ) {
-        // By the index of the interface: the links, and the goodbyes of those that ended. An
-        // interface that loses its address can no longer send, so the next link there repeats the
-        // goodbye of the one before.
-        let mut links = HashMap::<u32, Running>::new();
-        let mut goodbyes = HashMap::<u32, Vec<u8>>::new();
-        let mut tasks = JoinSet::new();
+        let mut links = Links::default();
         loop {
             let mut wanted = interfaces.borrow_and_update().0.clone();
             wanted.retain(|interface| interface.reachable().next().is_some());
-            let leaving: Vec<_> = links
-                .extract_if(|_, link| link.task.is_finished() || !wanted.contains(&link.interface))
-                .collect();
-            for (_, link) in &leaving {
-                link.stop.cancel();
-            }
             // First they leave, then others come: other peers must not receive it in the other
             // order.
-            for _ in &leaving {
-                let _ = timeout(GOODBYE, tasks.join_next()).await;
-            }
-
+            links.leave_all_but(&wanted).await;
             let mut refused = None;
             for interface in wanted {
-                let index = interface.index;
-                if links.contains_key(&index) {
-                    continue;
-                }
-                let service = self.service(&interface);
-                let goodbye = service.goodbye();
-                match Link::open(service, &interface, self.found.clone()).await {
-                    Ok(link) => {
-                        tracing::debug!(interface = interface.name, "looking for peers");
-                        let stop = stop.child_token();
-                        let last = goodbyes.insert(index, goodbye);
-                        let task = tasks.spawn(link.run(last, stop.clone()));
-                        links.insert(
-                            index,
-                            Running {
-                                interface,
-                                stop,
-                                task,
-                            },
-                        );
-                    }
-                    Err(error) => refused = Some(format!("interface {}: {error}", interface.name)),
+                let name = interface.name.clone();
+                if let Err(error) = self.join(interface, &mut links, &stop).await {
+                    refused = Some(format!("interface {name}: {error}"));
                 }
             }
-            self.publish(links.is_empty(), refused.as_deref());
+            self.publish(links.running.is_empty(), refused.as_deref());
             let again = async {
                 match refused {
                     Some(_) => tokio::time::sleep(RETRY).await,
@@ -124,12 +101,38 @@ impl Discovery {
                 () = stop.cancelled() => break,
                 changed = interfaces.changed() => if changed.is_err() { break },
                 // A link that ends without being stopped has lost its socket.
-                Some(_) = tasks.join_next() => tokio::time::sleep(GOODBYE).await,
+                Some(_) = links.tasks.join_next() => tokio::time::sleep(GOODBYE).await,
                 () = again => {}
             }
         }
-        let ended = async { while tasks.join_next().await.is_some() {} };
+        let ended = async { while links.tasks.join_next().await.is_some() {} };
         let _ = timeout(GOODBYE, ended).await;
+    }
+
+    /// Begins a link on an interface that has none.
+    async fn join(
+        &self,
+        interface: Interface,
+        links: &mut Links,
+        stop: &CancellationToken,
+    ) -> io::Result<()> {
+        let index = interface.index;
+        if links.running.contains_key(&index) {
+            return Ok(());
+        }
+        let service = self.service(&interface);
+        let goodbye = service.goodbye();
+        let link = Link::open(service, &interface, self.found.clone()).await?;
+        tracing::debug!(interface = interface.name, "looking for peers");
+        let stop = stop.child_token();
+        let last = links.goodbyes.insert(index, goodbye);
+        let running = Running {
+            task: links.tasks.spawn(link.run(last, stop.clone())),
+            interface,
+            stop,
+        };
+        links.running.insert(index, running);
+        Ok(())
     }
 
     /// What is announced on one interface: its own addresses, so that nobody is sent where they
@@ -177,5 +180,21 @@ impl Discovery {
             *old = state;
             changed
         });
+    }
+}
+
+impl Links {
+    /// Ends those that have lost their socket, or whose interface is not there as it was.
+    async fn leave_all_but(&mut self, wanted: &[Interface]) {
+        let leaving: Vec<_> = self
+            .running
+            .extract_if(|_, link| link.task.is_finished() || !wanted.contains(&link.interface))
+            .collect();
+        for (_, link) in &leaving {
+            link.stop.cancel();
+        }
+        for _ in &leaving {
+            let _ = timeout(GOODBYE, self.tasks.join_next()).await;
+        }
     }
 }

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export const top = fileURLToPath(new URL('../../../', import.meta.url))
-const program = process.env.GOOP2 ?? join(top, 'target/debug/goop2')
+export const program = process.env.GOOP2 ?? join(top, 'target/debug/goop2')
 
 /** A start takes a fraction of a second; a machine that compiles beside it may need this. */
 const READY_MS = 20_000
@@ -55,12 +55,6 @@ export class Program {
       }
       this.#listeners.add(listener)
     })
-  }
-
-  /** Of its memory, a figure of /proc/PID/status in MiB. */
-  async memory(figure) {
-    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8')
-    return Number(new RegExp(`${figure}:\\s*(\\d+) kB`).exec(status)[1]) / 1024
   }
 
   /** What it has logged in this run. */

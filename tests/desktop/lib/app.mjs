@@ -81,6 +81,12 @@ export const keyboard = {
 
 const atKeyboard = (...what) => execute('xdotool', ['search', '--onlyvisible', '--name', '^Goop2$', 'windowfocus', '--sync', ...what], { timeout: STOP_MS })
 
+/** What the screen shows at these places, as CSS writes colors once computed. */
+export async function pixels(...places) {
+  const { stdout } = await execute(PYTHON, [join(here, 'pixels.py'), ...places.map(String)])
+  return stdout.trim().split('\n')
+}
+
 /** The ports on which a process listens, TCP and UDP; without the one that the driver gave WebKit. */
 export async function listening(pid) {
   const environment = await readFile(`/proc/${pid}/environ`, 'utf8')

@@ -162,6 +162,7 @@ function pick(role, name) {
     button: 'button, [role=button], input[type=submit]',
     textbox: 'input:not([type=checkbox]):not([type=submit]), textarea',
     checkbox: 'input[type=checkbox]',
+    radio: 'input[type=radio]',
     switch: '[role=switch]',
     dialog: 'dialog[open]',
     heading: 'h1, h2, h3',

@@ -118,7 +118,7 @@ export interface Api {
   /** The lines of the log from this number on. */
   logs(since: number): Promise<LogLine[]>;
   onDenied(callback: (denied: Denied) => void): Stop;
-  /** The page tried to navigate its frame out of Goop2, and was stopped. Of a `goop:` link, only the scheme may be known. */
+  /** The page tried to navigate its frame out of Goop2, and was stopped. Of a link that is not the web's, only the scheme may be known. */
   onLeaving(callback: (url: string) => void): Stop;
   /** Opens a web address in the system's browser, after the user agreed. */
   leave(url: string): Promise<void>;

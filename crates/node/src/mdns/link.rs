@@ -117,11 +117,8 @@ impl Link {
             self.send(&last).await;
         }
         let start = Instant::now();
-        let mut announce = Some(start);
-        let mut announced = 0;
-        let mut ask = start;
-        let mut asks = ASK_AT.into_iter();
-        let mut pause = Duration::ZERO;
+        let mut announcements = Announcements::from(start);
+        let mut questions = Questions::from(start);
         let (mut from_v4, mut from_v6) = (vec![0; MAX_PACKET], vec![0; MAX_PACKET]);
         loop {
             let answer = self
@@ -130,24 +127,13 @@ impl Link {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = at(announce) => {
+                () = at(announcements.next) => {
                     self.send(&self.service.announcement()).await;
-                    announced += 1;
-                    announce = (announced < ANNOUNCEMENTS).then(|| Instant::now() + ANNOUNCE_EVERY);
+                    announcements.sent(Instant::now());
                 }
-                () = at(Some(ask)) => {
+                () = at(Some(questions.next)) => {
                     self.send(&mdns::query(&self.service.tag, rand::random())).await;
-                    let now = Instant::now();
-                    ask = match asks.find(|after| start + *after > now) {
-                        Some(after) => {
-                            pause = after;
-                            start + after
-                        }
-                        None => {
-                            pause = pause.mul_f64(rand::random_range(1.5..2.5)).min(ASK_EVERY);
-                            now + pause
-                        }
-                    };
+                    questions.sent(Instant::now());
                 }
                 () = at(answer) => {
                     if let Some(id) = self.asked.take() {
@@ -199,6 +185,57 @@ impl Link {
         for socket in self.v4.iter().chain(&self.v6) {
             socket.send(packet).await;
         }
+    }
+}
+
+/// When the next announcement is due.
+struct Announcements {
+    next: Option<Instant>,
+    sent: u32,
+}
+
+impl Announcements {
+    fn from(start: Instant) -> Self {
+        Self {
+            next: Some(start),
+            sent: 0,
+        }
+    }
+
+    fn sent(&mut self, now: Instant) {
+        self.sent += 1;
+        self.next = (self.sent < ANNOUNCEMENTS).then(|| now + ANNOUNCE_EVERY);
+    }
+}
+
+/// When the next question is due.
+struct Questions {
+    start: Instant,
+    next: Instant,
+    first: std::array::IntoIter<Duration, { ASK_AT.len() }>,
+    pause: Duration,
+}
+
+impl Questions {
+    fn from(start: Instant) -> Self {
+        Self {
+            start,
+            next: start,
+            first: ASK_AT.into_iter(),
+            pause: Duration::ZERO,
+        }
+    }
+
+    fn sent(&mut self, now: Instant) {
+        let start = self.start;
+        (self.pause, self.next) = match self.first.find(|after| start + *after > now) {
+            Some(after) => (after, start + after),
+            None => {
+                let longer = self.pause.mul_f64(rand::random_range(1.5..2.5));
+                let pause = longer.min(ASK_EVERY);
+                (pause, now + pause)
+            }
+        };
     }
 }
 

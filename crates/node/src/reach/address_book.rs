@@ -87,15 +87,8 @@ impl AddressBook {
             }
             return news;
         }
-        if entries.len() >= MAX_PER_PEER {
-            let weakest = entries
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, e)| (e.source, e.expires));
-            match weakest {
-                Some((at, weakest)) if weakest.source <= source => drop(entries.remove(at)),
-                _ => return false,
-            }
+        if entries.len() >= MAX_PER_PEER && !drop_weakest(entries, source) {
+            return false;
         }
         entries.push(Entry {
             addr,
@@ -164,6 +157,19 @@ impl AddressBook {
         };
         self.0.remove(&peer).is_some()
     }
+}
+
+/// Forgets one address of a peer that has too many, if one of this source may take its place.
+fn drop_weakest(entries: &mut Vec<Entry>, source: Source) -> bool {
+    let weakest = entries
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, e)| (e.source, e.expires));
+    let Some((at, _)) = weakest.filter(|(_, weakest)| weakest.source <= source) else {
+        return false;
+    };
+    entries.remove(at);
+    true
 }
 
 #[cfg(test)]

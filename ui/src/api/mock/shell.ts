@@ -32,6 +32,7 @@ const SCENARIOS: Record<string, Scenario> = {
   external: { refused: { what: 'link', url: 'https://example.org/a/page?with=more' } },
   email: { refused: { what: 'link', url: 'mailto:mira@example.org' } },
   invitation: { refused: { what: 'link', url: 'goop://connect?url=https://meet.example.org' } },
+  chat: { refused: { what: 'link', url: 'xmpp:' } },
   nowhere: { refused: { what: 'link', url: 'goop://nobody/' } },
   twice: { profiles: 2 },
   trayless: { tray: false },

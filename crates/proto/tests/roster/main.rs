@@ -1,24 +1,24 @@
-//! Who counts as online, told as stories; then the invariants under any interleaving.
+//! Who counts as online, told as stories; in `crowd` the bounds, and in `any_order` what holds whatever
+//! happens.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test says best where it broke by breaking there"
 )]
 
+mod any_order;
+mod crowd;
+
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     time::{Duration, Instant},
 };
 
 use goop2_proto::{
     PeerId,
     presence::{Kind, Presence},
-    roster::{
-        Change, MAX_EARLIER, MAX_NEARBY, MAX_ONLINE, MAX_VISITED, REPLAY_MEMORY, REPLAY_SLACK,
-        Roster, Source,
-    },
+    roster::{Change, REPLAY_MEMORY, REPLAY_SLACK, Roster, Source},
 };
-use proptest::prelude::*;
 
 const TTL: Duration = Duration::from_secs(20);
 const LAN: Source = Source::Lan;
@@ -404,218 +404,4 @@ fn a_source_that_tells_only_changes_keeps_alive_what_it_told() {
     );
     story.roster.sustain(WAN, story.now());
     assert!(!story.online());
-}
-
-#[test]
-fn the_crowd_is_bounded_and_newcomers_wait() {
-    let mut story = Story::new();
-    let most = u32::try_from(MAX_NEARBY).unwrap();
-    for number in 1..=most {
-        assert!(
-            story
-                .roster
-                .handle(message(number, Kind::Update, 0), LAN, false, story.now())
-                .is_some()
-        );
-    }
-    assert_eq!(
-        story
-            .roster
-            .handle(message(most + 1, Kind::Update, 0), LAN, false, story.now()),
-        None
-    );
-    assert_eq!(story.roster.records().count(), MAX_NEARBY);
-
-    // Those who leave make room; of them only the latest are kept.
-    story.seconds = 1;
-    for number in 1..=most {
-        story.seconds += 1;
-        assert!(
-            story
-                .roster
-                .handle(message(number, Kind::Offline, 1), LAN, false, story.now())
-                .is_some()
-        );
-    }
-    assert_eq!(story.roster.records().count(), MAX_EARLIER);
-    let kept: BTreeSet<_> = story.roster.records().map(|(peer, _)| *peer).collect();
-    assert_eq!(
-        kept,
-        (most - u32::try_from(MAX_EARLIER).unwrap() + 1..=most)
-            .map(peer)
-            .collect()
-    );
-    assert!(
-        story
-            .roster
-            .handle(message(most + 1, Kind::Update, 0), LAN, false, story.now())
-            .is_some()
-    );
-}
-
-/// Strangers at a server take all the room there is, and want more.
-fn crowded(story: &mut Story) -> u32 {
-    let most = u32::try_from(MAX_ONLINE).unwrap() + 500;
-    for number in 1..=most {
-        let message = message(number, Kind::Online, 0);
-        story.roster.handle(message, WAN, false, story.now());
-    }
-    most
-}
-
-fn is_online(roster: &Roster, number: u32) -> bool {
-    roster
-        .get(&peer(number))
-        .is_some_and(|record| record.online)
-}
-
-#[test]
-fn strangers_at_a_server_hide_no_neighbor() {
-    let mut story = Story::new();
-    let most = crowded(&mut story);
-    let newcomer = most + 1;
-    let change = story
-        .roster
-        .handle(message(newcomer, Kind::Online, 0), LAN, true, story.now());
-    assert!(
-        matches!(change, Some(Change::Instead { peer: new, .. }) if new == peer(newcomer)),
-        "{change:?}"
-    );
-    let online = story.roster.records().filter(|(_, record)| record.online);
-    assert_eq!(online.count(), MAX_ONLINE);
-    // Nor does anybody else at the server take its place.
-    crowded(&mut story);
-    assert!(is_online(&story.roster, newcomer));
-}
-
-#[test]
-fn strangers_at_a_server_hide_nobody_who_is_proved_or_at_another_server() {
-    let mut story = Story::new();
-    let most = crowded(&mut story);
-    let newcomers = [
-        (most + 1, WAN, true),
-        (most + 2, Source::Wan(1), false),
-        (most + 3, Source::Wan(1), true),
-    ];
-    for (number, source, proved) in newcomers {
-        let message = message(number, Kind::Online, 0);
-        story.roster.handle(message, source, proved, story.now());
-    }
-    assert!(
-        newcomers
-            .iter()
-            .all(|(number, ..)| is_online(&story.roster, *number))
-    );
-}
-
-#[test]
-fn the_favorites_and_the_visited_are_always_in() {
-    let mut story = Story::new();
-    let most = crowded(&mut story);
-    let (favorite, visited, other) = (most + 1, most + 2, most + 3);
-    story.roster.set_favorites([peer(favorite)].into());
-    story.roster.visit(peer(visited));
-    for number in [favorite, visited, other] {
-        let message = message(number, Kind::Online, 0);
-        story.roster.handle(message, WAN, false, story.now());
-    }
-    assert!(is_online(&story.roster, favorite) && is_online(&story.roster, visited));
-    assert!(!is_online(&story.roster, other));
-    // They do not give way to neighbors either, although they came last.
-    for number in other..other + 50 {
-        let message = message(number, Kind::Online, 0);
-        story.roster.handle(message, LAN, true, story.now());
-    }
-    assert!(is_online(&story.roster, favorite) && is_online(&story.roster, visited));
-    for number in 0..u32::try_from(MAX_VISITED).unwrap() {
-        story.roster.visit(peer(number));
-    }
-    assert!(!story.roster.is_chosen(&peer(visited)));
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Hear {
-        number: u32,
-        kind: Kind,
-        source: Source,
-        proved: bool,
-        age: i64,
-    },
-    Retain(Source, u32),
-    Sustain(Source),
-    Forget(Source),
-    Wait(u64),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let kind = prop_oneof![Just(Kind::Online), Just(Kind::Update), Just(Kind::Offline)];
-    let source = prop_oneof![Just(LAN), Just(WAN), Just(Source::Wan(1))];
-    let hear = (
-        0..5_u32,
-        kind,
-        source.clone(),
-        any::<bool>(),
-        -40_000..40_000_i64,
-    )
-        .prop_map(|(number, kind, source, proved, age)| Step::Hear {
-            number,
-            kind,
-            source,
-            proved,
-            age,
-        });
-    let retain =
-        (source.clone(), 0..5_u32).prop_map(|(source, number)| Step::Retain(source, number));
-    let step = prop_oneof![8 => hear, 1 => retain, 1 => source.clone().prop_map(Step::Sustain), 1 => source.prop_map(Step::Forget), 3 => (0..30_u64).prop_map(Step::Wait)];
-    proptest::collection::vec(step, 0..120)
-}
-
-proptest! {
-    /// What the changes tell is what the records say; online means a source that spoke within the
-    /// TTL; time is never left unannounced.
-    #[test]
-    fn whatever_happens_the_roster_is_consistent(steps in steps()) {
-        let mut story = Story::new();
-        let mut told_online = BTreeSet::new();
-        for step in steps {
-            let changes = match step {
-                Step::Hear { number, kind, source, proved, age } => {
-                    let ts = story.clock() - age;
-                    story.roster.handle(message(number, kind, ts), source, proved, story.now()).into_iter().collect()
-                }
-                Step::Forget(source) => story.roster.forget(source),
-                Step::Retain(source, number) => story.roster.retain(source, &HashSet::from([peer(number)])),
-                Step::Sustain(source) => {
-                    story.roster.sustain(source, story.now());
-                    Vec::new()
-                }
-                Step::Wait(seconds) => story.wait(seconds),
-            };
-            for change in changes {
-                match change {
-                    Change::Updated(peer) => told_online.insert(peer),
-                    Change::Gone(peer) => told_online.remove(&peer),
-                    Change::Instead { peer, forgotten } => {
-                        told_online.insert(peer);
-                        told_online.remove(&forgotten)
-                    }
-                };
-            }
-            let online: BTreeSet<_> = story.roster.records().filter(|(_, r)| r.online).map(|(p, _)| *p).collect();
-            prop_assert_eq!(&online, &told_online);
-            prop_assert!(!online.contains(&peer(0)));
-            for (peer, record) in story.roster.records() {
-                prop_assert_eq!(record.online, !record.sources.is_empty());
-                prop_assert_eq!(record.presence.peer, *peer);
-                prop_assert_ne!(record.presence.kind, Kind::Offline);
-            }
-            match story.roster.poll_timeout() {
-                Some(next) => prop_assert!(next > story.now() && next <= story.now() + TTL),
-                None => prop_assert!(online.is_empty()),
-            }
-        }
-        story.wait(TTL.as_secs());
-        prop_assert!(story.roster.records().all(|(_, record)| !record.online));
-    }
 }
