@@ -41,7 +41,7 @@ export function tauri(): Api {
     subscribe,
     reconnect: () => {},
     opening: () => ({ ports: false, place: null }),
-    origin: ({ peer }) => call<string>('origin', { peer }),
+    origin: ({ peer }, stranger) => call<string>('origin', { peer, stranger }),
     onNavigated: (callback) => on<Navigated>('navigated', ({ payload }) => callback(payload)),
     place: (text) => call<Place>('place', { text }),
     addAddress: (address) => call<string>('add_address', { address }),
