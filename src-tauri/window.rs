@@ -139,6 +139,7 @@ pub(crate) fn run(dir: Option<PathBuf>, hidden: bool) -> anyhow::Result<()> {
             app::notify,
             publish::site,
             publish::add_files,
+            publish::upload_file,
             publish::cancel_add,
             publish::pick_folder,
             publish::pick_files,
