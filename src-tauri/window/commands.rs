@@ -43,6 +43,7 @@ pub(super) fn admit(app: Builder<Wry>) -> Builder<Wry> {
         app::notify,
         publish::site,
         publish::add_files,
+        publish::upload_file,
         publish::cancel_add,
         publish::pick_folder,
         publish::pick_files,

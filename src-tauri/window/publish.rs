@@ -12,12 +12,15 @@ use std::{
 };
 
 use goop2_peer::{
-    Error, Local,
+    Error, Local, Upload,
     api::{Added, Backup, Clash, Failure, Progress, Saved, SiteRequest, Template},
 };
 use rfd::AsyncFileDialog;
 use serde_json::Value;
-use tauri::{AppHandle, Manager, State, ipc::Channel};
+use tauri::{
+    AppHandle, Manager, State, Url,
+    ipc::{Channel, InvokeBody, Request},
+};
 use tauri_plugin_opener::OpenerExt;
 use tokio::sync::oneshot;
 
@@ -99,6 +102,37 @@ fn reports(
         }
         !canceled.load(Ordering::Relaxed)
     }
+}
+
+/// Adds a file whose bytes the page has: a picture that was pasted, or chosen for a text. A header
+/// says where it goes, as the query of an address does.
+#[tauri::command]
+pub(super) async fn upload_file(
+    request: Request<'_>,
+    running: State<'_, Running>,
+) -> Result<Added, Failure> {
+    let invalid = || failure(Error::Invalid("This is not a file.".into()));
+    let InvokeBody::Raw(bytes) = request.body() else {
+        return Err(invalid());
+    };
+    let to = request.headers().get("to").and_then(|to| to.to_str().ok());
+    let file = to.and_then(upload_to).ok_or_else(invalid)?;
+    let added = running.peer()?.upload_bytes(file, bytes.clone()).await;
+    added.map_err(failure)
+}
+
+fn upload_to(query: &str) -> Option<Upload> {
+    let query = Url::parse(&format!("to:?{query}")).ok()?;
+    let value = |name| {
+        let found = query.query_pairs().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.into_owned())
+    };
+    Some(Upload {
+        path: value("path")?,
+        clash: serde_json::from_value(value("clash")?.into()).ok()?,
+        batch: value("batch"),
+        len: None,
+    })
 }
 
 #[tauri::command]

@@ -159,10 +159,7 @@ impl Running {
             return online.peer.site(request).await.map_err(failure);
         }
         let _stays = self.0.viewer.lock().await;
-        let reopens = matches!(
-            request,
-            SiteRequest::SetFolder { .. } | SiteRequest::Restore { .. }
-        );
+        let reopens = matches!(request, SiteRequest::Restore { .. });
         let done = self.chosen()?.site(request).await.map_err(failure)?;
         if reopens {
             self.reopen().await;

@@ -27,9 +27,14 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     serde_json::to_string(snapshot).expect("a snapshot always encodes")
 }
 
-/// The origin of a peer's site in a window that cannot resolve names under `.localhost`.
+/// The origin of a peer's site in a window that cannot resolve names under `.localhost`; for a
+/// stranger, that of the user's own site as a stranger sees it.
 #[tauri::command]
-pub(super) async fn origin(peer: String, running: State<'_, Running>) -> Result<String, Failure> {
+pub(super) async fn origin(
+    peer: String,
+    stranger: bool,
+    running: State<'_, Running>,
+) -> Result<String, Failure> {
     let online = running.online()?;
     if online.sites.ports.is_empty() {
         return Err(Failure {
@@ -37,12 +42,13 @@ pub(super) async fn origin(peer: String, running: State<'_, Running>) -> Result<
             message: "The page didn't load. Try again, or open it in your browser.".into(),
         });
     }
-    let peer = online.peer.peer(&peer).map_err(failure)?;
-    online
-        .ports
-        .origin(peer)
-        .await
-        .map_err(|error| error.failure())
+    let origin = if stranger {
+        online.ports.origin_for_stranger(online.peer.id()).await
+    } else {
+        let peer = online.peer.peer(&peer).map_err(failure)?;
+        online.ports.origin(peer).await
+    };
+    origin.map_err(|error| error.failure())
 }
 
 #[tauri::command]

@@ -1,7 +1,8 @@
 // Publishing from the window with a real peer: what is made, written, added and deleted there is what a visitor gets.
 
 import assert from 'node:assert/strict'
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { launch, profile, Window } from './lib/browser.mjs'
@@ -27,6 +28,14 @@ after(async () => {
 const file = (path) => join(owner.dir, 'site', path)
 const row = (name) => page.getByRole('treeitem', { name })
 const button = (name) => page.getByRole('button', { name, exact: true })
+/** Drops what is at these paths, as a file manager does: the browser reads it from the disk. */
+async function dropped(target, files) {
+  const { x, y, width, height } = await target.boundingBox()
+  const debugging = await context.newCDPSession(page)
+  const data = { items: [], files, dragOperationsMask: 1 }
+  for (const type of ['dragEnter', 'dragOver', 'drop']) await debugging.send('Input.dispatchDragEvent', { type, x: x + width / 2, y: y + height / 2, data })
+  await debugging.detach()
+}
 /** What a visitor gets. */
 async function visited(path) {
   const { host, pathname } = new URL(await visitor.site(owner, path))
@@ -68,6 +77,23 @@ describe('a site is made in the window', () => {
     await button('Take theirs').click()
     await text.getByText('Theirs.').waitFor()
     await button('Back to the files').click()
+  })
+
+  test('files and folders are dropped in from the desktop, into the folder on which they fall', async () => {
+    const desktop = await mkdtemp(join(tmpdir(), 'goop2-desktop-'))
+    await mkdir(join(desktop, 'holiday/inner'), { recursive: true })
+    await writeFile(join(desktop, 'holiday/inner/a b.txt'), 'from the marsh')
+    await writeFile(join(desktop, 'holiday/.hidden'), 'x')
+    await writeFile(join(desktop, 'loose.txt'), 'loose')
+    await dropped(button('Drop files or a folder here'), [join(desktop, 'holiday'), join(desktop, 'loose.txt')])
+    await page.locator('.toast').getByText('2 files added.').waitFor()
+    assert.match(await visited('/holiday/inner/a%20b.txt'), /from the marsh/)
+    assert.match(await visited('/loose.txt'), /loose/)
+    assert.deepEqual((await readdir(file('holiday'))).sort(), ['inner'])
+    await dropped(row(/^holiday/), [join(desktop, 'loose.txt')])
+    await page.locator('.toast').getByText('holiday/loose.txt added.').waitFor()
+    assert.equal(await readFile(file('holiday/loose.txt'), 'utf8'), 'loose')
+    await rm(desktop, { recursive: true })
   })
 
   test('files are added, renamed, deleted, and come back', async () => {

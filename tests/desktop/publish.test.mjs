@@ -3,11 +3,13 @@
 // The same in Chromium, and everything else of My site: tests/browser, mysite.test.mjs and publish.test.mjs.
 
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
+import { top } from '../browser/lib/program.mjs'
 import { desktop, onlyPeer } from './lib/app.mjs'
+import { until } from './lib/driver.mjs'
 
 let user, window, neighbour, id
 
@@ -57,6 +59,17 @@ test('a page written in the window is what visitors get', async () => {
   await window.answer('Make page')
   const { dir } = await onlyPeer(user.peers)
   assert.equal(await read('/about-me.html'), await readFile(join(dir, 'site/about-me.html'), 'utf8'))
+})
+
+test('a picture is put into a page that is written', async () => {
+  const picture = join(user.home, 'heron in the reeds.png')
+  await copyFile(join(top, 'icons/32x32.png'), picture)
+  await (await window.element('input[type=file][accept="image/*"]')).type(picture)
+  await until('the picture in the text', () => window.run(() => document.querySelector('[aria-label="Text of the page"] img')?.naturalWidth > 0))
+  await window.press('button', 'Save')
+  await until('the picture on the page', async () => (await read('/about-me.html')).includes('<img src="pictures/heron%20in%20the%20reeds.png"'))
+  const response = await fetch(`${neighbour.url}p/${id}/pictures/heron%20in%20the%20reeds.png`)
+  assert.deepEqual(Buffer.from(await response.arrayBuffer()), await readFile(picture))
 })
 
 /** What a program on the neighbor's computer is given. */

@@ -11,6 +11,7 @@ it('writes a place as a link and as a frame address', () => {
   expect(shared(place)).toBe(`goop://${LABEL}/a%20b/%C3%BC.html?q=1#top`);
   expect(shared({ peer: 'nobody', path: '' })).toBe('goop://nobody/');
   expect(siteOrigin(PEER, 8080)).toBe(`http://${LABEL}.localhost:8080`);
+  expect(siteOrigin(PEER, 8080, true)).toBe(`http://v${LABEL}.localhost:8080`);
   expect(siteOrigin('nobody', 8080)).toBeNull();
   expect(frameUrl(place, 'http://localhost:9001')).toBe(`http://localhost:9001/p/${PEER}/a%20b/%C3%BC.html?q=1#top`);
 });

@@ -1,7 +1,7 @@
 //! [`Peer`], the façade: everything a skin can ask of a running peer.
 //!
 //! Its methods are grouped by subject: going online and offline in `start`, files and data of sites
-//! in `sites`, the owner's work on the site in `publish` and on its `tables`, connections in `reach`,
+//! in `sites`, your own site as strangers get it in `stranger`, the owner's work on the site in `publish` and on its `tables`, connections in `reach`,
 //! and `people`, `rendezvous` and `settings`.
 
 mod people;
@@ -11,6 +11,7 @@ mod rendezvous;
 mod settings;
 mod sites;
 mod start;
+mod stranger;
 mod tables;
 
 use std::sync::{Arc, Mutex};
@@ -58,6 +59,8 @@ struct Inner {
     /// `None` once it is shut down.
     running: Mutex<Option<Running>>,
     supervisor: Supervisor,
+    /// As whom the owner looks at the site like someone whom nobody knows.
+    stranger: PeerId,
     /// Owners of sites that remember the ids of writes.
     owners: Owners,
     live: Live,

@@ -39,8 +39,8 @@ impl NotOnline {
         Ok(Self(Arc::new(Folder::open(dir)?)))
     }
 
-    /// As [`crate::Peer::site`]. A change of the folder and a restored backup take effect when this
-    /// is opened again, or the peer starts.
+    /// As [`crate::Peer::site`]. A restored backup takes effect when this is opened again, or the peer
+    /// starts.
     pub async fn site(&self, request: SiteRequest) -> Result<Value, Error> {
         match request {
             SiteRequest::SetFolder { path } => {

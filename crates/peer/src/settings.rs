@@ -29,7 +29,6 @@ pub(crate) fn shown(config: Config, dir: &Path, text: String) -> Settings {
 /// `started` with.
 pub fn keep_until_restart(config: &mut Config, started: &Config) {
     config.identity.clone_from(&started.identity);
-    config.paths.clone_from(&started.paths);
     config.p2p.listen_port = started.p2p.listen_port;
     config.p2p.mdns = started.p2p.mdns;
     config.p2p.mdns_tag.clone_from(&started.p2p.mdns_tag);
@@ -37,5 +36,4 @@ pub fn keep_until_restart(config: &mut Config, started: &Config) {
     config.presence.ttl_seconds = started.presence.ttl_seconds;
     let http_addr = &started.viewer.http_addr;
     config.viewer.http_addr.clone_from(http_addr);
-    config.lua.script_dir.clone_from(&started.lua.script_dir);
 }

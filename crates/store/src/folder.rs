@@ -9,7 +9,7 @@ use std::{
     fmt, fs,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use goop2_proto::{PeerId, SitePath, avatar, html, path::Platform};
@@ -28,6 +28,7 @@ use crate::{
     key,
     layout::{AVATAR, CONFIG, DATABASE},
     lock::Lock,
+    published::{Current, Published},
     site::{Site, tree::Tree},
 };
 
@@ -52,9 +53,9 @@ pub struct Folder {
     dir: PathBuf,
     keypair: Keypair,
     document: Mutex<Document>,
-    site: Site,
+    published: Current,
     database: Database,
-    journal: State,
+    state: State,
     // Released after everything else is closed.
     _lock: Lock,
     // Last, so that what is dropped with it finds the folder unlocked.
@@ -82,8 +83,7 @@ pub struct Avatar {
 impl Folder {
     /// Opens an existing peer folder.
     ///
-    /// Paths (key, site root, scripts) are read here; a later change of them takes effect when the
-    /// folder is opened again.
+    /// The key is read here; a later change of its path takes effect when the folder is opened again.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let dir = enter(dir)?;
         let lock = Lock::take(&dir)?;
@@ -94,13 +94,13 @@ impl Folder {
         let keypair = key::load_or_make(&dir.join(&config.identity.key_file))?;
         let owner = keypair.public().to_peer_id();
         let database = Database::open(&dir.join(DATABASE), owner, &config.profile.email)?;
-        let site = Site::new(site_root, &resolve(&dir.join(&config.lua.script_dir)));
+        let published = Current::new(site_in(&dir, config, site_root));
         let folder = Self {
             keypair,
             document: Mutex::new(document),
-            site,
+            published,
             database,
-            journal: State::default(),
+            state: State::default(),
             dir,
             _lock: lock,
             kept: OnceLock::new(),
@@ -174,17 +174,17 @@ impl Folder {
         let mut current = self.document();
         let mut changed = current.config().clone();
         change(&mut changed);
-        let document = change_config(&self.dir, |document| {
+        let written = change_config(&self.dir, |document| {
             document.change(current.config(), &changed)
         })?;
-        Ok(self.in_force(&mut current, document))
+        Ok(self.in_force(&mut current, written))
     }
 
     /// Changes single settings, named `section.key`, as [`Folder::update_config`] does.
     pub fn set_config(&self, values: &Map<String, Value>) -> Result<Config, Error> {
         let mut current = self.document();
-        let document = change_config(&self.dir, |document| document.set(values))?;
-        Ok(self.in_force(&mut current, document))
+        let written = change_config(&self.dir, |document| document.set(values))?;
+        Ok(self.in_force(&mut current, written))
     }
 
     /// `goop.json` as it is on disk.
@@ -195,28 +195,42 @@ impl Folder {
     /// Replaces `goop.json` as a whole, if it still is the text that the new one was made from.
     pub fn replace_config(&self, before: &str, text: &str) -> Result<Config, Error> {
         let mut current = self.document();
-        let document = replace_config(&self.dir, before, text)?;
-        Ok(self.in_force(&mut current, document))
+        let written = replace_config(&self.dir, before, text)?;
+        Ok(self.in_force(&mut current, written))
     }
 
-    fn in_force(&self, current: &mut Document, document: Document) -> Config {
-        self.database
-            .set_owner_email(&document.config().profile.email);
+    fn in_force(&self, current: &mut Document, written: Written) -> Config {
+        let Written {
+            document,
+            site_root,
+        } = written;
+        let config = document.config().clone();
+        self.database.set_owner_email(&config.profile.email);
+        self.published.set(site_in(&self.dir, &config, site_root));
         *current = document;
-        current.config().clone()
+        config
     }
 
-    /// The site it serves.
-    pub fn site(&self) -> &Site {
-        &self.site
+    /// The site it serves, which is another one once its owner has chosen another folder.
+    pub fn site(&self) -> Arc<Site> {
+        self.published.get().site
     }
 
-    pub(crate) fn journal(&self) -> &State {
-        &self.journal
+    /// Calls `tell` whenever another folder is published; only the first one that is given.
+    pub fn on_site(&self, tell: impl Fn() + Send + Sync + 'static) {
+        self.published.on_set(Box::new(tell));
     }
 
-    /// Publishes the folder at this absolute path, where it is, from the next time the peer's folder
-    /// is opened; `None` is the folder inside the peer.
+    pub(crate) fn published(&self) -> Published {
+        self.published.get()
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Publishes the folder at this absolute path, where it is, from now on; `None` is the folder
+    /// inside the peer.
     pub fn set_site_root(&self, path: Option<&Path>) -> Result<Config, Error> {
         let site_root = match path {
             Some(path) => shareable(path)?,
@@ -394,30 +408,39 @@ fn config_text(dir: &Path) -> Result<String, Error> {
     fs::read_to_string(&path).map_err(Error::io("read", &path))
 }
 
+/// Settings as they are on disk now, and the site folder that they name.
+struct Written {
+    document: Document,
+    site_root: PathBuf,
+}
+
 fn change_config(
     dir: &Path,
     change: impl FnOnce(&mut Document) -> Result<(), Problem>,
-) -> Result<Document, Error> {
+) -> Result<Written, Error> {
     let mut document = read_config(dir)?;
     change(&mut document).map_err(wrong(dir))?;
-    write_config(dir, &document, &document.to_bytes())?;
-    Ok(document)
+    let bytes = document.to_bytes();
+    write_config(dir, document, &bytes)
 }
 
-fn replace_config(dir: &Path, before: &str, text: &str) -> Result<Document, Error> {
+fn replace_config(dir: &Path, before: &str, text: &str) -> Result<Written, Error> {
     if config_text(dir)? != before {
         return Err(Error::Changed(dir.join(CONFIG)));
     }
     let document = Document::parse(text.as_bytes()).map_err(wrong(dir))?;
-    write_config(dir, &document, text.as_bytes())?;
-    Ok(document)
+    write_config(dir, document, text.as_bytes())
 }
 
-fn write_config(dir: &Path, document: &Document, bytes: &[u8]) -> Result<(), Error> {
+fn write_config(dir: &Path, document: Document, bytes: &[u8]) -> Result<Written, Error> {
     // What the next start would refuse is refused now.
-    open_site(dir, document.config())?;
+    let site_root = open_site(dir, document.config())?;
     let path = dir.join(CONFIG);
-    atomic::replace(&path, bytes).map_err(Error::io("write", &path))
+    atomic::replace(&path, bytes).map_err(Error::io("write", &path))?;
+    Ok(Written {
+        document,
+        site_root,
+    })
 }
 
 fn wrong(dir: &Path) -> impl FnOnce(Problem) -> Error {
@@ -435,6 +458,11 @@ fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
         return Err(Error::Exposed { site_root, file });
     }
     Ok(site_root)
+}
+
+/// The site in a folder that [`open_site`] has found fit for it.
+fn site_in(dir: &Path, config: &Config, site_root: PathBuf) -> Site {
+    Site::new(site_root, &resolve(&dir.join(&config.lua.script_dir)))
 }
 
 /// A file of the peer's own that would be published with this folder, which is absolute.

@@ -5,7 +5,10 @@ pub(crate) mod fault;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use goop2_proto::SitePath;
@@ -19,11 +22,9 @@ const MAX_UNDO: usize = 50;
 /// Longest number that a caller gives to several changes.
 const MAX_ID: usize = 64;
 
-/// What is remembered between two changes of a site, for as long as its folder is open.
+/// What is remembered between two changes, for as long as the peer's folder is open.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Held during a change: one at a time.
-    pub(crate) journal: Mutex<Journal>,
     pub(crate) bin: Bin,
     /// The template that was read last, and its number.
     pub(crate) imported: Mutex<Option<(u64, Arc<Template>)>>,
@@ -53,18 +54,19 @@ pub(crate) enum Step {
     Tables(Made),
 }
 
-/// The changes, the last one at the end.
+/// The changes to one site, the last one at the end. It is locked during a change: one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     changes: VecDeque<(String, Vec<Step>)>,
-    made: u64,
 }
 
 impl Journal {
     /// A change that was done.
     pub(crate) fn push(&mut self, steps: Vec<Step>, message: String) -> Undo {
-        self.made += 1;
-        let id = self.made.to_string();
+        /// No number is given twice, also not by the journal of another site: a window may still
+        /// offer to undo what was done before.
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        let id = MADE.fetch_add(1, Ordering::Relaxed).to_string();
         self.keep(id.clone(), steps);
         Undo { id, message }
     }

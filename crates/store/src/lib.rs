@@ -19,6 +19,7 @@ mod layout;
 mod lock;
 mod mime;
 pub mod publish;
+mod published;
 pub mod site;
 mod starters;
 mod template;

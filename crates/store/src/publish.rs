@@ -37,14 +37,18 @@ pub use crate::{
 use crate::{
     folder::Folder,
     journal::{Journal, State, fault::io},
+    published::Published,
+    site::Site,
     template::Template,
 };
 
-/// The site of a folder, for its owner. Everything blocks (disk).
-#[derive(Clone, Copy, Debug)]
+/// The site of a folder, for its owner: the one that is published when this is made. Everything
+/// blocks (disk).
+#[derive(Clone, Debug)]
 pub struct Publish<'a> {
     folder: &'a Folder,
     state: &'a State,
+    published: Published,
 }
 
 impl Folder {
@@ -52,7 +56,8 @@ impl Folder {
     pub fn publish(&self) -> Publish<'_> {
         Publish {
             folder: self,
-            state: self.journal(),
+            state: self.state(),
+            published: self.published(),
         }
     }
 }
@@ -63,8 +68,12 @@ impl<'a> Publish<'a> {
         self.state.bin.stay_inside();
     }
 
-    fn root(&self) -> &'a Path {
-        self.folder.site().root()
+    fn site(&self) -> &Site {
+        &self.published.site
+    }
+
+    fn root(&self) -> &Path {
+        self.site().root()
     }
 
     fn open(&self) -> Result<Dir, Fault> {
@@ -79,11 +88,9 @@ impl<'a> Publish<'a> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn journal(&self) -> MutexGuard<'a, Journal> {
-        self.state
-            .journal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        let journal = &self.published.journal;
+        journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

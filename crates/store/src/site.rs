@@ -55,7 +55,7 @@ pub struct SiteFile {
 }
 
 /// Where the configured scripts lie, seen from the site.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Scripts {
     /// Somewhere else.
     Outside,
@@ -95,6 +95,11 @@ impl Site {
                 file: opened.file,
             }),
         }
+    }
+
+    /// Whether both serve the same folder in the same way.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.root, &self.scripts) == (&other.root, &other.scripts)
     }
 
     /// The folder that is served.

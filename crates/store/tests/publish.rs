@@ -7,6 +7,10 @@ mod common;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use common::new_peer;
@@ -394,22 +398,55 @@ fn another_folder_is_published_where_it_is() {
     );
     assert!(!dir.path().join("none").exists());
     folder.set_site_root(Some(other.path())).unwrap();
+    let is_other = |folder: &Folder| {
+        let files = folder.publish().files().unwrap();
+        assert!(!files.own);
+        let real = fs::canonicalize(other.path()).unwrap();
+        assert_eq!(files.root, real.to_string_lossy());
+    };
+    is_other(&folder);
     drop(folder);
     let folder = Folder::open(dir.path()).unwrap();
-    let files = folder.publish().files().unwrap();
-    assert!(!files.own);
-    assert_eq!(
-        files.root,
-        fs::canonicalize(other.path()).unwrap().to_string_lossy()
-    );
+    is_other(&folder);
     folder.set_site_root(None).unwrap();
-    drop(folder);
-    assert!(
-        Folder::open(dir.path())
-            .unwrap()
-            .publish()
-            .files()
-            .unwrap()
-            .own
-    );
+    assert!(folder.publish().files().unwrap().own);
+}
+
+#[test]
+fn what_began_in_one_folder_ends_there_when_another_is_chosen() {
+    let (_dir, folder, site) = peer();
+    let (chosen, told) = (tempfile::tempdir().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let tell = Arc::clone(&told);
+    folder.on_site(move || {
+        tell.fetch_add(1, Ordering::Relaxed);
+    });
+    put(chosen.path(), "index.html", "chosen");
+    let removed = folder.publish().remove(&["index.html".into()]).unwrap();
+    let writing = folder.publish();
+    let received = writing.receive("photo.jpg", Clash::Ask, None).unwrap();
+    let Receiving::Into(mut upload) = received else {
+        panic!("{received:?}");
+    };
+    upload.write(b"one").unwrap();
+    folder.set_site_root(Some(chosen.path())).unwrap();
+    upload.write(b"two").unwrap();
+    let added = writing.keep(upload, None).unwrap();
+    assert_eq!(text(&site, "photo.jpg"), "onetwo");
+    assert!(!chosen.path().join("photo.jpg").exists());
+    // Neither is undone in the other folder, whatever it has of these names.
+    put(chosen.path(), "photo.jpg", "another");
+    for id in [&removed.id, &added.undo.id] {
+        let undone = folder.publish().undo(id);
+        assert!(matches!(undone, Err(Fault::Invalid(_))), "{undone:?}");
+    }
+    let renamed = folder.publish().rename("photo.jpg", "b.jpg").unwrap();
+    assert!(![removed.id, added.undo.id].contains(&renamed.id));
+    // Other settings, and the same folder again, are no other site.
+    folder
+        .update_config(|config| config.profile.label = "B".into())
+        .unwrap();
+    folder.set_site_root(Some(chosen.path())).unwrap();
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    folder.publish().undo(&renamed.id).unwrap();
+    assert_eq!(text(chosen.path(), "photo.jpg"), "another");
 }

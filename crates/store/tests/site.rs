@@ -121,17 +121,17 @@ fn links_lead_only_to_what_could_be_asked_for() {
     }
     for path in ["a.txt", "b.txt", "c.txt", "folder/file.txt"] {
         assert_eq!(
-            get(folder.site(), path).as_deref(),
+            get(&folder.site(), path).as_deref(),
             Ok(&b"inside"[..]),
             "{path}"
         );
     }
     for (path, _) in not_found {
-        assert_eq!(get(folder.site(), path), Err(Refusal::NotFound), "{path}");
+        assert_eq!(get(&folder.site(), path), Err(Refusal::NotFound), "{path}");
     }
-    assert_eq!(get(folder.site(), "up/goop.json"), Err(Refusal::NotFound));
+    assert_eq!(get(&folder.site(), "up/goop.json"), Err(Refusal::NotFound));
     for path in ["script.txt", "scripts/x.lua", "lua/x.lua", "lua"] {
-        assert_eq!(get(folder.site(), path), Err(Refusal::Forbidden), "{path}");
+        assert_eq!(get(&folder.site(), path), Err(Refusal::Forbidden), "{path}");
     }
 }
 
@@ -148,7 +148,7 @@ fn opening_never_waits_and_only_files_are_served() {
     fs::create_dir(root.join("folder.html")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
     for path in ["pipe.txt", "folder.html", "socket", "folder.html/"] {
-        assert_eq!(get(folder.site(), path), Err(Refusal::NotFound), "{path}");
+        assert_eq!(get(&folder.site(), path), Err(Refusal::NotFound), "{path}");
     }
 }
 
@@ -175,11 +175,11 @@ fn configured_scripts_are_never_served() {
             fs::write(path, "x").unwrap();
         }
         assert_eq!(
-            get(folder.site(), secret),
+            get(&folder.site(), secret),
             Err(Refusal::Forbidden),
             "{scripts}"
         );
-        assert!(get(folder.site(), served).is_ok(), "{scripts}");
+        assert!(get(&folder.site(), served).is_ok(), "{scripts}");
     }
 }
 
@@ -188,10 +188,10 @@ fn the_folder_may_be_replaced_while_it_is_served() {
     let (dir, folder) = new_peer();
     let root = dir.path().join("site");
     fs::remove_dir_all(&root).unwrap();
-    assert_eq!(get(folder.site(), "/"), Err(Refusal::NotFound));
+    assert_eq!(get(&folder.site(), "/"), Err(Refusal::NotFound));
     fs::create_dir(&root).unwrap();
     fs::write(root.join("index.html"), "new").unwrap();
-    assert_eq!(get(folder.site(), "/").as_deref(), Ok(&b"new"[..]));
+    assert_eq!(get(&folder.site(), "/").as_deref(), Ok(&b"new"[..]));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
+    path::PathBuf,
     sync::mpsc::{Receiver, sync_channel},
     time::{Duration, Instant},
 };
@@ -45,8 +45,8 @@ impl Watched {
         }
     }
 
-    fn root(&self) -> &Path {
-        self.folder.site().root()
+    fn root(&self) -> PathBuf {
+        self.folder.site().root().to_owned()
     }
 
     /// Everything that is seen until a file of this name is: the last thing that a test does.
@@ -205,20 +205,20 @@ fn a_link_within_the_site_makes_every_change_one_of_everything() {
 #[test]
 fn a_folder_that_was_replaced_is_noticed() {
     let site = Watched::new(&["a.css"]);
-    let (root, folder) = (site.root().to_owned(), &site.folder);
-    assert!(site.watch.is_current(folder.site()));
+    let (root, folder) = (site.root(), &site.folder);
+    assert!(site.watch.is_current(&folder.site()));
     let old = site.dir.path().join("old");
     fs::rename(&root, &old).unwrap();
-    assert!(!site.watch.is_current(folder.site()));
+    assert!(!site.watch.is_current(&folder.site()));
     assert!(folder.site().watch(|_| {}).is_err());
     fs::create_dir(&root).unwrap();
-    assert!(!site.watch.is_current(folder.site()));
+    assert!(!site.watch.is_current(&folder.site()));
     let (tell, seen) = sync_channel(MAX_SEEN);
     let again = folder
         .site()
         .watch(move |what| drop(tell.try_send(what)))
         .unwrap();
-    assert!(again.is_current(folder.site()));
+    assert!(again.is_current(&folder.site()));
     fs::write(root.join("a.css"), "now").unwrap();
     assert_eq!(
         seen.recv_timeout(PATIENCE).unwrap(),
@@ -230,7 +230,7 @@ fn a_folder_that_was_replaced_is_noticed() {
 fn a_hundred_thousand_files_take_one_watch() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::create(dir.path(), "Test").unwrap();
-    let root = folder.site().root();
+    let root = folder.site().root().to_owned();
     for number in 0..100_000 {
         fs::hard_link(root.join("index.html"), root.join(format!("{number}.html")))
             .or_else(|_| fs::write(root.join(format!("{number}.html")), ""))

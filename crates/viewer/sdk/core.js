@@ -2,9 +2,12 @@
 
 const Goop = (globalThis.Goop ??= {});
 
-/** The peer whose site this page belongs to: from the path, or from the site's origin when a root-relative link led here. */
+/**
+ * The peer whose site this page belongs to: from the path, or from the site's origin when a root-relative link led here. Its owner
+ * looks at it as a stranger where a `v` stands before.
+ */
 const sitePeer =
-  /^\/p\/([^/]+)\//.exec(location.pathname)?.[1] ?? /^([a-z0-9]+)\.localhost$/.exec(location.hostname)?.[1];
+  /^\/p\/([^/]+)\//.exec(location.pathname)?.[1] ?? /^v?(k[a-z0-9]+)\.localhost$/.exec(location.hostname)?.[1];
 
 /** The most that a column keeps as a whole number; a larger one is a 64-bit float, as Numbers are. */
 const LARGEST = 2n ** 63n - 1n;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use goop2_peer::{
-    Peer,
+    Body, Error, Peer,
     api::{Denied, Navigated},
 };
-use goop2_proto::PeerId;
+use goop2_proto::{PeerId, data::Request};
+use serde_json::Value;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    door::{ports::Ports, token::Token},
+    door::{origin::Visitor, ports::Ports, token::Token},
     site::prefetch::Prefetches,
 };
 
@@ -65,5 +66,31 @@ impl App {
 
     pub(crate) fn is_own(&self, peer: &PeerId) -> bool {
         *peer == self.peer.id()
+    }
+
+    /// Runs a data operation on a site's database. A stranger is one at the user's own site.
+    pub(crate) async fn data(
+        &self,
+        visitor: Visitor,
+        site: PeerId,
+        request: Request,
+    ) -> Result<Option<Value>, Error> {
+        match visitor {
+            Visitor::User => self.peer.data(site, request).await,
+            Visitor::Stranger => self.peer.data_as_stranger(request).await,
+        }
+    }
+
+    /// What changes on a site.
+    pub(crate) async fn changes(
+        &self,
+        visitor: Visitor,
+        site: PeerId,
+        query: &str,
+    ) -> Result<Body, Error> {
+        match visitor {
+            Visitor::User => self.peer.changes(site, query).await,
+            Visitor::Stranger => self.peer.changes_as_stranger(query),
+        }
     }
 }

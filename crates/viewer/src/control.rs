@@ -27,7 +27,7 @@ use crate::{
     answer,
     app::App,
     body::{self, Input},
-    door::guard,
+    door::{guard, origin::Visitor},
     page, policy,
     site::{avatar, data, files, peers, redirect, reports, sdk, target::Target},
 };
@@ -162,6 +162,6 @@ async fn any_data(
 ) -> Response {
     match id::parse(&peer) {
         None => answer::text(StatusCode::BAD_REQUEST, "missing peer id"),
-        Some(peer) => data::proxy(&app, peer, &suffix, &body).await,
+        Some(peer) => data::proxy(&app, Visitor::User, peer, &suffix, &body).await,
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! * `http://<label>.localhost:<port>` (`site`) is one peer's site: its files, its data, read-only
 //!   facts about the visitor.
+//! * `http://v<label>.localhost:<port>` is the user's own site as a stranger gets it: the same files,
+//!   the tables under their policies, and another visitor.
 //! * `http://localhost:<another port>` is the same site, for windows that report that such names
 //!   don't resolve ([`ports`]).
 //! * `http://127.0.0.1:<port>` (`control`) is the user: the UI, and an API behind a token that

@@ -16,7 +16,10 @@ use axum::{
     response::Response,
 };
 
-use crate::{app::App, door::origin::Site};
+use crate::{
+    app::App,
+    door::origin::{Site, Visitor},
+};
 
 /// For a file of a site that is answered from the user's own origin: whatever it is, it has an
 /// opaque origin and runs nothing.
@@ -26,10 +29,11 @@ pub(crate) const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
 pub(crate) async fn site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
+    Extension(visitor): Extension<Visitor>,
     request: Request,
     next: Next,
 ) -> Response {
-    let own = app.is_own(&site);
+    let own = app.is_own(&site) && visitor == Visitor::User;
     let mut response = next.run(request).await;
     let sources = own.then(|| app.peer.config().viewer.site_sources);
     let content = site_content(app.port, &sources.unwrap_or_default());

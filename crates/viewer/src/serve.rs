@@ -170,18 +170,19 @@ impl Routers {
     /// Handles every request. Nothing else is read before its origin is known and its sender
     /// admitted.
     async fn answer(self, mut request: Request) -> Result<Response, Infallible> {
-        let (origin, url) =
-            match origin::of(&request, self.app.port, |port| self.app.ports.peer_at(port)) {
-                Ok(found) => found,
-                Err(refusal) => return Ok(refusal.into_response()),
-            };
+        let site_at = |port| self.app.ports.site_at(port);
+        let own = self.app.peer.id();
+        let (origin, url) = match origin::of(&request, self.app.port, &own, site_at) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal.into_response()),
+        };
         collapse_slashes(&mut request);
         let is_api = match origin {
             Origin::Control => control::is_api,
-            Origin::Site(_) | Origin::Port(_) => site::is_api,
+            Origin::Site(..) | Origin::Port(..) => site::is_api,
         };
         if let Err(refusal) = guard::admit(&request, &url, is_api) {
-            if let Origin::Site(peer) | Origin::Port(peer) = origin
+            if let Origin::Site(peer, _) | Origin::Port(peer, _) = origin
                 && refusal == guard::NO_WORKERS
             {
                 site::reports::worker(&self.app, peer, request.uri().path());
@@ -190,15 +191,17 @@ impl Routers {
         }
         match origin {
             Origin::Control => self.control.oneshot(request).await,
-            Origin::Site(peer) => {
+            Origin::Site(peer, visitor) => {
                 request.extensions_mut().insert(Site(peer));
+                request.extensions_mut().insert(visitor);
                 self.site.oneshot(request).await
             }
-            Origin::Port(peer) => {
+            Origin::Port(peer, visitor) => {
                 let document = guard::is_navigation(request.headers());
                 request.extensions_mut().insert(Site(peer));
+                request.extensions_mut().insert(visitor);
                 let mut response = self.site.oneshot(request).await?;
-                if document && self.app.ports.clears(&peer) {
+                if document && self.app.ports.clears(&peer, visitor) {
                     response.headers_mut().insert(CLEAR_SITE_DATA, STORAGE);
                 }
                 Ok(response)

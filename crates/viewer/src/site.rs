@@ -27,7 +27,7 @@ use axum::{
     response::Response,
     routing::{any, get, post},
 };
-use goop2_proto::{PeerId, id};
+use goop2_proto::id;
 
 use crate::{
     answer,
@@ -35,7 +35,7 @@ use crate::{
     body::{self, Input},
     door::{
         guard,
-        origin::{self, Site},
+        origin::{self, Site, Visitor},
     },
     policy,
     site::{fields::Encoding, target::Target},
@@ -47,7 +47,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/p/{*address}", get(visit))
         .route("/api/p/{peer}/data/{*suffix}", any(site_data))
         .route("/api/p/{peer}/changes", get(site_changes).fallback(root))
-        .route("/api/self", get(peers::me))
+        .route("/api/self", get(peers::of_visitor))
         .route("/api/peers", get(peers::of_site))
         .route("/api/denied", post(reports::denied).get(root))
         .route("/api/logs/client", post(reports::log).get(root))
@@ -87,7 +87,7 @@ async fn visit(
             files::visit(&app, &method, &target, &headers).await
         }
         Some(target) if target.peer == site.0 => redirect::within(&target),
-        Some(target) => other(&app, &site.0, &target, &headers),
+        Some(target) => other(&app, &target, &headers),
         None => root(State(app), Extension(site), method, uri, headers).await,
     }
 }
@@ -140,13 +140,14 @@ async fn sdk(
 async fn avatar(
     state: State<Arc<App>>,
     site: Extension<Site>,
+    visitor: Extension<Visitor>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let own = root(state.clone(), site, method, uri, headers).await;
     match own.status() {
-        StatusCode::NOT_FOUND => avatar::own(state).await,
+        StatusCode::NOT_FOUND => avatar::of_visitor(state, visitor).await,
         _ => own,
     }
 }
@@ -155,6 +156,7 @@ async fn avatar(
 async fn avatar_of(
     state: State<Arc<App>>,
     site: Extension<Site>,
+    visitor: Extension<Visitor>,
     peer: Path<String>,
     method: Method,
     uri: Uri,
@@ -162,16 +164,16 @@ async fn avatar_of(
 ) -> Response {
     let own = root(state.clone(), site, method, uri, headers).await;
     match own.status() {
-        StatusCode::NOT_FOUND => avatar::of_site(state, site, peer).await,
+        StatusCode::NOT_FOUND => avatar::of_site(state, site, visitor, peer).await,
         _ => own,
     }
 }
 
-fn other(app: &App, site: &PeerId, target: &Target, headers: &HeaderMap) -> Response {
+fn other(app: &App, target: &Target, headers: &HeaderMap) -> Response {
     if !guard::is_navigation(headers) {
         let message = "A site can link to another site, but not read it.";
         answer::text(StatusCode::FORBIDDEN, message)
-    } else if app.ports.known(site) == Some(origin::own(headers)) {
+    } else if origin::is_port(headers) {
         redirect::by_port(app, headers, target)
     } else {
         redirect::by_name(app, target)
@@ -182,11 +184,12 @@ fn other(app: &App, site: &PeerId, target: &Target, headers: &HeaderMap) -> Resp
 async fn site_changes(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
+    Extension(visitor): Extension<Visitor>,
     Path(peer): Path<String>,
     uri: Uri,
 ) -> Response {
     if id::parse(&peer) == Some(site) {
-        changes::stream(&app, site, uri.query()).await
+        changes::stream(&app, visitor, site, uri.query()).await
     } else {
         answer::text(StatusCode::FORBIDDEN, "A site can only use its own data.")
     }
@@ -196,6 +199,7 @@ async fn site_changes(
 async fn site_data(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
+    Extension(visitor): Extension<Visitor>,
     Path((peer, suffix)): Path<(String, String)>,
     request: Request,
 ) -> Response {
@@ -210,10 +214,10 @@ async fn site_data(
         && request.method() == Method::POST
         && let Some(encoding) = Encoding::of(request.headers())
     {
-        return form::insert(&app, site, encoding, request).await;
+        return form::insert(&app, visitor, site, encoding, request).await;
     }
     match Input::from_request(request, &app).await {
-        Ok(Input(body)) => data::proxy(&app, site, &suffix, &body).await,
+        Ok(Input(body)) => data::proxy(&app, visitor, site, &suffix, &body).await,
         Err(refused) => refused,
     }
 }

@@ -11,6 +11,7 @@ const then = (...steps) => async (page) => {
 }
 const item = (name) => (page) => page.getByRole('treeitem', { name: new RegExp(`^${name}`) }).click()
 const tab = (name) => (page) => page.getByRole('tab', { name }).click()
+const table = (name) => (page) => page.getByRole('navigation', { name: 'Tables' }).getByRole('button', { name: new RegExp(`^${name}`) }).click()
 const button = (name) => (page) => page.getByRole('button', { name, exact: true }).click()
 const field = (name, text) => async (page) => {
   await page.getByRole('textbox', { name, exact: true }).fill(text)
@@ -104,6 +105,21 @@ export const scenes = [
   ['site-share', 'still', then(bar('My site'), button('Share…'), seen('Network addresses'))],
   ['site-live', 'still', then(bar('My site'), (page) => page.getByRole('button', { name: /reading now/ }).click(), seen('Count visits'))],
   ['site-visitor', 'still', then(bar('My site'), button('View as a visitor'), seen('Read it, and add to it'))],
+  ['tables', 'still', then(bar('My site'), tab('Tables'), seen('The heron came back.'))],
+  ['tables-many', 'still', then(bar('My site'), tab('Tables'), table('sightings'), seen('Bird'))],
+  ['tables-full', 'still', then(bar('My site'), tab('Tables'), table('answers'), seen('93 % full'))],
+  ['tables-empty', 'still', then(bar('My site'), tab('Tables'), table('wishes'), seen('No visitor has written'))],
+  ['tables-selected', 'still', then(bar('My site'), tab('Tables'), (page) => page.getByRole('gridcell', { name: 'Lovely pictures!' }).first().click(), seen('Author…'))],
+  ['tables-cell', 'still', then(bar('My site'), tab('Tables'), (page) => page.getByRole('gridcell', { name: 'Lovely pictures!' }).first().dblclick(), (page) => page.getByRole('grid').getByRole('textbox').waitFor())],
+  ['tables-filter', 'still', then(bar('My site'), tab('Tables'), (page) => page.getByRole('searchbox', { name: 'Filter the rows' }).fill('heron'), seen('rows found'))],
+  ['tables-menu', 'still', then(bar('My site'), tab('Tables'), button('More about this table'), seen('Import rows…'))],
+  ['tables-row', 'still', then(bar('My site'), tab('Tables'), button('New row…'), seen('Add row'))],
+  ['tables-new', 'still', then(bar('My site'), tab('Tables'), button('New table…'), seen('Create table'))],
+  ['tables-policy', 'still', then(bar('My site'), tab('Tables'), button('Change…'), (page) => page.getByLabel('Visitors add, and see only their own').check(), seen('no longer see'))],
+  ['tables-author', 'still', then(bar('My site'), tab('Tables'), (page) => page.getByRole('gridcell', { name: 'Lovely pictures!' }).first().click(), button('Author…'), seen('Block and remove'))],
+  ['tables-export', 'still', then(bar('My site'), tab('Tables'), button('Export…'), seen('CSV'))],
+  ['tables-import', 'still', then(bar('My site'), tab('Tables'), button('More about this table'), button('Import rows…'), seen('A CSV or JSON file'))],
+  ['tables-none', 'empty', then(bar('My site'), tab('Tables'), seen('No tables yet'))],
   ['site-backup', 'still', then(bar('My site'), tab('Backup'), (page) => page.getByRole('checkbox', { name: 'Include my identity' }).check())],
   ['site-new', 'site-new', then(bar('My site'), seen('Photo album'))],
   ['site-starter', 'site-new', then(bar('My site'), (page) => page.getByRole('button', { name: /^Photo album/ }).click(), seen('Replaced'))],

@@ -7,6 +7,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Driver, kill, until } from './driver.mjs'
@@ -17,6 +18,12 @@ export const program = process.env.GOOP2 ?? join(top, 'target/debug/goop2')
 /** "Ctrl-C and SIGTERM shut down in order, within 2 s", and some for a busy machine. */
 const STOP_MS = 10_000
 const execute = promisify(execFile)
+/** Of the mouse in one drag, the second half of them where it ends. */
+const MOVES = 40
+/** Drags of the same, and looks at what comes of each. */
+const TRIES = 4
+const LOOKS = 100
+const LOOK_MS = 100
 /** Debian's, which has the bindings of the session bus. */
 const PYTHON = '/usr/bin/python3'
 
@@ -117,7 +124,9 @@ class Service {
       if (next) next(line)
       else this.#lines.push(line)
     })
-    assert.equal(await this.line(), 'ready')
+    const [first, ...said] = (await this.line()).split(' ')
+    assert.equal(first, 'ready')
+    this.said = said
     return this
   }
 
@@ -158,6 +167,41 @@ export class Other extends Service {
   /** The answer to one word. */
   says(word) {
     this.child.stdin.write(`${word}\n`)
+    return this.line()
+  }
+}
+
+/** A file manager, from which a person drags files. */
+export class Files extends Service {
+  static start = () => new Files().launch('drag.py')
+
+  /**
+   * Drags these to a place in the window, given from its corner, and lets go, until `done`. On a busy machine, a window that has not
+   * yet heard what is over it when the mouse lets go takes nothing, and a person drags once more.
+   */
+  async drag(paths, place, done) {
+    this.child.stdin.write(`${JSON.stringify(paths)}\n`)
+    assert.equal(await this.line(), 'noted')
+    for (let tried = 0; tried < TRIES; tried++) {
+      const taken = (await this.#once(place)) === 'taken'
+      for (let look = 0; taken && look < LOOKS; look++) {
+        if (await done()) return
+        await sleep(LOOK_MS)
+      }
+    }
+    assert.fail('The window took nothing of what was dropped on it.')
+  }
+
+  async #once({ x, y }) {
+    const mouse = (...what) => execute('xdotool', what.map(String), { timeout: STOP_MS })
+    const [fromX, fromY] = this.said.map(Number)
+    await mouse('mousemove', fromX, fromY, 'mousedown', 1)
+    // A drag begins when the mouse has moved some way, and what is below it learns of it as it moves there.
+    for (let part = 1; part <= MOVES; part++) {
+      const at = (from, to) => Math.round(from + (to - from) * Math.min(1, (2 * part) / MOVES))
+      await mouse('mousemove', at(fromX, x) + (part % 2), at(fromY, y), 'sleep', '0.04')
+    }
+    await mouse('mouseup', 1)
     return this.line()
   }
 }

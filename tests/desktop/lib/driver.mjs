@@ -73,6 +73,14 @@ export class Window {
     })
   }
 
+  /** What a selector finds first, shown or not. */
+  element(selector) {
+    return until(selector, async () => {
+      const found = await this.run((selector) => document.querySelector(selector), selector)
+      return found && new Element(this, found[ELEMENT], selector)
+    })
+  }
+
   async press(role, name) {
     for (;;) {
       const element = await this.find(role, name)
@@ -149,6 +157,11 @@ class Element {
   async fill(text) {
     await this.window.ask('POST', `/element/${this.id}/clear`, {})
     await this.window.ask('POST', `/element/${this.id}/value`, { text })
+  }
+
+  /** Types into it; into a field for files, their paths. */
+  type(text) {
+    return this.window.ask('POST', `/element/${this.id}/value`, { text })
   }
 
   value() {

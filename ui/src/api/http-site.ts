@@ -1,6 +1,7 @@
 // Your own site in a browser: files are uploaded one by one, archives are downloaded.
 
-import { Refusal, type Added, type Backup, type Clash, type Incoming, type IncomingFile, type Plan, type Progress, type Saved, type SiteApi, type SiteFiles, type SiteText, type Source, type Starter, type Template, type Undo } from './index';
+import { Refusal, type Added, type Backup, type Plan, type Saved, type SiteApi, type SiteFiles, type SiteText, type Source, type Starter, type Template, type Undo } from './index';
+import { ofBrowser, uploaded } from './uploaded';
 
 type Request = <T>(path: string, body?: object, method?: string) => Promise<T>;
 
@@ -10,9 +11,6 @@ export interface Signed {
   fetch(path: string, init: RequestInit): Promise<Response>;
   token(): Promise<string | null>;
 }
-
-/** Names of files whose upload one question is about: a request has a bounded size. */
-const MAX_ASKED = 5_000;
 
 const UNREACHABLE = { code: 'unreachable', message: 'Goop2 isn’t responding. It may have been closed.' };
 
@@ -27,7 +25,8 @@ export function httpSite(request: Request, signed: Signed): SiteApi {
     move: (from, to) => ask<Undo>('move', { from, to }),
     remove: (paths) => ask<Undo>('remove', { paths }),
     undo: (id) => ask('undo', { id }),
-    add: (files, into, clash, progress, signal) => add(ask, signed, ofBrowser(files), into, clash, progress, signal),
+    add: (files, into, clash, progress, signal) =>
+      uploaded({ files: ofBrowser(files), into, clash, progress, signal }, ask, (file, to, told) => upload<Added>(signed, `/api/site/file?${new URLSearchParams({ ...to })}`, file, signal, told)),
     setFolder: (path) => ask('set_folder', { path }),
     starters: () => ask<Starter[]>('starters'),
     plan: (starter) => ask<Plan>('plan', { starter }),
@@ -41,41 +40,6 @@ export function httpSite(request: Request, signed: Signed): SiteApi {
     },
     restore: (id, identity) => ask('restore', { id, identity }),
   };
-}
-
-/** All of them can be undone at once: the uploads share a number. */
-async function add(
-  ask: <T>(op: string, rest?: object) => Promise<T>,
-  signed: Signed,
-  files: readonly IncomingFile[],
-  into: string,
-  clash: Clash,
-  progress: (done: Progress) => void,
-  signal: AbortSignal,
-): Promise<Added> {
-  const paths = files.map(({ path }) => (into === '' ? path : `${into}/${path}`));
-  if (clash === 'ask') for (let from = 0; from < paths.length; from += MAX_ASKED) await ask('free', { paths: paths.slice(from, from + MAX_ASKED) });
-  const total = files.reduce((sum, { file }) => sum + file.size, 0);
-  const batch = crypto.randomUUID();
-  const all: Added = { added: [], skipped: [], undo: { id: batch, message: '' } };
-  let before = 0;
-  try {
-    for (const [index, { file }] of files.entries()) {
-      const path = paths[index] ?? file.name;
-      const query = new URLSearchParams({ path, clash, batch });
-      const one = await upload<Added>(signed, `/api/site/file?${query}`, file, signal, (done) => progress({ file: path, done: before + done, total }));
-      all.added.push(...one.added);
-      all.skipped.push(...one.skipped);
-      all.undo = one.undo;
-      before += file.size;
-      progress({ file: path, done: before, total });
-    }
-  } catch (thrown) {
-    if (all.added.length > 0) await ask('undo', { id: all.undo.id }).catch(() => {});
-    throw thrown;
-  }
-  if (all.added.length !== 1) all.undo.message = `${all.added.length} files added.`;
-  return all;
 }
 
 /** By XMLHttpRequest, because `fetch` doesn't say how far it is. */
@@ -118,8 +82,6 @@ export async function saved(answer: Response, name: string): Promise<Saved> {
 }
 
 const fileName = (answer: Response): string | null => /filename="([^"]+)"/.exec(answer.headers.get('Content-Disposition') ?? '')?.[1] ?? null;
-
-const ofBrowser = (files: Incoming): readonly IncomingFile[] => files.filter((file) => typeof file !== 'string');
 
 function archive(source: Source): File {
   if (typeof source !== 'string') return source;

@@ -216,8 +216,8 @@ function opening(): Opening {
 }
 
 /** A document's policy is fixed: the one that allows the ports comes with another response. */
-async function origin(place: Place): Promise<string> {
-  if (framesPorts()) return (await request<{ origin: string }>('/api/origin', { peer: place.peer })).origin;
+async function origin(place: Place, stranger: boolean): Promise<string> {
+  if (framesPorts()) return (await request<{ origin: string }>('/api/origin', { peer: place.peer, stranger })).origin;
   await request('/api/ports', {});
   sessionStorage.setItem(PLACE, JSON.stringify(place));
   location.replace('/?ports');

@@ -94,9 +94,10 @@ export interface Api {
   opening(): Opening;
   /**
    * The origin, at a port, of the site of this place, for a window where names under `.localhost` do not resolve. A window that
-   * may not frame such origins yet reloads itself at this place, and never gets an answer.
+   * may not frame such origins yet reloads itself at this place, and never gets an answer. `stranger`: of the user's own site, as a
+   * stranger sees it.
    */
-  origin(place: Place): Promise<string>;
+  origin(place: Place, stranger: boolean): Promise<string>;
   onNavigated(callback: (event: Navigated) => void): Stop;
   /** The place that a typed or pasted text means. */
   place(text: string): Promise<Place>;
@@ -260,7 +261,7 @@ export interface SiteApi {
   undo(id: string): Promise<void>;
   /** Copies files and folders into a folder of the site, `''` for the top. Rejects with an `AbortError` when the signal stops it. */
   add(files: Incoming, into: string, clash: Clash, progress: (done: Progress) => void, signal: AbortSignal): Promise<Added>;
-  /** Publishes the folder at this absolute path, where it is; null for the one inside the peer. The peer restarts for it. */
+  /** Publishes the folder at this absolute path, where it is, from now on; null for the one inside the peer. */
   setFolder(path: string | null): Promise<void>;
   starters(): Promise<Starter[]>;
   /** What applying a starter or an imported template changes, by its id. */

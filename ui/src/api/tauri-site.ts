@@ -1,11 +1,15 @@
-// Your own site in the desktop window: files come from and go to this computer by their paths.
+// Your own site in the desktop window: files come from and go to this computer by their paths. Of a picture that was pasted, the page
+// has only the bytes.
 
 import { Channel } from '@tauri-apps/api/core';
 import { Refusal, type Added, type Backup, type Incoming, type Plan, type Progress, type Saved, type SiteApi, type SiteFiles, type SiteText, type Source, type Starter, type Template, type Undo } from './index';
+import { ofBrowser, uploaded } from './uploaded';
 
 type Call = <T>(command: string, args?: Record<string, unknown>) => Promise<T>;
+/** Bytes, and what is said about them. */
+type Send = <T>(command: string, bytes: Uint8Array, about: Record<string, string>) => Promise<T>;
 
-export function tauriSite(call: Call): SiteApi {
+export function tauriSite(call: Call, send: Send): SiteApi {
   const ask = <T>(op: string, rest: object = {}): Promise<T> => call<T>('site', { request: { op, ...rest } });
   return {
     files: () => ask<SiteFiles>('files'),
@@ -17,6 +21,12 @@ export function tauriSite(call: Call): SiteApi {
     undo: (id) => ask('undo', { id }),
     add: async (files, into, clash, progress, signal) => {
       signal.throwIfAborted();
+      const bytes = ofBrowser(files);
+      if (bytes.length > 0) {
+        return uploaded({ files: bytes, into, clash, progress, signal }, ask, async (file, to) =>
+          send<Added>('upload_file', new Uint8Array(await file.arrayBuffer()), { ...to }),
+        );
+      }
       const channel = new Channel<Progress>();
       channel.onmessage = progress;
       const number = crypto.randomUUID();

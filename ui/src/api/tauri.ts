@@ -41,7 +41,7 @@ export function tauri(): Api {
     subscribe,
     reconnect: () => {},
     opening: () => ({ ports: false, place: null }),
-    origin: ({ peer }) => call<string>('origin', { peer }),
+    origin: ({ peer }, stranger) => call<string>('origin', { peer, stranger }),
     onNavigated: (callback) => on<Navigated>('navigated', ({ payload }) => callback(payload)),
     place: (text) => call<Place>('place', { text }),
     addAddress: (address) => call<string>('add_address', { address }),
@@ -53,7 +53,7 @@ export function tauri(): Api {
     prefer: (key, value) => call<void>('prefer', { key, value }),
     settings,
     people,
-    site: tauriSite(call),
+    site: tauriSite(call, send),
     tables: tables((request) => call('tables', { request }), (table, format) => call<Saved>('export_table', { table, format })),
     logs: (since) => call<LogLine[]>('logs', { since }),
     onDenied: (callback) => on<Denied>('denied', ({ payload }) => callback(payload)),
@@ -178,9 +178,13 @@ function on<T>(name: string, callback: EventCallback<T>): Stop {
   return () => void listening.then((stop) => stop());
 }
 
-async function call<T>(command: string, args?: Record<string, unknown>): Promise<T> {
+const call = <T>(command: string, args?: Record<string, unknown>): Promise<T> => answered(invoke<T>(command, args));
+/** Bytes, and where they go as the query of an address: a header has no other letters. */
+const send = <T>(command: string, bytes: Uint8Array, to: Record<string, string>): Promise<T> => answered(invoke<T>(command, bytes, { headers: { to: `${new URLSearchParams(to)}` } }));
+
+async function answered<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await invoke<T>(command, args);
+    return await answer;
   } catch (thrown) {
     throw Refusal.from(thrown, typeof thrown === 'string' ? thrown : 'That didn’t work. Try again.');
   }

@@ -8,10 +8,10 @@ export const home = (peer: string): Place => ({ peer, path: '/' });
 /** `goop://<peer id>/<path>`: what is shown, copied and pasted. */
 export const link = (place: Place): string => `goop://${place.peer}${tidy(place.path)}`;
 
-/** The origin that a peer's site has by its name; null when the peer id is invalid. */
-export function siteOrigin(peer: string, port: number): string | null {
+/** The origin that a peer's site has by its name; null when the peer id is invalid. The user's own has another one for a `stranger`. */
+export function siteOrigin(peer: string, port: number, stranger = false): string | null {
   const label = siteLabel(peer);
-  return label && `http://${label}.localhost:${port}`;
+  return label && `http://${stranger ? 'v' : ''}${label}.localhost:${port}`;
 }
 
 export const frameUrl = (place: Place, origin: string): string => `${origin}/p/${place.peer}${tidy(place.path)}`;

@@ -192,15 +192,19 @@ export class Browser {
     return entry && origin && frameUrl(entry, origin);
   }
 
-  /** The address of a page for another frame of this window; `unreached` when the one by name did not load. */
-  async urlOf(place: Place, unreached = false): Promise<string | null> {
-    const known = this.#origins[place.peer] ?? (this.#ports || unreached ? await this.#api.origin(place) : this.#named(place.peer));
+  /**
+   * The address of a page for another frame of this window; `unreached` when the one by name did not load. Of the user's own site
+   * there is one for a `stranger`, too.
+   */
+  async urlOf(place: Place, stranger: boolean, unreached: boolean): Promise<string | null> {
+    const found = stranger ? undefined : this.#origins[place.peer];
+    const known = found ?? (this.#ports || unreached ? await this.#api.origin(place, stranger) : this.#named(place.peer, stranger));
     return known && frameUrl(place, known);
   }
 
-  #named(peer: string): string | null {
+  #named(peer: string, stranger = false): string | null {
     const port = this.#backend.session?.viewer_port;
-    return port === undefined ? null : siteOrigin(peer, port);
+    return port === undefined ? null : siteOrigin(peer, port, stranger);
   }
 
   /** Sends the frame to the current entry; `from` is the one it shows. */
@@ -237,7 +241,7 @@ export class Browser {
     const wanted = (): boolean => this.entry === entry && !this.stopped;
     this.#wait(true);
     try {
-      const origin = await this.#api.origin(entry);
+      const origin = await this.#api.origin(entry, false);
       this.#origins = { ...this.#origins, [entry.peer]: origin };
       this.#ports = true;
       if (wanted()) this.#load(null, true);

@@ -53,7 +53,7 @@ pub enum SiteRequest {
         /// Files that are about to be uploaded.
         paths: Vec<String>,
     },
-    /// Answers null. The peer restarts if it has to.
+    /// Answers null; visitors get the other folder from now on.
     SetFolder {
         /// An absolute path on this computer; null for the folder inside the peer.
         path: Option<PathBuf>,

@@ -168,6 +168,8 @@ impl Task {
         folder
             .database()
             .on_written(move |written| listener.wrote(written));
+        let listener = Arc::clone(&noted);
+        folder.on_site(move || listener.see(Seen::Root));
         Self {
             folder,
             served: changes.served(),
@@ -232,21 +234,25 @@ impl Task {
             }
             Mode::Watched(watch) => {
                 let known = Arc::clone(&watch);
-                let current = blocking(&self.folder, move |folder| known.is_current(folder.site()));
+                let current =
+                    blocking(&self.folder, move |folder| known.is_current(&folder.site()));
                 if current.await.unwrap_or(true) {
                     return Mode::Watched(watch);
                 }
                 drop(watch);
-                self.again().await
+                self.again(news).await
             }
-            Mode::Missing => self.again().await,
+            Mode::Missing => self.again(news).await,
+            // The owner chose another folder.
+            Mode::LookedAt if news.root => self.again(news).await,
             Mode::LookedAt => Mode::LookedAt,
         }
     }
 
-    async fn again(&self) -> Mode {
+    async fn again(&self, news: &News) -> Mode {
         let mode = self.begin().await;
-        if !matches!(mode, Mode::Missing) {
+        // With the folder itself, everything counts as changed anyway, and once.
+        if !matches!(mode, Mode::Missing) && !news.root {
             self.noted.see(Seen::Everything);
         }
         mode

@@ -1,9 +1,9 @@
 //! Your own site, as its owner works on it.
 
-use std::path::PathBuf;
+use std::{convert::Infallible, path::PathBuf};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, stream};
 use serde_json::Value;
 
 use crate::{
@@ -63,6 +63,12 @@ impl Peer {
         }
     }
 
+    /// The same of bytes that are here.
+    pub async fn upload_bytes(&self, file: Upload, bytes: Vec<u8>) -> Result<Added, Error> {
+        let body = [Ok::<_, Infallible>(Bytes::from(bytes))];
+        self.upload(file, stream::iter(body)).await
+    }
+
     /// Reads a template, which is not applied yet.
     pub async fn import_template(&self, source: Source) -> Result<Template, Error> {
         publish::import(&self.0.folder, source).await
@@ -98,7 +104,7 @@ impl Peer {
         backup::open_file(&self.0.folder, path, passphrase).await
     }
 
-    /// Publishes another folder, after a restart.
+    /// Publishes another folder, at once.
     async fn set_site_folder(&self, path: Option<PathBuf>) -> Result<(), Error> {
         let config = publish::set_folder(&self.0.folder, path).await?;
         self.apply(config);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use goop2_node::{Event, InboundStream, Node};
-use goop2_proto::mdns::Tag;
+use goop2_proto::{Keypair, mdns::Tag};
 use goop2_rendezvous::client::Http;
 use goop2_store::{Config, Folder};
 use tokio::{
@@ -103,6 +103,7 @@ impl Peer {
             outdated: watch::Sender::new(false),
             running: Mutex::new(Some(running)),
             supervisor,
+            stranger: Keypair::generate_ed25519().public().to_peer_id(),
             owners: Owners::default(),
             live,
             absent: Absent::default(),

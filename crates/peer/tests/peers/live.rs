@@ -1,9 +1,9 @@
 //! What a page that is open learns, over real connections.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use futures::StreamExt;
-use goop2_peer::{Body, Error};
+use goop2_peer::{Body, Error, api::SiteRequest};
 use goop2_proto::PeerId;
 use http_body_util::BodyDataStream;
 use serde_json::{Value, json};
@@ -92,6 +92,38 @@ async fn an_open_page_learns_what_changes_and_the_owner_that_it_is_read() {
         .await
         .unwrap();
     assert_eq!(lost.next().await.1, json!({ "all": true, "tables": ["*"] }));
+    for peer in [owner, visitor] {
+        peer.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_folder_is_read_by_all_while_the_peer_runs_on() {
+    let (owner, visitor) = (
+        TestPeer::start("Owner").await,
+        TestPeer::start("Visitor").await,
+    );
+    visitor.connect(&owner).await;
+    let front = async || visitor.read(&owner, "/").await.unwrap().1;
+    assert_eq!(front().await, b"<h1>Owner</h1>");
+    let mut page = Page::current(&visitor, owner.peer.id(), "age=0").await;
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("index.html"), "another").unwrap();
+    let choose = async |path: Option<&Path>| {
+        let path = path.map(Path::to_owned);
+        let chosen = owner.peer.site(SiteRequest::SetFolder { path }).await;
+        assert_eq!(chosen.unwrap(), Value::Null);
+    };
+    choose(Some(other.path())).await;
+    assert_eq!(front().await, b"another");
+    // Pages that are open reload once, and what is saved now is of the new folder.
+    assert_eq!(page.next().await.1, json!({ "all": true }));
+    fs::write(owner.dir.path().join("site/a.css"), "x").unwrap();
+    fs::write(other.path().join("b.css"), "x").unwrap();
+    assert_eq!(page.next().await.1, json!({ "paths": ["/b.css"] }));
+    choose(None).await;
+    assert_eq!(front().await, b"<h1>Owner</h1>");
+    assert_eq!(page.next().await.1, json!({ "all": true }));
     for peer in [owner, visitor] {
         peer.stop().await;
     }

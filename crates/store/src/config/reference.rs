@@ -29,12 +29,13 @@ fn takes_effect(key: &str) -> &'static str {
         "p2p.port_mapping"
         | "presence.heartbeat_seconds"
         | "viewer.video_disabled"
-        | "viewer.site_sources" => "immediately",
-        "presence.topic" | "presence.ttl_seconds" | "lua.script_dir" => RESTART,
+        | "viewer.site_sources"
+        | "lua.script_dir" => "immediately",
+        "presence.topic" | "presence.ttl_seconds" => RESTART,
         "presence.rendezvous_wan" | "presence.rendezvous_wans" => "immediately",
         "presence.rendezvous_only" => "when `goop2 rendezvous` or the peer starts",
         _ => match key.split_once('.') {
-            Some(("identity" | "paths" | "p2p" | "viewer", _)) => RESTART,
+            Some(("identity" | "p2p" | "viewer", _)) => RESTART,
             Some(("presence", name)) if name.starts_with("relay_") => {
                 "immediately; the relay restarts"
             }

@@ -176,8 +176,7 @@ impl Publish<'_> {
 
     /// This site as a template for others: an archive in ZIP.
     pub fn export(&self) -> Result<Vec<u8>, Fault> {
-        let site = self.folder.site();
-        let tree = tree::Tree::open(site).map_err(io("open", "the site"))?;
+        let tree = tree::Tree::open(self.site()).map_err(io("open", "the site"))?;
         let mut files = vec![];
         let mut total = 0;
         for entry in self.entries()? {

@@ -67,7 +67,7 @@ pub struct Entry {
 impl Publish<'_> {
     /// What is in the folder. Fails for one that is too large to be listed.
     pub(super) fn entries(&self) -> Result<Vec<Entry>, Fault> {
-        let site = self.folder.site();
+        let site = self.site();
         let tree = Tree::open(site).map_err(io("open", &site.root().to_string_lossy()))?;
         match listed(&tree) {
             (entries, true) => Ok(entries),
@@ -79,7 +79,7 @@ impl Publish<'_> {
 
     /// Looks at the whole folder.
     pub fn files(&self) -> Result<Files, Fault> {
-        let site = self.folder.site();
+        let site = self.site();
         let tree = Tree::open(site).map_err(io("open", &site.root().to_string_lossy()))?;
         let (mut entries, complete) = listed(&tree);
         let front = INDEXES.iter().find_map(|index| {

@@ -69,11 +69,6 @@ pub(crate) async fn address(
     answer::json(peer.map(|peer| json!({ "peer": peer.to_base58() })))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Whose {
-    peer: String,
-}
-
 /// Opens the ports of sites, for a window in which their names don't resolve. Its policy comes with
 /// the next document.
 pub(crate) async fn ports(State(app): State<Arc<App>>) -> Result<Response, Response> {
@@ -85,13 +80,26 @@ fn no_port(error: ports::Error) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(error.failure())).into_response()
 }
 
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    peer: String,
+    /// The user's own site, as a stranger sees it.
+    #[serde(default)]
+    stranger: bool,
+}
+
 /// The origin of a peer's site, for a window in which the names of sites don't resolve.
 pub(crate) async fn origin(
     State(app): State<Arc<App>>,
-    Parsed(whose): Parsed<Whose>,
+    Parsed(shown): Parsed<Shown>,
 ) -> Result<Response, Response> {
-    let peer = app.peer.peer(&whose.peer).map_err(answer::failed)?;
-    let origin = app.ports.origin(peer).await.map_err(no_port)?;
+    let origin = if shown.stranger {
+        app.ports.origin_for_stranger(app.peer.id()).await
+    } else {
+        let peer = app.peer.peer(&shown.peer).map_err(answer::failed)?;
+        app.ports.origin(peer).await
+    };
+    let origin = origin.map_err(no_port)?;
     Ok(Json(json!({ "origin": origin })).into_response())
 }
 

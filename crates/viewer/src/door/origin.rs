@@ -15,20 +15,35 @@ pub(crate) enum Origin {
     /// The user's own: UI and API.
     Control,
     /// One peer's site.
-    Site(PeerId),
+    Site(PeerId, Visitor),
     /// The same at its own port, for a window in which the names of sites don't resolve.
-    Port(PeerId),
+    Port(PeerId, Visitor),
 }
 
 /// The peer whose site an admitted request is for, as an extension of the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Site(pub(crate) PeerId);
 
-/// The origin, and its URL as a browser writes it in `Origin` (RFC 6454 §6.2).
+/// To whom a site is shown, as an extension of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visitor {
+    /// The user, who owns their own site.
+    User,
+    /// A stranger, as whom the user looks at their own site. It is another origin, so what pages
+    /// keep in a browser is the stranger's, too.
+    Stranger,
+}
+
+/// Before the label of the user's own site in the name where a stranger sees it. No label begins
+/// with it, and with it a label has the 63 characters that a name may have.
+const STRANGER: char = 'v';
+
+/// The origin, and its URL as a browser writes it in `Origin` (RFC 6454 §6.2). `own` is the user.
 pub(crate) fn of(
     request: &Request,
     port: u16,
-    peer_at: impl Fn(u16) -> Option<PeerId>,
+    own: &PeerId,
+    site_at: impl Fn(u16) -> Option<(PeerId, Visitor)>,
 ) -> Result<(Origin, String), Refusal> {
     let mut hosts = request.headers().get_all(HOST).into_iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -42,7 +57,7 @@ pub(crate) fn of(
     {
         return Err(UNKNOWN_HOST);
     }
-    let origin = classify(host, port, peer_at).ok_or(UNKNOWN_HOST)?;
+    let origin = classify(host, port, own, site_at).ok_or(UNKNOWN_HOST)?;
     Ok((origin, format!("http://{host}")))
 }
 
@@ -60,6 +75,11 @@ pub(crate) fn own(headers: &HeaderMap) -> String {
     )
 }
 
+/// Whether an admitted request is for a site at its own port.
+pub(crate) fn is_port(headers: &HeaderMap) -> bool {
+    own(headers).starts_with("http://localhost:")
+}
+
 /// The path and query of a URL of this origin, such as a `Referer`; `None` for any other URL.
 pub(crate) fn path_within<'a>(url: &'a str, own: &str) -> Option<&'a str> {
     let path = url.strip_prefix(own)?;
@@ -75,7 +95,12 @@ const UNKNOWN_HOST: Refusal = Refusal {
     message: "This computer has no site at this address. Open 127.0.0.1 instead.",
 };
 
-fn classify(host: &str, port: u16, peer_at: impl Fn(u16) -> Option<PeerId>) -> Option<Origin> {
+fn classify(
+    host: &str,
+    port: u16,
+    own: &PeerId,
+    site_at: impl Fn(u16) -> Option<(PeerId, Visitor)>,
+) -> Option<Origin> {
     let (name, given) = match host.rsplit_once(':') {
         Some((name, digits)) if !digits.ends_with(']') => (name, digits),
         _ => (host, "80"),
@@ -86,11 +111,21 @@ fn classify(host: &str, port: u16, peer_at: impl Fn(u16) -> Option<PeerId>) -> O
         .ok()
         .filter(|port: &u16| port.to_string() == given)?;
     match name {
-        "localhost" if given != port => peer_at(given).map(Origin::Port),
+        "localhost" if given != port => {
+            site_at(given).map(|(peer, visitor)| Origin::Port(peer, visitor))
+        }
         _ if given != port => None,
         "127.0.0.1" | "localhost" | "[::1]" => Some(Origin::Control),
-        _ => id::from_label(name.strip_suffix(".localhost")?).map(Origin::Site),
+        _ => named(name.strip_suffix(".localhost")?, own),
     }
+}
+
+fn named(label: &str, own: &PeerId) -> Option<Origin> {
+    if let Some(label) = label.strip_prefix(STRANGER) {
+        let peer = id::from_label(label).filter(|peer| peer == own)?;
+        return Some(Origin::Site(peer, Visitor::Stranger));
+    }
+    id::from_label(label).map(|peer| Origin::Site(peer, Visitor::User))
 }
 
 #[cfg(test)]
@@ -104,7 +139,8 @@ mod tests {
 
     #[test]
     fn only_the_names_of_this_viewer_are_known() {
-        let classify = |host: &str, port| classify(host, port, nobody);
+        let own = id::parse(ID).unwrap();
+        let classify = |host: &str, port| classify(host, port, &own, nobody);
         for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"] {
             assert_eq!(classify(host, 8080), Some(Origin::Control), "{host}");
         }
@@ -112,8 +148,14 @@ mod tests {
         assert_eq!(classify("[::1]", 80), Some(Origin::Control));
         assert_eq!(
             classify(&format!("{LABEL}.localhost:8080"), 8080),
-            id::parse(ID).map(Origin::Site)
+            Some(Origin::Site(own, Visitor::User))
         );
+        assert_eq!(
+            classify(&format!("v{LABEL}.localhost:8080"), 8080),
+            Some(Origin::Site(own, Visitor::Stranger))
+        );
+        let other = id::to_label(&PeerId::random());
+        let others = format!("v{other}.localhost:8080");
         let upper = format!("{}.localhost:8080", LABEL.to_uppercase());
         let nested = format!("a.{LABEL}.localhost:8080");
         let by_id = format!("{ID}.localhost:8080");
@@ -133,6 +175,8 @@ mod tests {
             "localhost:+8080",
             "localhost:08080",
             &upper,
+            &others,
+            &format!("vv{LABEL}.localhost:8080"),
             &nested,
             &by_id,
         ] {
@@ -142,9 +186,11 @@ mod tests {
 
     #[test]
     fn a_port_is_one_site_under_one_name() {
-        let peer = id::parse(ID);
-        let at = |host: &str| classify(host, 8080, |port| peer.filter(|_| port == 9001));
-        assert_eq!(at("localhost:9001"), peer.map(Origin::Port));
+        let peer = id::parse(ID).unwrap();
+        let given = |port| (port == 9001).then_some((peer, Visitor::Stranger));
+        let at = |host: &str| classify(host, 8080, &peer, given);
+        let port = Origin::Port(peer, Visitor::Stranger);
+        assert_eq!(at("localhost:9001"), Some(port));
         let label = format!("{LABEL}.localhost:9001");
         for host in [
             "127.0.0.1:9001",
@@ -168,7 +214,8 @@ mod tests {
                 .fold(Request::builder().uri(uri), |builder, host| {
                     builder.header(HOST, *host)
                 });
-            of(&builder.body(Body::empty()).unwrap(), 8080, nobody)
+            let own = id::parse(ID).unwrap();
+            of(&builder.body(Body::empty()).unwrap(), 8080, &own, nobody)
                 .map_err(|refusal| refusal.status.as_u16())
         };
         assert_eq!(
@@ -203,7 +250,7 @@ mod tests {
         }
     }
 
-    fn nobody(_: u16) -> Option<PeerId> {
+    fn nobody(_: u16) -> Option<(PeerId, Visitor)> {
         None
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
     sync::{OnceCell, mpsc},
 };
 
-use crate::door::listen;
+use crate::door::{listen, origin::Visitor};
 
 /// Sites that can have a port in one run: more than a person visits in a day, and at two file
 /// handles each few enough for the 256 that macOS allows a program.
@@ -36,6 +36,7 @@ struct Inner {
 
 struct Given {
     peer: PeerId,
+    visitor: Visitor,
     /// A document has been answered, so nothing of an earlier run is left in the browser.
     cleared: bool,
 }
@@ -119,14 +120,27 @@ impl Ports {
     /// # Errors
     /// As [`Ports::open`], and [`Error::UsedUp`] when all ports belong to other peers.
     pub async fn origin(&self, peer: PeerId) -> Result<String, Error> {
+        self.give(peer, Visitor::User).await
+    }
+
+    /// The same of the user's own site, as a stranger sees it.
+    ///
+    /// # Errors
+    /// As [`Ports::origin`].
+    pub async fn origin_for_stranger(&self, own: PeerId) -> Result<String, Error> {
+        self.give(own, Visitor::Stranger).await
+    }
+
+    async fn give(&self, peer: PeerId, visitor: Visitor) -> Result<String, Error> {
         let open = self.open().await?;
         let mut given = self.given();
-        let at = given.iter().position(|given| given.peer == peer);
+        let at = given.iter().position(|given| given.is(&peer, visitor));
         let at = at.unwrap_or(given.len());
         let port = *open.get(at).ok_or(Error::UsedUp)?;
         if at == given.len() {
             given.push(Given {
                 peer,
+                visitor,
                 cleared: false,
             });
         }
@@ -136,7 +150,10 @@ impl Ports {
     /// The same, if the peer has a port already. Links in a page never assign one: 32 of them would
     /// use up all.
     pub(crate) fn known(&self, peer: &PeerId) -> Option<String> {
-        let at = self.given().iter().position(|given| given.peer == *peer)?;
+        let given = self.given();
+        let at = given
+            .iter()
+            .position(|given| given.is(peer, Visitor::User))?;
         self.0.open.get()?.get(at).copied().map(url)
     }
 
@@ -145,21 +162,28 @@ impl Ports {
         !self.given().is_empty()
     }
 
-    pub(crate) fn peer_at(&self, port: u16) -> Option<PeerId> {
+    pub(crate) fn site_at(&self, port: u16) -> Option<(PeerId, Visitor)> {
         let at = self.0.open.get()?.iter().position(|open| *open == port)?;
-        self.given().get(at).map(|given| given.peer)
+        let given = self.given();
+        given.get(at).map(|given| (given.peer, given.visitor))
     }
 
-    /// Whether the next document is the peer's first of this run.
-    pub(crate) fn clears(&self, peer: &PeerId) -> bool {
+    /// Whether the next document is the first of this run at the port of this site.
+    pub(crate) fn clears(&self, peer: &PeerId, visitor: Visitor) -> bool {
         self.given()
             .iter_mut()
-            .find(|given| given.peer == *peer)
+            .find(|given| given.is(peer, visitor))
             .is_some_and(|given| !std::mem::replace(&mut given.cleared, true))
     }
 
     fn given(&self) -> MutexGuard<'_, Vec<Given>> {
         self.0.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Given {
+    fn is(&self, peer: &PeerId, visitor: Visitor) -> bool {
+        self.peer == *peer && self.visitor == visitor
     }
 }
 

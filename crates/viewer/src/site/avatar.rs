@@ -16,7 +16,13 @@ use axum::{
 use bytes::Bytes;
 use goop2_proto::{PeerId, html, id};
 
-use crate::{answer, app::App, body::Input, door::origin::Site};
+use crate::{
+    answer,
+    app::App,
+    body::Input,
+    door::origin::{Site, Visitor},
+    site::peers::STRANGER,
+};
 
 /// Opened directly, a picture is a document too; it may do nothing.
 const INERT: &str = "default-src 'none'; sandbox";
@@ -48,12 +54,32 @@ pub(crate) async fn of_any(State(app): State<Arc<App>>, Path(peer): Path<String>
 pub(crate) async fn of_site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
+    Extension(visitor): Extension<Visitor>,
     Path(peer): Path<String>,
 ) -> Response {
+    let stranger = app.peer.stranger();
     match id::parse(&peer) {
-        Some(peer) if peer == site || app.is_own(&peer) => of(&app, peer).await,
+        Some(peer) if peer == site => of(&app, peer).await,
+        Some(peer) if visitor == Visitor::User && app.is_own(&peer) => of(&app, peer).await,
+        Some(peer) if visitor == Visitor::Stranger && peer == stranger => of_stranger(&app),
         _ => answer::text(StatusCode::NOT_FOUND, "not found"),
     }
+}
+
+/// The picture of the visitor.
+pub(crate) async fn of_visitor(
+    state: State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Response {
+    match visitor {
+        Visitor::User => own(state).await,
+        Visitor::Stranger => of_stranger(&state),
+    }
+}
+
+fn of_stranger(app: &App) -> Response {
+    let picture = drawn(&app.peer.stranger(), STRANGER);
+    answered("image/svg+xml", picture.into(), "no-cache")
 }
 
 async fn of(app: &App, peer: PeerId) -> Response {
@@ -67,6 +93,10 @@ async fn of(app: &App, peer: PeerId) -> Response {
     } else {
         "private, max-age=300"
     };
+    answered(kind, bytes, cache)
+}
+
+fn answered(kind: &'static str, bytes: Bytes, cache: &'static str) -> Response {
     (
         [
             (CONTENT_TYPE, kind),

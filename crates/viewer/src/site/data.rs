@@ -12,7 +12,7 @@ use goop2_peer::Error;
 use goop2_proto::{PeerId, data, exact, go_json};
 use serde_json::{Map, Value, json};
 
-use crate::{answer, app::App, body::Input};
+use crate::{answer, app::App, body::Input, door::origin::Visitor};
 
 /// Suffix, operation (§5.1), and its method in the local API; `None` if the local API lacks it.
 const OPERATIONS: [(&str, &str, Option<Method>); 16] = [
@@ -59,7 +59,7 @@ fn local_operation(suffix: &str) -> Option<(&'static str, Method)> {
 
 async fn run_local(app: &App, op: &str, body: &[u8]) -> Response {
     match request(op, body) {
-        Ok(request) => run(app, app.peer.id(), request, locally_missing).await,
+        Ok(request) => told(app.peer.data(app.peer.id(), request).await, locally_missing),
         Err(error) => answer::text(StatusCode::BAD_REQUEST, &format!("invalid json: {error}")),
     }
 }
@@ -69,13 +69,19 @@ fn unknown() -> Response {
 }
 
 /// `/api/p/<peer>/data/<suffix>`: that peer's database under its owner's policy; the user's own as
-/// above.
-pub(crate) async fn proxy(app: &App, peer: PeerId, suffix: &str, body: &[u8]) -> Response {
+/// above, or under its policy for a stranger.
+pub(crate) async fn proxy(
+    app: &App,
+    visitor: Visitor,
+    peer: PeerId,
+    suffix: &str,
+    body: &[u8],
+) -> Response {
     let Some((_, op, _)) = OPERATIONS.iter().find(|(name, ..)| *name == suffix) else {
         return unknown();
     };
     match request(op, body) {
-        Ok(request) => run(app, peer, request, |_| false).await,
+        Ok(request) => told(app.data(visitor, peer, request).await, |_| false),
         Err(error) => answer::text(StatusCode::BAD_REQUEST, &error),
     }
 }
@@ -88,13 +94,8 @@ pub(crate) fn status(error: &Error) -> StatusCode {
     }
 }
 
-async fn run(
-    app: &App,
-    peer: PeerId,
-    request: data::Request,
-    incomplete: fn(&str) -> bool,
-) -> Response {
-    match app.peer.data(peer, request).await {
+fn told(answer: Result<Option<Value>, Error>, incomplete: fn(&str) -> bool) -> Response {
+    match answer {
         Ok(value) => line(&value.unwrap_or(Value::Null)),
         Err(Error::Data(text)) if incomplete(&text) => answer::text(StatusCode::BAD_REQUEST, &text),
         Err(error) => answer::text(status(&error), &error.to_string()),

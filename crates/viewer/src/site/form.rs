@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     app::App,
     body::Input,
-    door::origin,
+    door::origin::{self, Visitor},
     page::{self, Link},
     site::{
         data,
@@ -28,6 +28,7 @@ const MAX_SHOWN: usize = 60;
 
 pub(crate) async fn insert(
     app: &App,
+    visitor: Visitor,
     site: PeerId,
     encoding: Encoding,
     request: HttpRequest,
@@ -44,7 +45,7 @@ pub(crate) async fn insert(
         Err(message) => return refuse(StatusCode::BAD_REQUEST, &message),
     };
     let table = request.table.clone();
-    match app.peer.data(site, request).await {
+    match app.data(visitor, site, request).await {
         Ok(_) => Redirect::to(&format!("{}{back}", origin::own(&headers))).into_response(),
         Err(Error::Data(text)) => {
             refuse(StatusCode::INTERNAL_SERVER_ERROR, &in_words(&table, &text))

@@ -10,12 +10,16 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use goop2_peer::api::{Group, Me, PeerCard, Snapshot};
-use goop2_proto::time::unix_millis;
+use goop2_proto::{PeerId, time::unix_millis};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{app::App, door::origin::Site, events};
+use crate::{
+    app::App,
+    door::origin::{Site, Visitor},
+    events,
+};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Listed {
@@ -37,7 +41,24 @@ struct Facts {
     last_seen: String,
 }
 
-/// The user, who is the visitor of a site.
+/// The name of a stranger, who has nothing else.
+pub(crate) const STRANGER: &str = "A visitor";
+
+/// The visitor of a site.
+pub(crate) async fn of_visitor(
+    state: State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Json<Value> {
+    match visitor {
+        Visitor::User => me(state).await,
+        Visitor::Stranger => {
+            let id = state.peer.stranger().to_base58();
+            Json(json!({ "avatar_hash": "", "email": "", "id": id, "label": STRANGER }))
+        }
+    }
+}
+
+/// The user.
 pub(crate) async fn me(State(app): State<Arc<App>>) -> Json<Value> {
     let snapshot = Arc::clone(&app.peer.snapshot().borrow());
     let Me {
@@ -70,13 +91,18 @@ pub(crate) async fn events(State(app): State<Arc<App>>) -> Response {
 pub(crate) async fn of_site(
     State(app): State<Arc<App>>,
     Extension(Site(site)): Extension<Site>,
+    Extension(visitor): Extension<Visitor>,
 ) -> Json<Vec<Listed>> {
     let snapshot = Arc::clone(&app.peer.snapshot().borrow());
+    let me = here(&snapshot.me);
+    if visitor == Visitor::Stranger {
+        return Json(vec![me, stranger(app.peer.stranger())]);
+    }
     let (owner, all) = (site.to_base58(), app.peer.sees_peers(&site));
     Json(
         online(&snapshot)
             .filter(|peer| all || peer.id == owner)
-            .chain([visitor(&snapshot.me)])
+            .chain([me])
             .collect(),
     )
 }
@@ -97,12 +123,20 @@ fn listed(card: &PeerCard) -> Listed {
     }
 }
 
-/// The visitor is online by definition.
-fn visitor(me: &Me) -> Listed {
+/// Anyone who is here is online by definition.
+fn here(me: &Me) -> Listed {
     let now = unix_millis(SystemTime::now());
     Listed {
         id: me.id.clone(),
         facts: facts(&me.label, &me.email, &me.avatar_hash, now),
+    }
+}
+
+fn stranger(id: PeerId) -> Listed {
+    let now = unix_millis(SystemTime::now());
+    Listed {
+        id: id.to_base58(),
+        facts: facts(STRANGER, "", "", now),
     }
 }
 

@@ -10,4 +10,5 @@ mod ports;
 mod publish;
 mod settings;
 mod sites;
+mod stranger;
 mod world;

@@ -168,10 +168,13 @@ async fn files_are_uploaded_whole_and_undone_together() {
 }
 
 #[tokio::test]
-async fn another_folder_takes_a_restart_and_is_checked_first() {
+async fn another_folder_is_published_at_once_and_is_checked_first() {
     let world = World::start().await;
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("index.html"), "other").unwrap();
+    let front = format!("/p/{}/", world.visitor.id());
+    let page = async || world.get(&world.control(), &front, &[]).await.text();
+    assert_eq!(page().await, "<h1>Visitor</h1>");
     for bad in [json!("relative"), json!(other.path().join("none"))] {
         let (status, refused) = site(&world, json!({ "op": "set_folder", "path": bad })).await;
         assert_eq!(
@@ -182,9 +185,14 @@ async fn another_folder_takes_a_restart_and_is_checked_first() {
     }
     let chosen = site(&world, json!({ "op": "set_folder", "path": other.path() })).await;
     assert_eq!(chosen, (200, Value::Null));
-    patient(world.visitor.outdated()).await;
+    assert_eq!(page().await, "other");
     let root = world.visitor.config().paths.site_root;
     assert_eq!(root, other.path().to_str().unwrap());
+    let (_, settings) = world.ask("GET", "/api/settings", Value::Null).await;
+    assert_eq!(settings["restarting"], json!(false));
+    let back = site(&world, json!({ "op": "set_folder", "path": null })).await;
+    assert_eq!(back, (200, Value::Null));
+    assert_eq!(page().await, "<h1>Visitor</h1>");
     world.end().await;
 }
 
