@@ -104,9 +104,13 @@ async fn streams_come_whole_next_to_each_other() {
             theirs.write_all(sent).await.expect("it is taken");
             theirs.close().await.expect("it is taken");
         };
-        let mut received = Vec::new();
-        let read = ours.read_to_end(&mut received);
-        futures::join!(write, read).1.expect("it comes");
+        let mut received = vec![0; sent.len()];
+        let read = async {
+            ours.read_exact(&mut received).await.expect("it comes");
+            let after = ours.read(&mut [0]).await.expect("it ends");
+            assert_eq!(after, 0);
+        };
+        futures::join!(write, read);
         assert!(received == *sent);
     });
     done(&mut near, &mut far, futures::future::join_all(transfers)).await;
