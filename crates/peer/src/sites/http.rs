@@ -6,6 +6,7 @@ mod body;
 pub(crate) mod client;
 mod existing;
 pub(crate) mod fetch;
+pub(crate) mod kept;
 mod line;
 mod paced;
 mod part;
@@ -13,6 +14,7 @@ mod pieces;
 mod pool;
 mod resume;
 pub(crate) mod server;
+mod width;
 
 pub use body::Body;
 pub(crate) use body::{begin, of_stream};
