@@ -4,6 +4,8 @@
 mod database;
 mod list;
 mod password;
+mod punch;
+mod relay;
 mod streams;
 
 use std::{
