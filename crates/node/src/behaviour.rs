@@ -52,6 +52,10 @@ const MAX_NEGOTIATING: usize = 32;
 /// if nobody reads any of the connections that others may make.
 const QUIC_WINDOW: u32 = 2 * 1024 * 1024;
 
+/// Streams that others have opened, on all QUIC connections together: as many as over TCP, for what
+/// each costs apart from its data.
+const QUIC_INBOUND: usize = 2048;
+
 /// How often the round trip is measured, and how long an answer may take.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,7 +137,8 @@ pub(crate) fn swarm(
     let transports = || {
         let builder = SwarmBuilder::with_existing_identity(key.clone()).with_tokio();
         let builder = builder.with_other_transport(|key| transport::tcp(key, muxing()))?;
-        let quic = builder.with_other_transport(|key| transport::quic(quic_config(key)));
+        let quic =
+            builder.with_other_transport(|key| transport::quic(quic_config(key), QUIC_INBOUND));
         Ok::<_, Box<dyn Error + Send + Sync>>(quic.unwrap_or_else(|never| match never {}))
     };
     let tune = |config: libp2p::swarm::Config| {
