@@ -83,8 +83,8 @@ impl Hoard {
         let mut tasks = JoinSet::new();
         let count = Arc::clone(&counts);
         tasks.spawn(async move {
-            let mut streams = JoinSet::new();
             let mut wanted = STREAMS;
+            let mut streams = JoinSet::new();
             poll_fn(|cx| {
                 while wanted > 0
                     && let Poll::Ready(Ok(stream)) = muxer.poll_outbound_unpin(cx)
