@@ -10,21 +10,27 @@ mod mapping;
 mod matrix;
 mod observer;
 mod probe;
-mod relayed;
+pub(crate) mod relayed;
 mod reservations;
 mod transfer;
 
 use std::{
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
+use goop2_node::Keypair;
+use goop2_proto::{
+    presence::{Kind, Presence},
+    relay::Relay,
+};
 use serde_json::{Value, json};
 
 use crate::{
     PATIENCE,
     support::{
+        http,
         lab::{
             Host,
             internet::{Internet, Nat, Site},
@@ -41,10 +47,10 @@ const DEADLINE: Duration = Duration::from_secs(12);
 const RETRY: Duration = Duration::from_millis(50);
 
 /// The Internet with a rendezvous and its relay.
-struct World {
-    internet: Arc<Internet>,
+pub(crate) struct World {
+    pub(crate) internet: Arc<Internet>,
     site: Site,
-    server: Peer,
+    pub(crate) server: Peer,
     folder: Folder,
 }
 
@@ -58,7 +64,7 @@ impl World {
     }
 
     /// With more settings of the rendezvous and its relay.
-    fn with(internet: Arc<Internet>, settings: &Value) -> Self {
+    pub(crate) fn with(internet: Arc<Internet>, settings: &Value) -> Self {
         let site = internet.site(Nat::DualStack);
         let external: Vec<_> = site.public.iter().flat_map(relay_addresses).collect();
         let mut presence = json!({
@@ -83,19 +89,43 @@ impl World {
     }
 
     /// What peers at such a site call the rendezvous.
-    fn url(&self, nat: Nat) -> String {
+    pub(crate) fn url(&self, nat: Nat) -> String {
         let server = self.site.public[usize::from(nat == Nat::Ipv6Only)];
         format!("http://{}", std::net::SocketAddr::new(server, 8787))
     }
 
     /// A peer's folder that joins the rendezvous, by an address that its site can reach.
-    fn joined(&self, label: &str, nat: Nat) -> Folder {
+    pub(crate) fn joined(&self, label: &str, nat: Nat) -> Folder {
         Folder::with(&json!({
             "profile": { "label": label },
             "presence": { "rendezvous_wan": self.url(nat) },
             "viewer": { "http_addr": "127.0.0.1:0" },
         }))
     }
+}
+
+/// Says at a rendezvous, from this host, that the peer with this key is online: the relay serves
+/// only those.
+pub(crate) fn announce(host: &Host, rendezvous: &str, key: &Keypair) {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let peer = key.public().to_peer_id();
+    let presence = Presence {
+        kind: Kind::Online,
+        ..Presence::offline(peer, now.try_into().unwrap())
+    };
+    let mut message = presence.message();
+    message.sign(key);
+    let url = format!("{rendezvous}/publish");
+    let publish = |client: &reqwest::Client| client.post(url).body(message.encode());
+    let answer = host.enter(|| http::send(publish)).unwrap();
+    assert!(answer.status < 300, "{}", answer.text());
+}
+
+/// The relay of a rendezvous, asked from this host.
+pub(crate) fn relay_of(host: &Host, rendezvous: &str) -> Relay {
+    let url = format!("{rendezvous}/relay");
+    let answer = host.enter(|| http::send(|client| client.get(url))).unwrap();
+    Relay::decode(&answer.body).expect("it has a relay")
 }
 
 fn relay_addresses(ip: &std::net::IpAddr) -> [String; 2] {
@@ -109,7 +139,7 @@ fn relay_addresses(ip: &std::net::IpAddr) -> [String; 2] {
 }
 
 /// Two connected peers behind routers of the same kind.
-struct Pair {
+pub(crate) struct Pair {
     sites: [Site; 2],
     visitor: Peer,
     owner: Peer,
@@ -118,7 +148,7 @@ struct Pair {
 
 impl Pair {
     /// `furnish` gets the owner's folder.
-    fn new(world: &World, nat: Nat, furnish: impl FnOnce(&Folder)) -> Self {
+    pub(crate) fn new(world: &World, nat: Nat, furnish: impl FnOnce(&Folder)) -> Self {
         let sites = [(); 2].map(|()| world.internet.site(nat));
         Self::with(world, sites, furnish, Peer::launch)
     }
@@ -148,6 +178,12 @@ impl Pair {
         pair.visitor.sees(&pair.owner.id(), PATIENCE);
         pair.visited(PATIENCE);
         pair
+    }
+
+    /// Both leave in an orderly way.
+    pub(crate) fn stop(self) {
+        self.visitor.stop();
+        self.owner.stop();
     }
 
     /// How long until the owner's page comes. No request takes longer than it may.

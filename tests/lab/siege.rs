@@ -2,8 +2,12 @@
 //! wait, against the same without an attack, and that what an attack took comes back.
 
 mod database;
+mod lines;
 mod list;
 mod password;
+mod punch;
+mod registration;
+mod relay;
 mod streams;
 
 use std::{

@@ -48,9 +48,20 @@ const IDLE: Duration = Duration::from_secs(600);
 /// muxer. Those of a page that is opened over a slow line take a round trip for each so many.
 const MAX_NEGOTIATING: usize = 32;
 
-/// What a QUIC connection may be sent before it is read, in bytes: 20 MB/s over 100 ms, and 768 MiB
-/// if nobody reads any of the connections that others may make.
+/// What a QUIC connection may be sent before it is read, in bytes: 20 MB/s over 100 ms.
 const QUIC_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// What all QUIC connections that others make may be sent before it is read, in bytes. With what
+/// keeps it, half as much again is used.
+const QUIC_UNREAD: u32 = 320 * 1024 * 1024;
+
+/// So many there are of them at the most. Who is refused comes in over TCP, where the room for
+/// unread data is shared by stream.
+const MAX_INCOMING_QUIC: u32 = QUIC_UNREAD / QUIC_WINDOW;
+
+/// Streams that others have opened, on all QUIC connections together: as many as over TCP, for what
+/// each costs apart from its data.
+const QUIC_INBOUND: usize = 2048;
 
 /// How often the round trip is measured, and how long an answer may take.
 const PING_EVERY: Duration = Duration::from_secs(15);
@@ -96,7 +107,8 @@ pub(crate) fn swarm(
     let transports = || {
         let builder = SwarmBuilder::with_existing_identity(key.clone()).with_tokio();
         let builder = builder.with_other_transport(|key| transport::tcp(key, muxing()))?;
-        let quic = builder.with_other_transport(|key| transport::quic(quic_config(key)));
+        let quic =
+            builder.with_other_transport(|key| transport::quic(quic_config(key), QUIC_INBOUND));
         Ok::<_, Box<dyn Error + Send + Sync>>(quic.unwrap_or_else(|never| match never {}))
     };
     let tune = |config: libp2p::swarm::Config| {
@@ -143,7 +155,11 @@ fn behaviour(
                 .with_max_pending_incoming(Some(MAX_PENDING))
                 .with_max_pending_outgoing(Some(MAX_DIALING)),
         ),
-        households: households::Behaviour::new(MAX_PENDING, MAX_INCOMING),
+        households: households::Behaviour::new(households::Places {
+            handshakes: MAX_PENDING,
+            connections: MAX_INCOMING,
+            over_quic: MAX_INCOMING_QUIC,
+        }),
         memory: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
         superseded: superseded::Behaviour::default(),
         streams,

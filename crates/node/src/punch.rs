@@ -1,5 +1,6 @@
 //! Hole punching past routers that take another port for each destination: what two sides say and
-//! do (`protocol`), and who does it when (`punching`).
+//! do (`protocol`), who does it when (`punching`), and where a relay sees them (`seen`).
 
 pub(crate) mod protocol;
 pub(crate) mod punching;
+pub(crate) mod seen;

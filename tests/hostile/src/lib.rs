@@ -1,9 +1,12 @@
-//! A stranger who opens all the streams there may be on a connection, and fills them.
+//! Strangers who want everything: one opens all the streams there may be on a connection and fills
+//! them, another has many keys at a relay ([`Guest`]).
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
     reason = "a test that cannot go on should stop"
 )]
+
+mod guest;
 
 use std::{
     sync::{
@@ -11,7 +14,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
@@ -29,21 +32,32 @@ use libp2p::{
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
+pub use guest::Guest;
+
 /// All that a stream may be sent before it is read.
 const WINDOW: usize = 256 * 1024;
 
 /// Three times as long as a stream waits at each of the places where it may.
 const ENDED: Duration = Duration::from_secs(90);
 
+/// A stream that has lived for so long was not refused, so another one takes its place when it ends.
+const KEPT: Duration = Duration::from_secs(3);
+
 /// Streams on one connection, as many as a muxer lets wait for an answer.
 pub const STREAMS: usize = 256;
 
 /// A connection with [`STREAMS`] streams, filled as far as the other side lets them be.
 pub struct Hoard {
-    /// Those that the other side has ended.
-    ended: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     changed: watch::Receiver<()>,
     _tasks: JoinSet<()>,
+}
+
+/// Streams that the other side has ended: all, and those that it kept for a while.
+#[derive(Default)]
+struct Counts {
+    ended: AtomicUsize,
+    given_up: AtomicUsize,
 }
 
 impl Hoard {
@@ -65,21 +79,26 @@ impl Hoard {
             port_use: PortUse::New,
         };
         let (_, mut muxer) = transport.dial(at, options).unwrap().await.ok()?;
-        let (ended, (change, changed)) = (Arc::<AtomicUsize>::default(), watch::channel(()));
+        let (counts, (change, changed)) = (Arc::<Counts>::default(), watch::channel(()));
         let mut tasks = JoinSet::new();
-        let count = Arc::clone(&ended);
+        let count = Arc::clone(&counts);
         tasks.spawn(async move {
+            let mut wanted = STREAMS;
             let mut streams = JoinSet::new();
-            let mut opened = 0;
             poll_fn(|cx| {
-                while opened < STREAMS
+                while wanted > 0
                     && let Poll::Ready(Ok(stream)) = muxer.poll_outbound_unpin(cx)
                 {
-                    opened += 1;
+                    wanted -= 1;
                     streams.spawn(fill(stream, opening.clone()));
                 }
-                while let Poll::Ready(Some(_)) = streams.poll_join_next(cx) {
-                    count.fetch_add(1, Relaxed);
+                while let Poll::Ready(Some(lived)) = streams.poll_join_next(cx) {
+                    count.ended.fetch_add(1, Relaxed);
+                    if lived.unwrap() > KEPT {
+                        count.given_up.fetch_add(1, Relaxed);
+                        wanted += 1;
+                        cx.waker().wake_by_ref();
+                    }
                     let _nobody_waits = change.send(());
                 }
                 drive(&mut muxer, cx)
@@ -87,7 +106,7 @@ impl Hoard {
             .await;
         });
         Some(Self {
-            ended,
+            counts,
             changed,
             _tasks: tasks,
         })
@@ -95,7 +114,16 @@ impl Hoard {
 
     /// How many of them the other side has ended.
     pub fn gone(&self) -> usize {
-        self.ended.load(Relaxed)
+        self.counts.ended.load(Relaxed)
+    }
+
+    /// Until the other side has ended one of those that it kept.
+    pub async fn given_up(&mut self) {
+        let counts = Arc::clone(&self.counts);
+        let given_up = || counts.given_up.load(Relaxed);
+        let ended = async { while given_up() == 0 && self.changed.changed().await.is_ok() {} };
+        let waited = timeout(ENDED, ended).await;
+        assert!(waited.is_ok(), "none was given up");
     }
 
     /// Until the other side has ended so many of them, or the connection.
@@ -124,8 +152,14 @@ fn drive(muxer: &mut StreamMuxerBox, cx: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-/// Ends when the other side ends the stream.
-async fn fill(mut stream: SubstreamBox, opening: Vec<u8>) {
+/// How long it lived, when the other side ends the stream.
+async fn fill(stream: SubstreamBox, opening: Vec<u8>) -> Duration {
+    let begun = Instant::now();
+    write_and_wait(stream, opening).await;
+    begun.elapsed()
+}
+
+async fn write_and_wait(mut stream: SubstreamBox, opening: Vec<u8>) {
     let left = vec![7; WINDOW - opening.len()];
     for bytes in [opening, left] {
         if stream.write_all(&bytes).await.is_err() {

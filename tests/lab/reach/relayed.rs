@@ -3,17 +3,12 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use goop2_node::{Config, InboundStream, Keypair, Node, RelayOffer, spawn};
-use goop2_proto::{
-    Multiaddr,
-    presence::{Kind, Presence},
-    relay::Relay,
-};
-use reqwest::{Client, RequestBuilder};
+use goop2_proto::{Multiaddr, relay::Relay};
 use serde_json::json;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -22,13 +17,13 @@ use tokio::{
 };
 
 use super::{
-    Pair, World,
+    Pair, World, announce,
     observer::{Observer, Way},
+    relay_of,
 };
 use crate::{
     PATIENCE, measured,
     support::{
-        http::{self, Answer},
         lab::internet::{Internet, Nat, Site},
         median, promise,
     },
@@ -89,19 +84,19 @@ fn fetch(world: &World, pair: &Pair) -> Duration {
     fetched.whole
 }
 
-/// A node without a peer around it, behind its own router.
-struct Copier {
+/// A node without a peer around it, at its own site.
+pub(crate) struct Copier {
     key: Keypair,
     rendezvous: String,
-    site: Site,
-    runtime: Runtime,
-    node: Node,
+    pub(crate) site: Site,
+    pub(crate) runtime: Runtime,
+    pub(crate) node: Node,
 }
 
 impl Copier {
     /// Also gives what will be asked of it.
-    fn start(world: &World) -> (Self, mpsc::Receiver<InboundStream>) {
-        let site = world.internet.site(Nat::Symmetric);
+    pub(crate) fn start(world: &World, nat: Nat) -> (Self, mpsc::Receiver<InboundStream>) {
+        let site = world.internet.site(nat);
         let (key, rendezvous) = (Keypair::generate_ed25519(), world.url(site.nat));
         let config = Config {
             keypair: key.clone(),
@@ -128,8 +123,7 @@ impl Copier {
             node,
         };
         copier.announce();
-        let relay = copier.ask(|client| client.get(format!("{}/relay", copier.rendezvous)));
-        let Relay { peer, addrs } = Relay::decode(&relay.body).expect("it has a relay");
+        let Relay { peer, addrs } = relay_of(copier.site.host(), &copier.rendezvous);
         let offer = RelayOffer {
             peer,
             addrs,
@@ -139,22 +133,8 @@ impl Copier {
         (copier, asked)
     }
 
-    /// The relay serves only peers that are at the rendezvous.
     fn announce(&self) {
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
-        let presence = Presence {
-            kind: Kind::Online,
-            ..Presence::offline(self.node.peer_id(), now.try_into().unwrap())
-        };
-        let mut message = presence.message();
-        message.sign(&self.key);
-        let url = format!("{}/publish", self.rendezvous);
-        let answer = self.ask(|client| client.post(url).body(message.encode()));
-        assert!(answer.status < 300, "{}", answer.text());
-    }
-
-    fn ask(&self, request: impl FnOnce(&Client) -> RequestBuilder + Send) -> Answer {
-        self.site.host().enter(|| http::send(request)).unwrap()
+        announce(self.site.host(), &self.rendezvous, &self.key);
     }
 }
 
@@ -166,8 +146,8 @@ struct Copiers {
 
 impl Copiers {
     fn start(world: &World) -> Self {
-        let (visitor, _) = Copier::start(world);
-        let (owner, mut asked) = Copier::start(world);
+        let (visitor, _) = Copier::start(world, Nat::Symmetric);
+        let (owner, mut asked) = Copier::start(world, Nat::Symmetric);
         let circuits = owner.runtime.block_on(async {
             let mut status = owner.node.status();
             let held = status.wait_for(|status| status.published.iter().any(is_circuit));

@@ -31,7 +31,7 @@ const RATE: usize = 1_000_000;
 
 impl World {
     /// A figure of the relay, from the page for machines.
-    fn figure(&self, name: &str) -> u64 {
+    pub(crate) fn figure(&self, name: &str) -> u64 {
         let url = format!("{}/metrics", self.url(Nat::Public));
         let metrics = http::send(|client| client.get(url)).unwrap().text();
         let mut lines = metrics.lines();

@@ -1,18 +1,17 @@
-//! Guessing the administrator's password from thousands of networks.
+//! Guessing the administrator's password from thousands of lines.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream};
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpSocket,
-};
 
-use super::{Held, during, during_an_attack};
+use super::{
+    Held, during, during_an_attack,
+    lines::{give, line, post},
+};
 use crate::{
     measured,
     support::{
@@ -22,8 +21,9 @@ use crate::{
     },
 };
 
-/// More networks than failures are remembered of (`server/auth.rs`).
-const NETWORKS: u32 = 4200;
+/// More lines than failures are remembered of (`server/auth.rs`).
+const LINES: u32 = 4200;
+const GUESSING: u8 = 80;
 const AT_ONCE: usize = 32;
 const PASSWORD: &str = "a long password";
 
@@ -36,9 +36,7 @@ fn wrong_passwords_keep_no_administrator_out() {
             let [there, administrator, guesser] = [(); 3].map(|()| lan.host_ipv4());
             let folder = Folder::with(&json!({ "presence": { "admin_password": PASSWORD } }));
             let server = Peer::rendezvous(&folder, Some(&there));
-            // The guesser is at every address of a large network, behind its own.
-            there.ip(&["route", "add", "11.80.0.0/16", "via", guesser.address()]);
-            guesser.ip(&["route", "add", "local", "11.80.0.0/16", "dev", "lo"]);
+            give(&guesser, GUESSING, &there);
             let url = server.ready().event["connect_urls"][0]
                 .as_str()
                 .unwrap()
@@ -47,10 +45,11 @@ fn wrong_passwords_keep_no_administrator_out() {
             let quiet = sign_in(&administrator, &url);
             let before = Held::of(&server);
             let guesses = async {
-                let guesses = (0..NETWORKS).map(|network| wrong_password(network, to));
+                let guess = |number| post(line(GUESSING, number), to, "/admin/login", "password=x");
+                let guesses = (0..LINES).map(guess);
                 let mut guesses = stream::iter(guesses).buffer_unordered(AT_ONCE);
-                while let Some(status) = guesses.next().await {
-                    assert_eq!(status, 401, "a guess is answered");
+                while let Some(answer) = guesses.next().await {
+                    assert_eq!(answer.status(), 401, "a guess is answered");
                 }
             };
             during(&guesser, guesses, || {
@@ -73,18 +72,4 @@ fn sign_in(host: &Host, url: &str) -> Duration {
     let answer = host.enter(|| http::send(form)).unwrap();
     assert_eq!(answer.status, 303, "{}", answer.text());
     begun.elapsed()
-}
-
-/// The status of the answer to a guess from an address of its own.
-async fn wrong_password(network: u32, to: SocketAddr) -> u16 {
-    let socket = TcpSocket::new_v4().unwrap();
-    let from = Ipv4Addr::from_bits(Ipv4Addr::new(11, 80, 0, 1).to_bits() + network);
-    socket.bind((from, 0).into()).unwrap();
-    let mut stream = socket.connect(to).await.unwrap();
-    let request = "POST /admin/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\nConnection: close\r\n\r\npassword=x";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap_or_default();
-    status.parse().unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use crate::{
     outside::{reachability, relay_dials::Due, relays},
     punch::{
         protocol::{self, Talk},
-        punching,
+        punching, seen,
     },
     reach::{attempt::explain, reaching, upgrades},
     stream::{
@@ -186,9 +186,17 @@ impl EventLoop {
     pub(super) fn on_punch_request(&mut self, inbound: InboundStream) {
         let udp = self.reachability.udp(&self.net.host);
         let (peer, now) = (inbound.peer, Instant::now());
-        let answer = self.punching.asked(&peer, udp, &self.net.connections, now);
+        let connections = &self.net.connections;
+        let answer = self.punching.asked(&peer, udp, connections, now);
+        let carrier = connections.get(&inbound.stream.connection());
+        let relay = carrier.and_then(|carrier| carrier.shown.relay);
+        let control = self.control.clone();
         self.punches.spawn(async move {
-            let outcome = protocol::asked(inbound.stream, answer).await;
+            let is_seen = async |ip: Ipv4Addr| match relay {
+                Some(relay) => seen::ask(&control, relay, peer).await.contains(&ip.into()),
+                None => false,
+            };
+            let outcome = protocol::asked(inbound.stream, answer, is_seen).await;
             Punched::Open(peer, outcome)
         });
     }

@@ -19,7 +19,7 @@ use libp2p::{
     },
 };
 
-use crate::net::addresses;
+use crate::{net::addresses, status::Transport};
 
 /// How many times as many connections a household may have as are still free. Alone it may have
 /// three quarters of all: as many visitors as a busy site has may come through one relay, which
@@ -68,11 +68,22 @@ impl Room {
     }
 }
 
+/// What there is of connections that others make, for all households together.
+pub(crate) struct Places {
+    /// Handshakes at a time.
+    pub(crate) handshakes: u32,
+    pub(crate) connections: u32,
+    /// Of those, over QUIC.
+    pub(crate) over_quic: u32,
+}
+
 /// Connections that others make.
 pub(crate) struct Behaviour {
     /// Those whose handshake is not over.
     pending: Room,
     made: Room,
+    /// Of those, over QUIC, where each may have a large window of unread data.
+    over_quic: Room,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -80,13 +91,24 @@ pub(crate) struct Behaviour {
 struct Full;
 
 impl Behaviour {
-    /// For so many handshakes at a time and so many connections, of all households together.
-    pub(crate) fn new(handshakes: u32, connections: u32) -> Self {
+    pub(crate) fn new(places: Places) -> Self {
         Self {
-            pending: Room::new(handshakes),
-            made: Room::new(connections),
+            pending: Room::new(places.handshakes),
+            made: Room::new(places.connections),
+            over_quic: Room::new(places.over_quic),
         }
     }
+
+    fn admits(&self, local: &Multiaddr, remote: &Multiaddr) -> bool {
+        let household = behind(local, remote);
+        self.made.admits(household) && (!is_quic(local) || self.over_quic.admits(household))
+    }
+}
+
+/// Whether a connection that somebody made to this address of ours is carried by QUIC itself, and
+/// not by a relay that was reached over it.
+fn is_quic(local: &Multiaddr) -> bool {
+    addresses::transport(local) == Some(Transport::Quic)
 }
 
 fn unless_full(admitted: bool) -> Result<(), ConnectionDenied> {
@@ -113,7 +135,7 @@ impl NetworkBehaviour for Behaviour {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         let household = behind(local, remote);
-        unless_full(self.made.admits(household) && self.pending.admits(household))?;
+        unless_full(self.pending.admits(household) && self.admits(local, remote))?;
         self.pending.add(id, household);
         Ok(())
     }
@@ -126,7 +148,7 @@ impl NetworkBehaviour for Behaviour {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        unless_full(self.made.admits(behind(local, remote)))?;
+        unless_full(self.admits(local, remote))?;
         Ok(dummy::ConnectionHandler)
     }
 
@@ -152,10 +174,16 @@ impl NetworkBehaviour for Behaviour {
                 {
                     let household = behind(local_addr, send_back_addr);
                     self.made.add(made.connection_id, household);
+                    if is_quic(local_addr) {
+                        self.over_quic.add(made.connection_id, household);
+                    }
                 }
             }
             FromSwarm::ListenFailure(failed) => self.pending.remove(failed.connection_id),
-            FromSwarm::ConnectionClosed(closed) => self.made.remove(closed.connection_id),
+            FromSwarm::ConnectionClosed(closed) => {
+                self.made.remove(closed.connection_id);
+                self.over_quic.remove(closed.connection_id);
+            }
             _ => {}
         }
     }
@@ -203,6 +231,37 @@ mod tests {
                 connections.remove(ConnectionId::new_unchecked(id));
             }
             assert!(connections.held.is_empty() && connections.taken.is_empty());
+        }
+    }
+
+    #[test]
+    fn beyond_its_share_over_quic_a_household_still_gets_in_over_tcp() {
+        let (remote, mut behaviour) = (
+            "/ip4/203.0.113.7/udp/50000/quic-v1".parse().unwrap(),
+            Behaviour::new(Places {
+                handshakes: 64,
+                connections: 384,
+                over_quic: 160,
+            }),
+        );
+        let quic = "/ip4/192.168.1.2/udp/4001/quic-v1".parse().unwrap();
+        let mut made = 0;
+        while behaviour.admits(&quic, &remote) {
+            let id = ConnectionId::new_unchecked(made);
+            let household = behind(&quic, &remote);
+            behaviour.made.add(id, household);
+            behaviour.over_quic.add(id, household);
+            made += 1;
+        }
+        assert_eq!(made, 120);
+        let elsewhere = "/ip4/203.0.113.8/udp/50000/quic-v1".parse().unwrap();
+        assert!(behaviour.admits(&quic, &elsewhere));
+        let relay = PeerId::random();
+        for not_quic in [
+            "/ip4/192.168.1.2/tcp/4001".to_owned(),
+            format!("/ip4/203.0.113.7/udp/4001/quic-v1/p2p/{relay}/p2p-circuit"),
+        ] {
+            assert!(behaviour.admits(&not_quic.parse().unwrap(), &remote));
         }
     }
 

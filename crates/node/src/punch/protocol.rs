@@ -17,10 +17,10 @@
 //! hidden ─▶ open   hit                 one was dialed, and is listened on; the end of the stream without it: none was
 //! ```
 //!
-//! The open side cannot know whether the hidden one is where it says: what it signs proves who says
-//! it, and what a relay has seen is said by nobody. So an attempt must not be worth aiming at
-//! somebody else. It goes to public addresses only, ends with the first guesses, and is made rarely:
-//! for each peer, to each address, and in all (`punching`).
+//! That the hidden side is where it says, the open one asks the relay in between (`seen`): what the
+//! hidden side signs only proves who says it. A relay may lie, too, so an attempt must not be worth
+//! aiming at somebody else. It goes to public addresses only, ends with the first guesses, and is
+//! made rarely: for each peer, to each address, and in all (`punching`).
 //!
 //! The open side dials over QUIC. The socket that its first packet reaches is closed, a listener
 //! takes over the same port, and the dials are made again, for nobody knows which of them it was.
@@ -136,8 +136,13 @@ pub(crate) enum Answer {
     No,
 }
 
-/// The open side, up to the moment when it may dial. Returns the address to dial.
-pub(crate) async fn asked(stream: Stream, answer: Answer) -> io::Result<(Ipv4Addr, Talk)> {
+/// The open side, up to the moment when it may dial. Returns the address to dial, at which `seen`
+/// says that others see the hidden side.
+pub(crate) async fn asked(
+    stream: Stream,
+    answer: Answer,
+    seen: impl AsyncFnOnce(Ipv4Addr) -> bool,
+) -> io::Result<(Ipv4Addr, Talk)> {
     let mut stream = BufReader::new(stream);
     let other: Ipv4Addr = receive(&mut stream).await?;
     let own = match answer {
@@ -152,7 +157,7 @@ pub(crate) async fn asked(stream: Stream, answer: Answer) -> io::Result<(Ipv4Add
             return Err(io::ErrorKind::Unsupported.into());
         }
     };
-    if !is_public(other.into()) {
+    if !is_public(other.into()) || !seen(other).await {
         return Err(io::ErrorKind::InvalidData.into());
     }
     send(&mut stream, &own.to_string()).await?;

@@ -415,6 +415,19 @@ impl Admission {
         allowed || self.refuse(Refusal::DialBack)
     }
 
+    /// Where a peer is connected from, for one that has a circuit with it.
+    pub(super) fn seen(&self, asker: &PeerId, peer: &PeerId) -> Vec<IpAddr> {
+        let between = |circuit: &Open| {
+            let ends = (&circuit.from, &circuit.to);
+            ends == (asker, peer) || ends == (peer, asker)
+        };
+        if !self.circuits.iter().any(between) {
+            return Vec::new();
+        }
+        let clients = self.clients.values().filter(|client| client.peer == *peer);
+        clients.map(|client| client.ip).collect()
+    }
+
     /// What the library reports of its work for the connection it looks at, if any.
     pub(super) fn observe(&mut self, event: &Event, now: Instant) {
         match event {

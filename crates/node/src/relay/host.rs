@@ -1,6 +1,7 @@
 //! The one task that owns the relay's swarm.
 
 use std::{
+    collections::HashSet,
     io,
     net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex},
@@ -19,7 +20,7 @@ use libp2p::{
     swarm::{ConnectionId, NetworkBehaviour, SwarmEvent},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -33,7 +34,12 @@ use super::{
     transport,
 };
 use crate::{
-    stream::{behaviour::Behaviour as Streams, control::Control},
+    punch::seen::{self, SEEN},
+    stream::{
+        behaviour::Behaviour as Streams,
+        control::{Control, INBOUND_CHANNEL},
+        open::InboundStream,
+    },
     transport::port::Port,
 };
 
@@ -75,7 +81,7 @@ struct Behaviour {
     ping: ping::Behaviour,
     autonat_v1: autonat::v1::Behaviour,
     autonat_v2: autonat::v2::server::Behaviour,
-    asking: Streams,
+    streams: Streams,
     gate: Gate,
 }
 
@@ -98,6 +104,10 @@ pub(super) struct Host {
     /// Connections being asked whether they still answer; few, for reservations are limited in
     /// number and rate.
     probes: JoinSet<(ConnectionId, bool)>,
+    /// What peers ask, and who is being answered: one question of each at a time.
+    questions: mpsc::Receiver<InboundStream>,
+    answering: HashSet<PeerId>,
+    answers: JoinSet<PeerId>,
     addrs: watch::Receiver<Vec<Multiaddr>>,
     state: watch::Sender<Option<State>>,
 }
@@ -117,9 +127,11 @@ impl Setup {
         let admission = Arc::new(Mutex::new(Admission::new(limits.clone(), ask)));
         let transport = transport::build(&key, &meter).map_err(io::Error::other)?;
         let control = Control::default();
+        let (asked, questions) = mpsc::channel(INBOUND_CHANNEL);
+        let streams = Streams::plain(control.clone(), &[SEEN], asked);
         let swarm = Swarm::new(
             transport,
-            behaviour(&key, &limits, Arc::clone(&admission), control.clone()),
+            behaviour(&key, &limits, Arc::clone(&admission), streams),
             key.public().to_peer_id(),
             libp2p::swarm::Config::with_tokio_executor()
                 .with_idle_connection_timeout(IDLE)
@@ -131,6 +143,9 @@ impl Setup {
             meter,
             control,
             probes: JoinSet::new(),
+            questions,
+            answering: HashSet::new(),
+            answers: JoinSet::new(),
             addrs,
             state,
         };
@@ -172,6 +187,10 @@ impl Host {
                     if !answers {
                         self.swarm.close_connection(connection);
                     }
+                }
+                Some(question) = self.questions.recv() => self.answer(question),
+                Some(Ok(answered)) = self.answers.join_next() => {
+                    self.answering.remove(&answered);
                 }
                 Ok(()) = self.addrs.changed() => {
                     self.advertise();
@@ -219,6 +238,21 @@ impl Host {
             self.probes
                 .spawn(async move { (id, control.answers(peer, id).await) });
         }
+    }
+
+    /// Says where a peer is seen.
+    fn answer(&mut self, question: InboundStream) {
+        let (admission, asker) = (Arc::clone(&self.admission), question.peer);
+        if !self.answering.insert(asker) {
+            return;
+        }
+        self.answers.spawn(async move {
+            let seen = |peer: &PeerId| lock(&admission).seen(&asker, peer);
+            if let Err(error) = seen::answer(question.stream, seen).await {
+                tracing::debug!(%error, "a question to the relay");
+            }
+            asker
+        });
     }
 
     /// The addresses that peers get with their reservation.
@@ -289,7 +323,7 @@ fn behaviour(
     key: &Keypair,
     limits: &Limits,
     admission: Arc<Mutex<Admission>>,
-    control: Control,
+    streams: Streams,
 ) -> Behaviour {
     let own = key.public().to_peer_id();
     let most = limits.connections().saturating_add(CLOSING);
@@ -322,7 +356,7 @@ fn behaviour(
             },
         ),
         autonat_v2: autonat::v2::server::Behaviour::default(),
-        asking: Streams::asking(control),
+        streams,
         gate: Gate::new(own, limits, admission),
     }
 }

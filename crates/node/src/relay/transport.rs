@@ -18,7 +18,10 @@ use libp2p::{
 };
 
 use super::meter::Meter;
-use crate::transport::muxer;
+use crate::transport::{
+    inbound::{self, Bounded, room::Room},
+    muxer,
+};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,8 +33,9 @@ const TEST_DIAL: Duration = Duration::from_secs(5);
 /// By how much the windows of all streams on one TCP connection may grow together.
 const TCP_GROWTH: usize = 16 << 20;
 
-/// Streams that others have opened over TCP, on all connections together: many times the circuits
-/// of a busy relay, and 1 GiB if their windows never grew and nobody took what comes.
+/// Streams that others have opened, on all connections of a transport together: many times the
+/// circuits of a busy relay, and over TCP 1 GiB if their windows never grew and nobody took what
+/// comes.
 const MAX_INBOUND: usize = 4096;
 
 /// What a QUIC sender may have in flight, on one stream and on all of a connection: a circuit's
@@ -52,7 +56,7 @@ pub(super) fn build(
     let tcp = tcp::tokio::Transport::new(tcp::Config::default())
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(key)?)
-        .multiplex(muxer)
+        .multiplex_ext(move |_, point| muxer.of(point))
         .timeout(HANDSHAKE)
         .map(move |(peer, muxer), point| {
             let metered = tcp_meter.metered(peer, point.get_remote_address(), muxer);
@@ -63,7 +67,9 @@ pub(super) fn build(
     config.max_stream_data = QUIC_STREAM_BYTES;
     config.max_connection_data = QUIC_CONNECTION_BYTES;
     config.max_concurrent_stream_limit = QUIC_STREAMS;
+    let room = Room::new(MAX_INBOUND);
     let quic = quic::tokio::Transport::new(config).map(move |(peer, muxer), point| {
+        let muxer = Bounded::new(muxer, &room, inbound::household(&point));
         let metered = quic_meter.metered(peer, point.get_remote_address(), muxer);
         (peer, StreamMuxerBox::new(metered))
     });

@@ -48,12 +48,16 @@ impl Behaviour {
         }
     }
 
-    /// One that accepts no streams, for a host that only asks whether others still answer.
-    pub(crate) fn asking(control: Control) -> Self {
+    /// Without the node's own protocol, for a host that is not a node.
+    pub(crate) fn plain(
+        control: Control,
+        protocols: &[&'static str],
+        inbound: mpsc::Sender<InboundStream>,
+    ) -> Self {
         Self {
             control,
-            protocols: [].into(),
-            inbound: mpsc::channel(1).0,
+            protocols: protocols.into(),
+            inbound,
             punches: mpsc::channel(1).0,
         }
     }

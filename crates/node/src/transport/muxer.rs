@@ -3,27 +3,26 @@
 //! travels a tenth faster.
 
 mod joined;
-pub(crate) mod room;
 pub(crate) mod wide;
 
 use std::{
-    collections::VecDeque,
     future, io, iter,
+    net::IpAddr,
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    task::{Context, Poll, ready},
 };
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::{
+    ConnectedPoint,
     muxing::{StreamMuxer, StreamMuxerEvent},
     upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo},
 };
-use yamux::{Connection, ConnectionError, Mode, Stream};
+use yamux::{Connection, ConnectionError, Mode};
 
+use super::inbound::{self, Bounded, room::Room};
 use joined::Joined;
-use room::{Place, Room, Share, Substream};
-use wide::{Asks, Wide};
+use wide::{Asks, Substream, Wide};
 
 /// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so
 /// the limits on streams are ours (`stream`) and far below.
@@ -42,15 +41,6 @@ const GROWTH: usize = 1024 * 1024 - WINDOW;
 /// of Noise (65,519 bytes).
 pub const FRAME: usize = 63 * 1024;
 
-/// Streams that the other side has opened and nobody has taken yet, as libp2p's: more are reset.
-/// Twice as many as one of ours has open to a peer, because those that it has ended may still be
-/// here.
-const MAX_UNTAKEN: usize = 256;
-
-/// How long they may wait before they are reset: as long as the negotiation that comes next may
-/// take, so the next of those has ended by then.
-const UNTAKEN_FOR: Duration = Duration::from_secs(10);
-
 /// Streams that others have opened, on all connections together: 512 MiB if nobody reads any of
 /// them.
 const MAX_INBOUND: usize = 2048;
@@ -58,7 +48,8 @@ const MAX_INBOUND: usize = 2048;
 #[derive(Clone)]
 pub(crate) struct Config {
     yamux: yamux::Config,
-    room: Room,
+    pub(super) room: Room,
+    household: Option<IpAddr>,
 }
 
 impl Config {
@@ -69,7 +60,7 @@ impl Config {
 
     /// With so many bytes by which the windows of a connection may grow together, and so many
     /// streams that others open.
-    pub(crate) fn with(growth: usize, inbound: usize) -> Self {
+    pub(crate) fn with(growth: usize, streams: usize) -> Self {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(MAX_STREAMS);
         config.set_split_send_size(FRAME);
@@ -78,24 +69,29 @@ impl Config {
         config.set_max_connection_receive_window(Some(MAX_STREAMS * WINDOW + growth));
         Self {
             yamux: config,
-            room: Room::new(inbound),
+            room: Room::new(streams),
+            household: None,
+        }
+    }
+
+    /// For a connection whose household is known.
+    pub(crate) fn of(self, point: &ConnectedPoint) -> Self {
+        Self {
+            household: inbound::household(point),
+            ..self
         }
     }
 
     fn connect<C: AsyncRead + AsyncWrite + Unpin>(self, io: C, mode: Mode) -> Upgraded<C> {
         let asks = Asks::default();
         let line = Wide::new(Joined::new(io), asks.clone());
-        future::ready(Ok(Muxer {
-            connection: Connection::new(line, self.yamux, mode),
-            asks,
-            share: self.room.share(),
-            untaken: VecDeque::new(),
-            taker: None,
-        }))
+        let connection = Connection::new(line, self.yamux, mode);
+        let muxer = Muxer { connection, asks };
+        future::ready(Ok(Bounded::new(muxer, &self.room, self.household)))
     }
 }
 
-type Upgraded<C> = future::Ready<io::Result<Muxer<C>>>;
+type Upgraded<C> = future::Ready<io::Result<Bounded<Muxer<C>>>>;
 
 impl UpgradeInfo for Config {
     type Info = &'static str;
@@ -107,7 +103,7 @@ impl UpgradeInfo for Config {
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for Config {
-    type Output = Muxer<C>;
+    type Output = Bounded<Muxer<C>>;
     type Error = io::Error;
     type Future = Upgraded<C>;
 
@@ -117,7 +113,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for Config {
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Config {
-    type Output = Muxer<C>;
+    type Output = Bounded<Muxer<C>>;
     type Error = io::Error;
     type Future = Upgraded<C>;
 
@@ -126,20 +122,11 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Config 
     }
 }
 
+/// All is moved by [`StreamMuxer::poll_inbound`], which [`Bounded`] calls whenever it is polled.
 #[derive(Debug)]
 pub(crate) struct Muxer<C> {
     connection: Connection<Wide<Joined<C>>>,
     asks: Asks,
-    share: Share,
-    untaken: VecDeque<Untaken>,
-    taker: Option<Waker>,
-}
-
-#[derive(Debug)]
-struct Untaken {
-    stream: Stream,
-    place: Place,
-    since: Instant,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
@@ -150,18 +137,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Substream, ConnectionError>> {
-        while let Some(Untaken {
-            stream,
-            place,
-            since,
-        }) = self.untaken.pop_front()
-        {
-            if since.elapsed() < UNTAKEN_FOR {
-                return Poll::Ready(Ok(Substream::inbound(stream, place)));
-            }
-        }
-        self.taker = Some(cx.waker().clone());
-        Poll::Pending
+        let opened = ready!(self.connection.poll_next_inbound(cx));
+        let stream = opened.unwrap_or(Err(ConnectionError::Closed))?;
+        Poll::Ready(Ok(Substream::inbound(stream)))
     }
 
     fn poll_outbound(
@@ -179,27 +157,10 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
         self.connection.poll_close(cx)
     }
 
-    /// Moves everything: what comes in is read, what the streams have written is sent.
     fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
     ) -> Poll<Result<StreamMuxerEvent, ConnectionError>> {
-        let opened = ready!(self.connection.poll_next_inbound(cx));
-        let stream = opened.ok_or(ConnectionError::Closed)??;
-        if self.untaken.len() < MAX_UNTAKEN
-            && let Some(place) = self.share.take()
-        {
-            self.untaken.push_back(Untaken {
-                stream,
-                place,
-                since: Instant::now(),
-            });
-            if let Some(taker) = self.taker.take() {
-                taker.wake();
-            }
-        }
-        // On with it once others had their turn.
-        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
@@ -210,6 +171,7 @@ mod tests {
         io::IoSlice,
         mem,
         sync::{Arc, Mutex},
+        task::Waker,
         time::Duration,
     };
 
@@ -224,8 +186,11 @@ mod tests {
     use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
     use super::*;
+    use crate::transport::inbound::room;
 
-    pub(super) type Side = Muxer<Compat<DuplexStream>>;
+    pub(super) type Opened = room::Substream<Substream>;
+
+    pub(super) type Side = Bounded<Muxer<Compat<DuplexStream>>>;
 
     pub(super) async fn pair() -> (Side, Side) {
         let (near, far) = tokio::io::duplex(FRAME);
@@ -238,7 +203,9 @@ mod tests {
         (near.expect("no handshake"), far.expect("no handshake"))
     }
 
-    pub(super) async fn open<C: AsyncRead + AsyncWrite + Unpin>(side: &mut Muxer<C>) -> Substream {
+    pub(super) async fn open<C: AsyncRead + AsyncWrite + Unpin>(
+        side: &mut Bounded<Muxer<C>>,
+    ) -> Opened {
         poll_fn(|cx| side.poll_outbound_unpin(cx))
             .await
             .expect("the connection stands")
@@ -246,7 +213,7 @@ mod tests {
 
     /// Does the work while the connection lives.
     pub(super) async fn driving<C: AsyncRead + AsyncWrite + Unpin, T>(
-        side: &mut Muxer<C>,
+        side: &mut Bounded<Muxer<C>>,
         work: impl Future<Output = T>,
     ) -> T {
         tokio::select! {
@@ -255,7 +222,7 @@ mod tests {
         }
     }
 
-    pub(super) async fn take(side: &mut Side) -> Substream {
+    pub(super) async fn take(side: &mut Side) -> Opened {
         poll_fn(|cx| {
             if let Poll::Ready(event) = side.poll_unpin(cx) {
                 panic!("the connection ended: {event:?}");
@@ -415,70 +382,5 @@ mod tests {
         // One round trip for each window, if they never grew.
         let never_grown = 2 * ONE_WAY * (BYTES / WINDOW) as u32;
         assert!(began.elapsed() < never_grown, "{:?}", began.elapsed());
-    }
-
-    #[tokio::test]
-    async fn streams_that_nobody_takes_are_bounded() {
-        const OPENS_A_STREAM: [u8; 4] = [0, 1, 0, 1];
-        const RESET: u8 = 8;
-        let (mut raw, far) = tokio::io::duplex(FRAME);
-        let far = Config::new().upgrade_inbound(far.compat(), "").await;
-        let mut far = far.expect("no handshake");
-        for id in (1_u32..).step_by(2).take(MAX_UNTAKEN + 1) {
-            let frame = [OPENS_A_STREAM, id.to_be_bytes(), [0; 4]].concat();
-            raw.write_all(&frame).await.expect("there is room");
-        }
-        let reset = async {
-            let mut header = [0; 12];
-            while header[3] & RESET == 0 {
-                raw.read_exact(&mut header)
-                    .await
-                    .expect("the other side lives");
-            }
-            u32::from_be_bytes([header[4], header[5], header[6], header[7]])
-        };
-        assert_eq!(driving(&mut far, reset).await as usize, 2 * MAX_UNTAKEN + 1);
-        assert_eq!(far.untaken.len(), MAX_UNTAKEN);
-        // They are not kept forever either.
-        for untaken in &mut far.untaken {
-            untaken.since -= UNTAKEN_FOR;
-        }
-        let taken = far.poll_inbound_unpin(&mut Context::from_waker(Waker::noop()));
-        assert!(taken.is_pending() && far.untaken.is_empty());
-    }
-
-    #[tokio::test]
-    async fn streams_of_others_are_bounded_over_all_connections() {
-        let config = Config {
-            room: Room::new(20),
-            ..Config::new()
-        };
-        let mut sides = Vec::new();
-        for _ in 0..4 {
-            let (near, far) = tokio::io::duplex(FRAME);
-            let near = Config::new().upgrade_outbound(near.compat(), "").await;
-            let far = config.clone().upgrade_inbound(far.compat(), "").await;
-            let (mut near, mut far) = (near.expect("no handshake"), far.expect("no handshake"));
-            let mut opened = Vec::new();
-            for _ in 0..20 {
-                let mut stream = open(&mut near).await;
-                // A stream is announced with what is written first.
-                let write = async { drop(stream.write_all(b"x").await) };
-                driving(&mut near, write).await;
-                opened.push(stream);
-            }
-            let mut cx = Context::from_waker(Waker::noop());
-            // Each time one frame, at least, is moved.
-            for _ in 0..100 {
-                let _both = (near.poll_unpin(&mut cx), far.poll_unpin(&mut cx));
-            }
-            sides.push((near, far, opened));
-        }
-        let all: usize = sides.iter().map(|(_, far, _)| far.untaken.len()).sum();
-        assert!(all <= 20 && config.room.free() == 20 - all, "{all}");
-        assert!(config.room.free() > 0, "the next one finds room");
-        assert!(sides.iter().all(|(_, far, _)| !far.untaken.is_empty()));
-        drop(sides);
-        assert_eq!(config.room.free(), 20);
     }
 }

@@ -10,6 +10,7 @@ mod load;
 mod pipe;
 #[path = "../../../../tests/support/promise.rs"]
 mod promise;
+mod seen;
 mod share;
 #[path = "../common/swarm.rs"]
 mod swarm;

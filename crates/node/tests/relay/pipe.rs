@@ -23,6 +23,7 @@ use libp2p::{
 use tokio::sync::{mpsc, oneshot};
 
 const PIPE: StreamProtocol = StreamProtocol::new("/test/pipe/1.0.0");
+const SEEN: StreamProtocol = StreamProtocol::new("/goop/seen/1.0.0");
 
 /// What is written at a time.
 const CHUNK: usize = 64 * 1024;
@@ -84,6 +85,17 @@ impl Pipes {
         let len = u8::try_from(id.len()).unwrap();
         let head = [len + 6, 0x08, 1, 0x12, len + 2, 0x0a, len];
         self.hop(relay, &[&head, id.as_slice()].concat()).await
+    }
+
+    /// Asks a relay where it sees a peer; what it says.
+    pub(crate) async fn seen(&self, relay: PeerId, peer: PeerId) -> Option<String> {
+        let mut stream = self.open(relay, SEEN).await?;
+        let question = format!("{peer}\n");
+        stream.write_all(question.as_bytes()).await.ok()?;
+        stream.flush().await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
     }
 
     async fn hop(&self, relay: PeerId, request: &[u8]) -> Option<(u64, Stream)> {

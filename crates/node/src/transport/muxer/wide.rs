@@ -9,6 +9,7 @@
 //! [`WIDTH`] held here for as long as nobody reads.
 
 mod frames;
+mod substream;
 
 use std::{
     cell::Cell,
@@ -22,6 +23,7 @@ use std::{
 use futures::{AsyncRead, AsyncWrite};
 
 use self::frames::{FIN, HEADER, Head, RST, Sent};
+pub(super) use self::substream::Substream;
 use super::{FRAME, WINDOW};
 
 /// What may be on its way on a wide stream beyond the window of the library, or wait here: what a line

@@ -53,7 +53,7 @@ impl Dialing {
             .map(move |connection, point| known.begin(connection, &point))
             .upgrade(Version::V1Lazy)
             .authenticate(security)
-            .multiplex(muxer)
+            .multiplex_ext(move |_, point| Config(muxer.0.of(point)))
             .boxed();
         Self {
             inner: Arc::new(Mutex::new(inner)),

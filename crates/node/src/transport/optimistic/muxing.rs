@@ -14,7 +14,7 @@ use libp2p::core::{
 };
 
 use super::{Optimistic, Refused};
-use crate::transport::muxer;
+use crate::transport::{inbound::Bounded, muxer};
 
 /// What nearly everybody speaks who is asked for it: a peer that has named its protocols is asked for
 /// one of those, and one that has not is most likely one of ours. None of them does any harm when it
@@ -77,7 +77,7 @@ where
 #[derive(Clone)]
 pub(crate) struct Config(pub(crate) muxer::Config);
 
-type Upgraded<C> = future::Ready<io::Result<Muxer<muxer::Muxer<C>>>>;
+type Upgraded<C> = future::Ready<io::Result<Muxer<Bounded<muxer::Muxer<C>>>>>;
 
 impl UpgradeInfo for Config {
     type Info = &'static str;
@@ -89,7 +89,7 @@ impl UpgradeInfo for Config {
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for Config {
-    type Output = Muxer<muxer::Muxer<C>>;
+    type Output = Muxer<Bounded<muxer::Muxer<C>>>;
     type Error = io::Error;
     type Future = Upgraded<C>;
 
@@ -100,7 +100,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> InboundConnectionUpgrade<C> for Config {
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Config {
-    type Output = Muxer<muxer::Muxer<C>>;
+    type Output = Muxer<Bounded<muxer::Muxer<C>>>;
     type Error = io::Error;
     type Future = Upgraded<C>;
 

@@ -8,8 +8,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 use super::{
     super::{
         Config,
-        room::Substream,
-        tests::{Side, driving, open, pair, take},
+        tests::{Opened, Side, driving, open, pair, take},
     },
     frames::*,
     *,
@@ -19,7 +18,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A stream of `near` that asked, and the same at the other side, where the question was read.
-async fn asked(near: &mut Side, far: &mut Side, wide: bool) -> (Substream, Substream) {
+async fn asked(near: &mut Side, far: &mut Side, wide: bool) -> (Opened, Opened) {
     let mut stream = open(near).await;
     let ask = async {
         stream.write_all(b"propose").await.expect("it is taken");
