@@ -1,6 +1,7 @@
 //! What a folder without an index page shows: its files, folders first, pictures as pictures.
 //!
-//! One page without scripts, in light and dark. Names come from strangers' disks and are escaped.
+//! One page without scripts, in light and dark. Names come from strangers' disks and are escaped. Of
+//! thousands of pictures a browser lays out only those near what is seen.
 
 use super::target::component;
 use crate::{SitePath, html::escape};
@@ -144,6 +145,7 @@ a:hover, a:focus-visible { text-decoration: underline; }
 small { opacity: .7; white-space: nowrap; }
 .files li { display: flex; justify-content: space-between; gap: 1rem; padding: .3rem 0; border-bottom: 1px solid #8884; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1rem; }
+.pictures li { content-visibility: auto; contain-intrinsic-size: auto 12rem; }
 .pictures a { display: block; font-size: .875rem; }
 .pictures img { display: block; width: 100%; height: 10rem; object-fit: cover; border-radius: .5rem; background: #8882; }
 ";
