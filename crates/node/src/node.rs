@@ -278,6 +278,11 @@ impl Node {
         self.control.best(peer)
     }
 
+    /// Changes whenever the [`carrier`](Self::carrier) of a peer may be another.
+    pub fn carriers(&self) -> watch::Receiver<()> {
+        self.control.changes()
+    }
+
     /// Connects to a peer whose address is known; at once when it is connected.
     pub async fn connect(&self, peer: PeerId) -> Result<(), OpenError> {
         self.connect_for(Purpose::Visit, peer).await

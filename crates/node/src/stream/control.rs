@@ -9,7 +9,7 @@ use std::{
 
 use goop2_proto::PeerId;
 use libp2p::swarm::ConnectionId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::open::{InUse, Negotiated, Stream, Traffic};
 
@@ -57,7 +57,11 @@ pub(crate) enum Failure {
 
 /// Opens streams on whatever connections there are now.
 #[derive(Clone, Default)]
-pub(crate) struct Control(Arc<Mutex<HashMap<PeerId, Peer>>>);
+pub(crate) struct Control {
+    peers: Arc<Mutex<HashMap<PeerId, Peer>>>,
+    /// Connections came or went, or another one is preferred.
+    changes: Arc<watch::Sender<()>>,
+}
 
 struct Peer {
     connections: Vec<Connection>,
@@ -127,6 +131,7 @@ impl Control {
             _share: share,
             connection: id,
             carrier,
+            widens: false,
         };
         Ok((stream, protocol))
     }
@@ -141,6 +146,12 @@ impl Control {
         if let Some(peer) = self.peers().get_mut(peer) {
             peer.preferred = Some(connection);
         }
+        self.changes.send_replace(());
+    }
+
+    /// Whenever [`Control::best`] may be another.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// What a connection's streams have carried so far; none when it is gone.
@@ -179,7 +190,7 @@ impl Control {
     }
 
     fn peers(&self) -> MutexGuard<'_, HashMap<PeerId, Peer>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a connection known for as long as the registration lives.
@@ -205,6 +216,8 @@ impl Control {
             traffic: traffic.clone(),
         });
         let inbound = entry.inbound.clone();
+        drop(peers);
+        self.changes.send_replace(());
         (
             Registration {
                 control: self.clone(),
@@ -259,5 +272,7 @@ impl Drop for Registration {
                 peers.remove(&self.peer);
             }
         }
+        drop(peers);
+        self.control.changes.send_replace(());
     }
 }

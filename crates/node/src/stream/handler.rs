@@ -99,6 +99,7 @@ impl Handler {
                 _share: share,
                 connection: self.registration.id,
                 carrier: InUse::new(self.registration.traffic.clone()),
+                widens: false,
             },
         }
     }

@@ -15,6 +15,8 @@ use goop2_proto::PeerId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::transport::muxer::wide::widening;
+
 /// A stream, and the protocol that was agreed on.
 pub(super) type Negotiated = (libp2p::Stream, &'static str);
 
@@ -41,6 +43,8 @@ pub struct Stream {
     pub(super) connection: ConnectionId,
     /// The connection, which is not closed for a better one until then.
     pub(super) carrier: InUse,
+    /// Becomes wide with the next write.
+    pub(super) widens: bool,
 }
 
 impl Stream {
@@ -49,10 +53,28 @@ impl Stream {
         self.connection
     }
 
-    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(bytes)) = written {
+    /// Lets the other side send much more before it is read, from the first request on: for one
+    /// large answer from far away. Before anything is written. Up to 8 MiB wait here when nobody reads,
+    /// so how many streams are wide is bounded by who asks for this.
+    pub fn widen(&mut self) {
+        self.widens = true;
+    }
+
+    fn write(
+        &mut self,
+        write: impl FnOnce(Pin<&mut libp2p::Stream>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let inner = Pin::new(&mut self.inner);
+        let written = if self.widens {
+            widening(|| write(inner))
+        } else {
+            write(inner)
+        };
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.widens = false;
             self.carrier.0.sent.fetch_add(*bytes as u64, Relaxed);
         }
+        written
     }
 }
 
@@ -76,9 +98,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.count_sent(&written);
-        written
+        self.write(|inner| inner.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -86,9 +106,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.count_sent(&written);
-        written
+        self.write(|inner| inner.poll_write_vectored(cx, bufs))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

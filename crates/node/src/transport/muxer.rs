@@ -4,6 +4,7 @@
 
 mod joined;
 pub(crate) mod room;
+pub(crate) mod wide;
 
 use std::{
     collections::VecDeque,
@@ -22,6 +23,7 @@ use yamux::{Connection, ConnectionError, Mode, Stream};
 
 use joined::Joined;
 use room::{Place, Room, Share, Substream};
+use wide::{Asks, Wide};
 
 /// Streams on one TCP connection, as libp2p's: above it the muxer closes the whole connection, so
 /// the limits on streams are ours (`stream`) and far below.
@@ -81,8 +83,11 @@ impl Config {
     }
 
     fn connect<C: AsyncRead + AsyncWrite + Unpin>(self, io: C, mode: Mode) -> Upgraded<C> {
+        let asks = Asks::default();
+        let line = Wide::new(Joined::new(io), asks.clone());
         future::ready(Ok(Muxer {
-            connection: Connection::new(Joined::new(io), self.yamux, mode),
+            connection: Connection::new(line, self.yamux, mode),
+            asks,
             share: self.room.share(),
             untaken: VecDeque::new(),
             taker: None,
@@ -123,7 +128,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin> OutboundConnectionUpgrade<C> for Config 
 
 #[derive(Debug)]
 pub(crate) struct Muxer<C> {
-    connection: Connection<Joined<C>>,
+    connection: Connection<Wide<Joined<C>>>,
+    asks: Asks,
     share: Share,
     untaken: VecDeque<Untaken>,
     taker: Option<Waker>,
@@ -151,7 +157,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
         }) = self.untaken.pop_front()
         {
             if since.elapsed() < UNTAKEN_FOR {
-                return Poll::Ready(Ok(Substream::new(stream, Some(place))));
+                return Poll::Ready(Ok(Substream::inbound(stream, place)));
             }
         }
         self.taker = Some(cx.waker().clone());
@@ -163,7 +169,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Substream, ConnectionError>> {
         let stream = ready!(self.connection.poll_new_outbound(cx))?;
-        Poll::Ready(Ok(Substream::new(stream, None)))
+        Poll::Ready(Ok(Substream::outbound(stream, self.asks.clone())))
     }
 
     fn poll_close(
@@ -219,9 +225,9 @@ mod tests {
 
     use super::*;
 
-    type Side = Muxer<Compat<DuplexStream>>;
+    pub(super) type Side = Muxer<Compat<DuplexStream>>;
 
-    async fn pair() -> (Side, Side) {
+    pub(super) async fn pair() -> (Side, Side) {
         let (near, far) = tokio::io::duplex(FRAME);
         between(near, far).await
     }
@@ -232,14 +238,14 @@ mod tests {
         (near.expect("no handshake"), far.expect("no handshake"))
     }
 
-    async fn open<C: AsyncRead + AsyncWrite + Unpin>(side: &mut Muxer<C>) -> Substream {
+    pub(super) async fn open<C: AsyncRead + AsyncWrite + Unpin>(side: &mut Muxer<C>) -> Substream {
         poll_fn(|cx| side.poll_outbound_unpin(cx))
             .await
             .expect("the connection stands")
     }
 
     /// Does the work while the connection lives.
-    async fn driving<C: AsyncRead + AsyncWrite + Unpin, T>(
+    pub(super) async fn driving<C: AsyncRead + AsyncWrite + Unpin, T>(
         side: &mut Muxer<C>,
         work: impl Future<Output = T>,
     ) -> T {
@@ -249,7 +255,7 @@ mod tests {
         }
     }
 
-    async fn take(side: &mut Side) -> Substream {
+    pub(super) async fn take(side: &mut Side) -> Substream {
         poll_fn(|cx| {
             if let Poll::Ready(event) = side.poll_unpin(cx) {
                 panic!("the connection ended: {event:?}");

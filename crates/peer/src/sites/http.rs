@@ -13,6 +13,7 @@ mod pieces;
 mod pool;
 mod resume;
 pub(crate) mod server;
+mod width;
 
 pub use body::Body;
 pub(crate) use body::{begin, of_stream};

@@ -17,6 +17,8 @@ use std::{
 use futures::{AsyncRead, AsyncWrite};
 use yamux::Stream;
 
+use super::wide::{self, Asks};
+
 /// Room in all.
 #[derive(Clone, Debug)]
 pub(crate) struct Room(Arc<AtomicUsize>);
@@ -78,13 +80,49 @@ impl Drop for Place {
 pub(crate) struct Substream {
     stream: Stream,
     _place: Option<Place>,
+    /// Where one that this side opened asks to become wide.
+    asks: Option<Asks>,
+    is_wide: bool,
 }
 
 impl Substream {
-    pub(super) fn new(stream: Stream, place: Option<Place>) -> Self {
+    /// One that the other side opened.
+    pub(super) fn inbound(stream: Stream, place: Place) -> Self {
         Self {
             stream,
-            _place: place,
+            _place: Some(place),
+            asks: None,
+            is_wide: false,
+        }
+    }
+
+    /// One that this side opened.
+    pub(super) fn outbound(stream: Stream, asks: Asks) -> Self {
+        Self {
+            stream,
+            _place: None,
+            asks: Some(asks),
+            is_wide: false,
+        }
+    }
+
+    /// Before each write.
+    fn widen(&mut self) {
+        if wide::is_widening()
+            && let Some(asks) = &self.asks
+        {
+            asks.widen(self.stream.id().val());
+            self.is_wide = true;
+        }
+    }
+}
+
+impl Drop for Substream {
+    fn drop(&mut self) {
+        if self.is_wide
+            && let Some(asks) = &self.asks
+        {
+            asks.gone(self.stream.id().val());
         }
     }
 }
@@ -113,6 +151,7 @@ impl AsyncWrite for Substream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.widen();
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -121,6 +160,7 @@ impl AsyncWrite for Substream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.widen();
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -23,7 +23,7 @@ use http::{
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -31,6 +31,7 @@ use tokio::{
 use super::{
     line::{Line, failure},
     pool::{CHECK, MAX_IDLE, Pool},
+    width::{FAR, MAX_WIDE, may_be_large},
 };
 use crate::{
     error::Error,
@@ -50,6 +51,8 @@ pub(crate) struct Client {
     pool: Pool,
     /// Room for the pieces of large files.
     pub(super) pieces: Arc<Semaphore>,
+    /// Room for answers that come through wide windows.
+    wide: Arc<Semaphore>,
     /// Those that open streams ahead, and those that look after them.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -63,6 +66,7 @@ impl Client {
             node,
             pool: Pool::default(),
             pieces: Arc::new(Semaphore::new(MAX_PIECES)),
+            wide: Arc::new(Semaphore::new(MAX_WIDE)),
             tasks: Mutex::default(),
         })
     }
@@ -85,7 +89,7 @@ impl Client {
         peer: PeerId,
         request: &Parts,
     ) -> Result<Asked, Error> {
-        match self.open(peer).await? {
+        match self.open(peer, None).await? {
             Opened::Http(line) => self.ask_on(line, peer, request).await,
             Opened::Existing(_) => Err(Error::Cut),
         }
@@ -123,26 +127,50 @@ impl Client {
 
     /// At least so long it takes to ask this peer, as far as is known.
     pub(super) fn round_trip(&self, peer: PeerId, line: &Line) -> Duration {
+        let measured = self.measured(peer);
+        measured.map_or(line.answered_in, |measured| measured.min(line.answered_in))
+    }
+
+    fn measured(&self, peer: PeerId) -> Option<Duration> {
         let status = self.node.status();
         let status = status.borrow();
         let connections = status.connections.get(&peer).into_iter().flatten();
-        let measured = connections.filter_map(|connection| connection.rtt);
-        measured.chain([line.answered_in]).min().unwrap_or_default()
+        connections.filter_map(|connection| connection.rtt).min()
     }
 
-    pub(super) async fn open(&self, peer: PeerId) -> Result<Opened, Error> {
-        let opened = timeout(CONNECT, self.node.open_any(peer, &PROTOCOLS)).await;
-        let (stream, protocol) = opened.map_err(|_| Error::Offline)??;
-        if protocol == site::PROTOCOL {
-            Ok(Opened::Existing(stream))
-        } else {
-            Line::open(stream, protocol == SITE).await.map(Opened::Http)
+    /// Room for the answer to this request, if it may be large and comes from far away.
+    pub(super) fn width(&self, peer: PeerId, request: &Parts) -> Option<OwnedSemaphorePermit> {
+        let is_near = || self.measured(peer).is_some_and(|measured| measured < FAR);
+        if !may_be_large(request) || is_near() {
+            return None;
         }
+        Arc::clone(&self.wide).try_acquire_owned().ok()
+    }
+
+    /// With `width`, the answer comes through a wide window, if the peer is one of ours: others may send
+    /// frames as large as the window.
+    pub(super) async fn open(
+        &self,
+        peer: PeerId,
+        width: Option<OwnedSemaphorePermit>,
+    ) -> Result<Opened, Error> {
+        let opened = timeout(CONNECT, self.node.open_any(peer, &PROTOCOLS)).await;
+        let (mut stream, protocol) = opened.map_err(|_| Error::Offline)??;
+        if protocol == site::PROTOCOL {
+            return Ok(Opened::Existing(stream));
+        }
+        let kept = protocol == SITE;
+        let width = width.filter(|_| kept);
+        if width.is_some() {
+            stream.widen();
+        }
+        Line::open(stream, kept, width).await.map(Opened::Http)
     }
 
     /// Keeps a stream whose answer has been read to its end.
     pub(super) fn keep(&self, peer: PeerId, mut line: Line) {
-        if line.kept {
+        // A wide one is for one answer.
+        if line.kept && !line.is_wide() {
             line.since = Instant::now();
             self.pool.put(peer, line);
         }
@@ -169,7 +197,7 @@ impl Client {
         let client = Arc::clone(self);
         self.spawn(async move {
             join_all((0..missing).map(|_| async {
-                let line = match client.open(peer).await {
+                let line = match client.open(peer, None).await {
                     Ok(Opened::Http(line)) if line.kept => Some(line),
                     _ => None,
                 };

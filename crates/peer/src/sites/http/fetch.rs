@@ -28,16 +28,19 @@ pub(crate) async fn fetch(
 }
 
 async fn ask(client: &Arc<Client>, peer: PeerId, request: &Parts) -> Result<Response<Body>, Error> {
-    if let Some(asked) = client.ask_idle(peer, request).await {
+    let width = client.width(peer, request);
+    if width.is_none()
+        && let Some(asked) = client.ask_idle(peer, request).await
+    {
         return Ok(answer(client, peer, request, asked));
     }
-    let mut opened = client.open(peer).await?;
+    let mut opened = client.open(peer, width).await?;
     if matches!(&opened, Opened::Http(line) if line.kept)
         && let Opened::Http(line) = opened
     {
         match client.ask_on(line, peer, request).await {
             // That it speaks this was perhaps only taken for granted: then it is known now.
-            Err(Error::Cut) => opened = client.open(peer).await?,
+            Err(Error::Cut) => opened = client.open(peer, None).await?,
             asked => return Ok(answer(client, peer, request, asked?)),
         }
         if matches!(&opened, Opened::Http(line) if line.kept) {

@@ -11,6 +11,7 @@ use hyper::{
     client::conn::http1::{Builder, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::paced::Paced;
@@ -33,10 +34,16 @@ pub(super) struct Line {
     /// From the last request to the head of its answer.
     pub(super) answered_in: Duration,
     _driver: AbortOnDropHandle<()>,
+    /// Held by a stream with a wide window as long as it is open.
+    width: Option<OwnedSemaphorePermit>,
 }
 
 impl Line {
-    pub(super) async fn open(stream: Stream, kept: bool) -> Result<Self, Error> {
+    pub(super) async fn open(
+        stream: Stream,
+        kept: bool,
+        width: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self, Error> {
         let connection = stream.connection();
         let (sender, driver) = Builder::new()
             .max_header_size(MAX_HEAD)
@@ -57,11 +64,17 @@ impl Line {
             since: Instant::now(),
             answered_in: Duration::ZERO,
             _driver: AbortOnDropHandle::new(driver),
+            width,
         })
     }
 
     pub(super) fn is_usable(&self, age: Duration) -> bool {
         !self.sender.is_closed() && self.since.elapsed() < age
+    }
+
+    /// One answer has the whole line.
+    pub(super) fn is_wide(&self) -> bool {
+        self.width.is_some()
     }
 
     pub(super) fn connection(&self) -> ConnectionId {

@@ -1,4 +1,5 @@
-//! A large file from far away. One stream carries at most its window each round trip (256 KiB at
+//! A large file from far away that has no wide window (`width`): there are few of those, and what looks
+//! small gets none. One stream carries at most its window each round trip (256 KiB at
 //! first), however fast the line is: windows are what a stranger may have us hold, so they stay small.
 //! So the rest of the file is asked for in pieces (`Range`, `If-Range`), several at a time on streams
 //! next to each other, as many as the line is seen to hold. They are read strictly in order: what
@@ -16,12 +17,9 @@ use http_body::Body as _;
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{client::Client, line::Source, part::Part};
+use super::{client::Client, line::Source, part::Part, width::FAR};
 use crate::sites::visit::FIRST_ANSWER;
 
-/// What counts as far, from the request to the head of the answer. Over less, the window of a stream
-/// grows to what most lines hold before anybody notices.
-const FAR: Duration = Duration::from_millis(15);
 /// Bytes of a piece. With the head of the answer it fits in the window that a stream begins with, so
 /// it is sent without waiting for anything; a stream that has carried one has less left.
 pub(super) const PIECE: u64 = 248 * 1024;

@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long a transfer may pause before the node checks whether its connection is still alive: a
 /// network that is slow has sent something by then.
 const DOUBT: Duration = Duration::from_millis(1500);
-/// How often a transfer that pauses looks for a connection that has replaced its own.
+/// How long a transfer pauses before it moves to a connection that has replaced its own.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What a stream may have carried and still be kept: of its window, nearly all is left.
@@ -132,7 +132,9 @@ impl Transfer {
         }
         if let Some(pace) = &mut self.pace {
             pace.received(bytes.len());
+            let is_wide = self.source.as_ref().is_some_and(|(_, line)| line.is_wide());
             if self.pieces.is_none()
+                && !is_wide
                 && let Some((pieces, first)) = Pieces::begin(&self.client, self.peer, part, pace)
             {
                 (self.pieces, self.until) = (Some(pieces), Some(first));
@@ -231,10 +233,11 @@ async fn replaced(node: &Node, peer: PeerId, carrier: Option<ConnectionId>) {
     let Some(carrier) = carrier else {
         return std::future::pending().await;
     };
-    loop {
-        sleep(LOOK).await;
-        if node.carrier(&peer).is_some_and(|now| now != carrier) {
-            return;
+    sleep(LOOK).await;
+    let mut carriers = node.carriers();
+    while node.carrier(&peer).is_none_or(|now| now == carrier) {
+        if carriers.changed().await.is_err() {
+            return std::future::pending().await;
         }
     }
 }
