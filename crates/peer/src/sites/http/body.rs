@@ -2,16 +2,22 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Cursor, Read, Seek, SeekFrom},
+    pin::Pin,
     time::Duration,
 };
 
+use async_compression::{Level, tokio::bufread};
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use goop2_store::{Content, Encoding};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    io::{AsyncBufRead, AsyncRead, AsyncReadExt},
+    task::{JoinHandle, spawn_blocking},
+};
+use tokio_util::io::{ReaderStream, StreamReader};
 
 /// Bytes read from disk at a time: large enough that the network is the limit, small enough for
 /// hundreds of visitors. Whole frames, because a part of one costs as much.
@@ -42,6 +48,10 @@ pub(crate) fn begin(content: Content) -> Body {
             match (part.read(), encoding) {
                 (Err(error), _) => of_stream(stream::iter([Err(error)])),
                 (Ok((Part { left: 0, .. }, bytes)), None) => whole(bytes),
+                (Ok((Part { left: 0, .. }, bytes)), Some(encoding)) => {
+                    let failed = |error| of_stream(stream::iter([Err(error)]));
+                    packed(bytes, encoding).map_or_else(failed, whole)
+                }
                 (Ok((part, bytes)), None) => of_stream(after(part, bytes)),
                 (Ok((part, bytes)), Some(encoding)) => {
                     of_stream(encoded(after(part, bytes), encoding))
@@ -100,27 +110,37 @@ impl Part {
     }
 }
 
+/// All of a small file at once: it goes with its head, and its length is known.
+fn packed(plain: Bytes, encoding: Encoding) -> io::Result<Bytes> {
+    let mut packed = Vec::new();
+    let mut packing = packing(Cursor::new(plain), encoding);
+    let read = packing.read_to_end(&mut packed).now_or_never();
+    read.expect("it never waits, since all is in memory")?;
+    Ok(packed.into())
+}
+
 fn encoded(
     bytes: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     encoding: Encoding,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    use async_compression::{Level, tokio::bufread};
-    use tokio_util::io::{ReaderStream, StreamReader};
-
     let plain = StreamReader::new(bytes.boxed());
+    ReaderStream::with_capacity(packing(plain, encoding), PACKED)
+}
+
+fn packing(
+    plain: impl AsyncBufRead + Send + 'static,
+    encoding: Encoding,
+) -> Pin<Box<dyn AsyncRead + Send>> {
     let level = Level::Precise(QUALITY);
     match encoding {
-        Encoding::Brotli => {
-            ReaderStream::new(bufread::BrotliEncoder::with_quality(plain, level)).boxed()
-        }
-        Encoding::Gzip => {
-            ReaderStream::new(bufread::GzipEncoder::with_quality(plain, level)).boxed()
-        }
-        Encoding::Zstd => {
-            ReaderStream::new(bufread::ZstdEncoder::with_quality(plain, level)).boxed()
-        }
+        Encoding::Brotli => Box::pin(bufread::BrotliEncoder::with_quality(plain, level)),
+        Encoding::Gzip => Box::pin(bufread::GzipEncoder::with_quality(plain, level)),
+        Encoding::Zstd => Box::pin(bufread::ZstdEncoder::with_quality(plain, level)),
     }
 }
 
 /// Of every encoding, the level that compresses about as fast as a home connection sends.
 const QUALITY: i32 = 4;
+/// Bytes that are sent at a time of what is compressed on its way: half a frame, so that it is seen
+/// as it comes.
+const PACKED: usize = 32 * 1024;
