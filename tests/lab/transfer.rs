@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// More than all that the two sides and the connections between them hold.
-const LEN: usize = 50_000_000;
+pub(crate) const LEN: usize = 50_000_000;
 /// How much is read before anything happens.
-const FIRST: usize = 3 << 20;
+pub(crate) const FIRST: usize = 3 << 20;
 /// Bytes read at a time.
 const PIECE: usize = 1 << 16;
 /// Bytes of the words that the file consists of: each is its own number.
@@ -38,20 +38,44 @@ const ON_ITS_WAY: usize = 8 << 20;
 #[test]
 fn the_interface_of_the_owner_goes_down() {
     measured("transfer::the_interface_of_the_owner_goes_down", || {
-        one_goes_down("of the owner", |_, owner| owner);
+        one_goes_down("of the owner goes down", |_, owner| owner, DOWN);
     });
 }
 
 #[test]
 fn the_interface_of_the_visitor_goes_down() {
     measured("transfer::the_interface_of_the_visitor_goes_down", || {
-        one_goes_down("of the visitor", |visitor, _| visitor);
+        one_goes_down("of the visitor goes down", |visitor, _| visitor, DOWN);
     });
 }
 
+#[test]
+fn the_cable_of_the_owner_is_pulled() {
+    measured("transfer::the_cable_of_the_owner_is_pulled", || {
+        one_goes_down("of the owner loses its cable", |_, owner| owner, UNPLUGGED);
+    });
+}
+
+#[test]
+fn the_cable_of_the_visitor_is_pulled() {
+    measured("transfer::the_cable_of_the_visitor_is_pulled", || {
+        one_goes_down(
+            "of the visitor loses its cable",
+            |visitor, _| visitor,
+            UNPLUGGED,
+        );
+    });
+}
+
+/// How an interface with this name and address ends.
+type End = fn(&Lan, &Host, &str, &str);
+const DOWN: End = |_, host, name, _| drop(host.ip(&["link", "set", name, "down"]));
+/// Nobody is told.
+const UNPLUGGED: End = |lan, host, _, address| lan.unplug(host, address);
+
 /// `chosen` of the visitor and the owner has two interfaces on one network; the one that carries a
-/// download goes down.
-fn one_goes_down(whose: &str, chosen: impl for<'a> Fn(&'a Host, &'a Host) -> &'a Host) {
+/// download ends.
+fn one_goes_down(whose: &str, chosen: impl for<'a> Fn(&'a Host, &'a Host) -> &'a Host, end: End) {
     let mut lan = Lan::new(1);
     let (here, there) = (lan.host_ipv4(), lan.host_ipv4());
     let twofold = chosen(&here, &there);
@@ -59,21 +83,19 @@ fn one_goes_down(whose: &str, chosen: impl for<'a> Fn(&'a Host, &'a Host) -> &'a
     let (visitor, owner, _folders) = peers(&here, &there);
     let mut download = Download::begin(&visitor, &here, &owner.id());
     download.read(FIRST);
-    let carrier = match local_end(twofold) {
-        address if address == second => "eth1",
-        _ => "eth0",
-    };
-    twofold.ip(&["link", "set", carrier, "down"]);
+    let address = local_end(twofold);
+    let carrier = if address == second { "eth1" } else { "eth0" };
+    end(&lan, twofold, carrier, &address);
     let down = Instant::now();
     let longest = download.read(LEN);
     println!(
-        "the interface {whose} that carries a download ({carrier}) goes down: the longest pause is {}, the rest came within {}",
+        "the interface that carries a download ({carrier}) {whose}: the longest pause is {}, the rest came within {}",
         millis(longest),
         millis(down.elapsed())
     );
     download.came_once(&owner);
     promise::time(
-        &format!("the pause of a download when the interface {whose} goes down"),
+        &format!("the pause of a download when the interface {whose}"),
         longest,
         HEALED,
     );

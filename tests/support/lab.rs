@@ -177,6 +177,20 @@ impl Lan {
         address
     }
 
+    /// Pulls the cable out of the interface with this address: it stays up, without a carrier. What
+    /// manages the networks of a computer takes its routes away then.
+    pub(crate) fn unplug(&self, host: &Host, address: &str) {
+        host.enter(|| {
+            let switch = "/proc/sys/net/ipv4/conf/all/ignore_routes_with_linkdown";
+            std::fs::write(switch, "1").expect("a network of our own");
+        });
+        let (_, number) = address
+            .rsplit_once('.')
+            .expect("an address of this network");
+        let port = format!("p{}-{number}", self.number);
+        run("ip", &["link", "set", &port, "down"]);
+    }
+
     fn plug(&mut self, ipv6: &str) -> Host {
         self.hosts += 1;
         let (lan, number) = (self.number, self.hosts);

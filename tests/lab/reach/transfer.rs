@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Pair, World};
+use super::{Pair, Site, World};
 use crate::{
     PATIENCE, measured,
     support::{
@@ -15,12 +15,9 @@ use crate::{
         },
         millis, promise,
     },
-    transfer::{Download, furnish},
+    transfer::{Download, FIRST, LEN, furnish},
 };
 
-/// How much is read before anything happens, and in all.
-const FIRST: usize = 3 << 20;
-const ALL: usize = 50_000_000;
 /// After the relay is back, its reservations are within ten seconds (`heal`); then the next attempt
 /// works.
 const TAKEN_UP: Duration = Duration::from_secs(12);
@@ -30,13 +27,11 @@ fn the_relay_dies_and_comes_back() {
     measured("reach::transfer::the_relay_dies_and_comes_back", || {
         let mut world = World::new();
         let sites = [(); 2].map(|()| world.internet.site(Nat::Symmetric));
-        let pair = Pair::talkative(&world, sites, furnish);
-        let mut download = Download::begin(&pair.visitor, pair.sites[0].host(), &pair.owner.id());
-        download.read(FIRST);
+        let (pair, mut download) = begun(&world, sites);
         world.server.kill();
         world.restart();
         let back = Instant::now();
-        let longest = download.read(ALL);
+        let longest = download.read(LEN);
         println!(
             "relay killed and restarted in the middle of a download: the longest pause is {}, the rest came within {}",
             millis(longest),
@@ -60,10 +55,8 @@ fn a_relayed_path_becomes_direct_and_the_relay_dies() {
             let firewall = Firewall::new(&world.internet);
             let sites = [(); 2].map(|()| world.internet.site(Nat::Public));
             firewall.part(sites.each_ref());
-            let pair = Pair::talkative(&world, sites, furnish);
+            let (pair, mut download) = begun(&world, sites);
             let id = pair.owner.id();
-            let mut download = Download::begin(&pair.visitor, pair.sites[0].host(), &id);
-            download.read(FIRST);
             let relayed = pair.visitor.mark();
             firewall.join(pair.sites.each_ref());
             pair.visitor
@@ -73,7 +66,7 @@ fn a_relayed_path_becomes_direct_and_the_relay_dies() {
             download.read(2 * FIRST);
             world.server.kill();
             let dead = Instant::now();
-            let longest = download.read(ALL);
+            let longest = download.read(LEN);
             println!(
                 "relayed, then direct, and the relay killed: the longest pause is {}, the rest came within {}",
                 millis(longest),
@@ -87,4 +80,12 @@ fn a_relayed_path_becomes_direct_and_the_relay_dies() {
             );
         },
     );
+}
+
+/// A download that is in its middle.
+fn begun(world: &World, sites: [Site; 2]) -> (Pair, Download) {
+    let pair = Pair::talkative(world, sites, furnish);
+    let mut download = Download::begin(&pair.visitor, pair.sites[0].host(), &pair.owner.id());
+    download.read(FIRST);
+    (pair, download)
 }
