@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::http::{Response, StatusCode, request::Parts};
+use ::http::{HeaderMap, HeaderValue, Response, StatusCode, request::Parts};
 use bytes::Bytes;
 use goop2_proto::{PeerId, data::Request};
 use goop2_store::{Caller, Folder};
@@ -16,7 +16,7 @@ use crate::{
     live::stream,
     peer::Peer,
     sites::{
-        http::{self, Body, fetch},
+        http::{self, Body, fetch, kept},
         visit,
     },
 };
@@ -52,6 +52,19 @@ impl Peer {
             }
             answer
         }
+    }
+
+    /// Whether each of these files of another peer's site, an address and the `ETag` of a copy, is
+    /// still the same for requests with these headers; at most [`MAX_KEPT`](goop2_proto::http::MAX_KEPT). `None` if its owner
+    /// does not say, and each is to be asked for.
+    pub async fn kept(
+        &self,
+        peer: PeerId,
+        headers: &HeaderMap,
+        files: &[(String, HeaderValue)],
+    ) -> Option<Vec<bool>> {
+        self.refuse_blocked(&peer).ok()?;
+        kept::ask(&self.0.client, peer, headers, files).await
     }
 
     /// What changes on a site, as server-sent events (`docs/protocol-v2.md`), from the moment

@@ -6,6 +6,7 @@ mod body;
 pub(crate) mod client;
 mod existing;
 pub(crate) mod fetch;
+pub(crate) mod kept;
 mod line;
 mod paced;
 mod part;

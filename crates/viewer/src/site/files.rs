@@ -128,6 +128,9 @@ async fn open(
         fetched = app.prefetches.fetch(target, request).await?.into_parts();
     }
     let (mut answer, body) = fetched;
+    if answer.status == StatusCode::NOT_MODIFIED && method == Method::GET {
+        app.prefetches.page_again(target, headers, &answer.headers);
+    }
     let navigation = guard::is_navigation(headers);
     let html = mime(&answer.headers).is_some_and(|mime| essence(mime) == "text/html");
     if navigation && html && answer.status == StatusCode::OK {

@@ -6,7 +6,9 @@
 //! been given a file before may have kept it: then its owner is asked whether it has changed, and
 //! nothing is transferred if not. Everything is bounded: files, bytes, streams and time.
 
+mod kept;
 mod links;
+mod page;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,11 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use axum::{
-    body::{Body, BodyDataStream, Bytes},
+    body::Body,
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
         header::{
             ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
             IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -26,20 +27,21 @@ use axum::{
         request,
     },
 };
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, stream};
 use goop2_peer::{Error, Peer};
 use goop2_proto::PeerId;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     task::JoinSet,
     time::timeout,
 };
 use url::Url;
 
+use page::Page;
+
 use crate::{
     door::guard,
-    site::{headers, is_api, target::Target},
+    site::{headers, target::Target},
 };
 
 /// Files that are asked for ahead at a time, over all sites: those of most pages at once, and half of
@@ -55,11 +57,11 @@ const HOLD: Duration = Duration::from_secs(10);
 const SMALL: usize = 64 * 1024;
 /// Files of which as much is held at a time: 4 MiB.
 const HELD: usize = 64;
-/// Of a page, what is looked through, as it comes and unpacked. The head of a page and its first
-/// pictures are there.
-const MAX_PAGE: usize = 256 * 1024;
 /// Files that are known to have been given to a browser.
 const MAX_SEEN: usize = 4096;
+
+/// Pages whose files are known: what a browser has kept of a page names them. Some 30 KB each.
+const MAX_PAGES: usize = 64;
 
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
@@ -80,6 +82,8 @@ struct Shared {
 struct State {
     ahead: HashMap<Key, Ahead>,
     seen: HashMap<Key, Seen>,
+    /// What pages load, by the version that was looked through.
+    pages: HashMap<Key, (HeaderValue, Vec<Url>)>,
     tasks: JoinSet<()>,
     /// Distinguishes those that were asked for under the same key.
     number: u64,
@@ -93,6 +97,16 @@ struct Ahead {
     answer: oneshot::Receiver<Answer>,
     /// Dropped when the browser waits for it.
     _patience: oneshot::Sender<()>,
+}
+
+/// What is to be asked for, and whom it is for.
+struct Wanted {
+    key: Key,
+    number: u64,
+    request: request::Parts,
+    sender: oneshot::Sender<Answer>,
+    /// Ends when the browser waits for it.
+    hurry: oneshot::Receiver<()>,
 }
 
 /// An answer, and the room that it takes until the browser has it.
@@ -158,31 +172,51 @@ impl Prefetches {
         answer: &HeaderMap,
         body: Body,
     ) -> Body {
+        match self.opened(target, browser, answer) {
+            Some(page) => page.watch(body.into_data_stream()),
+            None => body,
+        }
+    }
+
+    /// A page that the browser has kept is shown again. What it loads is asked for at once.
+    pub(super) fn page_again(&self, target: &Target, browser: &HeaderMap, answer: &HeaderMap) {
+        let Some(page) = self.opened(target, browser, answer) else {
+            return;
+        };
+        let known = self.0.state().pages.get(&page.key).cloned();
+        if let Some((version, links)) = known
+            && Some(&version) == page.version.as_ref()
+        {
+            let wanted = links.iter().filter_map(|link| page.request(link));
+            self.0.want(wanted.collect(), &page);
+        }
+    }
+
+    /// `None` if nobody opens this page.
+    fn opened(&self, target: &Target, browser: &HeaderMap, answer: &HeaderMap) -> Option<Page> {
         let by_person = guard::is_document(browser) && !browser.contains_key(SEC_PURPOSE);
         if target.peer == self.0.peer.id() || !by_person {
-            return body;
+            return None;
         }
-        let Ok(address) = Url::parse(&format!("http://site{}", target.address())) else {
-            return body;
-        };
+        let address = Url::parse(&format!("http://site{}", target.address())).ok()?;
         let encoding = answer.get(CONTENT_ENCODING);
-        let page = Page {
+        let key = (target.peer, target.resource());
+        let forgotten = self.0.state().is_forgotten(&key);
+        Some(Page {
             shared: Arc::clone(&self.0),
-            peer: target.peer,
+            key,
+            version: answer.get(ETAG).cloned(),
             address,
             icons: !guard::is_frame(browser),
             headers: file_headers(browser),
             encoding: encoding.map(|name| name.to_str().unwrap_or("?").to_ascii_lowercase()),
             opened: Instant::now(),
-            forgotten: self
-                .0
-                .state()
-                .is_forgotten(&(target.peer, target.resource())),
+            forgotten,
             bytes: Vec::new(),
             scanned: 0,
             found: HashSet::new(),
-        };
-        page.watch(body.into_data_stream())
+            links: Vec::new(),
+        })
     }
 
     /// An answer to this very request that was asked for ahead.
@@ -251,49 +285,32 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a file that a page names, unless the browser was faster.
-    fn want(self: &Arc<Self>, key: Key, mut request: request::Parts, page: &Page) {
+    /// Asks for the files that a page names, unless the browser was faster.
+    fn want(self: &Arc<Self>, files: Vec<(Key, request::Parts)>, page: &Page) {
         let mut state = self.state();
-        if state.ahead.contains_key(&key) || state.ahead.len() >= MAX_AHEAD {
-            return;
-        }
-        let headers = request.headers.clone();
-        if let Some(seen) = state.seen.get(&key) {
-            if seen.asked >= page.opened {
-                return;
-            }
-            match &seen.copy {
-                _ if page.forgotten => {}
-                Kept::Fresh => return,
-                Kept::Version(etag) => {
-                    request.headers.insert(IF_NONE_MATCH, etag.clone());
-                }
-                Kept::No => {}
-            }
-        }
-        state.number += 1;
-        let number = state.number;
-        let (sender, answer) = oneshot::channel();
-        let (patience, hurry) = oneshot::channel();
-        let ahead = Ahead {
-            number,
-            headers,
-            answer,
-            _patience: patience,
-        };
-        state.ahead.insert(key.clone(), ahead);
+        let wanted = files
+            .into_iter()
+            .filter_map(|(key, request)| state.wanted(key, request, page))
+            .collect();
         while state.tasks.try_join_next().is_some() {}
-        let shared = Arc::clone(self);
-        state.tasks.spawn(async move {
-            let mut hurry = hurry;
-            if let Some(answer) = shared.ask(key.0, request, &mut hurry).await {
-                let _browser_is_gone = sender.send(answer);
-                if !hurry.is_terminated() {
-                    let _taken = timeout(HOLD, hurry).await;
-                }
+        let (kept, others) = kept::together(wanted);
+        for wanted in others {
+            state.tasks.spawn(Arc::clone(self).serve(wanted));
+        }
+        for together in kept {
+            state.tasks.spawn(Arc::clone(self).serve_kept(together));
+        }
+    }
+
+    async fn serve(self: Arc<Self>, mut wanted: Wanted) {
+        let (peer, request) = (wanted.key.0, wanted.request);
+        if let Some(answer) = self.ask(peer, request, &mut wanted.hurry).await {
+            let _browser_is_gone = wanted.sender.send(answer);
+            if !wanted.hurry.is_terminated() {
+                let _taken = timeout(HOLD, wanted.hurry).await;
             }
-            shared.state().forget(&key, number);
-        });
+        }
+        self.state().forget(&wanted.key, wanted.number);
     }
 
     /// When its turn comes, or at once when the browser waits for it.
@@ -345,6 +362,45 @@ async fn read(body: Body, limit: usize, hurry: &mut oneshot::Receiver<()>) -> Op
 }
 
 impl State {
+    /// Notes that a file will be asked for; `None` if that is not needed, or there is no room.
+    fn wanted(&mut self, key: Key, mut request: request::Parts, page: &Page) -> Option<Wanted> {
+        if self.ahead.contains_key(&key) || self.ahead.len() >= MAX_AHEAD {
+            return None;
+        }
+        let headers = request.headers.clone();
+        if let Some(seen) = self.seen.get(&key) {
+            if seen.asked >= page.opened {
+                return None;
+            }
+            match &seen.copy {
+                _ if page.forgotten => {}
+                Kept::Fresh => return None,
+                Kept::Version(etag) => {
+                    request.headers.insert(IF_NONE_MATCH, etag.clone());
+                }
+                Kept::No => {}
+            }
+        }
+        self.number += 1;
+        let number = self.number;
+        let (sender, answer) = oneshot::channel();
+        let (patience, hurry) = oneshot::channel();
+        let ahead = Ahead {
+            number,
+            headers,
+            answer,
+            _patience: patience,
+        };
+        self.ahead.insert(key.clone(), ahead);
+        Some(Wanted {
+            key,
+            number,
+            request,
+            sender,
+            hurry,
+        })
+    }
+
     fn forget(&mut self, key: &Key, number: u64) {
         if self
             .ahead
@@ -353,6 +409,18 @@ impl State {
         {
             self.ahead.remove(key);
         }
+    }
+
+    /// What a page loads, for when its browser shows it again.
+    fn remember(&mut self, page: &Page) {
+        let Some(version) = page.version.clone() else {
+            return;
+        };
+        if self.pages.len() >= MAX_PAGES && !self.pages.contains_key(&page.key) {
+            self.pages.clear();
+        }
+        let known = (version, page.links.clone());
+        self.pages.insert(page.key.clone(), known);
     }
 
     /// A browser asks for this file now.
@@ -407,110 +475,4 @@ fn kept(answer: &HeaderMap) -> Kept {
         let etag = passed.get(ETAG).cloned();
         etag.map_or(Kept::No, Kept::Version)
     }
-}
-
-/// A page on its way to the browser.
-struct Page {
-    shared: Arc<Shared>,
-    peer: PeerId,
-    address: Url,
-    icons: bool,
-    /// With which each of its files is asked for.
-    headers: HeaderMap,
-    encoding: Option<String>,
-    opened: Instant,
-    /// Its browser has none of the files that were given out before.
-    forgotten: bool,
-    /// What has come of it.
-    bytes: Vec<u8>,
-    /// How much of that has been looked through.
-    scanned: usize,
-    found: HashSet<Url>,
-}
-
-impl Page {
-    fn watch(self, body: BodyDataStream) -> Body {
-        let passed = stream::unfold((Some(self), body), async |(mut page, mut body)| {
-            let chunk = body.next().await;
-            if let Some(watching) = &mut page {
-                match &chunk {
-                    Some(Ok(bytes)) if watching.bytes.len() < MAX_PAGE => watching.add(bytes),
-                    _ => {
-                        watching.scan();
-                        page = None;
-                    }
-                }
-            }
-            Some((chunk?, (page, body)))
-        });
-        Body::from_stream(passed)
-    }
-
-    fn add(&mut self, bytes: &Bytes) {
-        let room = MAX_PAGE - self.bytes.len();
-        self.bytes
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
-        // Each byte is looked at twice on average, however small the chunks are.
-        if self.bytes.len() >= 2 * self.scanned {
-            self.scan();
-        }
-    }
-
-    fn scan(&mut self) {
-        if self.bytes.len() == self.scanned {
-            return;
-        }
-        self.scanned = self.bytes.len();
-        let Some(html) = unpacked(&self.bytes, self.encoding.as_deref()) else {
-            return;
-        };
-        let html = String::from_utf8_lossy(&html);
-        for link in links::of(&html, &self.address, self.icons) {
-            if self.found.len() < links::MAX_LINKS && self.found.insert(link.clone()) {
-                self.want(&link);
-            }
-        }
-    }
-
-    fn want(&self, link: &Url) {
-        let resource = &link[url::Position::BeforePath..];
-        let Ok(uri) = resource.parse::<Uri>() else {
-            return;
-        };
-        let target = match Target::of_peer(&uri) {
-            Some(target) if target.peer == self.peer && target.canonical => target,
-            Some(_) => return,
-            None if is_api(uri.path()) => return,
-            None => Target::of_root(self.peer, &uri),
-        };
-        let resource = target.resource();
-        let Ok(uri) = resource.parse::<Uri>() else {
-            return;
-        };
-        let (mut request, ()) = Request::new(()).into_parts();
-        request.uri = uri;
-        request.headers = self.headers.clone();
-        self.shared.want((self.peer, resource), request, self);
-    }
-}
-
-/// As much of a page as can be read; `None` in an unknown encoding.
-fn unpacked(bytes: &[u8], encoding: Option<&str>) -> Option<Vec<u8>> {
-    Some(match encoding {
-        None => bytes.to_vec(),
-        Some("br") => read_all(BrotliDecoder::new(bytes)),
-        Some("gzip") => read_all(GzipDecoder::new(bytes)),
-        Some("zstd") => read_all(ZstdDecoder::new(bytes)),
-        Some(_) => return None,
-    })
-}
-
-fn read_all(unpacking: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut text = Vec::new();
-    // It never waits, since all is in memory. An error means that the rest has not come yet.
-    let _cut = unpacking
-        .take(MAX_PAGE as u64)
-        .read_to_end(&mut text)
-        .now_or_never();
-    text
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use goop2_node::Stream;
 use goop2_proto::{
     PeerId,
-    http::{CHANGES, MAX_HEAD, MAX_HEADERS, WELL_KNOWN, WELL_KNOWN_ANSWER},
+    http::{CHANGES, KEPT, MAX_HEAD, MAX_HEADERS, WELL_KNOWN, WELL_KNOWN_ANSWER},
 };
 use goop2_store::{Content, Folder};
 use http::{
@@ -30,6 +30,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     body::{self, Body},
+    kept,
     paced::Paced,
 };
 use crate::{
@@ -101,22 +102,43 @@ impl Visitor {
         if head.uri.path() == WELL_KNOWN {
             return well_known();
         }
-        let peer = self.peer;
-        let answered = move || {
-            let response = self.live.answer(&self.folder, &head);
-            let status = response.status().as_u16();
-            let range = head.headers.get(RANGE);
-            tracing::debug!(%peer, path = head.uri.path(), status, ?range, "request answered");
-            if is_opened(&head, &response) {
-                let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
-                self.live.readers.opened(peer, &path, Instant::now());
-            }
-            response.map(body::begin)
-        };
-        match spawn_blocking(answered).await {
+        match spawn_blocking(move || self.look_up(&head)).await {
             Ok(response) => response.map(|body| holding(turn, body)),
             Err(_panicked) => refusal(StatusCode::INTERNAL_SERVER_ERROR),
         }
+    }
+
+    /// Blocks (disk).
+    fn look_up(&self, head: &Parts) -> Response<Body> {
+        if head.uri.path() == KEPT && head.method == Method::GET {
+            let statuses = kept::requests(head).map(|file| self.kept(file));
+            return kept::answer(statuses).map(body::begin);
+        }
+        let response = self.live.answer(&self.folder, head);
+        self.log(head, response.status());
+        if is_opened(head, &response) {
+            let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
+            self.live.readers.opened(self.peer, &path, Instant::now());
+        }
+        response.map(body::begin)
+    }
+
+    /// A file that has changed is asked for next, and answered then.
+    fn kept(&self, file: Option<Parts>) -> StatusCode {
+        let Some(head) = file else {
+            return StatusCode::NOT_FOUND;
+        };
+        let status = self.live.answer(&self.folder, &head).status();
+        if status == StatusCode::NOT_MODIFIED {
+            self.log(&head, status);
+        }
+        status
+    }
+
+    fn log(&self, head: &Parts, status: StatusCode) {
+        let (peer, path, range) = (self.peer, head.uri.path(), head.headers.get(RANGE));
+        let status = status.as_u16();
+        tracing::debug!(%peer, path, status, ?range, "request answered");
     }
 }
 
