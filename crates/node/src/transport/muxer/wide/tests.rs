@@ -135,7 +135,7 @@ async fn what_is_given_up_is_in_nobodys_way() {
 }
 
 /// A connection whose other side sends what it likes, on a wide stream.
-async fn hostile() -> (Side, tokio::io::DuplexStream, Substream) {
+async fn hostile() -> (Side, tokio::io::DuplexStream, Opened) {
     let (mut raw, near) = tokio::io::duplex(2 * WIDTH);
     let near = Config::new().upgrade_inbound(near.compat(), "").await;
     let mut near = near.expect("no handshake");
