@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long nothing must change before the result counts as final: results arrive one by one.
 const SETTLED: Duration = Duration::from_secs(4);
 
+/// The notices that are reported: what others are about is among the facts of the network.
+const REPORTED: [&str; 2] = ["clock", "exposed-key"];
+
 pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
     let folder = Folder::open(dir).map_err(|error| match error {
         FolderError::InUse(_) => anyhow::anyhow!(
@@ -27,9 +30,11 @@ pub(crate) fn run(dir: &Path, report: &Report) -> anyhow::Result<()> {
         let network = settled(&peer).await;
         let notices = peer.snapshot().borrow().notices.clone();
         peer.shutdown().await;
-        // What others are about is among the facts of the network.
-        if let Some(clock) = notices.iter().find(|notice| notice.code == "clock") {
-            report.notice(clock);
+        for notice in notices
+            .iter()
+            .filter(|known| REPORTED.contains(&&*known.code))
+        {
+            report.notice(notice);
         }
         report.diagnosis(&network.context("the peer stopped unexpectedly")?);
         Ok(())

@@ -55,6 +55,19 @@ fn what_is_wrong_is_said_with_what_to_do() {
     assert_eq!(codes, ["address", "multicast"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_said_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let doctor = || said(&goop2(&["doctor"], folder.path()).output().unwrap());
+    assert!(!doctor().contains("chmod"));
+    let key = folder.path().join("data/identity.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let text = doctor();
+    assert!(text.contains("chmod 600"), "{text}");
+}
+
 #[test]
 fn a_running_peer_is_left_alone() {
     let folder = folder();

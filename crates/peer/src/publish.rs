@@ -148,9 +148,9 @@ pub(crate) async fn set_folder(
     let set = move |folder: &Folder| folder.set_site_root(path.as_deref());
     blocking(folder, set).await?.map_err(|error| match error {
         // About what was chosen, not about the peer.
-        goop2_store::Error::Io { .. } | goop2_store::Error::Exposed { .. } => {
-            Error::Invalid(error.to_string())
-        }
+        goop2_store::Error::Io { .. }
+        | goop2_store::Error::Exposed { .. }
+        | goop2_store::Error::NoFolder(_) => Error::Invalid(error.to_string()),
         other => other.into(),
     })
 }

@@ -85,6 +85,12 @@ pub enum Error {
         /// The private file in it.
         file: PathBuf,
     },
+    /// What is named as the site folder is something else.
+    #[error(
+        "the site of this peer belongs in {0}, but that is a file, not a folder; move it away, or name another folder as \
+         paths.site_root in goop.json (nothing was changed)"
+    )]
+    NoFolder(PathBuf),
     /// [`crate::Folder::set_site_root`] was given a folder that should not be published.
     #[error("{path} can’t be your site: {why}")]
     Unshareable {

@@ -109,6 +109,13 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Where the identity key is, if other users of this computer can read it. Always none on Windows, where
+    /// a user's files are private unless they are shared.
+    pub fn exposed_key(&self) -> Option<PathBuf> {
+        let path = self.dir.join(&self.config().identity.key_file);
+        key::is_exposed(&path).then_some(path)
+    }
+
     /// Drops `guard` once everything of the folder is closed and it can be opened again; only the
     /// first one that is given. Work on other threads may hold the folder longer than its owner.
     pub fn keep_until_closed(&self, guard: impl Any + Send + Sync) {
@@ -452,7 +459,10 @@ fn wrong(dir: &Path) -> impl FnOnce(Problem) -> Error {
 /// files.
 fn open_site(dir: &Path, config: &Config) -> Result<PathBuf, Error> {
     let path = dir.join(&config.paths.site_root);
-    fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+    fs::create_dir_all(&path).map_err(|error| match path.is_file() {
+        true => Error::NoFolder(path.clone()),
+        false => Error::io("create", &path)(error),
+    })?;
     let site_root = fs::canonicalize(&path).map_err(Error::io("open", &path))?;
     if let Some(file) = private_in(dir, config, &site_root) {
         return Err(Error::Exposed { site_root, file });

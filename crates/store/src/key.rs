@@ -52,6 +52,20 @@ pub(crate) fn load(path: &Path) -> Result<Option<Keypair>, Error> {
         .ok_or_else(|| broken("its content is not a libp2p private key".into()))
 }
 
+/// Whether users other than its owner can read the file.
+pub(crate) fn is_exposed(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).is_ok_and(|file| file.mode() & 0o044 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Puts the key in `path` aside, in another file, and makes a new one. Returns where the old
 /// one is now. It is never overwritten: anyone who has it is that peer.
 pub(crate) fn renew(path: &Path) -> Result<PathBuf, Error> {

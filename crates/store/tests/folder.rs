@@ -206,6 +206,32 @@ fn secrets_are_private() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_noticed() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, folder) = new_peer();
+    assert_eq!(folder.exposed_key(), None);
+    let key = fs::canonicalize(dir.path())
+        .unwrap()
+        .join("data/identity.key");
+    for (mode, exposed) in [(0o644, true), (0o640, true), (0o604, true), (0o400, false)] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(folder.exposed_key().is_some(), exposed, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_site_that_is_a_file_is_said_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("goop.json"), "{}").unwrap();
+    fs::write(dir.path().join("site"), "mine").unwrap();
+    let error = Folder::open(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::NoFolder(_)), "{error}");
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert_eq!(fs::read(dir.path().join("site")).unwrap(), b"mine");
+}
+
 #[test]
 fn settings_are_saved_without_touching_the_rest() {
     let dir = copy_of("peer-head");

@@ -1,6 +1,7 @@
 //! How a peer goes online and offline: its tasks, and the channels between them.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    api::rendezvous::Rendezvous,
+    api::{notice::Notice, rendezvous::Rendezvous},
     disk::blocking,
     error::Error,
     known_peers::KnownPeers,
@@ -87,6 +88,9 @@ impl Peer {
         let released = CancellationToken::new();
         folder.keep_until_closed(released.clone().drop_guard());
         let notices = channels.controls.notices.clone();
+        if let Some(path) = blocking(&folder, Folder::exposed_key).await? {
+            notices.show(exposed_key(&path));
+        }
         folder
             .database()
             .on_trouble(move |trouble| trouble::show(&notices, trouble));
@@ -250,5 +254,17 @@ fn avatar_hash(folder: &Folder) -> String {
             tracing::warn!(%error, "avatar not readable");
             String::new()
         }
+    }
+}
+
+/// Other users of this computer can read the key in this file.
+fn exposed_key(path: &Path) -> Notice {
+    Notice {
+        code: "exposed-key".into(),
+        message: format!(
+            "Other users of this computer can read your identity key, and anyone who has it can pass \
+             for you. Make it private: chmod 600 {}",
+            path.display()
+        ),
     }
 }
