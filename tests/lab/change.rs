@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    PATIENCE, inside, measured,
+    PATIENCE, RETRY, inside, measured,
     support::{
         lab::{Host, Lan},
         millis,
@@ -22,8 +22,6 @@ use crate::{
 const FOLLOWED: Duration = Duration::from_secs(5);
 /// Longer than the default TTL: by then, what is still shown has been heard again.
 const TTL_PASSED: Duration = Duration::from_secs(24);
-/// Between two attempts to visit.
-const RETRY: Duration = Duration::from_millis(50);
 /// By then a peer that would say more than once that its network has no multicast has done so.
 const NOTICED: Duration = Duration::from_secs(8);
 

@@ -56,3 +56,5 @@ fn inside_alone(test: &str, body: impl FnOnce()) {
 
 /// Long enough for anything that works at all; what must be fast is measured.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something, or two attempts.
+const RETRY: Duration = Duration::from_millis(50);

@@ -28,7 +28,7 @@ use goop2_proto::{
 use serde_json::{Value, json};
 
 use crate::{
-    PATIENCE,
+    PATIENCE, RETRY,
     support::{
         http,
         lab::{
@@ -44,7 +44,6 @@ use crate::{
 const RELAY_PORT: u16 = 4002;
 /// The viewer gives up on a visit after 10 s; a busy host may be late.
 const DEADLINE: Duration = Duration::from_secs(12);
-const RETRY: Duration = Duration::from_millis(50);
 
 /// The Internet with a rendezvous and its relay.
 pub(crate) struct World {

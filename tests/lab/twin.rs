@@ -1,10 +1,13 @@
 //! Two computers with one identity: a folder was copied, and both copies run.
 
+use std::{thread, time::Instant};
+
 use serde_json::json;
 
 use crate::{
-    PATIENCE, inside,
+    PATIENCE, RETRY, inside,
     support::{
+        http,
         lab::{Host, Lan},
         peer::{Folder, Peer},
     },
@@ -15,7 +18,7 @@ fn both_owners_learn_of_it_on_one_network() {
     inside("twin::both_owners_learn_of_it_on_one_network", || {
         let mut lan = Lan::new(1);
         let hosts = [lan.host(), lan.host()];
-        both_learn_of_it(&Folder::new("mira", "goop-mdns"), &hosts);
+        both_learn_of_it(&Folder::new("mira", "goop-mdns"), &hosts, || true);
     });
 }
 
@@ -33,11 +36,26 @@ fn both_owners_learn_of_it_through_a_rendezvous() {
             "presence": { "rendezvous_wan": server.ready().event["connect_urls"][0] },
             "viewer": { "http_addr": "127.0.0.1:0" },
         }));
-        both_learn_of_it(&folder, &hosts);
+        let told = || twins(&there, &server) > 0;
+        both_learn_of_it(&folder, &hosts, told);
     });
 }
 
-fn both_learn_of_it(folder: &Folder, hosts: &[Host; 2]) {
+/// How many peers the rendezvous takes for two programs.
+fn twins(there: &Host, server: &Peer) -> usize {
+    let url = format!(
+        "{}/metrics",
+        server.ready().event["connect_urls"][0].as_str().unwrap()
+    );
+    let metrics = there.enter(|| http::send(|client| client.get(url)).unwrap().text());
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix("goop2_rendezvous_twins "));
+    let value = value.unwrap_or_else(|| panic!("no such figure: {metrics}"));
+    value.parse().unwrap()
+}
+
+/// `others`: whether everybody else who should knows it too.
+fn both_learn_of_it(folder: &Folder, hosts: &[Host; 2], others: impl Fn() -> bool) {
     let first = Peer::start(folder, Some(&hosts[0]));
     let id = first.id();
     let copy = Folder::copy(folder.path());
@@ -47,6 +65,14 @@ fn both_learn_of_it(folder: &Folder, hosts: &[Host; 2]) {
         peer.wait("a notice of two with one identity", PATIENCE, |event| {
             event["event"] == "notice" && event["code"] == "twin"
         });
+    }
+    let started = Instant::now();
+    while !others() {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "the rendezvous did not notice"
+        );
+        thread::sleep(RETRY);
     }
     let before = second.mark();
     assert_eq!(second.api("identity/renew", &json!({})).status, 200);

@@ -86,7 +86,7 @@ function verdict(tag, good, goodText, badText) {
 
 function peerRow({ id }) {
   const [name, email] = [element("bdi"), element("bdi")];
-  const [tag, mail, since] = [element("span"), element("small"), element("small")];
+  const [tag, twin, mail, since] = [element("span"), element("small"), element("small"), element("small")];
   const [more, summary, addrs] = [element("details"), element("summary"), element("div")];
   mail.append(email);
   more.append(summary, addrs);
@@ -95,11 +95,12 @@ function peerRow({ id }) {
   const block = button("Block", () => {
     if (confirm(`Block ${label}? They won’t be shown here again until you unblock them.`)) post("admin/block", { peer: id });
   });
-  const row = item([...title(name, tag), element("code", id), mail, since, more], [kick, block]);
+  const row = item([...title(name, tag), element("code", id), twin, mail, since, more], [kick, block]);
   row.update = (peer) => {
     label = plain(peer.label) || id;
     set(name, plain(peer.label) ? peer.label : "(no name)");
     verdict(tag, peer.verified, "verified", "not verified");
+    set(twin, peer.twin ? "Online on two computers, or as two copies of one folder. Visitors reach one of the two by chance." : "");
     set(email, peer.email);
     set(since, `online for ${ago(peer.since)}, last seen ${ago(peer.last_seen)} ago, from ${peer.from}`);
     more.hidden = peer.addrs.length === 0;

@@ -61,7 +61,7 @@ export class Window {
     const page = await context.newPage()
     await page.goto(peer.openUrl)
     const window = new Window(page)
-    await page.getByRole('status').filter({ hasText: 'Online' }).waitFor()
+    await page.getByRole('status').filter({ hasText: /^\s*Online\s*$/ }).waitFor()
     return window
   }
 

@@ -33,6 +33,16 @@ export class Peer extends Program {
     return peer
   }
 
+  /** The same peer again, as on another computer that its folder was copied to. */
+  async copy() {
+    const peer = new Peer()
+    peer.label = this.label
+    peer.dir = await mkdtemp(join(tmpdir(), 'goop2-'))
+    await cp(this.dir, peer.dir, { recursive: true })
+    await peer.run()
+    return peer
+  }
+
   /** Runs the folder, again if it ran before. */
   async run() {
     const ready = await this.launch('peer')

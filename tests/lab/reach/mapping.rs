@@ -4,9 +4,9 @@ use std::{thread, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{RETRY, World, says};
+use super::{World, says};
 use crate::{
-    PATIENCE, inside,
+    PATIENCE, RETRY, inside,
     support::{lab::internet::Nat, millis, peer::Peer},
 };
 

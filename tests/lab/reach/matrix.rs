@@ -14,11 +14,11 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    RETRY, World,
+    World,
     observer::{Observer, Way},
 };
 use crate::{
-    PATIENCE, inside_alone,
+    PATIENCE, RETRY, inside_alone,
     support::{
         lab::internet::{Internet, Nat, Site},
         median,

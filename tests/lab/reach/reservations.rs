@@ -8,9 +8,9 @@ use std::{
 
 use serde_json::json;
 
-use super::{RETRY, World, again, says};
+use super::{World, again, says};
 use crate::{
-    PATIENCE, measured,
+    PATIENCE, RETRY, measured,
     support::{
         http,
         lab::{

@@ -3,6 +3,7 @@
 use std::{
     fmt::Write,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Instant,
 };
 
 use goop2_proto::relay::{Refusal, Usage};
@@ -52,12 +53,13 @@ impl Text {
 }
 
 fn state(app: &App, text: &mut Text) {
-    let (peers, proved) = {
+    let (peers, proved, twins) = {
         let table = app.hub.table();
-        (table.len(), table.proved())
+        (table.len(), table.proved(), table.twins(Instant::now()))
     };
     text.gauge("peers", "Peers online.", peers);
     text.gauge("peers_proved", "Peers online that sign.", proved);
+    text.gauge("twins", "Peers online as two programs at once.", twins);
     text.gauge(
         "subscribers",
         "Open event streams.",

@@ -7,3 +7,4 @@ mod memory;
 pub(crate) mod outbox;
 pub(crate) mod subscriber;
 pub(crate) mod table;
+mod twin;

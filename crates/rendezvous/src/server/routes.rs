@@ -133,7 +133,13 @@ fn refusal(app: &App, accepted: &Accepted, client: IpAddr, now: Instant) -> Opti
 }
 
 fn store(app: &App, accepted: Accepted, client: IpAddr, now: Instant) -> Response {
-    match app.hub.publish(accepted, client, now) {
+    let peer = accepted.message.peer;
+    let outcome = app.hub.publish(accepted, client, now);
+    if matches!(outcome, Outcome::Stored { twin: true, .. }) {
+        let text = format!("{peer} is online on two computers, or as two copies of one folder");
+        app.log.add((app.clock)(), text);
+    }
+    match outcome {
         Outcome::Stored { .. } | Outcome::Nothing | Outcome::Unproved => {
             StatusCode::NO_CONTENT.into_response()
         }

@@ -198,3 +198,32 @@ async fn a_peer_is_listed_kicked_and_blocked() {
         "{log}"
     );
 }
+
+/// A folder was copied, and both copies run: each announces its own addresses.
+#[tokio::test]
+async fn the_administrator_sees_two_programs_with_one_identity() {
+    let server = start(config()).await;
+    let addr = addr(&server);
+    let state = async || -> Value {
+        let answer = ask(addr, "GET /admin/state.json", &[BASIC], b"").await;
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    for turn in 0..6 {
+        let mut message = message(1, Kind::Update, "mira");
+        message.ts += turn;
+        message.addrs = vec![format!("/ip4/198.51.100.{}/tcp/4001", 7 + turn % 2)];
+        message.sign(&key(1));
+        let twin = state().await["peers"][0]["twin"].clone();
+        assert_ne!(twin, true, "so far one program that moves");
+        assert_eq!(publish(addr, &message).await, 204);
+    }
+    let state = state().await;
+    assert_eq!(state["peers"][0]["twin"], true);
+    let log = state["log"].to_string();
+    assert_eq!(log.matches("online on two computers").count(), 1, "{log}");
+    let metrics = get(addr, "/metrics").await.body;
+    assert!(
+        metrics.contains("\ngoop2_rendezvous_twins 1\n"),
+        "{metrics}"
+    );
+}

@@ -124,6 +124,7 @@ impl Hub {
                 line,
                 change,
                 share,
+                ..
             } => {
                 self.broadcast(line, *change);
                 if let Some(outbox) = self.outbox.as_ref().filter(|_| *share) {

@@ -26,7 +26,7 @@ use goop2_proto::{
     roster::REPLAY_SLACK,
 };
 
-use super::memory::Memory;
+use super::{memory::Memory, twin::Twin};
 
 /// How old the copy of a message at other instances may become: clients that connect there cannot
 /// tell an old message from a replayed one.
@@ -61,6 +61,8 @@ pub(crate) struct Entry {
     here: Option<Instant>,
     /// The other instances where it publishes.
     held: Vec<Held>,
+    /// Whether two programs publish under its identity here.
+    twin: Twin,
     /// When its message was last sent to other instances.
     shared: Option<Instant>,
     /// When it was last broadcast to readers of everything.
@@ -92,11 +94,13 @@ pub(crate) struct Expired {
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Stored. `change`: it says something new. `share`: other instances do not know it yet.
+    /// Stored. `change`: it says something new. `share`: other instances do not know it yet. `twin`:
+    /// it is the first sign of a second program with the same identity.
     Stored {
         line: Bytes,
         change: bool,
         share: bool,
+        twin: bool,
     },
     /// Rejected: its peer signs, and this was not signed.
     Unproved,
@@ -277,6 +281,12 @@ impl Table {
         self.peers.get(peer).map(|entry| entry.proved)
     }
 
+    /// Those that two programs seem to be.
+    pub(crate) fn twins(&self, now: Instant) -> usize {
+        let twins = self.peers.values().filter(|entry| entry.is_twin(now));
+        twins.count()
+    }
+
     /// In no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.peers.values()
@@ -333,6 +343,7 @@ impl Table {
             .remove(&message.peer)
             .unwrap_or_else(|| Entry::new(message.clone(), line.clone(), from, before, now));
         let change = entry.is_changed_by(&message, proved, from);
+        let twin = proved && from.is_some() && entry.twin.announce(&message.addrs, now);
         let stale = |at: Instant| now.saturating_duration_since(at) > REFRESH;
         let comes = from.is_some() && entry.here.is_none();
         let share = from.is_some() && (change || comes || entry.shared.is_none_or(stale));
@@ -356,6 +367,7 @@ impl Table {
             line,
             change,
             share,
+            twin,
         }
     }
 
@@ -369,6 +381,7 @@ impl Table {
             line,
             change: true,
             share,
+            twin: false,
         }
     }
 
@@ -409,6 +422,7 @@ impl Entry {
             since: now,
             here: None,
             held: Vec::new(),
+            twin: Twin::default(),
             shared: None,
             broadcast: now,
             broadcast_ts: None,
@@ -427,6 +441,11 @@ impl Entry {
             .is_none_or(|known| comes && outdates(known))
             || self.proved != proved
             || !self.message.says_the_same(message)
+    }
+
+    /// Whether two programs seem to publish under its identity.
+    pub(crate) fn is_twin(&self, now: Instant) -> bool {
+        self.twin.is_there(now)
     }
 
     fn is_offline(&self) -> bool {

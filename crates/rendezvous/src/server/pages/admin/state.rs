@@ -57,6 +57,8 @@ struct ShownPeer {
     label: String,
     email: String,
     verified: bool,
+    /// Two programs publish under its identity.
+    twin: bool,
     addrs: Vec<String>,
     from: String,
     since: i64,
@@ -186,6 +188,7 @@ fn shown(entry: &Entry, seen: Instant, clock: i64) -> ShownPeer {
         label: shorten(&entry.message.label, MAX_LABEL).into(),
         email: entry.message.email.clone(),
         verified: entry.proved,
+        twin: entry.is_twin(Instant::now()),
         addrs: entry.message.addrs.clone(),
         from: entry
             .from
