@@ -4,6 +4,7 @@
 mod database;
 mod lines;
 mod list;
+mod memory;
 mod password;
 mod punch;
 mod registration;
