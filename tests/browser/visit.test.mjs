@@ -192,6 +192,15 @@ describe('when things go wrong', () => {
     await window.site.getByText('This site has no page at this address.').waitFor()
   })
 
+  test('what a page says of that is dark in the dark', async () => {
+    const ground = () => window.site.locator('body').evaluate((body) => getComputedStyle(body).backgroundColor)
+    const light = await ground()
+    await window.page.emulateMedia({ colorScheme: 'dark' })
+    const brightness = (color) => Math.max(...color.match(/\d+/g).map(Number))
+    assert.ok(brightness(await ground()) < 64 && brightness(light) > 192, `${await ground()} and ${light}`)
+    await window.page.emulateMedia({ colorScheme: null })
+  })
+
   test('a neighbor that quits is shown as offline', async () => {
     await neighbour.stop()
     await window.row('Seen earlier', 'Anselm — field notes').waitFor()

@@ -4,12 +4,15 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { Peer, removeAll } from '../browser/lib/peer.mjs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { guestbook, Peer, removeAll } from '../browser/lib/peer.mjs'
 import { deafen, desktop, Notifications, panicIn, pidOfWindow, reachable, Tray } from './lib/app.mjs'
 import { KEY, until } from './lib/driver.mjs'
 
 /** Of the window, in pixels; not what it has at first. */
 const SIZE = { width: 900, height: 610 }
+/** Longer than from one look at the tables to the next. */
+const LOOK_MS = 12_000
 
 let user, window, neighbour, pid, seen, config, folder
 
@@ -18,6 +21,7 @@ before(async () => {
   folder = join(user.peers, 'mira')
   await mkdir(join(folder, 'site'), { recursive: true })
   await writeFile(join(folder, 'site/index.html'), '<!doctype html><title>Mine</title><h1>A page of mine</h1>')
+  await writeFile(join(folder, 'tables.json'), JSON.stringify(guestbook))
   config = join(folder, 'goop.json')
   await writeFile(config, JSON.stringify({ profile: { label: 'Mira Sol' } }))
   neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
@@ -230,6 +234,29 @@ describe('with a tray', () => {
       await neighbour.run()
       assert.deepEqual(await told.next(), ['Anselm — field notes is online', 'One of your favorites in Goop2.'])
       await seen('online')
+    } finally {
+      told.stop()
+    }
+  })
+
+  test('what a visitor writes brings a notification', async () => {
+    const told = await Notifications.start()
+    try {
+      await window.press('button', 'My site')
+      await window.press('button', 'Tables')
+      await window.press('switch', 'Notify me')
+      // What its owner looks at is no news.
+      await window.press('button', 'Close this page')
+      const { peers } = await neighbour.api('api/snapshot')
+      const { id } = peers.find(({ label }) => label === 'Mira Sol')
+      const notice = told.next()
+      // Only what comes after the first look is news.
+      for (let seen; !seen; seen = await Promise.race([notice, sleep(LOOK_MS)])) {
+        await neighbour.api(`api/p/${id}/data/insert`, { table: 'guestbook', data: { message: 'Hello' } })
+      }
+      const [title, text] = await notice
+      assert.equal(title, 'Someone wrote on your site')
+      assert.match(text, /^(1 new entry|\d new entries) in guestbook$/)
     } finally {
       told.stop()
     }

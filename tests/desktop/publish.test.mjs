@@ -3,7 +3,8 @@
 // The same in Chromium, and everything else of My site: tests/browser, mysite.test.mjs and publish.test.mjs.
 
 import assert from 'node:assert/strict'
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Peer, removeAll } from '../browser/lib/peer.mjs'
@@ -11,9 +12,13 @@ import { top } from '../browser/lib/program.mjs'
 import { desktop, onlyPeer } from './lib/app.mjs'
 import { until } from './lib/driver.mjs'
 
-let user, window, neighbour, id
+let user, window, neighbour, id, programs
 
 before(async () => {
+  // What the system opens files with; here it writes down which.
+  programs = await mkdtemp(join(tmpdir(), 'goop2-'))
+  await writeFile(join(programs, 'xdg-open'), `#!/bin/sh\necho "$1" >>'${programs}/opened'\n`, { mode: 0o755 })
+  process.env.PATH = `${programs}:${process.env.PATH}`
   user = await desktop()
   neighbour = await Peer.start('Anselm — field notes', { from: 'peers/neighbour', config: { p2p: { mdns_tag: 'goop-mdns' } } })
 })
@@ -22,6 +27,7 @@ after(async () => {
   await window?.end()
   await user?.remove()
   await removeAll(neighbour)
+  await rm(programs, { recursive: true })
 })
 
 test('a new user chooses a guestbook, and it is online with its link', async () => {
@@ -50,6 +56,17 @@ test('a neighbor reads it and signs, and the owner sees who wrote what', async (
   await window.press('button', /^guestbook/)
   await window.says('Greetings from next door')
   await window.says('Anselm — field notes')
+})
+
+test('a page opens in the editor of the system', async () => {
+  await window.press('button', 'Pages')
+  await window.press('treeitem', /^index\.html/)
+  await window.press('button', 'More about index.html')
+  await window.press('button', 'Open in editor')
+  const opened = () => readFile(join(programs, 'opened'), 'utf8').catch(() => '')
+  await until('the editor', async () => (await opened()) !== '')
+  const { dir } = await onlyPeer(user.peers)
+  assert.equal(await opened(), `${join(dir, 'site/index.html')}\n`)
 })
 
 test('a page written in the window is what visitors get', async () => {

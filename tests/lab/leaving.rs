@@ -68,8 +68,10 @@ fn a_peer_that_dies_is_offline_after_the_ttl() {
         let staying = Peer::start(&folders[1], Some(&there));
         let id = dying.id();
         staying.sees(&id, PATIENCE);
+        assert_eq!(staying.visit(&id, "").unwrap().status, 200);
         dying.kill();
         let killed = Instant::now();
+        assert_ne!(staying.visit(&id, "").unwrap().status, 200);
         let offline = staying
             .wait("that it is offline", FORGOTTEN, |event| {
                 is(event, &id, "offline")
@@ -77,6 +79,15 @@ fn a_peer_that_dies_is_offline_after_the_ttl() {
             .at
             - killed;
         println!("kill -9: offline to the others after {}", millis(offline));
+        for (kind, field) in [("peer", "state"), ("path", "kind")] {
+            let said = staying.events();
+            let said = said
+                .iter()
+                .filter(|event| event["event"] == kind && event["peer_id"] == id);
+            let mut said: Vec<_> = said.map(|event| &event[field]).collect();
+            said.dedup();
+            assert!(said.len() <= 2, "it came, went, and came again: {said:?}");
+        }
 
         let before = staying.mark();
         drop(dying);

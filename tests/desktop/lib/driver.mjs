@@ -180,6 +180,7 @@ function pick(role, name) {
     dialog: 'dialog[open]',
     heading: 'h1, h2, h3',
     link: 'a',
+    treeitem: '[role=treeitem]',
   }
   const fits = (text) => (typeof name === 'string' ? text === name : new RegExp(name.source).test(text))
   const labels = (element) => [element.getAttribute('aria-label'), ...[...(element.labels ?? [])].map((label) => label.innerText), element.innerText, element.value, document.getElementById(element.getAttribute('aria-labelledby'))?.innerText]
