@@ -33,8 +33,7 @@ const OVER: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
 /// Descriptors of connections that another peer may keep or make meanwhile.
 const DESCRIPTORS: usize = 16;
-/// Memory that a process has learnt to need: code that ran for the first time, buffers, the pages
-/// that an allocator keeps in pieces.
+/// Memory that a process has learnt to need: buffers, the pages that an allocator keeps in pieces.
 const MEMORY: f64 = 32.0 * 1024.0 * 1024.0;
 
 /// Does `meanwhile` while an attack from a host stands: from the moment that it is made until this
@@ -75,6 +74,7 @@ fn during<A, T>(
 #[derive(Clone, Copy, Debug)]
 struct Held {
     descriptors: usize,
+    /// Without the program's own files, which come in where code runs for the first time.
     memory: f64,
 }
 
@@ -83,7 +83,7 @@ impl Held {
         let open = fs::read_dir(peer.process().join("fd")).expect("it runs");
         Self {
             descriptors: open.count(),
-            memory: peer.memory("VmRSS:"),
+            memory: peer.memory("RssAnon:"),
         }
     }
 

@@ -220,8 +220,8 @@ impl Peer {
         found.next().expect("it runs")
     }
 
-    /// Bytes from `/proc`: `VmRSS` is what the process holds now, `VmHWM` the most that it ever
-    /// held.
+    /// Bytes from `/proc`: `VmRSS` is what the process holds now, `RssAnon` that without files,
+    /// `VmHWM` the most that it ever held.
     pub(crate) fn memory(&self, figure: &str) -> f64 {
         let status = fs::read_to_string(self.process().join("status")).expect("it runs");
         let line = status
