@@ -3,8 +3,10 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{ECHO, ask, echo, start};
-use goop2_hostile::{Hoard, STREAMS, negotiated};
+use goop2_hostile::{Hoard, STREAMS, filled, undecided};
 use goop2_node::Keypair;
 use tokio::task::JoinSet;
 
@@ -13,9 +15,9 @@ async fn streams_that_nobody_takes_end_and_others_are_served() {
     let (server, polite) = (start().await, start().await);
     let keys = [(); 2].map(|()| Keypair::generate_ed25519());
     let mut hoards = Vec::new();
-    for opening in [Vec::new(), negotiated(ECHO)] {
+    for words in [undecided(), filled(ECHO)] {
         for key in &keys {
-            let hoard = Hoard::start(server.tcp(), key, opening.clone()).await;
+            let hoard = Hoard::start(server.tcp(), key, Arc::clone(&words)).await;
             hoards.push(hoard.unwrap());
         }
     }

@@ -37,6 +37,9 @@ pub use guest::Guest;
 /// All that a stream may be sent before it is read.
 const WINDOW: usize = 256 * 1024;
 
+/// What a word of a negotiation may have (multistream-select 1.0, as libp2p reads it).
+const WORD: usize = 16 * 1024 - 1;
+
 /// Three times as long as a stream waits at each of the places where it may.
 const ENDED: Duration = Duration::from_secs(90);
 
@@ -46,7 +49,8 @@ const KEPT: Duration = Duration::from_secs(3);
 /// Streams on one connection, as many as a muxer lets wait for an answer.
 pub const STREAMS: usize = 256;
 
-/// A connection with [`STREAMS`] streams, filled as far as the other side lets them be.
+/// A connection with [`STREAMS`] streams, on each of which the same is said, as far as the other side
+/// lets it be.
 pub struct Hoard {
     counts: Arc<Counts>,
     changed: watch::Receiver<()>,
@@ -61,8 +65,8 @@ struct Counts {
 }
 
 impl Hoard {
-    /// `opening` is said on each stream first. None = the connection was refused.
-    pub async fn start(at: Multiaddr, key: &Keypair, opening: Vec<u8>) -> Option<Self> {
+    /// None = the connection was refused.
+    pub async fn start(at: Multiaddr, key: &Keypair, words: Arc<[u8]>) -> Option<Self> {
         let mut transport = if at.iter().any(|part| part == Protocol::QuicV1) {
             quic::tokio::Transport::new(quic::Config::new(key))
                 .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
@@ -90,7 +94,7 @@ impl Hoard {
                     && let Poll::Ready(Ok(stream)) = muxer.poll_outbound_unpin(cx)
                 {
                     wanted -= 1;
-                    streams.spawn(fill(stream, opening.clone()));
+                    streams.spawn(lived(stream, Arc::clone(&words)));
                 }
                 while let Poll::Ready(Some(lived)) = streams.poll_join_next(cx) {
                     count.ended.fetch_add(1, Relaxed);
@@ -153,31 +157,56 @@ fn drive(muxer: &mut StreamMuxerBox, cx: &mut Context<'_>) -> Poll<()> {
 }
 
 /// How long it lived, when the other side ends the stream.
-async fn fill(stream: SubstreamBox, opening: Vec<u8>) -> Duration {
+async fn lived(stream: SubstreamBox, words: Arc<[u8]>) -> Duration {
     let begun = Instant::now();
-    write_and_wait(stream, opening).await;
+    say_and_wait(stream, &words).await;
     begun.elapsed()
 }
 
-async fn write_and_wait(mut stream: SubstreamBox, opening: Vec<u8>) {
-    let left = vec![7; WINDOW - opening.len()];
-    for bytes in [opening, left] {
-        if stream.write_all(&bytes).await.is_err() {
-            return;
-        }
+async fn say_and_wait(mut stream: SubstreamBox, words: &[u8]) {
+    if stream.write_all(words).await.is_err() {
+        return;
     }
     let _flushed = stream.flush().await;
     let mut answer = [0; 64];
     while stream.read(&mut answer).await.is_ok_and(|read| read > 0) {}
 }
 
+/// Fills a stream of this protocol.
+pub fn filled(protocol: &str) -> Arc<[u8]> {
+    let mut words = negotiated(protocol);
+    words.resize(WINDOW, 7);
+    words.into()
+}
+
+/// A negotiation that fills its stream and leads nowhere: nobody speaks any of these protocols.
+pub fn undecided() -> Arc<[u8]> {
+    let unknown = "x".repeat(WORD - "/\n".len());
+    let mut words = word("/multistream/1.0.0");
+    while words.len() + 2 + WORD <= WINDOW {
+        words.extend(word(&format!("/{unknown}")));
+    }
+    words.into()
+}
+
 /// What opens a stream of a protocol (multistream-select 1.0).
 pub fn negotiated(protocol: &str) -> Vec<u8> {
-    ["/multistream/1.0.0", protocol]
-        .into_iter()
-        .flat_map(|word| {
-            let len = u8::try_from(word.len() + 1).unwrap();
-            [&[len], word.as_bytes(), b"\n"].concat()
-        })
-        .collect()
+    [word("/multistream/1.0.0"), word(protocol)].concat()
+}
+
+/// With its length before it, as an unsigned varint.
+fn word(text: &str) -> Vec<u8> {
+    let len = text.len() + 1;
+    let (low, high) = (
+        u8::try_from(len % 128).unwrap(),
+        u8::try_from(len / 128).unwrap(),
+    );
+    let mut word = if high == 0 {
+        vec![low]
+    } else {
+        vec![low | 128, high]
+    };
+    word.extend_from_slice(text.as_bytes());
+    word.push(b'\n');
+    word
 }

@@ -1,9 +1,9 @@
 //! Streams and places for requests.
 
-use std::{fs::File, iter};
+use std::{fs::File, sync::Arc};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt, stream};
-use goop2_hostile::{Hoard, STREAMS, negotiated};
+use goop2_hostile::{Hoard, STREAMS, negotiated, undecided};
 use goop2_node::{Config, Keypair, Node, Stream};
 use goop2_proto::{Multiaddr, http, site};
 
@@ -112,6 +112,7 @@ fn fill_memory(carrier: &str) {
     let id = owner.id();
     page(&visitor, &id);
     let (quiet, before) = (page(&visitor, &id), Held::of(&owner));
+    let resident = owner.memory("VmRSS:");
     let mut address = owner.address(hosts[0].address());
     if carrier == "QUIC" {
         // The same port.
@@ -127,28 +128,32 @@ fn fill_memory(carrier: &str) {
             let attacked = page(&visitor, &id);
             let what = format!("a page next to {attack}");
             during_an_attack(&what, quiet, attacked);
-            let newcomer = Peer::start(&folders[2], Some(&hosts[2]));
+            let newcomer = Peer::start(&folders[2], Some(&hosts[3]));
             meet(&newcomer, &owner);
             let what = format!("a newcomer's first page next to {attack}");
             during_an_attack(&what, quiet, page(&newcomer, &id));
         },
     );
-    let grown = owner.memory("VmHWM:") - before.memory;
+    let grown = owner.memory("VmHWM:") - resident;
     let what = format!("MiB for {attack}");
     promise::at_most(&what, grown / 1024.0 / 1024.0, UNREAD / 1024.0 / 1024.0);
     before.comes_back(&owner);
 }
 
-/// Half of them name a protocol on their streams, the others speak none. The attack stands once
-/// streams were given up that have been kept for a while, and others have taken their place.
+/// One half never agree on a protocol, the other half begin a request and do not end it: streams are
+/// kept for as long as there is hope. The attack stands once some of those who came first were given
+/// up, and others have taken their place.
 async fn hoards(at: Multiaddr, identities: usize) -> Vec<Hoard> {
+    let mut request = negotiated(http::SITE);
+    request.extend(b"GET / HTTP/1.1\r\nHost: x\r\nCookie: ");
+    request.resize(http::MAX_HEAD - 1024, b'x');
+    let words = [undecided(), request.into()];
     let mut hoards = Vec::new();
-    for opening in [negotiated(http::SITE), Vec::new()] {
-        for key in iter::repeat_with(Keypair::generate_ed25519).take(identities / 2) {
-            for _ in 0..CONNECTIONS {
-                // Beyond its share, a connection is refused.
-                hoards.extend(Hoard::start(at.clone(), &key, opening.clone()).await);
-            }
+    for words in words.iter().cycle().take(identities) {
+        let key = Keypair::generate_ed25519();
+        for _ in 0..CONNECTIONS {
+            // Beyond its share, a connection is refused.
+            hoards.extend(Hoard::start(at.clone(), &key, Arc::clone(words)).await);
         }
     }
     // Those who came first have all that one household may have.
