@@ -122,6 +122,8 @@ python3-dbus: a tray on it
 python3-gi: the tray's main loop
 gir1.2-gtk-3.0: a window of another program
 mutter: GNOME's window manager, which gives the focus
+libproxy1-plugin-kconfig: takes the proxy from KDE's settings
+libkf5config-bin: reads those settings
 xvfb: a display for it where there is none
 xdotool: a keyboard at that display
 iproute2: networks for the tests, in separate namespaces

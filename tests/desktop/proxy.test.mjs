@@ -1,4 +1,4 @@
-// Sites are on this computer, and no proxy of the system is asked for them. KDE's settings take the way of the environment's.
+// Sites are on this computer, and no proxy of the system is asked for them.
 
 import { afterEach, beforeEach, test } from 'node:test'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { desktop } from './lib/app.mjs'
 // Nobody listens at the proxy. The driver's own connection to the window is at an address without a name.
 const PROXY = { host: '127.0.0.1', port: 9 }
 const EXEMPT = '127.0.0.1'
-const DESKTOP = ['XDG_CURRENT_DESKTOP', 'GSETTINGS_BACKEND']
+const DESKTOP = ['XDG_CURRENT_DESKTOP', 'GSETTINGS_BACKEND', 'KDE_FULL_SESSION']
 const ENVIRONMENT = ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy']
 const KEPT = Object.fromEntries([...DESKTOP, ...ENVIRONMENT].map((name) => [name, process.env[name]]))
 
@@ -41,6 +41,16 @@ test('a site is shown whatever proxy is set in GNOME', async () => {
   await mkdir(settings, { recursive: true })
   const proxy = `host='${PROXY.host}'\nport=${PROXY.port}\n`
   await writeFile(join(settings, 'keyfile'), `[system/proxy]\nmode='manual'\nignore-hosts=['${EXEMPT}']\n[system/proxy/http]\nenabled=true\n${proxy}[system/proxy/https]\n${proxy}`)
+  await seesOwnSite()
+})
+
+test('a site is shown whatever proxy is set in KDE', async () => {
+  Object.assign(process.env, { XDG_CURRENT_DESKTOP: 'KDE', KDE_FULL_SESSION: 'true' })
+  user = await desktop()
+  const settings = join(user.home, '.config')
+  await mkdir(settings, { recursive: true })
+  const proxy = `http://${PROXY.host} ${PROXY.port}`
+  await writeFile(join(settings, 'kioslaverc'), `[Proxy Settings]\nProxyType=1\nhttpProxy=${proxy}\nhttpsProxy=${proxy}\nNoProxyFor=${EXEMPT}\n`)
   await seesOwnSite()
 })
 
