@@ -380,6 +380,15 @@ impl Site {
         self.public[0] = router.address.parse().expect("an address");
     }
 
+    /// From now on the router seems to know NAT-PMP alone: requests of the other version, PCP, which
+    /// come to the same port, get no answer, nor does UPnP.
+    pub(crate) fn speaks_only_nat_pmp(&self) {
+        let udp = ["insert", "rule", "inet", "router", "input", "udp", "dport"];
+        for which in [&["5351", "@th,64,8", "2", "drop"][..], &["1900", "drop"]] {
+            self.routers[0].run("nft", &[&udp[..], which].concat());
+        }
+    }
+
     /// How many ports the router passes on because a host asked it to.
     pub(crate) fn mappings(&self) -> usize {
         let chain = ["-j", "list", "chain", "inet", "router", "mapped_in"];

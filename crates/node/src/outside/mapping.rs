@@ -5,12 +5,19 @@
 //! asked again, since it has another router; what was mapped is given back at the end. Nobody is
 //! asked before somebody wishes it: a peer that only connects to neighbors opens nothing.
 
-use std::{net::SocketAddrV4, num::NonZeroU16, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    num::NonZeroU16,
+    time::Duration,
+};
 
 use goop2_proto::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use netwatch::interfaces::HomeRouter;
 use portmapper::{Client, Config, Protocol as Ip};
 use tokio::{
+    net::UdpSocket,
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
@@ -27,6 +34,9 @@ const AGAIN: Duration = Duration::from_secs(5 * 60);
 
 /// How long giving back may take; the lease expires anyway.
 const RELEASE: Duration = Duration::from_millis(500);
+
+/// Where routers take NAT-PMP (RFC 6886 §1.1).
+const NAT_PMP: u16 = 5351;
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,9 +168,12 @@ impl Mapped {
             return;
         }
         let gone = async {
-            for (_, client) in &self.0 {
+            for (protocol, client) in &self.0 {
                 let mut seen = client.watch_external_address();
                 drop(seen.wait_for(Option::is_none).await);
+                if let Err(error) = unmap(*protocol, self.1).await {
+                    tracing::debug!("NAT-PMP is not told of the end of a mapping: {error}");
+                }
                 // Answered only after the router got the message.
                 let _taken = timeout(RELEASE / 4, client.probe()).await;
             }
@@ -169,4 +182,23 @@ impl Mapped {
             tracing::debug!("the router did not release the ports in time");
         }
     }
+}
+
+/// Tells the router that a port of this computer needs no mapping (RFC 6886 §3.4): the client tells
+/// it so of UDP alone, whatever was mapped. There is nothing to wait for, and a router that speaks
+/// another protocol ignores it.
+async fn unmap(protocol: Ip, port: NonZeroU16) -> io::Result<()> {
+    let Some(HomeRouter { gateway, .. }) = HomeRouter::new() else {
+        return Ok(());
+    };
+    let opcode = match protocol {
+        Ip::Udp => 1,
+        Ip::Tcp => 2,
+    };
+    let [high, low] = port.get().to_be_bytes();
+    // Version, opcode, reserved, the port here, that of the router, lifetime.
+    let request = [0, opcode, 0, 0, high, low, 0, 0, 0, 0, 0, 0];
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    socket.send_to(&request, (gateway, NAT_PMP)).await?;
+    Ok(())
 }
