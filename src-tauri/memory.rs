@@ -25,6 +25,10 @@ const SCATTERED: usize = 16 * 1024 * 1024;
 /// How often it is looked for. A crowd is gone for longer when others miss its memory.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// After how many looks it is given back even if no more is free than after the last time: a crowd
+/// may have used it again in between, and gone.
+const ANEW: usize = 6;
+
 /// Gives back what is free, until it is dropped.
 pub(crate) struct Keeper {
     over: Option<SyncSender<()>>,
@@ -41,7 +45,13 @@ pub(crate) fn keep() -> Keeper {
     let (over, ends) = sync_channel::<()>(0);
     let look = move || {
         let mut given_back = free();
-        while let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(LOOK) {
+        for look in 1.. {
+            let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(LOOK) else {
+                return;
+            };
+            if look % ANEW == 0 {
+                given_back = 0;
+            }
             let free = free();
             given_back = match free.checked_sub(given_back) {
                 Some(more) if more > SCATTERED => give_back(),
