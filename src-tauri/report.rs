@@ -2,7 +2,7 @@
 //! scripts (`--json`).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Write},
 };
 
@@ -107,6 +107,7 @@ impl Report {
                 path(&card.id, card.path.as_ref());
             }
         }
+        self.forgotten(reported, snapshot);
         if reported.network.as_ref() != Some(&snapshot.network) {
             self.network(&snapshot.network);
             reported.network = Some(snapshot.network.clone());
@@ -117,6 +118,26 @@ impl Report {
             .map(|card| (card.id.clone(), card.clone()))
             .collect();
         self.rendezvous(reported, snapshot);
+    }
+
+    /// Those that are not even known any more.
+    fn forgotten(&self, reported: &Reported, snapshot: &Snapshot) {
+        let known: HashSet<_> = snapshot.peers.iter().map(|card| &card.id).collect();
+        for gone in reported.peers.values() {
+            if known.contains(&gone.id) {
+                continue;
+            }
+            if online(gone) {
+                let card = PeerCard {
+                    group: Group::Earlier,
+                    ..gone.clone()
+                };
+                self.peer(&card, gone.group);
+            }
+            if self.json && gone.path.is_some() {
+                path(&gone.id, None);
+            }
+        }
     }
 
     /// What `goop2 doctor` found.
