@@ -73,12 +73,12 @@ fn a_peer_that_dies_is_offline_after_the_ttl() {
         let killed = Instant::now();
         assert_ne!(staying.visit(&id, "").unwrap().status, 200);
         let offline = staying
-            .wait("that it is offline", FORGOTTEN, |event| {
+            .wait("that it is offline", PATIENCE, |event| {
                 is(event, &id, "offline")
             })
             .at
             - killed;
-        println!("kill -9: offline to the others after {}", millis(offline));
+        promise::time("offline to the others after kill -9", offline, FORGOTTEN);
         for (kind, field) in [("peer", "state"), ("path", "kind")] {
             let said = staying.events();
             let said = said

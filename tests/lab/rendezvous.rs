@@ -138,15 +138,13 @@ fn a_peer_that_dies_is_gone_after_the_ttl() {
         dying.kill();
         let killed = Instant::now();
         let offline = staying
-            .wait_from(before, "that it is offline", FORGOTTEN, |event| {
+            .wait_from(before, "that it is offline", PATIENCE, |event| {
                 is(event, &id, "offline")
             })
             .at
             - killed;
-        println!(
-            "through a rendezvous, kill -9: offline to the others after {}",
-            millis(offline)
-        );
+        let what = "offline to the others after kill -9, through a rendezvous";
+        promise::time(what, offline, FORGOTTEN);
     });
 }
 

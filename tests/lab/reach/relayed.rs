@@ -133,7 +133,7 @@ impl Copier {
         (copier, asked)
     }
 
-    fn announce(&self) {
+    pub(crate) fn announce(&self) {
         announce(self.site.host(), &self.rendezvous, &self.key);
     }
 }

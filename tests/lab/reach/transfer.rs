@@ -60,7 +60,7 @@ fn a_relayed_path_becomes_direct_and_the_relay_dies() {
             let relayed = pair.visitor.mark();
             firewall.join(pair.sites.each_ref());
             pair.visitor
-                .wait_from(relayed, "a direct path", PATIENCE * 2, |event| {
+                .wait_from(relayed, "a direct path", PATIENCE * 4, |event| {
                     event["event"] == "path" && event["peer_id"] == id && event["kind"] == "direct"
                 });
             download.read(2 * FIRST);

@@ -1,6 +1,10 @@
 //! Hole punching aimed at somebody else.
 
-use std::{sync::Arc, thread, time::Instant};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use futures::{AsyncBufReadExt, AsyncWriteExt, io::BufReader};
 use goop2_node::Stream;
@@ -21,6 +25,8 @@ use crate::{
 };
 
 const PUNCH: &str = "/goop/punch/1.0.0";
+/// How often it is told again who asks: a third of the time that a rendezvous keeps it.
+const ANNOUNCED: Duration = Duration::from_secs(10);
 
 #[test]
 fn nobody_is_dialed_where_the_relay_does_not_see_it() {
@@ -40,11 +46,17 @@ fn nobody_is_dialed_where_the_relay_does_not_see_it() {
             asker.node.learn(id, circuits(&world, &asker));
 
             let [own, others] = [&asker.site, &bystander].map(|site| site.public[0].to_string());
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + PATIENCE * 2;
+            let mut announced = Instant::now();
             // In vain until the owner knows its router and has a reservation.
             let waits = |answer: Option<String>| answer.is_none_or(|answer| answer == "later\n");
             while waits(asker.runtime.block_on(ask(&asker, id, &own))) {
                 assert!(Instant::now() < deadline, "{}", owner.errors());
+                // The relay knows only who has been heard of lately.
+                if announced.elapsed() > ANNOUNCED {
+                    asker.announce();
+                    announced = Instant::now();
+                }
                 thread::sleep(LOOK);
             }
             let aimed = asker.runtime.block_on(ask(&asker, id, &others));

@@ -110,9 +110,7 @@ impl TestPeer {
     }
 
     pub(crate) async fn stop(self) {
-        timeout(Duration::from_secs(2), self.peer.shutdown())
-            .await
-            .expect("an orderly end within two seconds");
+        patient(self.peer.shutdown()).await;
     }
 }
 
