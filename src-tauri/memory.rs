@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// After how many looks it is given back even if no more is free than after the last time: a crowd
 /// may have used it again in between, and gone.
-const ANEW: usize = 6;
+const ALL_AGAIN: usize = 6;
 
 /// Gives back what is free, until it is dropped.
 pub(crate) struct Keeper {
@@ -49,7 +49,7 @@ pub(crate) fn keep() -> Keeper {
             let Err(RecvTimeoutError::Timeout) = ends.recv_timeout(LOOK) else {
                 return;
             };
-            if look % ANEW == 0 {
+            if look % ALL_AGAIN == 0 {
                 given_back = 0;
             }
             let free = free();

@@ -120,7 +120,7 @@ impl Report {
         self.rendezvous(reported, snapshot);
     }
 
-    /// Those that are not even known any more.
+    /// Those that the snapshot does not name.
     fn forgotten(&self, reported: &Reported, snapshot: &Snapshot) {
         let known: HashSet<_> = snapshot.peers.iter().map(|card| &card.id).collect();
         for gone in reported.peers.values() {
