@@ -198,17 +198,23 @@ describe('somebody who is connected', () => {
   })
 
   test('shows a page of 60 files soon, and sends each once', async () => {
-    page = await (await profile(browser)).newPage()
-    const before = answers().length
-    await page.goto(at('/page/').href)
-    const { loaded, shown } = await page.evaluate(() => ({
-      loaded: performance.getEntriesByType('navigation')[0].loadEventEnd,
-      shown: [window.ran, document.styleSheets.length, [...document.images].filter((image) => image.naturalWidth).length],
-    }))
-    assert.deepEqual(shown, Object.values(files).map((_, at) => [files.js, files.css, files.svg][at]))
-    promised('a page of 60 files of 4 kB in Chromium', loaded / roundTrip, 6, 'round trips')
-    assert.deepEqual(answers().slice(before).toSorted(), ['/page/', ...names.map(([, name]) => `/page/${name}`)].map((path) => `${path} 200`).toSorted())
+    const times = []
+    for (let turn = 0; turn < 3; turn++) {
+      await page?.context().close()
+      page = await (await profile(browser)).newPage()
+      const before = answers().length
+      await page.goto(at('/page/').href)
+      const { loaded, shown } = await page.evaluate(() => ({
+        loaded: performance.getEntriesByType('navigation')[0].loadEventEnd,
+        shown: [window.ran, document.styleSheets.length, [...document.images].filter((image) => image.naturalWidth).length],
+      }))
+      assert.deepEqual(shown, Object.values(files).map((_, at) => [files.js, files.css, files.svg][at]))
+      assert.deepEqual(answers().slice(before).toSorted(), ['/page/', ...names.map(([, name]) => `/page/${name}`)].map((path) => `${path} 200`).toSorted())
+      times.push(loaded)
+    }
+    promised('a page of 60 files of 4 kB in Chromium', median(times) / roundTrip, 6, 'round trips')
   })
+
   test('transfers no file again that has not changed', async () => {
     await owner.write('page/0.css', '.changed { --loaded: 1 }')
     const before = answers().length

@@ -41,7 +41,7 @@ describe(`${PHOTOS} photos of 8 GB`, { timeout: 300_000 }, () => {
   /** Opens the site until all are listed. */
   async function listed(page, url) {
     await page.goto(url, { waitUntil: 'commit' })
-    await page.waitForFunction((count) => document.images.length === count, PHOTOS)
+    await page.waitForFunction((count) => document.images.length === count, PHOTOS, { timeout: 60_000 })
   }
 
   test('are listed as soon as their folder is chosen', async () => {

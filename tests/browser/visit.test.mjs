@@ -194,6 +194,8 @@ describe('when things go wrong', () => {
 
   test('what a page says of that is dark in the dark', async () => {
     const ground = () => window.site.locator('body').evaluate((body) => getComputedStyle(body).backgroundColor)
+    // With its style sheet.
+    await window.site.locator('body').evaluate(() => document.readyState === 'complete' || new Promise((done) => addEventListener('load', done, { once: true })))
     const light = await ground()
     await window.page.emulateMedia({ colorScheme: 'dark' })
     const brightness = (color) => Math.max(...color.match(/\d+/g).map(Number))

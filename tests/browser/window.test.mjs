@@ -259,10 +259,14 @@ describe('a visit leaves nothing unsaid', () => {
   const explained = async (href, says) => {
     const dialog = window.page.getByRole('dialog', { name: 'This link can’t be followed here' })
     for (let tries = 0; tries < 20 && !(await dialog.isVisible()); tries++) {
-      frame = await window.visit(visitor, host)
-      await frame.evaluate(tools)
-      await frame.evaluate((href) => clicked({ href }), href)
-      await dialog.waitFor({ timeout: 1000 }).catch(() => {})
+      try {
+        frame = await window.visit(visitor, host)
+        await frame.evaluate(tools)
+        await frame.evaluate((href) => clicked({ href }), href)
+      } catch {
+        // The page that was left is loaded again, and may be so in between.
+      }
+      await dialog.waitFor({ timeout: 3000 }).catch(() => {})
     }
     await dialog.getByText(says).waitFor()
     await dialog.getByRole('button', { name: 'OK' }).click()

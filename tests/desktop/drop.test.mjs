@@ -61,5 +61,6 @@ test('one folder can be shared from where it is', async () => {
   await files.drag([photos], await middle('Drop files or a folder here'), shows('Share it from where it is'))
   await window.press('button', 'Share it')
   await window.says(`Your site is ${photos} now.`)
-  await window.inSite(() => window.says('Of the marsh'))
+  // The preview is made again when the folder has changed.
+  await until('the shared site', () => window.inSite(() => window.run(() => document.body.innerText.includes('Of the marsh'))))
 })
