@@ -26,7 +26,7 @@ use crate::sites::io::within;
 
 /// How long a transfer that was cut is tried to be taken up again: a relay that restarts is back
 /// within this time, with the reservations there, and a laptop on another network.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a transfer may pause before the node checks whether its connection is still alive: a
