@@ -13,8 +13,9 @@ use tokio::{
     time::timeout,
 };
 
-/// Far longer than anything here takes; only a hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far longer than anything here takes, half a minute for a transfer that was cut included; only a
+/// hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
